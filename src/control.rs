@@ -1,0 +1,74 @@
+//! How long work is watched and stopped: a cancel handle that is one atomic read, and a progress report.
+
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A handle that calls work off. Clones share the flag; polling it costs one relaxed atomic read.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A handle that is not cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Calls the work off, for every clone.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work was called off.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a piece of work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 if not known.
+    pub total: u64,
+    /// What is counted: `tokens`, `bytes`, `skills`, `epochs`.
+    pub unit: &'static str,
+}
+
+/// What long-running functions take: the cancel handle they poll and the listener they report to.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    cancel: &'a Cancel,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl<'a> Control<'a> {
+    /// A control over the given handle and listener. The listener is called from the working thread and must be quick.
+    pub fn new(cancel: &'a Cancel, progress: &'a (dyn Fn(Progress) + Sync)) -> Self {
+        Self { cancel, progress }
+    }
+
+    /// Fails with [`Error::Cancelled`] if the work was called off.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Reports progress.
+    pub fn report(&self, done: u64, total: u64, unit: &'static str) {
+        (self.progress)(Progress { done, total, unit });
+    }
+
+    /// The same cancel handle with another listener: for a part of a larger piece of work.
+    pub fn with_progress<'b>(&'b self, progress: &'b (dyn Fn(Progress) + Sync)) -> Control<'b> {
+        Control { cancel: self.cancel, progress }
+    }
+}
+
+/// A control that is never cancelled and reports to nobody: `quiet(|control| …)`.
+pub fn quiet<T>(work: impl FnOnce(Control<'_>) -> T) -> T {
+    work(Control::new(&Cancel::new(), &|_| {}))
+}

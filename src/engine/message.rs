@@ -1,0 +1,351 @@
+//! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
+
+use crate::library::{Metric, Part, Ranking, SkillMeta};
+use crate::soup::Recipe;
+use crate::state::StateShape;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
+pub type Generation = u64;
+
+/// The kinds of work. A new job of a kind replaces (cancels) the running one of the same kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JobKind {
+    /// Loading the model and opening the library at start.
+    Open,
+    /// Building missing skills of the library (background).
+    Build,
+    /// Ranking the skills for the query.
+    Rank,
+    /// Answers side by side.
+    Ask,
+    /// A map of the library.
+    Map,
+    /// One skill's provenance and figures.
+    Inspect,
+    /// A change of the library: add, delete, restore, tag.
+    Edit,
+}
+
+/// How a ranking is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankView {
+    /// The similarity.
+    pub metric: Metric,
+    /// Layers compared; their scores are averaged.
+    pub layers: Range<usize>,
+    /// SSM state or convolution window.
+    pub part: Part,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AnswerFrom {
+    /// The unfinished line alone, from the empty state.
+    ZeroShot,
+    /// The query as typed: its examples, then the unfinished line.
+    Query,
+    /// The best-ranked skill's state, then the unfinished line.
+    BestSkill,
+    /// The soup's state, then the unfinished line.
+    Soup,
+    /// Every example of the best task's first set and the query's own, read in one pass, then the unfinished line.
+    Full,
+}
+
+impl AnswerFrom {
+    /// All, in the order they are shown.
+    pub const ALL: [Self; 5] = [Self::ZeroShot, Self::Query, Self::BestSkill, Self::Soup, Self::Full];
+
+    /// The name in `--json` output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ZeroShot => "zero-shot",
+            Self::Query => "query",
+            Self::BestSkill => "best-skill",
+            Self::Soup => "soup",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// How the continuation is chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoding {
+    /// The likeliest token each time.
+    Greedy,
+    /// Drawn at random.
+    Sample {
+        /// Softmax temperature, > 0.
+        temperature: f64,
+        /// Nucleus mass, 0 < p ≤ 1.
+        top_p: f64,
+        /// Seed of the draw.
+        seed: u64,
+    },
+}
+
+/// A request for answers.
+#[derive(Clone, Debug)]
+pub struct AskRequest {
+    /// The query as typed.
+    pub query: String,
+    /// The soup; `None` leaves that column out.
+    pub soup: Option<Recipe>,
+    /// How the best skill, `top(n)` and similarities are found.
+    pub view: RankView,
+    /// Which answers.
+    pub from: Vec<AnswerFrom>,
+    /// Tokens at most, of each continuation (it also ends where the template's answer ends).
+    pub max_tokens: usize,
+    /// Greedy or sampled.
+    pub decoding: Decoding,
+    /// An answer whose log-probability is asked for.
+    pub target: Option<String>,
+}
+
+/// One token and its probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenProbability {
+    /// The token's text.
+    pub token: String,
+    /// Its probability, 0 to 1.
+    pub probability: f64,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Where it comes from.
+    pub from: AnswerFrom,
+    /// What the state was made of, in words: a skill's id, a recipe, `32 examples of antonym`.
+    pub origin: String,
+    /// The continuation.
+    pub text: String,
+    /// Its log-probability (natural log, summed over its tokens, the answer's end included).
+    pub logprob: f64,
+    /// The ten likeliest next tokens.
+    pub top: Vec<TokenProbability>,
+    /// The log-probability of the asked-for answer.
+    pub target_logprob: Option<f64>,
+    /// Milliseconds it took.
+    pub millis: f64,
+}
+
+/// How a map is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapMethod {
+    /// The two leading principal components.
+    Pca,
+    /// t-SNE of the leading principal components.
+    Tsne,
+}
+
+/// A request for a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapRequest {
+    /// The layer whose states are drawn.
+    pub layer: usize,
+    /// SSM state or convolution window.
+    pub part: Part,
+    /// Method.
+    pub method: MapMethod,
+    /// Perplexity wished for; lowered where there are too few points.
+    pub perplexity: f64,
+    /// Seed of the method.
+    pub seed: u64,
+}
+
+/// A map: one point a skill, in the library's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapView {
+    /// What was asked.
+    pub request: MapRequest,
+    /// Coordinates, in the order of [`LibraryView::skills`] at that moment.
+    pub points: Vec<[f32; 2]>,
+    /// Ids of the skills behind the points.
+    pub skills: Vec<String>,
+    /// Perplexity used.
+    pub perplexity: f64,
+    /// Trustworthiness at 15 neighbours (or fewer), 0 to 1.
+    pub trust: Option<f64>,
+    /// Share of each point's nearest neighbours (leave-one-out 1-NN) that are of its own task.
+    pub purity: Option<f64>,
+    /// Nearest skills in the original space, per point, nearest first: (index, cosine).
+    pub neighbours: Vec<Vec<(usize, f32)>>,
+}
+
+/// What the screen knows of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelView {
+    /// Name: `bundled`, a folder's name, a hub id.
+    pub name: String,
+    /// Fingerprint, hexadecimal.
+    pub fingerprint: String,
+    /// Parameters.
+    pub parameters: u64,
+    /// Sizes of a state.
+    pub shape: StateShape,
+    /// `cpu`, `cuda:0`.
+    pub device: String,
+}
+
+/// What the screen knows of the library.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LibraryView {
+    /// Where it lies.
+    pub path: String,
+    /// Skills, in the library's order.
+    pub skills: Vec<SkillMeta>,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Skills still to be built for the library to be complete.
+    pub missing: usize,
+    /// Sentences about files that were damaged and left out.
+    pub warnings: Vec<String>,
+}
+
+/// A change of the library.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LibraryEdit {
+    /// Leave a skill out (it can be restored until the program ends).
+    Delete(String),
+    /// Bring a deleted skill back.
+    Restore(String),
+    /// Replace a skill's tags.
+    Tag(String, Vec<String>),
+    /// Read a text and keep the state it ends in, under this name.
+    AddText {
+        /// The skill's task name.
+        name: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// Provenance and figures of one skill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkillReport {
+    /// Its manifest entry.
+    pub meta: SkillMeta,
+    /// First lines of the text it was read from, where it is known.
+    pub preview: Vec<String>,
+    /// Euclidean norm of the SSM state, per layer.
+    pub ssm_norm: Vec<f32>,
+    /// Median half-life of the layer's channels in tokens: ln 2 · tokens / (|A| ΣΔ), per layer.
+    pub half_life: Vec<f32>,
+}
+
+/// A piece of work for the engine.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Build what is missing from the library.
+    Build,
+    /// Rank the skills for this query.
+    Rank {
+        /// The query as typed.
+        query: String,
+        /// How.
+        view: RankView,
+    },
+    /// Answers side by side.
+    Ask(AskRequest),
+    /// A map.
+    Map(MapRequest),
+    /// One skill's report.
+    Inspect(String),
+    /// A change of the library.
+    Edit(LibraryEdit),
+}
+
+impl Request {
+    /// Its kind.
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::Build => JobKind::Build,
+            Self::Rank { .. } => JobKind::Rank,
+            Self::Ask(_) => JobKind::Ask,
+            Self::Map(_) => JobKind::Map,
+            Self::Inspect(_) => JobKind::Inspect,
+            Self::Edit(_) => JobKind::Edit,
+        }
+    }
+}
+
+/// A request with the generation its results carry.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Which.
+    pub generation: Generation,
+    /// What.
+    pub request: Request,
+}
+
+/// What the engine tells. Every event but the first two belongs to a job.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The model is loaded.
+    Model(Arc<ModelView>),
+    /// The library was opened or changed.
+    Library(Arc<LibraryView>),
+    /// A job goes on.
+    Progress {
+        /// Whose.
+        generation: Generation,
+        /// Of which kind.
+        kind: JobKind,
+        /// Units done.
+        done: u64,
+        /// Units in all; 0 if not known.
+        total: u64,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// A ranking.
+    Ranking {
+        /// Whose.
+        generation: Generation,
+        /// The ranking.
+        ranking: Arc<Ranking>,
+    },
+    /// One answer; they come one by one.
+    Answer {
+        /// Whose.
+        generation: Generation,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A map.
+    Map {
+        /// Whose.
+        generation: Generation,
+        /// The map.
+        map: Arc<MapView>,
+    },
+    /// A skill's report.
+    Report {
+        /// Whose.
+        generation: Generation,
+        /// The report.
+        report: Box<SkillReport>,
+    },
+    /// A job ended well; nothing more of it comes.
+    Done {
+        /// Whose.
+        generation: Generation,
+        /// Of which kind.
+        kind: JobKind,
+    },
+    /// A job ended badly; `message` is a sentence for the user. Cancelled jobs say so through `cancelled`.
+    Failed {
+        /// Whose.
+        generation: Generation,
+        /// Of which kind.
+        kind: JobKind,
+        /// Whether it was called off rather than failed.
+        cancelled: bool,
+        /// What to tell the user.
+        message: String,
+    },
+}

@@ -1,0 +1,3 @@
+//! The one thread that owns the device.
+mod message;
+pub use message::*;

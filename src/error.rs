@@ -1,0 +1,65 @@
+//! The one error type of the crate.
+//!
+//! Every message is a whole sentence that says what is wrong and where, fit to be shown to the user as it is.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong, sorted by who can do something about it (see [`Error::exit_code`]).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user, or a newer request, called the work off.
+    #[error("cancelled")]
+    Cancelled,
+    /// The operating system refused a file or folder.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// What the user gave (query, recipe, flag, task file, configuration) is wrong.
+    #[error("{0}")]
+    Input(String),
+    /// A model folder, weight file, configuration or tokenizer is wrong.
+    #[error("{0}")]
+    Model(String),
+    /// A library on disk is damaged or of an unknown version.
+    #[error("{0}")]
+    Library(String),
+    /// Two things that must come from the same model (or have the same shape) do not.
+    #[error("{0}")]
+    Mismatch(String),
+    /// The network or the hub refused.
+    #[error("{0}")]
+    Hub(String),
+    /// The tensor library failed.
+    #[error("model computation failed: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Wraps an I/O error with the path it happened at; use as `.map_err(Error::io(path))`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130 cancelled, 1 anything else.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Input(_) => 2,
+            Self::Model(_) => 3,
+            Self::Library(_) => 4,
+            Self::Mismatch(_) => 5,
+            Self::Hub(_) => 6,
+            Self::Io { .. } => 74,
+            Self::Cancelled => 130,
+            Self::Candle(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Skills on disk.
+mod types;
+pub use types::{Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};

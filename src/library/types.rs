@@ -1,0 +1,114 @@
+//! The values that describe skills and rankings.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a skill came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum SkillOrigin {
+    /// A seeded, disjoint set of a task's examples.
+    Examples {
+        /// Which set of the split, from 0.
+        set: usize,
+        /// Examples read.
+        shots: usize,
+        /// Seed of the split.
+        seed: u64,
+        /// Template, as `--template` takes it.
+        template: String,
+        /// BLAKE3 of the exact text that was read, hexadecimal.
+        text_hash: String,
+    },
+    /// A text typed or loaded by the user.
+    Text {
+        /// The text itself.
+        text: String,
+    },
+}
+
+/// One skill of a library: its manifest entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkillMeta {
+    /// `task/0`: unique in the library.
+    pub id: String,
+    /// Task name.
+    pub task: String,
+    /// Task family (`geography`); `user` for typed texts.
+    pub family: String,
+    /// Where it came from.
+    pub origin: SkillOrigin,
+    /// Tokens read.
+    pub tokens: u64,
+    /// When, RFC 3339, UTC.
+    pub created: String,
+    /// The user's tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Which part of the state is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The SSM state.
+    Ssm,
+    /// The convolution window.
+    Conv,
+}
+
+/// The similarity. Higher is better for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Cosine of the raw, flattened states (the paper's).
+    Cosine,
+    /// Minus the Euclidean distance.
+    L2,
+    /// Cosine after every entry is centred and scaled by the library's mean and deviation of that entry.
+    ZCosine,
+}
+
+/// One skill in a ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoredSkill {
+    /// The skill's id.
+    pub skill: String,
+    /// Its task.
+    pub task: String,
+    /// The similarity, averaged over the layers compared.
+    pub score: f32,
+    /// Places gained (+) or lost (−) since the ranking before; `None` if there was none.
+    pub change: Option<i32>,
+}
+
+/// One task in a ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoredTask {
+    /// The task.
+    pub task: String,
+    /// Its best skill.
+    pub skill: String,
+    /// That skill's similarity.
+    pub score: f32,
+    /// Mean similarity of all the task's skills.
+    pub mean: f32,
+    /// Places gained (+) or lost (−) since the ranking before.
+    pub change: Option<i32>,
+}
+
+/// Skills and tasks, best first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Ranking {
+    /// All skills.
+    pub ranking: Vec<ScoredSkill>,
+    /// All tasks, by their best skill.
+    pub by_task: Vec<ScoredTask>,
+    /// Best task's score minus the second task's.
+    pub margin: f32,
+    /// Complete examples in the query.
+    pub shots: usize,
+    /// Tokens that were run for this ranking (not those reused from the one before).
+    pub tokens_run: usize,
+    /// Milliseconds: running the model, comparing.
+    pub millis: [f64; 2],
+}

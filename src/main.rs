@@ -1,0 +1,3 @@
+//! The program: arguments to a headless command or the terminal.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One state to and from safetensors.

@@ -1,0 +1,12 @@
+//! States as plain host memory: what a Mamba has read, apart from any device.
+//!
+//! - [`state`](self::state): the [`State`] itself, its [`StateShape`] and the model's [`DecayRates`].
+//! - [`codec`]: one state to and from safetensors, also in the layout of HF `transformers`' cache.
+
+pub mod codec;
+mod shape;
+#[allow(clippy::module_inception)]
+mod state;
+
+pub use shape::{DecayRates, StateShape};
+pub use state::State;

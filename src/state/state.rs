@@ -1,0 +1,93 @@
+//! What a Mamba remembers after reading a text.
+
+use super::StateShape;
+use crate::error::{Error, Result};
+use std::sync::Arc;
+
+/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
+/// immutable and cheap to clone; mixing makes a new one.
+///
+/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv - 1]`, oldest input first
+/// (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state this one was started from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    shape: StateShape,
+    ssm: Arc<[f32]>,
+    conv: Arc<[f32]>,
+    dt_sum: Arc<[f32]>,
+    tokens: u64,
+}
+
+impl State {
+    /// The empty state: nothing read.
+    pub fn zeros(shape: StateShape) -> Self {
+        Self {
+            shape,
+            ssm: vec![0.0; shape.n_layer * shape.ssm_len()].into(),
+            conv: vec![0.0; shape.n_layer * shape.conv_len()].into(),
+            dt_sum: vec![0.0; shape.n_layer * shape.d_inner].into(),
+            tokens: 0,
+        }
+    }
+
+    /// A state from its arrays.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
+    pub fn new(shape: StateShape, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
+        let parts = [("ssm", &ssm, shape.ssm_len()), ("conv", &conv, shape.conv_len()), ("dt_sum", &dt_sum, shape.d_inner)];
+        for (name, data, layer_len) in parts {
+            let want = shape.n_layer * layer_len;
+            if data.len() != want {
+                return Err(Error::Mismatch(format!("state part `{name}` has {} entries, its shape ({shape}) needs {want}", data.len())));
+            }
+            if let Some(i) = data.iter().position(|v| !v.is_finite()) {
+                return Err(Error::Mismatch(format!("state part `{name}` holds {} in layer {}, entry {}", data[i], i / layer_len, i % layer_len)));
+            }
+        }
+        Ok(Self { shape, ssm: ssm.into(), conv: conv.into(), dt_sum: dt_sum.into(), tokens })
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> StateShape {
+        self.shape
+    }
+
+    /// Tokens read, over all that went into the state.
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// SSM states of all layers, `[n_layer, d_inner, d_state]`.
+    pub fn ssm(&self) -> &[f32] {
+        &self.ssm
+    }
+
+    /// Convolution windows of all layers, `[n_layer, d_inner, d_conv - 1]`, oldest first.
+    pub fn conv(&self) -> &[f32] {
+        &self.conv
+    }
+
+    /// ΣΔ of all layers, `[n_layer, d_inner]`.
+    pub fn dt_sum(&self) -> &[f32] {
+        &self.dt_sum
+    }
+
+    /// SSM state of one layer, `[d_inner, d_state]`.
+    pub fn ssm_layer(&self, layer: usize) -> &[f32] {
+        let n = self.shape.ssm_len();
+        &self.ssm[layer * n..(layer + 1) * n]
+    }
+
+    /// Convolution window of one layer, `[d_inner, d_conv - 1]`.
+    pub fn conv_layer(&self, layer: usize) -> &[f32] {
+        let n = self.shape.conv_len();
+        &self.conv[layer * n..(layer + 1) * n]
+    }
+
+    /// ΣΔ of one layer, `[d_inner]`.
+    pub fn dt_sum_layer(&self, layer: usize) -> &[f32] {
+        let n = self.shape.d_inner;
+        &self.dt_sum[layer * n..(layer + 1) * n]
+    }
+}
