@@ -1,0 +1,193 @@
+//! Where requests wait: one place per kind, so that a newer request replaces (and calls off) the older one of its kind.
+//!
+//! Edits are the exception: each of them counts, so they queue up in order and are never called off by a later one.
+
+use super::{Job, JobKind, Request};
+use crate::control::Cancel;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A waiting request with the handle that calls it off.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub job: Job,
+    pub cancel: Cancel,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Waiting, most urgent kind first when taken; at most one a kind, but for edits.
+    waiting: VecDeque<Pending>,
+    /// Running, innermost last: a request may overtake another, so several can be under way on the one thread.
+    running: Vec<(JobKind, Cancel)>,
+    closed: bool,
+}
+
+/// The mailbox between those who ask and the one thread that works.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    inner: Mutex<Inner>,
+    arrived: Condvar,
+}
+
+/// How urgent a kind is; a request overtakes running work of lower urgency at its next chunk boundary.
+pub(super) fn urgency(kind: JobKind) -> u8 {
+    match kind {
+        JobKind::Open => 5,
+        JobKind::Rank => 4,
+        JobKind::Edit | JobKind::Inspect => 3,
+        JobKind::Ask => 2,
+        JobKind::Map => 1,
+        JobKind::Build => 0,
+    }
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock was held cannot leave the queue half changed: every change is one push or remove.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a request; one of the same kind that waits is replaced, one that runs is called off. Returns what was replaced unrun.
+    pub fn put(&self, job: Job) -> Option<Job> {
+        let kind = job.request.kind();
+        let mut inner = self.lock();
+        let mut replaced = None;
+        if !matches!(job.request, Request::Edit(_)) {
+            if let Some(i) = inner.waiting.iter().position(|p| p.job.request.kind() == kind) {
+                replaced = inner.waiting.remove(i).map(|p| p.job);
+            }
+            cancel_running(&inner, kind);
+        }
+        inner.waiting.push_back(Pending { job, cancel: Cancel::new() });
+        self.arrived.notify_all();
+        replaced
+    }
+
+    /// Calls off what waits and runs of a kind. Returns the jobs that had not begun.
+    pub fn cancel(&self, kind: JobKind) -> Vec<Job> {
+        let mut inner = self.lock();
+        cancel_running(&inner, kind);
+        let (gone, kept): (VecDeque<_>, _) = inner.waiting.drain(..).partition(|p| p.job.request.kind() == kind);
+        inner.waiting = kept;
+        gone.into_iter().map(|p| p.job).collect()
+    }
+
+    /// Takes the most urgent request above the given urgency, if one waits.
+    pub fn take_above(&self, floor: Option<u8>) -> Option<Pending> {
+        take(&mut self.lock(), floor)
+    }
+
+    /// Waits for a request; `None` once the mailbox is closed.
+    pub fn wait(&self) -> Option<Pending> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            if let Some(pending) = take(&mut inner, None) {
+                return Some(pending);
+            }
+            inner = self.arrived.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Notes that a job has begun, so that it can be called off.
+    pub fn begin(&self, kind: JobKind, cancel: Cancel) {
+        self.lock().running.push((kind, cancel));
+    }
+
+    /// Notes that the innermost job has ended.
+    pub fn end(&self) {
+        self.lock().running.pop();
+    }
+
+    /// Closes: everything is called off and [`Mailbox::wait`] returns `None`.
+    pub fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.waiting.clear();
+        inner.running.iter().for_each(|(_, cancel)| cancel.cancel());
+        self.arrived.notify_all();
+    }
+}
+
+fn cancel_running(inner: &Inner, kind: JobKind) {
+    inner.running.iter().filter(|(k, _)| *k == kind).for_each(|(_, cancel)| cancel.cancel());
+}
+
+fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
+    let best = inner
+        .waiting
+        .iter()
+        .enumerate()
+        .map(|(i, p)| (urgency(p.job.request.kind()), i))
+        .filter(|(u, _)| floor.is_none_or(|floor| *u > floor))
+        // The most urgent; among equals the one that waits longest.
+        .max_by_key(|(u, i)| (*u, std::cmp::Reverse(*i)))?;
+    inner.waiting.remove(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{LibraryEdit, RankView};
+    use crate::library::{Metric, Part};
+
+    fn rank(generation: u64) -> Job {
+        let view = RankView { metric: Metric::Cosine, layers: 0..1, part: Part::Ssm };
+        Job { generation, request: Request::Rank { query: String::new(), view } }
+    }
+
+    fn build(generation: u64) -> Job {
+        Job { generation, request: Request::Build }
+    }
+
+    fn edit(generation: u64) -> Job {
+        Job { generation, request: Request::Edit(LibraryEdit::Delete(String::new())) }
+    }
+
+    #[test]
+    fn a_newer_request_replaces_the_waiting_one_of_its_kind() {
+        let mailbox = Mailbox::default();
+        assert!(mailbox.put(rank(1)).is_none());
+        assert!(mailbox.put(build(2)).is_none());
+        assert_eq!(mailbox.put(rank(3)).map(|j| j.generation), Some(1));
+        assert_eq!(mailbox.take_above(None).map(|p| p.job.generation), Some(3));
+        assert_eq!(mailbox.take_above(None).map(|p| p.job.generation), Some(2));
+        assert!(mailbox.take_above(None).is_none());
+    }
+
+    #[test]
+    fn edits_are_all_kept_in_order() {
+        let mailbox = Mailbox::default();
+        for generation in 1..=3 {
+            assert!(mailbox.put(edit(generation)).is_none());
+        }
+        let order: Vec<_> = std::iter::from_fn(|| mailbox.take_above(None)).map(|p| p.job.generation).collect();
+        assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[test]
+    fn only_more_urgent_work_overtakes() {
+        let mailbox = Mailbox::default();
+        mailbox.put(build(1));
+        assert!(mailbox.take_above(Some(urgency(JobKind::Build))).is_none());
+        mailbox.put(rank(2));
+        assert_eq!(mailbox.take_above(Some(urgency(JobKind::Build))).map(|p| p.job.generation), Some(2));
+    }
+
+    #[test]
+    fn a_newer_request_calls_off_the_running_one() {
+        let mailbox = Mailbox::default();
+        let (ranking, building) = (Cancel::new(), Cancel::new());
+        mailbox.begin(JobKind::Build, building.clone());
+        mailbox.begin(JobKind::Rank, ranking.clone());
+        mailbox.put(rank(1));
+        assert!(ranking.is_cancelled());
+        assert!(!building.is_cancelled());
+        mailbox.close();
+        assert!(building.is_cancelled());
+        assert!(mailbox.wait().is_none());
+    }
+}

@@ -1,0 +1,291 @@
+//! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
+
+use super::mailbox::{Mailbox, Pending, urgency};
+use super::{Event, Generation, Job, JobKind, Request};
+use crate::control::{Cancel, Control};
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Where events go. Called from the engine's threads; must be quick and never block.
+pub type Outbox = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What does the work: the real laboratory, or a fake in tests.
+///
+/// `run` may be entered again, on the same thread, from inside its own `control.report`: that is how a ranking overtakes a
+/// library build. So no lock may be held across a report.
+pub trait Work: Sync {
+    /// Does one request, telling results (not `Done` or `Failed`) through `tell`.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`Error::Cancelled`] if it was called off.
+    fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()>;
+}
+
+/// Opens the work on the engine's thread: loads the model, opens the library.
+pub type Open = Box<dyn FnOnce(&Outbox, Control<'_>) -> Result<Box<dyn Work>> + Send>;
+
+/// The asking side. Dropping it closes the engine and waits for its thread.
+pub struct Engine {
+    mailbox: Arc<Mailbox>,
+    tell: Outbox,
+    opening: Cancel,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the thread; `open` runs on it first.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system gives no thread.
+    pub fn start(open: Open, tell: Outbox) -> Result<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        let opening = Cancel::new();
+        let thread = {
+            let (mailbox, tell, opening) = (Arc::clone(&mailbox), Arc::clone(&tell), opening.clone());
+            std::thread::Builder::new()
+                .name("engine".into())
+                .spawn(move || serve(open, &mailbox, &tell, &opening))
+                .map_err(Error::io("engine thread"))?
+        };
+        Ok(Self { mailbox, tell, opening, thread: Some(thread) })
+    }
+
+    /// Asks. A request of the same kind that waits or runs is called off (edits are not).
+    pub fn send(&self, job: Job) {
+        if let Some(replaced) = self.mailbox.put(job) {
+            tell_cancelled(&self.tell, &replaced);
+        }
+    }
+
+    /// Calls off what waits and runs of a kind.
+    pub fn cancel(&self, kind: JobKind) {
+        if kind == JobKind::Open {
+            self.opening.cancel();
+        }
+        for job in self.mailbox.cancel(kind) {
+            tell_cancelled(&self.tell, &job);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.opening.cancel();
+        self.mailbox.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic on the engine's thread was already told as a failure.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tell_cancelled(tell: &Outbox, job: &Job) {
+    let (generation, kind) = (job.generation, job.request.kind());
+    tell(Event::Failed { generation, kind, cancelled: true, message: Error::Cancelled.to_string() });
+}
+
+fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
+    let progress = progress_to(tell, 0, JobKind::Open);
+    let opened = guarded(|| open(tell, Control::new(opening, &progress)));
+    let work = match opened {
+        Ok(work) => work,
+        Err(error) => {
+            tell(Event::Failed { generation: 0, kind: JobKind::Open, cancelled: matches!(error, Error::Cancelled), message: error.to_string() });
+            // Without a model every request is answered with the same sentence, so that nobody waits for ever.
+            let message = format!("there is no model to work with: {error}");
+            while let Some(pending) = mailbox.wait() {
+                tell(failed(&pending.job, false, message.clone()));
+            }
+            return;
+        }
+    };
+    tell(Event::Done { generation: 0, kind: JobKind::Open });
+    let server = Server { work: &*work, mailbox, tell };
+    while let Some(pending) = mailbox.wait() {
+        server.run(&pending);
+    }
+}
+
+struct Server<'a> {
+    work: &'a dyn Work,
+    mailbox: &'a Mailbox,
+    tell: &'a Outbox,
+}
+
+impl Server<'_> {
+    /// Runs a job; at each of its progress reports whatever is more urgent runs first.
+    fn run(&self, pending: &Pending) {
+        let Pending { job, cancel } = pending;
+        let kind = job.request.kind();
+        let overtaking = AtomicBool::new(false);
+        let report = progress_to(self.tell, job.generation, kind);
+        let progress = |p| {
+            report(p);
+            // A job run from here reports too; only the outermost report of this job may start others.
+            if !overtaking.swap(true, Ordering::Relaxed) {
+                while let Some(urgent) = self.mailbox.take_above(Some(urgency(kind))) {
+                    self.run(&urgent);
+                }
+                overtaking.store(false, Ordering::Relaxed);
+            }
+        };
+        self.mailbox.begin(kind, cancel.clone());
+        let result = guarded(|| {
+            let control = Control::new(cancel, &progress);
+            control.check()?;
+            self.work.run(job, self.tell, control)
+        });
+        self.mailbox.end();
+        (self.tell)(match result {
+            Ok(()) => Event::Done { generation: job.generation, kind },
+            Err(error) => failed(job, matches!(error, Error::Cancelled), error.to_string()),
+        });
+    }
+}
+
+fn failed(job: &Job, cancelled: bool, message: String) -> Event {
+    Event::Failed { generation: job.generation, kind: job.request.kind(), cancelled, message }
+}
+
+fn progress_to(tell: &Outbox, generation: Generation, kind: JobKind) -> impl Fn(crate::control::Progress) + Sync + use<> {
+    let tell = Arc::clone(tell);
+    move |p| tell(Event::Progress { generation, kind, done: p.done, total: p.total, unit: p.unit })
+}
+
+/// A panic in the work must not take the lab down with it: it becomes a sentence.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Model(format!("the engine hit a bug and dropped this request: {}", what.unwrap_or_else(|| "no message".into()))))
+    })
+}
+
+/// A kind's name in messages.
+impl std::fmt::Display for JobKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "opening",
+            Self::Build => "building",
+            Self::Rank => "ranking",
+            Self::Ask => "answering",
+            Self::Map => "mapping",
+            Self::Inspect => "inspecting",
+            Self::Edit => "editing",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RankView;
+    use super::*;
+    use crate::library::{Metric, Part, Ranking};
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Barrier, Mutex};
+
+    /// Builds in 100 steps, ranks at once; steps wait at a barrier so that the test decides what arrives when.
+    struct Stepper {
+        step: Arc<Barrier>,
+        log: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Work for Stepper {
+        fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
+            match &job.request {
+                Request::Build => {
+                    for i in 0..100 {
+                        if i == 1 {
+                            self.step.wait();
+                            self.step.wait();
+                        }
+                        control.check()?;
+                        self.log.lock().unwrap().push(format!("build {i}"));
+                        control.report(i, 100, "skills");
+                    }
+                    Ok(())
+                }
+                Request::Rank { .. } => {
+                    self.log.lock().unwrap().push(format!("rank {}", job.generation));
+                    tell(Event::Ranking { generation: job.generation, ranking: Arc::new(Ranking::default()) });
+                    Ok(())
+                }
+                Request::Inspect(_) => panic!("planted"),
+                _ => Err(Error::Input("no".into())),
+            }
+        }
+    }
+
+    fn start() -> (Engine, Receiver<Event>, Arc<Barrier>, Arc<Mutex<Vec<String>>>) {
+        let (step, log) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
+        let work = Stepper { step: Arc::clone(&step), log: Arc::clone(&log) };
+        let (tx, rx) = channel();
+        let tx = Mutex::new(tx);
+        let tell: Outbox = Arc::new(move |event| {
+            let _ = tx.lock().unwrap().send(event);
+        });
+        let engine = Engine::start(Box::new(move |_, _| Ok(Box::new(work) as Box<dyn Work>)), tell).unwrap();
+        (engine, rx, step, log)
+    }
+
+    fn rank(generation: u64) -> Job {
+        let view = RankView { metric: Metric::Cosine, layers: 0..1, part: Part::Ssm };
+        Job { generation, request: Request::Rank { query: String::new(), view } }
+    }
+
+    fn until_end(rx: &Receiver<Event>, wanted: Generation) -> Event {
+        rx.iter()
+            .find(|e| matches!(e, Event::Done { generation, .. } | Event::Failed { generation, .. } if *generation == wanted))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_ranking_overtakes_a_build_at_the_next_chunk() {
+        let (engine, rx, step, log) = start();
+        engine.send(Job { generation: 1, request: Request::Build });
+        step.wait(); // the build stands in its second step
+        engine.send(rank(2));
+        step.wait();
+        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
+        assert!(matches!(until_end(&rx, 1), Event::Done { .. }));
+        let log = log.lock().unwrap();
+        assert_eq!(log[..4], ["build 0", "build 1", "rank 2", "build 2"]);
+        assert_eq!(log.len(), 101);
+    }
+
+    #[test]
+    fn cancelling_stops_at_the_next_chunk_and_says_so() {
+        let (engine, rx, step, log) = start();
+        engine.send(Job { generation: 1, request: Request::Build });
+        step.wait();
+        engine.cancel(JobKind::Build);
+        step.wait();
+        assert!(matches!(until_end(&rx, 1), Event::Failed { cancelled: true, .. }));
+        assert_eq!(*log.lock().unwrap(), ["build 0"]);
+    }
+
+    #[test]
+    fn a_panic_becomes_a_sentence_and_the_engine_lives_on() {
+        let (engine, rx, ..) = start();
+        engine.send(Job { generation: 1, request: Request::Inspect("x".into()) });
+        let Event::Failed { message, cancelled: false, .. } = until_end(&rx, 1) else { panic!("no failure") };
+        assert!(message.contains("planted"), "{message}");
+        engine.send(rank(2));
+        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
+    }
+
+    #[test]
+    fn without_a_model_requests_are_refused_not_left_waiting() {
+        let (tx, rx) = channel();
+        let tx = Mutex::new(tx);
+        let tell: Outbox = Arc::new(move |event| {
+            let _ = tx.lock().unwrap().send(event);
+        });
+        let engine = Engine::start(Box::new(|_, _| Err(Error::Model("model.safetensors is cut short".into()))), tell).unwrap();
+        engine.send(rank(7));
+        assert!(matches!(rx.recv().unwrap(), Event::Failed { kind: JobKind::Open, .. }));
+        let Event::Failed { message, .. } = until_end(&rx, 7) else { panic!("no failure") };
+        assert!(message.contains("cut short"), "{message}");
+    }
+}
