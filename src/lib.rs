@@ -1,6 +1,5 @@
 //! state-soup: a laboratory for recurrent states as skills.
 
-pub mod app;
 pub mod cli;
 pub mod control;
 pub mod engine;
@@ -11,5 +10,3 @@ pub mod project;
 pub mod soup;
 pub mod state;
 pub mod task;
-pub mod term;
-pub mod ui;

@@ -1,9 +1,9 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
-use crate::library::{Metric, Part, Ranking, SkillMeta};
+use crate::library::{Part, Ranking, SkillMeta};
+pub use crate::library::RankView;
 use crate::soup::Recipe;
 use crate::state::StateShape;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
@@ -26,17 +26,6 @@ pub enum JobKind {
     Inspect,
     /// A change of the library: add, delete, restore, tag.
     Edit,
-}
-
-/// How a ranking is made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RankView {
-    /// The similarity.
-    pub metric: Metric,
-    /// Layers compared; their scores are averaged.
-    pub layers: Range<usize>,
-    /// SSM state or convolution window.
-    pub part: Part,
 }
 
 /// Where an answer comes from.

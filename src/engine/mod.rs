@@ -1,12 +1,30 @@
-//! The one thread that owns the device.
+//! The one thread that owns the device, and the laboratory it runs.
 //!
-//! - [`message`](self): requests and events, plain values.
+//! - `message`: requests and events, plain values.
 //! - `mailbox`: where requests wait, one place a kind.
-//! - `worker`: the thread; urgent requests overtake long ones between chunks.
+//! - `worker`: the thread; urgent requests overtake long ones between chunks. Anything that implements [`Work`] can stand behind it.
+//! - [`lab`](Lab): one model and one library: ranking, answers, mixing.
+//! - `keep`: what changes or reports the library: building, adding, deleting, inspecting.
+//! - `query`: reading a query so that an edit costs only what changed.
+//! - `answer`: continuations from states.
+//! - `map`: the library's states in two dimensions.
+//! - `work`: requests in, events out.
+//! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
+mod answer;
+pub mod fake;
+mod keep;
+mod lab;
 mod mailbox;
+mod map;
 mod message;
+mod query;
+mod work;
 mod worker;
 
+pub use answer::logprob;
+pub use keep::BuildReport;
+pub use lab::{Lab, Setup};
 pub use message::*;
+pub use work::opener;
 pub use worker::{Engine, Open, Outbox, Work};

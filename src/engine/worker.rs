@@ -1,7 +1,7 @@
 //! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
 
 use super::mailbox::{Mailbox, Pending, urgency};
-use super::{Event, Generation, Job, JobKind, Request};
+use super::{Event, Generation, Job, JobKind};
 use crate::control::{Cancel, Control};
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -179,7 +179,7 @@ impl std::fmt::Display for JobKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RankView;
+    use super::super::{RankView, Request};
     use super::*;
     use crate::library::{Metric, Part, Ranking};
     use std::sync::mpsc::{Receiver, channel};

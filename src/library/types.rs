@@ -1,6 +1,57 @@
 //! The values that describe skills and rankings.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Precision of states on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredAs {
+    /// IEEE half precision; a shard with a number beyond its range is kept in f32.
+    F16,
+    /// 32-bit floats.
+    F32,
+}
+
+/// What a library is to hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildSettings {
+    /// Template, as `--template` takes it.
+    pub template: String,
+    /// Examples a skill reads.
+    pub shots: usize,
+    /// Disjoint sets, hence skills, a task.
+    pub sets: usize,
+    /// Seed of the splits.
+    pub seed: u64,
+    /// Share of a task's pairs put aside for testing.
+    pub test_share: f64,
+    /// Precision on disk.
+    pub stored_as: StoredAs,
+}
+
+impl Default for BuildSettings {
+    fn default() -> Self {
+        Self { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2, stored_as: StoredAs::F16 }
+    }
+}
+
+impl std::fmt::Display for BuildSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "template {}, {} sets of {} shots, seed {}, test share {}", self.template, self.sets, self.shots, self.seed, self.test_share)
+    }
+}
+
+/// How a ranking is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankView {
+    /// The similarity.
+    pub metric: Metric,
+    /// Layers compared; their scores are averaged.
+    pub layers: Range<usize>,
+    /// SSM state or convolution window.
+    pub part: Part,
+}
 
 /// Where a skill came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,1 +1,83 @@
-//! (module doc)
+//! The model.
+mod config;
+mod cpu;
+mod mamba;
+mod source;
+mod tokenizer;
+mod weights;
+mod working;
+
+pub use cpu::linear::{Stored, dot_rows, widen_into};
+pub use config::MambaConfig;
+pub use mamba::{CHUNK, Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
+pub use source::{ModelFiles, ModelSource, TensorSource, open};
+pub use tokenizer::Tokenizer;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::state::StateShape;
+use serde::{Deserialize, Serialize};
+
+/// What makes states comparable: the same weights, configuration and tokenizer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// Name, for messages only.
+    pub name: String,
+    /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
+    pub fingerprint: String,
+    /// BLAKE3 of the tokenizer, hexadecimal.
+    pub tokenizer_hash: String,
+    /// Sizes of its states.
+    pub shape: StateShape,
+}
+
+/// A model with its tokenizer and its identity.
+pub struct Model {
+    /// `bundled`, a folder's name, a hub id.
+    pub name: String,
+    /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
+    pub fingerprint: String,
+    /// Text to tokens.
+    pub tokenizer: Tokenizer,
+    /// The weights.
+    pub mamba: Mamba,
+    /// When it was trained, where its files say so.
+    pub trained: Option<String>,
+}
+
+impl Model {
+    /// Opens a model.
+    ///
+    /// # Errors
+    /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Mamba::load`]; [`Error::Cancelled`].
+    pub fn open(source: &ModelSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
+        let files = open(source, control)?;
+        let config = MambaConfig::from_json(&files.config, &format!("config.json of {}", files.name))?;
+        let tokenizer = Tokenizer::from_bytes(&files.tokenizer, config.bos_token_id)?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(Error::Model(format!(
+                "the tokenizer of {} knows {} tokens, the model only {}: they do not belong together",
+                files.name,
+                tokenizer.vocab_size(),
+                config.vocab_size
+            )));
+        }
+        let mamba = Mamba::load(config, &*files.weights, options, control)?;
+        Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, mamba, trained: files.trained })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &MambaConfig {
+        self.mamba.config()
+    }
+
+    /// What its states are marked with.
+    pub fn identity(&self) -> ModelIdentity {
+        ModelIdentity {
+            name: self.name.clone(),
+            fingerprint: self.fingerprint.clone(),
+            tokenizer_hash: self.tokenizer.hash().into(),
+            shape: self.mamba.shape(),
+        }
+    }
+}

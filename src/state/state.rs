@@ -90,4 +90,9 @@ impl State {
         let n = self.shape.d_inner;
         &self.dt_sum[layer * n..(layer + 1) * n]
     }
+
+    /// Euclidean norm of one layer's SSM state.
+    pub fn ssm_norm(&self, layer: usize) -> f32 {
+        self.ssm_layer(layer).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32
+    }
 }

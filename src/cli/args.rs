@@ -1,0 +1,282 @@
+//! Flags that mean the same in every subcommand, and their parsing.
+
+use crate::engine::{Lab, RankView, Setup};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{BuildSettings, Metric, Part};
+use crate::model::{LoadOptions, ModelSource, WeightType};
+use crate::task::{Task, Template};
+use candle_core::Device;
+use clap::{Args, ValueEnum};
+use std::io::Read;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The largest query that is read, in bytes: a query is a few examples, and every keystroke would run a longer one again.
+pub const MAX_QUERY: usize = 256 * 1024;
+
+/// Flags shared by every subcommand.
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// Model: `bundled`, a folder in HF layout, or a hub id such as `state-spaces/mamba-130m-hf[@revision]`
+    #[arg(long, global = true, default_value = "bundled", value_name = "SOURCE")]
+    pub model: String,
+    /// Where to compute: `auto`, `cpu`, `cuda:0`
+    #[arg(long, global = true, default_value = "auto")]
+    pub device: String,
+    /// How weights are kept in memory
+    #[arg(long, global = true, value_enum, default_value_t = Weights::Stored)]
+    pub weights: Weights,
+    /// Library folder [default: a cache folder of its own for each model and each set of build settings]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub library: Option<PathBuf>,
+    /// Tasks of your own: a TSV, CSV or function-vectors JSON file, or a folder of them (repeatable)
+    #[arg(long, global = true, value_name = "PATH")]
+    pub tasks: Vec<PathBuf>,
+    /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input} and {output}
+    #[arg(long, global = true, default_value = "arrow")]
+    pub template: String,
+    /// Examples read for each skill
+    #[arg(long, global = true, default_value_t = 32)]
+    pub shots: usize,
+    /// Skills a task, from disjoint example sets
+    #[arg(long, global = true, default_value_t = 5)]
+    pub sets: usize,
+    /// Seed of every draw
+    #[arg(long, global = true, default_value_t = 0)]
+    pub seed: u64,
+    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: the best one measured, or the middle]
+    #[arg(long, global = true, value_name = "LAYERS")]
+    pub layer: Option<String>,
+    /// Similarity
+    #[arg(long, global = true, value_enum, default_value_t = MetricArg::Cosine)]
+    pub metric: MetricArg,
+    /// Part of the state that is compared
+    #[arg(long, global = true, value_enum, default_value_t = PartArg::Ssm)]
+    pub part: PartArg,
+    /// Print one JSON object on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress on stderr
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// `--weights`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weights {
+    /// As the file has them
+    Stored,
+    /// 32-bit floats
+    F32,
+    /// IEEE half precision
+    F16,
+    /// bfloat16
+    Bf16,
+}
+
+/// `--metric`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricArg {
+    /// Cosine of the raw states (the paper's)
+    Cosine,
+    /// Minus the Euclidean distance
+    L2,
+    /// Cosine after each entry is centred and scaled over the library
+    ZCosine,
+}
+
+impl From<MetricArg> for Metric {
+    fn from(arg: MetricArg) -> Self {
+        match arg {
+            MetricArg::Cosine => Self::Cosine,
+            MetricArg::L2 => Self::L2,
+            MetricArg::ZCosine => Self::ZCosine,
+        }
+    }
+}
+
+/// `--part`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartArg {
+    /// The SSM state
+    Ssm,
+    /// The convolution window
+    Conv,
+}
+
+impl From<PartArg> for Part {
+    fn from(arg: PartArg) -> Self {
+        match arg {
+            PartArg::Ssm => Self::Ssm,
+            PartArg::Conv => Self::Conv,
+        }
+    }
+}
+
+impl Common {
+    /// Everything a lab is opened with.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a flag that makes no sense; task files' own errors.
+    pub fn setup(&self) -> Result<Setup> {
+        let mut tasks: Vec<Task> = crate::task::bundled().to_vec();
+        for path in &self.tasks {
+            tasks.extend(crate::task::read_path(path)?);
+        }
+        let mut names: Vec<&str> = tasks.iter().map(|t| t.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
+            return Err(Error::Input(format!("two tasks are named `{}`; rename the file of one", twice[0])));
+        }
+        if self.shots == 0 || self.sets == 0 {
+            return Err(Error::Input("--shots and --sets must be at least 1".into()));
+        }
+        Ok(Setup {
+            model: self.model.parse::<ModelSource>()?,
+            load: LoadOptions { device: device(&self.device)?, weights: self.weights.into() },
+            library: self.library.clone(),
+            build: BuildSettings {
+                template: self.template.parse::<Template>()?.to_string(),
+                shots: self.shots,
+                sets: self.sets,
+                seed: self.seed,
+                ..BuildSettings::default()
+            },
+            tasks,
+        })
+    }
+
+    /// Opens the lab.
+    ///
+    /// # Errors
+    /// As [`Common::setup`] and [`Lab::open`].
+    pub fn open(&self, control: Control<'_>) -> Result<Lab> {
+        Lab::open(self.setup()?, control)
+    }
+
+    /// How rankings are made, for a model of so many layers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the layers are not a range of the model's.
+    pub fn view(&self, lab: &Lab) -> Result<RankView> {
+        let view = lab.default_view();
+        let layers = match &self.layer {
+            Some(text) => layers(text, lab.shape().n_layer)?,
+            None => view.layers,
+        };
+        Ok(RankView { metric: self.metric.into(), layers, part: self.part.into() })
+    }
+}
+
+impl From<Weights> for WeightType {
+    fn from(arg: Weights) -> Self {
+        match arg {
+            Weights::Stored => Self::AsStored,
+            Weights::F32 => Self::F32,
+            Weights::F16 => Self::F16,
+            Weights::Bf16 => Self::BF16,
+        }
+    }
+}
+
+/// The device a flag names.
+///
+/// # Errors
+/// [`Error::Input`] if the name is unknown or this build has no such device.
+pub fn device(name: &str) -> Result<Device> {
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "auto" => Ok(Device::cuda_if_available(0).unwrap_or(Device::Cpu)),
+        _ => {
+            let index = name.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { rest }));
+            match index.and_then(|i| i.parse().ok()) {
+                Some(i) => Device::new_cuda(i).map_err(|e| Error::Input(format!("--device {name} cannot be used: {e}"))),
+                None => Err(Error::Input(format!("--device is `{name}`; it can be auto, cpu or cuda:0"))),
+            }
+        }
+    }
+}
+
+/// Layers from `6`, `4..8` or `all`.
+///
+/// # Errors
+/// [`Error::Input`] if it is none of these or leaves the model's layers.
+pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
+    let wrong = || Error::Input(format!("--layer is `{text}`; it can be one layer (0 to {}), a range such as `2..{n_layer}`, or `all`", n_layer - 1));
+    let range = match text.split_once("..") {
+        _ if text == "all" => 0..n_layer,
+        Some((from, to)) => {
+            let from = if from.is_empty() { 0 } else { from.trim().parse().map_err(|_| wrong())? };
+            let to = if to.is_empty() { n_layer } else { to.trim().parse().map_err(|_| wrong())? };
+            from..to
+        }
+        None => {
+            let layer: usize = text.trim().parse().map_err(|_| wrong())?;
+            layer..layer.checked_add(1).ok_or_else(wrong)?
+        }
+    };
+    if range.is_empty() || range.end > n_layer { Err(wrong()) } else { Ok(range) }
+}
+
+/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for standard input.
+///
+/// # Errors
+/// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be read.
+pub fn query(argument: &str) -> Result<String> {
+    let (bytes, origin) = if argument == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(MAX_QUERY as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("standard input"))?;
+        (bytes, "standard input".to_string())
+    } else if let Some(path) = argument.strip_prefix('@') {
+        let file = std::fs::File::open(path).map_err(Error::io(path))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_QUERY as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+        (bytes, path.to_string())
+    } else {
+        (argument.replace("\\n", "\n").into_bytes(), "the query".to_string())
+    };
+    if bytes.len() > MAX_QUERY {
+        return Err(Error::Input(format!("{origin} is longer than {} KiB; a query is a few examples, one a line", MAX_QUERY / 1024)));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|e| Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to())))?;
+    if text.trim().is_empty() {
+        return Err(Error::Input(format!("{origin} is empty; type a few examples, one a line, such as `hot -> cold`")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_one_a_range_or_all() {
+        assert_eq!(layers("6", 12).unwrap(), 6..7);
+        assert_eq!(layers("4..8", 12).unwrap(), 4..8);
+        assert_eq!(layers("..3", 12).unwrap(), 0..3);
+        assert_eq!(layers("all", 12).unwrap(), 0..12);
+        for wrong in ["12", "8..4", "3..13", "x", "", "18446744073709551615"] {
+            let message = layers(wrong, 12).unwrap_err().to_string();
+            assert!(message.contains("0 to 11"), "{message}");
+        }
+    }
+
+    #[test]
+    fn queries_come_from_text_and_files() {
+        assert_eq!(query("hot -> cold\\nbig ->").unwrap(), "hot -> cold\nbig ->");
+        assert!(query("  ").unwrap_err().to_string().contains("is empty"));
+        assert!(query(&"x".repeat(MAX_QUERY + 1)).unwrap_err().to_string().contains("longer than 256 KiB"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"a -> \xff").unwrap();
+        let message = query(&format!("@{}", file.path().display())).unwrap_err().to_string();
+        assert!(message.contains("not UTF-8") && message.contains("byte 5"), "{message}");
+    }
+
+    #[test]
+    fn unknown_devices_are_named() {
+        assert!(device("tpu").unwrap_err().to_string().contains("auto, cpu or cuda:0"));
+        assert!(device("cpu").is_ok());
+    }
+}

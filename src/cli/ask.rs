@@ -1,0 +1,130 @@
+//! `state-soup ask`: answer a query from several states side by side.
+//!
+//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "text", "logprob", "target_logprob", "top": [{ "token", "probability" }] }] }`;
+//! `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural; `soup` and `target` may be null.
+
+use super::args::{Common, query};
+use super::output;
+use crate::engine::{Answer, AnswerFrom, AskRequest, Decoding};
+use crate::error::{Error, Result};
+use crate::soup::Recipe;
+use serde_json::json;
+
+/// Flags of `ask`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for standard input
+    query: String,
+    /// The soup, as a recipe: `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
+    #[arg(long, value_name = "RECIPE", default_value = "mean(top(3))")]
+    soup: String,
+    /// Which answers, with commas between [default: all]
+    #[arg(long, value_delimiter = ',')]
+    from: Vec<String>,
+    /// An answer whose log-probability is wanted
+    #[arg(long)]
+    target: Option<String>,
+    /// Tokens at most
+    #[arg(long, default_value_t = 24)]
+    max_tokens: usize,
+    /// Sample at this temperature instead of taking the likeliest token
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// Nucleus mass when sampling
+    #[arg(long, default_value_t = 0.95)]
+    top_p: f64,
+}
+
+/// Answers and prints.
+///
+/// # Errors
+/// Bad input, a recipe that cannot be evaluated, a model or library that cannot be opened.
+pub fn run(common: &Common, args: &Args) -> Result<()> {
+    let query = query(&args.query)?;
+    let soup: Recipe = args.soup.parse()?;
+    let from = sources(&args.from)?;
+    let decoding = decoding(args, common.seed)?;
+    let quiet = common.quiet;
+    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
+    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let request = AskRequest {
+        query,
+        soup: Some(soup),
+        view: common.view(&lab)?,
+        from,
+        max_tokens: args.max_tokens,
+        decoding,
+        target: args.target.clone(),
+    };
+    let answers = output::with_progress(quiet, "answering", |control| lab.ask(&request, control))?;
+    if common.json { output::json(&as_json(&request, &answers)) } else { output::print(&as_text(&answers)) }
+}
+
+fn sources(names: &[String]) -> Result<Vec<AnswerFrom>> {
+    if names.is_empty() {
+        return Ok(AnswerFrom::ALL.to_vec());
+    }
+    let find = |name: &String| {
+        AnswerFrom::ALL.into_iter().find(|f| f.name() == name.trim()).ok_or_else(|| {
+            Error::Input(format!("--from has `{name}`; it can hold {}", AnswerFrom::ALL.map(AnswerFrom::name).join(", ")))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn decoding(args: &Args, seed: u64) -> Result<Decoding> {
+    match args.temperature {
+        None => Ok(Decoding::Greedy),
+        Some(t) if t > 0.0 && t.is_finite() && args.top_p > 0.0 && args.top_p <= 1.0 => {
+            Ok(Decoding::Sample { temperature: t, top_p: args.top_p, seed })
+        }
+        Some(t) => Err(Error::Input(format!("--temperature is {t} and --top-p {}; the first must be above 0, the second above 0 and at most 1", args.top_p))),
+    }
+}
+
+fn as_json(request: &AskRequest, answers: &[Answer]) -> serde_json::Value {
+    let one = |a: &Answer| {
+        let top: Vec<_> = a.top.iter().map(|t| json!({ "token": t.token, "probability": t.probability })).collect();
+        json!({ "from": a.from.name(), "origin": a.origin, "text": a.text, "logprob": a.logprob, "target_logprob": a.target_logprob, "top": top })
+    };
+    json!({
+        "query": request.query,
+        "soup": request.soup.as_ref().map(ToString::to_string),
+        "target": request.target,
+        "answers": answers.iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(answers: &[Answer]) -> String {
+    let with_target = answers.iter().any(|a| a.target_logprob.is_some());
+    let rows: Vec<Vec<String>> = answers
+        .iter()
+        .map(|a| {
+            let top: Vec<String> = a.top.iter().take(4).map(|t| format!("{:?} {:.2}", t.token, t.probability)).collect();
+            let mut row = vec![a.from.name().into(), a.text.clone(), format!("{:.3}", a.logprob)];
+            if with_target {
+                row.push(a.target_logprob.map_or("–".into(), |l| format!("{l:.3}")));
+            }
+            row.extend([top.join("  "), a.origin.clone()]);
+            row
+        })
+        .collect();
+    let heading: &[&str] = if with_target {
+        &["from", "answer", ">ln p", ">target ln p", "next token", "state"]
+    } else {
+        &["from", "answer", ">ln p", "next token", "state"]
+    };
+    output::table(heading, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_named_and_typos_are_told() {
+        assert_eq!(sources(&[]).unwrap(), AnswerFrom::ALL);
+        assert_eq!(sources(&["soup".into(), "full".into()]).unwrap(), [AnswerFrom::Soup, AnswerFrom::Full]);
+        assert!(sources(&["sup".into()]).unwrap_err().to_string().contains("zero-shot, query, best-skill, soup, full"));
+    }
+}

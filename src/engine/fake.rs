@@ -1,0 +1,156 @@
+//! A deterministic engine without a model: every request is answered with values computed from its text, so that the screen and the
+//! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
+
+use super::{
+    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport, TokenProbability, Work,
+};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use crate::state::StateShape;
+use std::sync::Arc;
+
+/// The fake work, over so many tasks of so many skills each.
+pub struct Fake {
+    skills: Vec<SkillMeta>,
+}
+
+/// Task names of the fake library.
+const TASKS: [&str; 6] = ["antonym", "country_capital", "past_tense", "plural", "uppercase", "number_word"];
+
+impl Fake {
+    /// A library of six tasks with `sets` skills each.
+    pub fn new(sets: usize) -> Self {
+        let skill = |task: &str, set: usize| SkillMeta {
+            id: format!("{task}/{set}"),
+            task: task.into(),
+            family: if task.contains("country") { "geography" } else { "lexical" }.into(),
+            origin: SkillOrigin::Examples { set, shots: 32, seed: 0, template: "arrow".into(), text_hash: hash(task, set).to_string() },
+            tokens: 160 + set as u64,
+            created: "2026-01-01T00:00:00Z".into(),
+            tags: Vec::new(),
+        };
+        Self { skills: TASKS.iter().flat_map(|task| (0..sets).map(move |set| skill(task, set))).collect() }
+    }
+
+    /// What the fake says of its model.
+    pub fn model() -> ModelView {
+        ModelView {
+            name: "fake".into(),
+            fingerprint: "0".repeat(64),
+            parameters: 7_350_000,
+            shape: StateShape { n_layer: 12, d_inner: 512, d_state: 16, d_conv: 4 },
+            device: "cpu".into(),
+        }
+    }
+
+    /// What the fake says of its library.
+    pub fn library(&self) -> LibraryView {
+        LibraryView { path: "/fake/library".into(), skills: self.skills.clone(), bytes: 12_345_678, missing: 0, warnings: Vec::new() }
+    }
+
+    /// The fake ranking of a query: scores are hashes of the query and the skill.
+    pub fn ranking(&self, query: &str) -> Ranking {
+        let mut ranking: Vec<ScoredSkill> = self
+            .skills
+            .iter()
+            .map(|s| ScoredSkill { skill: s.id.clone(), task: s.task.clone(), score: unit(&format!("{query}|{}", s.id)), change: None })
+            .collect();
+        ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.skill.cmp(&b.skill)));
+        let mut by_task: Vec<ScoredTask> = Vec::new();
+        for s in &ranking {
+            if by_task.iter().all(|t| t.task != s.task) {
+                let of_task: Vec<f32> = ranking.iter().filter(|r| r.task == s.task).map(|r| r.score).collect();
+                let mean = of_task.iter().sum::<f32>() / of_task.len() as f32;
+                by_task.push(ScoredTask { task: s.task.clone(), skill: s.skill.clone(), score: s.score, mean, change: None });
+            }
+        }
+        let margin = if let [first, second, ..] = &by_task[..] { first.score - second.score } else { 0.0 };
+        let shots = query.lines().filter(|l| l.contains("->") && !l.trim_end().ends_with("->")).count();
+        Ranking { ranking, by_task, margin, shots, tokens_run: query.len(), millis: [1.0, 0.5] }
+    }
+
+    /// The fake answer of a query.
+    pub fn answer(request: &AskRequest, from: AnswerFrom) -> Answer {
+        let seed = format!("{}|{}", request.query, from.name());
+        let top = (0..10).map(|i| TokenProbability { token: format!(" w{i}"), probability: 0.5_f64.powi(i + 1) }).collect();
+        Answer {
+            from,
+            origin: from.name().into(),
+            text: format!("w{}", hash(&seed, 0) % 10),
+            logprob: -f64::from(unit(&seed)) * 3.0,
+            top,
+            target_logprob: request.target.as_ref().map(|t| -f64::from(unit(&format!("{seed}|{t}"))) * 5.0),
+            millis: 2.0,
+        }
+    }
+
+    fn map(&self, request: &MapRequest) -> MapView {
+        let at = |id: &str, axis: usize| unit(&format!("{id}|{}|{axis}", request.layer)) * 2.0 - 1.0;
+        MapView {
+            request: request.clone(),
+            points: self.skills.iter().map(|s| [at(&s.id, 0), at(&s.id, 1)]).collect(),
+            skills: self.skills.iter().map(|s| s.id.clone()).collect(),
+            perplexity: request.perplexity,
+            trust: Some(0.95),
+            purity: Some(0.9),
+            neighbours: (0..self.skills.len()).map(|i| vec![((i + 1) % self.skills.len(), 0.9)]).collect(),
+        }
+    }
+}
+
+impl Work for Fake {
+    fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
+        let generation = job.generation;
+        match &job.request {
+            Request::Build => {
+                for done in 0..=self.skills.len() as u64 {
+                    control.check()?;
+                    control.report(done, self.skills.len() as u64, "skills");
+                }
+                tell(Event::Library(Arc::new(self.library())));
+            }
+            Request::Rank { query, .. } => tell(Event::Ranking { generation, ranking: Arc::new(self.ranking(query)) }),
+            Request::Ask(request) => {
+                for &from in &request.from {
+                    tell(Event::Answer { generation, answer: Self::answer(request, from) });
+                }
+            }
+            Request::Map(request) => tell(Event::Map { generation, map: Arc::new(self.map(request)) }),
+            Request::Inspect(id) => {
+                let meta = self.skills.iter().find(|s| s.id == *id).cloned();
+                let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;
+                let ssm_norm = (0..12).map(|l| 10.0 + l as f32).collect();
+                let half_life = (0..12).map(|l| 2.0 * l as f32).collect();
+                tell(Event::Report { generation, report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }) });
+            }
+            Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
+        }
+        Ok(())
+    }
+}
+
+fn hash(text: &str, salt: usize) -> u32 {
+    let digest = blake3::hash(format!("{text}|{salt}").as_bytes());
+    u32::from_le_bytes([digest.as_bytes()[0], digest.as_bytes()[1], digest.as_bytes()[2], digest.as_bytes()[3]])
+}
+
+/// A number in 0..1 from a text.
+fn unit(text: &str) -> f32 {
+    (f64::from(hash(text, 0)) / f64::from(u32::MAX)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fake_is_deterministic_and_ordered() {
+        let fake = Fake::new(3);
+        let ranking = fake.ranking("hot -> cold");
+        assert_eq!(ranking, Fake::new(3).ranking("hot -> cold"));
+        assert_ne!(ranking, fake.ranking("hot -> col"));
+        assert_eq!((ranking.ranking.len(), ranking.by_task.len()), (18, 6));
+        assert!(ranking.ranking.windows(2).all(|w| w[0].score >= w[1].score));
+    }
+}

@@ -1,0 +1,397 @@
+//! The laboratory: one model, one library, and what can be asked of them. The screen (through [`super::Worker`](super)) and the
+//! command line call the same functions, so they print the same numbers.
+
+use super::answer::{Spec, Start, continue_from};
+use super::query::{QueryReader, Read};
+use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{BuildSettings, Library, Metric, Part, Ranking};
+use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
+use crate::soup::{Recipe, Resolver};
+use crate::state::{DecayRates, State, StateShape};
+use crate::task::{ParsedQuery, SplitSpec, Task, Template, parse_query};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Everything a lab is opened with.
+pub struct Setup {
+    /// Which model.
+    pub model: ModelSource,
+    /// Where and how it is kept.
+    pub load: LoadOptions,
+    /// The library's folder; `None` is the cache folder of this model and these settings.
+    pub library: Option<PathBuf>,
+    /// What the library is to hold.
+    pub build: BuildSettings,
+    /// The tasks its skills are of.
+    pub tasks: Vec<Task>,
+}
+
+/// One model and its library.
+pub struct Lab {
+    pub(super) model: Model,
+    device: String,
+    pub(super) tasks: Vec<Task>,
+    pub(super) build: BuildSettings,
+    pub(super) template: Template,
+    library: Mutex<Arc<Library>>,
+    pub(super) warnings: Mutex<Vec<String>>,
+    reader: Mutex<QueryReader>,
+    previous: Mutex<Option<Arc<Ranking>>>,
+}
+
+/// A query in the model's terms.
+struct Query {
+    parsed: ParsedQuery,
+    /// The beginning-of-text token, then each complete example.
+    segments: Vec<Vec<u32>>,
+    /// The unfinished line.
+    tail: Vec<u32>,
+}
+
+/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lab {
+    /// Loads the model and opens its library (an empty one if there is none yet).
+    ///
+    /// # Errors
+    /// The model's, the library's; [`Error::Cancelled`].
+    pub fn open(setup: Setup, control: Control<'_>) -> Result<Self> {
+        let template: Template = setup.build.template.parse()?;
+        let device = if setup.load.device.is_cuda() { "cuda:0" } else { "cpu" };
+        let model = Model::open(&setup.model, &setup.load, control)?;
+        let dir = match setup.library {
+            Some(dir) => dir,
+            None => crate::library::cache_dir(&model.fingerprint, &setup.build)?,
+        };
+        let (library, warnings) = Library::open_or_empty(&dir, &model.identity())?;
+        Ok(Self {
+            model,
+            device: device.into(),
+            tasks: setup.tasks,
+            build: setup.build,
+            template,
+            library: Mutex::new(Arc::new(library)),
+            warnings: Mutex::new(warnings),
+            reader: Mutex::default(),
+            previous: Mutex::default(),
+        })
+    }
+
+    /// The library as it is now; later changes make a new one.
+    pub fn library(&self) -> Arc<Library> {
+        Arc::clone(&lock(&self.library))
+    }
+
+    pub(super) fn set_library(&self, library: Library) {
+        *lock(&self.library) = Arc::new(library);
+    }
+
+    /// Sizes of the model's states.
+    pub fn shape(&self) -> StateShape {
+        self.model.mamba.shape()
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &MambaConfig {
+        self.model.config()
+    }
+
+    /// The model's fingerprint.
+    pub fn fingerprint(&self) -> &str {
+        &self.model.fingerprint
+    }
+
+    /// When the model was trained, where it says so.
+    pub fn trained(&self) -> Option<&str> {
+        self.model.trained.as_deref()
+    }
+
+    /// What the screen shows of the model.
+    pub fn model_view(&self) -> ModelView {
+        ModelView {
+            name: self.model.name.clone(),
+            fingerprint: self.model.fingerprint.clone(),
+            parameters: self.config().parameters(),
+            shape: self.shape(),
+            device: self.device.clone(),
+        }
+    }
+
+    /// What the screen shows of the library.
+    pub fn library_view(&self) -> LibraryView {
+        let library = self.library();
+        LibraryView {
+            path: library.path().display().to_string(),
+            skills: library.skills().to_vec(),
+            bytes: library.bytes(),
+            missing: self.missing(&library),
+            warnings: lock(&self.warnings).clone(),
+        }
+    }
+
+    /// Rankings unless the user says otherwise: the paper's cosine at the middle layer.
+    pub fn default_view(&self) -> RankView {
+        let middle = self.shape().n_layer / 2;
+        RankView { metric: Metric::Cosine, layers: middle..middle + 1, part: Part::Ssm }
+    }
+
+    /// Ranks the skills for a query.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
+    pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Ranking> {
+        let query = self.query(query)?;
+        let library = self.filled_library()?;
+        let began = Instant::now();
+        let read = self.read_for_ranking(&query, control)?;
+        let reading = began.elapsed();
+        control.check()?;
+        let previous = lock(&self.previous).clone();
+        let began = Instant::now();
+        let mut ranking = library.rank(&read.state, view, previous.as_deref())?;
+        ranking.shots = query.shots();
+        ranking.tokens_run = read.tokens_run;
+        ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
+        *lock(&self.previous) = Some(Arc::new(ranking.clone()));
+        Ok(ranking)
+    }
+
+    /// Answers a query from each of the states asked for, in that order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the model's; [`Error::Cancelled`].
+    pub fn ask(&self, request: &AskRequest, control: Control<'_>) -> Result<Vec<Answer>> {
+        let began = Instant::now();
+        let query = self.query(&request.query)?;
+        if query.tail.is_empty() {
+            return Err(Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into()));
+        }
+        let mut resolver = Mixer { lab: self, query: Some(&query), view: &request.view, control, ranked: Mutex::default() };
+        let mut starts = Vec::new();
+        let mut origins = Vec::new();
+        for &from in &request.from {
+            let Some((start, origin)) = self.start(from, request, &query, &mut resolver)? else { continue };
+            starts.push(start);
+            origins.push((from, origin));
+        }
+        let target = request.target.as_ref().map(|t| self.model.tokenizer.encode(&self.template.answer(t))).transpose()?;
+        let end = self.template.answer_end().to_string();
+        let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
+        let continuations = continue_from(&self.model, &starts, &spec, control)?;
+        let millis = began.elapsed().as_secs_f64() * 1e3;
+        Ok(origins
+            .into_iter()
+            .zip(continuations)
+            .map(|((from, origin), c)| Answer {
+                from,
+                origin,
+                text: c.text,
+                logprob: c.logprob,
+                top: c.top,
+                target_logprob: c.target_logprob,
+                millis,
+            })
+            .collect())
+    }
+
+    /// The state a recipe yields.
+    ///
+    /// # Errors
+    /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
+    pub fn mix(&self, recipe: &Recipe, query: Option<&str>, view: &RankView, control: Control<'_>) -> Result<State> {
+        let query = query.map(|q| self.query(q)).transpose()?;
+        recipe.evaluate(&Mixer { lab: self, query: query.as_ref(), view, control, ranked: Mutex::default() })
+    }
+
+    /// Where an answer starts; `None` for a soup that was not asked for.
+    fn start(&self, from: AnswerFrom, request: &AskRequest, query: &Query, mixer: &mut Mixer<'_>) -> Result<Option<(Start, String)>> {
+        let tail = query.tail.clone();
+        let bos = self.bos();
+        Ok(Some(match from {
+            AnswerFrom::ZeroShot => (Start { state: None, tokens: [bos, tail].concat() }, "nothing read".into()),
+            AnswerFrom::Query => {
+                let read = self.read(&query.segments, mixer.control)?;
+                (Start { state: Some(read.state), tokens: tail }, format!("{} examples", query.parsed.segments.len()))
+            }
+            AnswerFrom::BestSkill => {
+                let (skill, _) = mixer.best()?;
+                (Start { state: Some(mixer.skill(&skill)?), tokens: tail }, skill)
+            }
+            AnswerFrom::Soup => {
+                let Some(recipe) = &request.soup else { return Ok(None) };
+                (Start { state: Some(recipe.evaluate(mixer)?), tokens: tail }, recipe.to_string())
+            }
+            AnswerFrom::Full => {
+                let (_, task) = mixer.best()?;
+                let examples = self.first_set(&task)?;
+                let origin = format!("{} examples of {task}, then the query", examples.len());
+                let mut tokens = bos;
+                for example in examples {
+                    tokens.extend(self.model.tokenizer.encode(&example)?);
+                }
+                tokens.extend(query.segments.iter().skip(1).flatten());
+                tokens.extend(tail);
+                (Start { state: None, tokens }, origin)
+            }
+        }))
+    }
+
+    /// The texts of a task's first example set, as the library's first skill of it read them.
+    fn first_set(&self, task: &str) -> Result<Vec<String>> {
+        let task = self.tasks.iter().find(|t| t.name == task).ok_or_else(|| {
+            Error::Input(format!("the examples of `{task}` are not at hand: it is a skill made from a text, not from a task"))
+        })?;
+        let split = self.split_spec().draw(task)?;
+        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.example(&task.pairs[i])).collect())
+    }
+
+    pub(super) fn split_spec(&self) -> SplitSpec {
+        SplitSpec { sets: self.build.sets, shots: self.build.shots, seed: self.build.seed, test_share: self.build.test_share }
+    }
+
+    pub(super) fn bos(&self) -> Vec<u32> {
+        self.model.tokenizer.bos().into_iter().collect()
+    }
+
+    fn query(&self, text: &str) -> Result<Query> {
+        let parsed = parse_query(text, &self.template);
+        let encode = |text: &String| self.model.tokenizer.encode(text);
+        let mut segments = vec![self.bos()];
+        for segment in &parsed.segments {
+            segments.push(encode(segment)?);
+        }
+        let tail = encode(&parsed.tail)?;
+        if segments.len() == 1 && tail.is_empty() {
+            return Err(Error::Input("the query is empty; type a few examples, one a line, such as `hot -> cold`".into()));
+        }
+        Ok(Query { parsed, segments, tail })
+    }
+
+    fn filled_library(&self) -> Result<Arc<Library>> {
+        let library = self.library();
+        if library.skills().is_empty() {
+            return Err(Error::Library(format!("the library in {} has no skill yet", library.path().display())));
+        }
+        Ok(library)
+    }
+
+    fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
+        let mut segments = query.segments.clone();
+        match &query.parsed.closed_tail {
+            Some(tail) => segments.push(self.model.tokenizer.encode(tail)?),
+            None if query.parsed.segments.is_empty() => segments.push(query.tail.clone()),
+            None => {}
+        }
+        self.read(&segments, control)
+    }
+
+    /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
+    /// locked while the model runs: a ranking may overtake an answer in the middle of it.
+    fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
+        let mut reader = lock(&self.reader).clone();
+        let read = reader.read(&self.model.mamba, segments, control)?;
+        *lock(&self.reader) = reader;
+        Ok(read)
+    }
+
+    /// The state after the beginning-of-text token alone: `h0` of state arithmetic.
+    fn neutral(&self, control: Control<'_>) -> Result<State> {
+        let bos = self.bos();
+        if bos.is_empty() {
+            return Ok(State::zeros(self.shape()));
+        }
+        let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
+        let mut read = self.model.mamba.prefill(&[prompt], control)?;
+        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+    }
+}
+
+impl Query {
+    /// Complete examples.
+    fn shots(&self) -> usize {
+        self.parsed.segments.len() + usize::from(self.parsed.closed_tail.is_some())
+    }
+}
+
+/// What a recipe's names stand for, at one query.
+struct Mixer<'a> {
+    lab: &'a Lab,
+    query: Option<&'a Query>,
+    view: &'a RankView,
+    control: Control<'a>,
+    /// The ranking at this query, made once.
+    ranked: Mutex<Option<Arc<Ranking>>>,
+}
+
+impl Mixer<'_> {
+    fn ranking(&self) -> Result<Arc<Ranking>> {
+        if let Some(ranking) = &*lock(&self.ranked) {
+            return Ok(Arc::clone(ranking));
+        }
+        let query = self.needed_query()?;
+        let read = self.lab.read_for_ranking(query, self.control)?;
+        let ranking = Arc::new(self.lab.filled_library()?.rank(&read.state, self.view, None)?);
+        *lock(&self.ranked) = Some(Arc::clone(&ranking));
+        Ok(ranking)
+    }
+
+    /// The best skill and its task.
+    fn best(&self) -> Result<(String, String)> {
+        let ranking = self.ranking()?;
+        let best = ranking.ranking.first().ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
+        Ok((best.skill.clone(), best.task.clone()))
+    }
+
+    fn needed_query(&self) -> Result<&Query> {
+        self.query.ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
+    }
+}
+
+impl Resolver for Mixer<'_> {
+    fn shape(&self) -> StateShape {
+        self.lab.shape()
+    }
+
+    fn rates(&self) -> &DecayRates {
+        self.lab.model.mamba.rates()
+    }
+
+    fn skill(&self, id: &str) -> Result<State> {
+        let library = self.lab.library();
+        library.state(library.find(id)?)
+    }
+
+    fn task(&self, name: &str) -> Result<Vec<String>> {
+        let library = self.lab.library();
+        let ids: Vec<String> = library.skills().iter().filter(|s| s.task == name).map(|s| s.id.clone()).collect();
+        if ids.is_empty() {
+            return Err(Error::Input(format!("the library has no task `{name}`")));
+        }
+        Ok(ids)
+    }
+
+    fn query(&self) -> Result<State> {
+        let query = self.needed_query()?;
+        Ok(self.lab.read(&query.segments, self.control)?.state)
+    }
+
+    fn top(&self, n: usize) -> Result<Vec<(String, f32)>> {
+        Ok(self.ranking()?.ranking.iter().take(n).map(|s| (s.skill.clone(), s.score)).collect())
+    }
+
+    fn similarity(&self, id: &str) -> Result<f32> {
+        let ranking = self.ranking()?;
+        let found = ranking.ranking.iter().find(|s| s.skill == id);
+        found.map(|s| s.score).ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))
+    }
+
+    fn neutral(&self) -> Result<State> {
+        self.lab.neutral(self.control)
+    }
+}

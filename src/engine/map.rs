@@ -1,0 +1,94 @@
+//! The library's states at one layer in two dimensions.
+
+use super::lab::Lab;
+use super::{MapMethod, MapRequest, MapView};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{Library, Part};
+use crate::project;
+
+/// Nearest skills listed for each point.
+const NEAR: usize = 8;
+/// Neighbours that trustworthiness looks at (fewer where there are few skills).
+const TRUST_AT: usize = 15;
+
+impl Lab {
+    /// Projects the library. `frame` gets the map as it forms (the principal components first), the last one is returned.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`].
+    pub fn map(&self, request: &MapRequest, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
+        let n_layer = self.shape().n_layer;
+        if request.layer >= n_layer {
+            return Err(Error::Input(format!("the map asks for layer {}, but the model's layers are 0 to {}", request.layer, n_layer - 1)));
+        }
+        let library = self.library();
+        let rows = rows(&library, request, control)?;
+        let dim = rows.first().map_or(0, Vec::len);
+        let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();
+        let labels = labels(&library);
+        let flat = rows.concat();
+        drop(rows);
+        let pca = project::Pca::fit(&flat, skills.len(), dim, project::PCA_DIMS)?;
+        control.check()?;
+        let neighbours = project::nearest(&flat, skills.len(), dim, NEAR)?;
+        let view = |points: Vec<[f32; 2]>, perplexity: f64, trust: Option<f64>| MapView {
+            request: request.clone(),
+            trust,
+            points,
+            skills: skills.clone(),
+            perplexity,
+            purity: Some(project::nearest_purity(&neighbours, &labels)),
+            neighbours: neighbours.clone(),
+        };
+        let plane = pca.plane();
+        let trust = |points: &[[f32; 2]]| project::trustworthiness(&flat, dim, points, TRUST_AT).ok();
+        if request.method == MapMethod::Pca {
+            let map = view(plane.clone(), 0.0, trust(&plane));
+            frame(map.clone());
+            return Ok(map);
+        }
+        frame(view(plane, 0.0, None));
+        let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
+        let embedded = project::tsne(&pca, &settings, control, &mut |points, perplexity| frame(view(points.to_vec(), perplexity, None)))?;
+        let map = view(embedded.points.clone(), embedded.perplexity, trust(&embedded.points));
+        frame(map.clone());
+        Ok(map)
+    }
+}
+
+/// The states of one layer, one row a skill.
+fn rows(library: &Library, request: &MapRequest, control: Control<'_>) -> Result<Vec<Vec<f32>>> {
+    let n = library.skills().len();
+    let mut rows = Vec::with_capacity(n);
+    for i in 0..n {
+        control.check()?;
+        rows.push(library.layer(i, request.layer, request.part)?);
+    }
+    Ok(rows)
+}
+
+/// Each skill's task as a number.
+fn labels(library: &Library) -> Vec<usize> {
+    let mut names: Vec<&str> = Vec::new();
+    let skills = library.skills().iter();
+    skills
+        .map(|s| match names.iter().position(|n| *n == s.task) {
+            Some(i) => i,
+            None => {
+                names.push(&s.task);
+                names.len() - 1
+            }
+        })
+        .collect()
+}
+
+/// `ssm` or `conv`.
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ssm => "ssm",
+            Self::Conv => "conv",
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Reading a query so that an edit costs only what changed.
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::{Mamba, Prompt, Want};
+use crate::state::State;
+
+/// Boundary states kept. Typing happens at the end, so the last few are what the next keystroke needs; more would let a long
+/// query fill the memory (a state of mamba-2.8b takes 28 MB).
+const KEPT: usize = 16;
+
+/// The states at the example boundaries of the query read last.
+#[derive(Clone, Default)]
+pub struct QueryReader {
+    /// Tokens of each segment read; segment 0 is the beginning-of-text token.
+    segments: Vec<Vec<u32>>,
+    /// `(n, state)`: the state after the first `n` segments, ascending, at most [`KEPT`].
+    states: Vec<(usize, State)>,
+}
+
+/// What reading a query cost and gave.
+pub struct Read {
+    /// The state after all segments.
+    pub state: State,
+    /// Tokens that had to be run.
+    pub tokens_run: usize,
+}
+
+impl QueryReader {
+    /// The state after the segments, run from the last kept boundary before the first change.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no token at all; whatever the model reports; [`Error::Cancelled`].
+    pub fn read(&mut self, mamba: &Mamba, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
+        let same = self.segments.iter().zip(segments).take_while(|(a, b)| a == b).count();
+        self.states.retain(|(n, _)| *n <= same);
+        self.segments.clear();
+        let (from, initial) = match self.states.last() {
+            Some((n, state)) => (*n, Some(state.clone())),
+            None => (0, None),
+        };
+        let rest = &segments[from..];
+        let tokens: Vec<u32> = rest.iter().flatten().copied().collect();
+        let state = match initial {
+            Some(state) if tokens.is_empty() => state,
+            None if tokens.is_empty() => return Err(Error::Input("there is nothing to read: the query is empty".into())),
+            initial => {
+                let boundaries = boundaries(rest);
+                let first_kept = boundaries.len().saturating_sub(KEPT);
+                let snapshots: Vec<usize> = boundaries[first_kept..].iter().map(|(_, at)| *at).collect();
+                let prompt = Prompt { tokens: &tokens, initial: initial.as_ref(), snapshots: &snapshots, want: Want::State };
+                let mut read = mamba.prefill(&[prompt], control)?;
+                let read = read.pop().ok_or_else(|| Error::Model("the model returned no state for the query".into()))?;
+                let kept = boundaries[first_kept..].iter().map(|(n, _)| from + n).zip(read.snapshots);
+                self.states.extend(kept);
+                let surplus = self.states.len().saturating_sub(KEPT);
+                self.states.drain(..surplus);
+                read.state
+            }
+        };
+        self.segments = segments.to_vec();
+        Ok(Read { state, tokens_run: tokens.len() })
+    }
+}
+
+/// `(segments, tokens)` at the end of each segment that has a token: snapshots must ascend strictly.
+fn boundaries(segments: &[Vec<u32>]) -> Vec<(usize, usize)> {
+    let mut at = 0;
+    let mut ends = Vec::with_capacity(segments.len());
+    for (i, segment) in segments.iter().enumerate() {
+        if !segment.is_empty() {
+            at += segment.len();
+            ends.push((i + 1, at));
+        }
+    }
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::boundaries;
+
+    #[test]
+    fn boundaries_ascend_and_skip_empty_segments() {
+        assert_eq!(boundaries(&[vec![0], vec![5, 6], vec![], vec![7]]), [(1, 1), (2, 3), (4, 4)]);
+    }
+}

@@ -1,0 +1,68 @@
+//! Requests in, events out: the lab as the engine's thread runs it.
+
+use super::lab::Lab;
+use super::{Answer, Event, Job, LibraryEdit, Outbox, Request, Setup, Work};
+use crate::control::Control;
+use crate::error::Result;
+use std::sync::Arc;
+
+/// A way to open the lab on the engine's thread.
+pub fn opener(setup: Setup) -> super::Open {
+    Box::new(move |tell, control| {
+        let lab = Lab::open(setup, control)?;
+        tell(Event::Model(Arc::new(lab.model_view())));
+        lab.tell_library(tell);
+        Ok(Box::new(lab) as Box<dyn Work>)
+    })
+}
+
+impl Lab {
+    fn tell_library(&self, tell: &Outbox) {
+        tell(Event::Library(Arc::new(self.library_view())));
+    }
+
+    fn edit(&self, edit: &LibraryEdit, control: Control<'_>) -> Result<()> {
+        match edit {
+            LibraryEdit::Delete(id) => self.delete(id, control),
+            LibraryEdit::Restore(id) => self.restore(id, control),
+            LibraryEdit::Tag(id, tags) => self.tag(id, tags, control),
+            LibraryEdit::AddText { name, text } => self.add_text(name, text, control),
+        }
+    }
+}
+
+impl Work for Lab {
+    fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
+        let generation = job.generation;
+        match &job.request {
+            Request::Build => {
+                let result = self.build(control, &|lab| lab.tell_library(tell));
+                self.tell_library(tell);
+                result.map(drop)
+            }
+            Request::Rank { query, view } => {
+                let ranking = Arc::new(self.rank(query, view, control)?);
+                tell(Event::Ranking { generation, ranking });
+                Ok(())
+            }
+            Request::Ask(request) => {
+                let answers: Vec<Answer> = self.ask(request, control)?;
+                answers.into_iter().for_each(|answer| tell(Event::Answer { generation, answer }));
+                Ok(())
+            }
+            Request::Map(request) => {
+                self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
+            }
+            Request::Inspect(skill) => {
+                let report = Box::new(self.inspect(skill)?);
+                tell(Event::Report { generation, report });
+                Ok(())
+            }
+            Request::Edit(edit) => {
+                self.edit(edit, control)?;
+                self.tell_library(tell);
+                Ok(())
+            }
+        }
+    }
+}

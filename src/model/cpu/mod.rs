@@ -1,0 +1,84 @@
+//! The kernels of the CPU path, on plain slices.
+//!
+//! - [`math`]: exponential, softplus, SiLU and norms as branch-free code that vectorises.
+//! - [`linear`]: matrix products: `gemm` for many rows, streaming dot products for few.
+//! - [`conv`]: the causal convolution with its SiLU.
+//! - [`scan`]: the selective scan, fused with softplus, skip and gate.
+//!
+//! Each hot loop is written once as an inlined body and compiled for AVX-512, for AVX2 with FMA and for the plain target; [`simd!`]
+//! makes the three and picks one at run time.
+
+pub mod conv;
+pub mod linear;
+pub mod math;
+pub mod scan;
+
+/// Channels handled together: the lanes of one AVX-512 register. Working states are laid out in blocks of this width.
+pub const LANES: usize = 16;
+
+/// Whether the AVX-512 kernels can run here.
+#[cfg(target_arch = "x86_64")]
+pub fn has_avx512() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f") && has_avx2()
+}
+
+/// Whether the AVX2 kernels can run here.
+#[cfg(target_arch = "x86_64")]
+pub fn has_avx2() -> bool {
+    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("f16c")
+}
+
+/// Defines `fn name(args)` from an `#[inline(always)]` body `body::<FMA>(args)`, compiled for each instruction set and chosen at run time.
+macro_rules! simd {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident $([$g:ident: $b:path])? ($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name $(<$g: $b>)? ($($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx512 $(<$g: $b>)? ($($arg: $ty),*) { $body::<true $(, $g)?>($($arg),*) }
+                #[target_feature(enable = "avx2,fma,f16c")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx2 $(<$g: $b>)? ($($arg: $ty),*) { $body::<true $(, $g)?>($($arg),*) }
+                if $crate::model::cpu::has_avx512() {
+                    // SAFETY: the processor has the features the function is compiled for.
+                    return unsafe { avx512 $(::<$g>)? ($($arg),*) };
+                }
+                if $crate::model::cpu::has_avx2() {
+                    // SAFETY: as above.
+                    return unsafe { avx2 $(::<$g>)? ($($arg),*) };
+                }
+            }
+            $body::<false $(, $g)?>($($arg),*);
+        }
+    };
+}
+pub(crate) use simd;
+
+/// A pointer that several threads write through, each to its own elements.
+#[derive(Clone, Copy)]
+pub struct Shared(*mut f32);
+
+// SAFETY: users give every thread its own elements (each use says which).
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// Shares a slice; it must not be used otherwise until all threads are done.
+    pub fn new(slice: &mut [f32]) -> Self {
+        Self(slice.as_mut_ptr())
+    }
+
+    /// A part of the slice.
+    ///
+    /// # Safety
+    /// `at..at + len` lies within the slice, and no other thread touches it meanwhile.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn part<'a>(self, at: usize, len: usize) -> &'a mut [f32] {
+        // SAFETY: promised by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(at), len) }
+    }
+}

@@ -1,0 +1,59 @@
+//! Text to token ids and back.
+
+use crate::error::{Error, Result};
+
+/// A tokenizer read from a `tokenizer.json`.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    bos: Option<u32>,
+    hash: String,
+}
+
+impl Tokenizer {
+    /// A tokenizer from the bytes of `tokenizer.json`; `bos` as the model's configuration gives it (else `<|endoftext|>`, if there is one).
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the file is not a tokenizer.
+    pub fn from_bytes(json: &[u8], bos: Option<u32>) -> Result<Self> {
+        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| Error::Model(format!("tokenizer.json cannot be read: {e}")))?;
+        let bos = bos.or_else(|| inner.token_to_id("<|endoftext|>"));
+        Ok(Self { inner, bos, hash: blake3::hash(json).to_hex().to_string() })
+    }
+
+    /// The tokens of a text; nothing is added.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the tokenizer fails.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of tokens, special tokens left out.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        self.inner.decode(tokens, true).unwrap_or_default()
+    }
+
+    /// One token as readable text; a token that is part of a character shows as `<0xE2>`-like bytes of its raw form.
+    pub fn token_text(&self, token: u32) -> String {
+        match self.inner.decode(&[token], false) {
+            Ok(text) if !text.is_empty() && !text.contains('\u{fffd}') => text,
+            _ => self.inner.id_to_token(token).unwrap_or_else(|| format!("<{token}>")),
+        }
+    }
+
+    /// The token that begins every prompt.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// Tokens known, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// BLAKE3 of the file, hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}

@@ -1,0 +1,106 @@
+//! A recipe as text; [`super::parse`] reads it back.
+
+use super::{Layers, Recipe, Term};
+use std::fmt;
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero => f.write_str("zero"),
+            Self::Neutral => f.write_str("h0"),
+            Self::Query => f.write_str("query"),
+            Self::Skill { id } => name(f, id),
+            Self::Top { n } => write!(f, "top({n})"),
+            Self::Plus { terms } => plus(f, terms),
+            Self::Mean { items } => call(f, "mean", items, &[]),
+            Self::Sum { items } => call(f, "sum", items, &[]),
+            Self::Softmax { items, tau } => call(f, "softmax", items, &[("tau", *tau)]),
+            Self::Decay { items, gamma, averaged: false } => call(f, "decay", items, &[("gamma", *gamma)]),
+            Self::Decay { items, gamma, averaged: true } => call(f, "decay", items, &[("gamma", *gamma), ("averaged", 1.0)]),
+            Self::PicasoS { items } => call(f, "picaso_s", items, &[]),
+            Self::PicasoR { items } => call(f, "picaso_r", items, &[]),
+            Self::Arith { items } => call(f, "arith", items, &[]),
+            Self::Slerp { items, t } => call(f, "slerp", items, &[("t", *t)]),
+            Self::Ties { items, density, lambda } => call(f, "ties", items, &[("density", *density), ("lambda", *lambda)]),
+            Self::Dare { items, p, seed } => call(f, "dare", items, &[("p", *p), ("seed", *seed as f64)]),
+            Self::WithQuery { of, lambda } => {
+                operand(f, of)?;
+                match lambda {
+                    Some(lambda) => write!(f, " | with_query({lambda})"),
+                    None => f.write_str(" | with_query"),
+                }
+            }
+            Self::MatchNorm { of } => {
+                operand(f, of)?;
+                f.write_str(" | match_norm")
+            }
+            Self::At { of, layers, over } => {
+                operand(f, of)?;
+                match layers {
+                    Layers::Range(from, to) => write!(f, " @ {from}..{to}")?,
+                    Layers::Weights(weights) => {
+                        let weights: Vec<String> = weights.iter().map(ToString::to_string).collect();
+                        write!(f, " @ [{}]", weights.join(", "))?;
+                    }
+                }
+                match over {
+                    Some(over) => write!(f, " | over({over})"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a recipe can stand before `*`, `+`, `@` or `|` without brackets.
+fn is_atom(recipe: &Recipe) -> bool {
+    !matches!(recipe, Recipe::Plus { .. } | Recipe::WithQuery { .. } | Recipe::MatchNorm { .. } | Recipe::At { .. })
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, recipe: &Recipe) -> fmt::Result {
+    if is_atom(recipe) { write!(f, "{recipe}") } else { write!(f, "({recipe})") }
+}
+
+fn term(f: &mut fmt::Formatter<'_>, weight: f64, recipe: &Recipe) -> fmt::Result {
+    if weight != 1.0 {
+        write!(f, "{weight}*")?;
+    }
+    operand(f, recipe)
+}
+
+fn plus(f: &mut fmt::Formatter<'_>, terms: &[Term]) -> fmt::Result {
+    for (i, t) in terms.iter().enumerate() {
+        let negative = t.weight.is_sign_negative();
+        match (i, negative) {
+            (0, false) => {}
+            (0, true) => f.write_str("-")?,
+            (_, false) => f.write_str(" + ")?,
+            (_, true) => f.write_str(" - ")?,
+        }
+        // A single term keeps its weight even if it is 1: that is what makes it a sum.
+        if terms.len() == 1 {
+            write!(f, "{}*", t.weight.abs())?;
+            operand(f, &t.recipe)?;
+        } else {
+            term(f, t.weight.abs(), &t.recipe)?;
+        }
+    }
+    Ok(())
+}
+
+fn call(f: &mut fmt::Formatter<'_>, function: &str, items: &[Term], values: &[(&str, f64)]) -> fmt::Result {
+    write!(f, "{function}(")?;
+    for (i, t) in items.iter().enumerate() {
+        f.write_str(if i == 0 { "" } else { ", " })?;
+        term(f, t.weight, &t.recipe)?;
+    }
+    for (i, (key, value)) in values.iter().enumerate() {
+        write!(f, "{} {key}={value}", if i == 0 { ";" } else { "," })?;
+    }
+    f.write_str(")")
+}
+
+/// A name that would not be read back as one is quoted.
+fn name(f: &mut fmt::Formatter<'_>, id: &str) -> fmt::Result {
+    if super::parse::is_plain_name(id) { f.write_str(id) } else { write!(f, "\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")) }
+}

@@ -1,0 +1,104 @@
+//! Which examples a skill may read: a test split is put aside first, then disjoint sets are drawn from the rest.
+
+use super::Task;
+use crate::error::{Error, Result};
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// How a task is split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SplitSpec {
+    /// Example sets wished for.
+    pub sets: usize,
+    /// Examples in each.
+    pub shots: usize,
+    /// Seed.
+    pub seed: u64,
+    /// Share of the pairs put aside for testing, 0 to 1.
+    pub test_share: f64,
+}
+
+/// A task's pairs, by use. Indices into its pairs; no two uses share one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Never in any skill: for testing.
+    pub test: Vec<usize>,
+    /// What skills are made of.
+    pub sets: Vec<Vec<usize>>,
+    /// Neither: for queries.
+    pub spare: Vec<usize>,
+}
+
+impl SplitSpec {
+    /// Splits a task: the same for the same task and seed, whatever other tasks there are. There are fewer sets where the task is small.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if not even one set fits, with the number of pairs that are needed.
+    pub fn draw(&self, task: &Task) -> Result<Split> {
+        let n = task.pairs.len();
+        let digest = blake3::hash(format!("{}\n{}", task.name, self.seed).as_bytes());
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut ChaCha8Rng::from_seed(*digest.as_bytes()));
+        let test = ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n);
+        if self.shots == 0 || n < test + self.shots {
+            let needed = (self.shots as f64 / (1.0 - self.test_share).max(1e-9)).ceil() as usize + 1;
+            return Err(Error::Input(format!(
+                "`{}` has {n} pairs, too few for one set of {} examples beside a test split: at least {needed} are needed",
+                task.name, self.shots
+            )));
+        }
+        let rest = order.split_off(test);
+        let sets: Vec<Vec<usize>> = rest.chunks_exact(self.shots).take(self.sets).map(<[usize]>::to_vec).collect();
+        let spare = rest[sets.len() * self.shots..].to_vec();
+        Ok(Split { test: order, sets, spare })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Pair, TaskOrigin, bundled};
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    fn task(n: usize) -> Task {
+        let pair = |i: usize| Pair { input: format!("i{i}"), output: format!("o{i}") };
+        let text = String::new;
+        Task { name: "t".into(), family: text(), licence: text(), source: text(), description: text(), pairs: (0..n).map(pair).collect(), origin: TaskOrigin::Bundled }
+    }
+
+    proptest! {
+        #[test]
+        fn uses_are_disjoint_and_complete(n in 2usize..300, sets in 1usize..7, shots in 1usize..40, seed: u64) {
+            let spec = SplitSpec { sets, shots, seed, test_share: 0.2 };
+            match spec.draw(&task(n)) {
+                Ok(split) => {
+                    let all: Vec<usize> = split.test.iter().chain(split.sets.iter().flatten()).chain(&split.spare).copied().collect();
+                    prop_assert_eq!(all.len(), n);
+                    prop_assert_eq!(all.iter().collect::<HashSet<_>>().len(), n);
+                    prop_assert!(!split.test.is_empty() && !split.sets.is_empty() && split.sets.len() <= sets);
+                    prop_assert!(split.sets.iter().all(|s| s.len() == shots));
+                    prop_assert_eq!(&split, &spec.draw(&task(n)).unwrap());
+                }
+                Err(e) => prop_assert!(e.to_string().contains("too few"), "{}", e),
+            }
+        }
+    }
+
+    #[test]
+    fn too_small_a_task_is_told_what_it_needs() {
+        let spec = SplitSpec { sets: 5, shots: 32, seed: 0, test_share: 0.2 };
+        let message = spec.draw(&task(30)).unwrap_err().to_string();
+        assert!(message.contains("30 pairs") && message.contains("at least 41"), "{message}");
+        assert!(spec.draw(&task(41)).is_ok());
+    }
+
+    #[test]
+    fn the_bundled_tasks_make_300_skills_and_every_one_has_a_test_split() {
+        let spec = SplitSpec { sets: 5, shots: 32, seed: 0, test_share: 0.2 };
+        let splits: Vec<Split> = bundled().iter().map(|t| spec.draw(t).unwrap()).collect();
+        assert!(splits.iter().map(|s| s.sets.len()).sum::<usize>() >= 300);
+        assert!(splits.iter().all(|s| s.test.len() >= 10));
+    }
+}
