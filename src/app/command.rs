@@ -104,7 +104,14 @@ fn lab_or_map(s: &State) -> bool {
     s.model.is_some() && s.tab != Tab::Library
 }
 
-const fn command(id: &'static str, keys: &'static [&'static str], place: Place, name: &'static str, doc: &'static str, action: fn(&State) -> Action) -> Command {
+const fn command(
+    id: &'static str,
+    keys: &'static [&'static str],
+    place: Place,
+    name: &'static str,
+    doc: &'static str,
+    action: fn(&State) -> Action,
+) -> Command {
     Command { id, name, doc, keys, place, hint: None, over_overlays: false, hidden: false, available: always, action }
 }
 

@@ -127,7 +127,9 @@ impl FromStr for Key {
             _ => {
                 let named = NAMES.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
                 let function = rest.strip_prefix('f').and_then(|n| n.parse().ok()).filter(|n| (1..=12).contains(n)).map(KeyCode::F);
-                named.or(function).ok_or_else(|| format!("`{text}` is not a key; keys look like `a`, `ctrl-p`, `shift-left`, `f1`, `enter`"))?
+                named
+                    .or(function)
+                    .ok_or_else(|| format!("`{text}` is not a key; keys look like `a`, `ctrl-p`, `shift-left`, `f1`, `enter`"))?
             }
         };
         Ok(key)
@@ -161,7 +163,9 @@ mod tests {
 
     #[test]
     fn written_form_round_trips() {
-        for text in ["a", "A", "?", "-", "+", "ctrl-p", "shift-left", "alt-up", "f1", "f12", "enter", "space", "pgdn", "ctrl-alt-x", "backtab"] {
+        for text in
+            ["a", "A", "?", "-", "+", "ctrl-p", "shift-left", "alt-up", "f1", "f12", "enter", "space", "pgdn", "ctrl-alt-x", "backtab"]
+        {
             assert_eq!(text.parse::<Key>().unwrap().to_string(), text);
         }
         assert!("f13".parse::<Key>().is_err());

@@ -101,7 +101,9 @@ impl Lab {
 
     /// Takes a new ranking. The top row stays the top row; any other selection follows its skill or task.
     pub fn take_ranking(&mut self, ranking: Arc<Ranking>) {
-        let key = |r: &Ranking, i: usize| if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) };
+        let key = |r: &Ranking, i: usize| {
+            if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) }
+        };
         if self.selected > 0
             && let Some(chosen) = self.ranking.as_deref().and_then(|old| key(old, self.selected))
         {

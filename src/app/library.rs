@@ -78,7 +78,9 @@ pub fn visible(state: &State) -> Vec<usize> {
     let filter = state.shelf.filter.text().to_lowercase();
     let words: Vec<&str> = filter.split_whitespace().collect();
     let passes = |skill: &SkillMeta| {
-        words.iter().all(|w| [&skill.id, &skill.family, &skill.task].into_iter().chain(&skill.tags).any(|text| text.to_lowercase().contains(w)))
+        words
+            .iter()
+            .all(|w| [&skill.id, &skill.family, &skill.task].into_iter().chain(&skill.tags).any(|text| text.to_lowercase().contains(w)))
     };
     let skills = &library.skills;
     let mut rows: Vec<usize> = (0..skills.len()).filter(|i| passes(&skills[*i])).collect();

@@ -258,7 +258,9 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
 /// Text pasted into the overlay on top.
 pub fn paste(state: &mut State, pasted: &str) {
     match &mut state.overlay {
-        Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => line.insert(pasted),
+        Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => {
+            line.insert(pasted)
+        }
         Some(Overlay::AddSkill { name, text, on_text, .. }) => {
             if *on_text {
                 text.insert_str(pasted);

@@ -107,7 +107,11 @@ pub fn parse_layers(text: &str, layers: usize) -> Result<Option<Range<usize>>, S
         return Ok(None);
     }
     let number = |part: &str, default: usize| {
-        if part.trim().is_empty() { Ok(default) } else { part.trim().parse::<usize>().map_err(|_| format!("`{part}` is not a layer number")) }
+        if part.trim().is_empty() {
+            Ok(default)
+        } else {
+            part.trim().parse::<usize>().map_err(|_| format!("`{part}` is not a layer number"))
+        }
     };
     let range = match text.split_once("..") {
         Some((from, to)) => number(from, 0)?..number(to, layers)?,
@@ -287,7 +291,8 @@ impl Bench {
             SoupRow::Layers => {
                 let all = 0..layers;
                 let range = self.soup.layers.clone().unwrap_or(all);
-                let (start, end) = if steps > 0 { (range.start + 1, range.end + 1) } else { (range.start.wrapping_sub(1), range.end.wrapping_sub(1)) };
+                let (start, end) =
+                    if steps > 0 { (range.start + 1, range.end + 1) } else { (range.start.wrapping_sub(1), range.end.wrapping_sub(1)) };
                 if start < end && end <= layers {
                     self.soup.layers = Some(start..end);
                 }

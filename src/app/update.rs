@@ -195,7 +195,11 @@ fn type_key(state: &mut State, key: Key) -> Vec<Effect> {
     }
     match state.focus() {
         Focus::Query => {
-            if state.lab.query.input(text_input(key)) { lab::query_changed(state) } else { Vec::new() }
+            if state.lab.query.input(text_input(key)) {
+                lab::query_changed(state)
+            } else {
+                Vec::new()
+            }
         }
         Focus::Target => {
             if key.code == KeyCode::Enter {
@@ -262,7 +266,9 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ => {}
     }
     let stoppable = [JobKind::Map, JobKind::Edit, JobKind::Ask, JobKind::Build];
-    let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else { return Vec::new() };
+    let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
+        return Vec::new();
+    };
     let (kind, effect) = effect;
     let more = if kind == JobKind::Build { " What was built is kept; `Build the missing skills` goes on." } else { "" };
     state.say(format!("{} stopped.{more}", engine_event::work_name(kind)));
@@ -353,7 +359,10 @@ fn copy(state: &mut State) -> Vec<Effect> {
         }),
         Focus::Skills | Focus::Filter => {
             let rows = library::visible(state);
-            state.library.as_ref().map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(|s| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens)).collect())
+            state
+                .library
+                .as_ref()
+                .map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(|s| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens)).collect())
         }
     };
     let Some(text) = text.filter(|t| !t.is_empty()) else {

@@ -101,8 +101,8 @@ fn index(color: Color) -> u8 {
 
 /// The 16 colours as most terminals draw them.
 const NAMED: [u32; 16] = [
-    0x1D1F21, 0xCC6666, 0x8DB36A, 0xD9A441, 0x5B8DC9, 0xB08BC0, 0x62B0AA, 0xC5C8C6, 0x6B7178, 0xF0806E, 0xA6D17B, 0xF2CF66, 0x7FB0EA, 0xD6A6E0, 0x7ED2D0,
-    0xFFFFFF,
+    0x1D1F21, 0xCC6666, 0x8DB36A, 0xD9A441, 0x5B8DC9, 0xB08BC0, 0x62B0AA, 0xC5C8C6, 0x6B7178, 0xF0806E, 0xA6D17B, 0xF2CF66, 0x7FB0EA,
+    0xD6A6E0, 0x7ED2D0, 0xFFFFFF,
 ];
 
 fn rgb(color: Color) -> Option<u32> {
@@ -155,7 +155,8 @@ pub fn svg(buf: &Buffer, light: bool) -> String {
         for (x, w, text, fg, bg, modifier) in runs {
             let (left, length) = (margin + f32::from(x) * CELL.0, f32::from(w) * CELL.0);
             if let Some(bg) = bg {
-                let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{}\" fill=\"#{bg:06x}\"/>", CELL.1);
+                let _ =
+                    writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{}\" fill=\"#{bg:06x}\"/>", CELL.1);
             }
             if text.trim().is_empty() {
                 continue;

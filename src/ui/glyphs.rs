@@ -36,7 +36,8 @@ pub fn track(set: GlyphSet, width: u16) -> String {
 pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
     let finite = || values.iter().copied().filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
-    let level = |v: f32, steps: usize| if high > low { (((v - low) / (high - low)) * (steps - 1) as f32).round() as usize } else { steps / 2 };
+    let level =
+        |v: f32, steps: usize| if high > low { (((v - low) / (high - low)) * (steps - 1) as f32).round() as usize } else { steps / 2 };
     let glyph = |v: &f32| match set {
         _ if !v.is_finite() => " ".to_owned(),
         GlyphSet::Ascii => level(*v, 10).to_string(),

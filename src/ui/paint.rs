@@ -142,6 +142,9 @@ impl<'a> Paint<'a> {
 pub fn put(buf: &mut Buffer, area: Rect, col: u16, row: u16, line: Line<'_>) {
     let area = area.intersection(buf.area);
     if row < area.height && col < area.width {
+        // What lay there before must not shine through styles that leave the colour open.
+        let under = Rect::new(area.x + col, area.y + row, (line.width() as u16).min(area.width - col), 1);
+        buf.set_style(under, Style::reset());
         buf.set_line(area.x + col, area.y + row, &line, area.width - col);
     }
 }
@@ -183,7 +186,19 @@ pub fn pad(text: &str, width: usize) -> String {
 
 /// Line breaks and other control characters as signs.
 pub fn visible(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' { '⏎' } else if c == '\t' { '→' } else if c.is_control() { '·' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\n' {
+                '⏎'
+            } else if c == '\t' {
+                '→'
+            } else if c.is_control() {
+                '·'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A token as a list shows it: a leading blank is a visible one.

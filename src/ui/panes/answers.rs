@@ -37,7 +37,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         let width = (inner.width + 2) / 5;
         for (i, from) in AnswerFrom::ALL.into_iter().enumerate() {
             let (_, right) = layout::left(rest, width * i as u16, 0);
-            let width = if i == 4 { right.width } else { width.saturating_sub(2) };
+            let width = width.saturating_sub(2).min(right.width);
             column(paint, Rect { width, ..right }, buf, i, from, best == Some(i));
         }
     } else {
@@ -67,7 +67,11 @@ fn target(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let mark = paint.span(if focused { "▸" } else { " " }, Role::Focus);
     put(buf, area, 0, 0, Line::from(vec![mark, paint.span("target ", if focused { Role::Focus } else { Role::Dim })]));
     if state.lab.target.text().is_empty() && !focused {
-        let text = if area.width >= 100 { "none: t in this pane sets an answer whose log-probability is shown in every column" } else { "none (t sets one)" };
+        let text = if area.width >= 100 {
+            "none: t in this pane sets an answer whose log-probability is shown in every column"
+        } else {
+            "none (t sets one)"
+        };
         put(buf, area, 8, 0, Line::from(paint.span(text, Role::Border)));
     } else {
         paint.field(buf, area, 8, 0, &state.lab.target, focused);
@@ -183,10 +187,14 @@ fn row(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: Answ
             let stale = is_stale(paint, shown);
             let single = paint.size == Size::Single;
             let text_width = usize::from(area.width) * if single { 32 } else { 28 } / 100;
-            spans.push(paint.span(pad(answer.text.trim_end_matches('\n').trim_start(), text_width), if stale { Role::Dim } else { Role::Strong }));
+            spans.push(
+                paint.span(pad(answer.text.trim_end_matches('\n').trim_start(), text_width), if stale { Role::Dim } else { Role::Strong }),
+            );
             spans.push(paint.span(format!(" {:>7}", signed(answer.logprob, 2)), Role::Text));
             match answer.target_logprob {
-                Some(t) => spans.push(paint.span(format!(" {:>7}{}", signed(t, 2), if best { "★" } else { " " }), if best { Role::Good } else { Role::Dim })),
+                Some(t) => spans.push(
+                    paint.span(format!(" {:>7}{}", signed(t, 2), if best { "★" } else { " " }), if best { Role::Good } else { Role::Dim }),
+                ),
                 None => spans.push(Span::raw(" ")),
             }
             for next in answer.top.iter().take(4) {

@@ -35,7 +35,13 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let right = vec![paint.span(format!("{count} · {}", state.shelf.sort.name()), Role::Dim)];
     let inner = paint.panel(buf, area, "Library", right, focused);
     let typing = state.focus() == Focus::Filter && state.overlay.is_none();
-    put(buf, inner, 0, 0, Line::from(paint.span(if typing { "▸filter " } else { " filter " }, if typing { Role::Focus } else { Role::Dim })));
+    put(
+        buf,
+        inner,
+        0,
+        0,
+        Line::from(paint.span(if typing { "▸filter " } else { " filter " }, if typing { Role::Focus } else { Role::Dim })),
+    );
     if state.shelf.filter.text().is_empty() && !typing {
         put(buf, inner, 8, 0, Line::from(paint.span("none (/ sets one)", Role::Border)));
     } else {
@@ -119,7 +125,9 @@ fn provenance<'a>(paint: &Paint<'a>, skill: &'a SkillMeta, width: usize) -> Vec<
     }
     facts.push(("made", skill.created.clone()));
     facts.push(("tags", if skill.tags.is_empty() { "–".into() } else { skill.tags.join(" ") }));
-    let line = |(name, value): (&'a str, String)| Line::from(vec![paint.span(pad(name, 10), Role::Dim), paint.span(fit(&value, width.saturating_sub(10)), Role::Text)]);
+    let line = |(name, value): (&'a str, String)| {
+        Line::from(vec![paint.span(pad(name, 10), Role::Dim), paint.span(fit(&value, width.saturating_sub(10)), Role::Text)])
+    };
     facts.into_iter().map(line).collect()
 }
 

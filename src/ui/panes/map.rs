@@ -39,7 +39,9 @@ fn draw_scatter(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group
     if let (MapMethod::Tsne, Some(map)) = (request.method, &state.map.map) {
         about = format!("{about} · perplexity {:.0} · seed {}", map.perplexity, request.seed);
     }
-    let stale = state.map.run_at.is_some() || state.jobs.is_running(JobKind::Map) || state.map.map.as_ref().is_some_and(|m| m.request != state.map.request);
+    let stale = state.map.run_at.is_some()
+        || state.jobs.is_running(JobKind::Map)
+        || state.map.map.as_ref().is_some_and(|m| m.request != state.map.request);
     let title = if stale { format!("{method} …") } else { method.to_owned() };
     let inner = paint.panel(buf, area, &title, vec![paint.span(about, Role::Dim)], focused);
     let Some(map) = &state.map.map else { return nothing_yet(paint, inner, buf) };
@@ -70,7 +72,8 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn plot(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: &[Group], members: &[usize]) {
     let (across, down) = if paint.state.map.letters { (1, 1) } else { glyphs::resolution(paint.set) };
     let cells = place(&map.points, area, across, down);
-    let near: Vec<usize> = map.neighbours.get(paint.state.map.pick).map(|n| n.iter().take(5).map(|(i, _)| *i).collect()).unwrap_or_default();
+    let near: Vec<usize> =
+        map.neighbours.get(paint.state.map.pick).map(|n| n.iter().take(5).map(|(i, _)| *i).collect()).unwrap_or_default();
     let width = usize::from(area.width);
     // Per cell: its dots, and the points in it.
     let mut bits = vec![0u8; width * usize::from(area.height)];

@@ -31,11 +31,18 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         }
         Some(Overlay::AddSkill { name, text, on_text, error }) => {
             let inner = window(paint, area, buf, (90, 22), "Add a skill from text", "tab switches, ctrl-s reads it, esc leaves");
-            let label = |on: bool, name: &'static str| Line::from(paint.span(if on { format!("▸{name}") } else { format!(" {name}") }, if on { Role::Focus } else { Role::Dim }));
+            let label = |on: bool, name: &'static str| {
+                Line::from(paint.span(if on { format!("▸{name}") } else { format!(" {name}") }, if on { Role::Focus } else { Role::Dim }))
+            };
             put(buf, inner, 0, 0, label(!on_text, "name"));
             paint.field(buf, inner, 7, 0, name, !on_text);
             put(buf, inner, 0, 2, label(*on_text, "text"));
-            let body = Rect::new(inner.x + 7.min(inner.width), inner.y + 2.min(inner.height), inner.width.saturating_sub(7), inner.height.saturating_sub(4));
+            let body = Rect::new(
+                inner.x + 7.min(inner.width),
+                inner.y + 2.min(inner.height),
+                inner.width.saturating_sub(7),
+                inner.height.saturating_sub(4),
+            );
             query::editor(paint, body, buf, text, *on_text);
             if let Some(error) = error {
                 put(buf, inner, 0, inner.height.saturating_sub(1), Line::from(paint.span(error.as_str(), Role::Bad)));
@@ -70,16 +77,25 @@ fn keys<'a>(paint: &Paint<'a>, command: &Command) -> String {
 fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolled: usize) {
     let state = paint.state;
     let focus = state.focus();
-    let inner = window(paint, area, buf, (96, area.height.saturating_sub(4)), &format!("Keys · {}", focus.name()), "type to search, ↑↓ scroll, esc leaves");
+    let inner = window(
+        paint,
+        area,
+        buf,
+        (96, area.height.saturating_sub(4)),
+        &format!("Keys · {}", focus.name()),
+        "type to search, ↑↓ scroll, esc leaves",
+    );
     put(buf, inner, 0, 0, Line::from(paint.span("search ", Role::Dim)));
     paint.field(buf, inner, 7, 0, filter, true);
     let words = filter.text().to_lowercase();
-    let fits = |c: &&Command| words.split_whitespace().all(|w| format!("{} {} {}", c.name, c.doc, keys(paint, c)).to_lowercase().contains(w));
+    let fits =
+        |c: &&Command| words.split_whitespace().all(|w| format!("{} {} {}", c.name, c.doc, keys(paint, c)).to_lowercase().contains(w));
     let here = |c: &&Command| matches!(c.place, Place::In(panes) if panes.contains(&focus));
     let general = |c: &&Command| !matches!(c.place, Place::In(_));
     let elsewhere = |c: &&Command| !here(c) && !general(c);
     let mut lines: Vec<Line<'_>> = Vec::new();
-    let sections: [(String, &dyn Fn(&&Command) -> bool); 3] = [(format!("In {}", focus.name()), &here), ("Everywhere".into(), &general), ("In other panes".into(), &elsewhere)];
+    let sections: [(String, &dyn Fn(&&Command) -> bool); 3] =
+        [(format!("In {}", focus.name()), &here), ("Everywhere".into(), &general), ("In other panes".into(), &elsewhere)];
     let key_width = 18;
     let name_width = if inner.width >= 84 { 30 } else { 24 };
     for (title, belongs) in sections {
@@ -138,5 +154,11 @@ fn palette(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, input: &Input, selec
         }
     }
     let doc = found.get(selected).map_or("No command has these words.", |c| c.doc);
-    put(buf, inner, 1, inner.height.saturating_sub(1), Line::from(paint.span(fit(doc, usize::from(inner.width).saturating_sub(1)), Role::Dim)));
+    put(
+        buf,
+        inner,
+        1,
+        inner.height.saturating_sub(1),
+        Line::from(paint.span(fit(doc, usize::from(inner.width).saturating_sub(1)), Role::Dim)),
+    );
 }

@@ -66,7 +66,11 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, focused: bool) {
     let lab = &paint.state.lab;
     let rows: Vec<Row<'_>> = if lab.by_task {
-        ranking.by_task.iter().map(|t| Row { name: &t.task, skill: &t.skill, score: t.score, mean: Some(t.mean), change: t.change }).collect()
+        ranking
+            .by_task
+            .iter()
+            .map(|t| Row { name: &t.task, skill: &t.skill, score: t.score, mean: Some(t.mean), change: t.change })
+            .collect()
     } else {
         ranking.ranking.iter().map(|s| Row { name: &s.skill, skill: &s.skill, score: s.score, mean: None, change: s.change }).collect()
     };
@@ -118,7 +122,11 @@ fn change<'a>(paint: &Paint<'_>, change: Option<i32>) -> Span<'a> {
 fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking) {
     let [model, compare] = ranking.millis;
     let wide = area.width >= 48;
-    let time = if wide { format!("{} tokens in {model:.1} ms + {compare:.1} ms", ranking.tokens_run) } else { format!("{} tok {:.1} ms", ranking.tokens_run, model + compare) };
+    let time = if wide {
+        format!("{} tokens in {model:.1} ms + {compare:.1} ms", ranking.tokens_run)
+    } else {
+        format!("{} tok {:.1} ms", ranking.tokens_run, model + compare)
+    };
     let line = Line::from(vec![
         paint.span("margin ", Role::Dim),
         paint.span(signed(f64::from(ranking.margin), 3), Role::Strong),
