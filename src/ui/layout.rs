@@ -1,13 +1,13 @@
 //! Which pane lies where. Three layouts and a floor:
 //!
 //! ```text
-//! ≥ 140 × 34 (wide)                    ≥ 100 × 30 (medium)            smaller (small), rules instead of boxes
-//! ╭ Query ─╮╭ Ranking ──╮╭ Soup ──╮   ╭ Query ────╮╭ Soup ─────╮     ─ Query ──────────  ─ Soup ────────
-//! │        ││           ││        │   ╰───────────╯│           │     ─ Ranking ────────
-//! ╰────────╯│           ││        │   ╭ Ranking ──╮│           │
-//! ╭ Answers ┴───────────┴┴────────╮   ╰───────────╯╰───────────╯
-//! │ zero-shot  query  best  soup  │   ╭ Answers, five columns ─╮     ─ Answers, five rows ─────────────
-//! ╰───────────────────────────────╯   ╰────────────────────────╯
+//! ≥ 140 × 34 (wide)                 ≥ 100 × 30 (medium)            smaller (small): rules instead of boxes
+//! ╭ Query ──────╮╭ Ranking ─────╮   ╭ Query ────╮╭ Soup ─────╮     ─ Query ──────────  ─ Soup ────────
+//! ╰─────────────╯│              │   ╰───────────╯│           │     ─ Ranking ────────
+//! ╭ Soup ───────╮│              │   ╭ Ranking ──╮│           │
+//! ╰─────────────╯╰──────────────╯   ╰───────────╯╰───────────╯
+//! ╭ Answers, five columns ──────╮   ╭ Answers, five columns ─╮     ─ Answers, five rows ─────────────
+//! ╰─────────────────────────────╯   ╰────────────────────────╯
 //! ```
 //!
 //! Below 80 × 24 the pane in focus has the screen for itself, with the query above; below 60 × 16 one line says what is needed.
@@ -93,11 +93,10 @@ pub fn left(area: Rect, columns: u16, gap: u16) -> (Rect, Rect) {
 pub fn lab(body: Rect, size: Size, focus: Focus, query_lines: u16) -> LabAreas {
     match size {
         Size::Wide => {
-            let answers = (body.height * 2 / 5).clamp(17, 24);
+            let answers = (body.height * 2 / 5).clamp(17, 22);
             let (upper, answers) = top(body, body.height - answers);
-            let query_width = body.width * 29 / 100;
-            let (query, rest) = left(upper, query_width, 0);
-            let (ranking, soup) = left(rest, rest.width * 53 / 100, 0);
+            let (first, ranking) = left(upper, body.width * 46 / 100, 0);
+            let (query, soup) = top(first, (query_lines + 4).clamp(7, 14).min(first.height / 2));
             LabAreas { query, ranking, soup, answers }
         }
         Size::Medium => {
@@ -108,7 +107,7 @@ pub fn lab(body: Rect, size: Size, focus: Focus, query_lines: u16) -> LabAreas {
             LabAreas { query, ranking, soup, answers }
         }
         Size::Small => {
-            let (upper, answers) = top(body, body.height.saturating_sub(8));
+            let (upper, answers) = top(body, body.height.saturating_sub(if body.height >= 24 { 9 } else { 7 }));
             let (first, soup) = left(upper, body.width * 52 / 100, 1);
             let (query, ranking) = top(first, (query_lines + 1).clamp(4, 6));
             LabAreas { query, ranking, soup, answers }

@@ -118,6 +118,14 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
         SoupRow::Ingredient(_) => ("", String::new(), Vec::new()),
     };
     let mut spans = vec![paint.span(pad(name, 15), Role::Dim), paint.span(pad(&value, 8.max(value.chars().count() + 1)), Role::Strong)];
-    spans.extend(more);
+    // Bars and notes are a help, not the value: each is left out where it would be cut.
+    let mut used: usize = 1 + spans.iter().map(Span::width).sum::<usize>();
+    for span in more {
+        if used + span.width() > usize::from(width) {
+            break;
+        }
+        used += span.width();
+        spans.push(span);
+    }
     spans
 }
