@@ -19,7 +19,8 @@ use crate::engine::Event;
 use crate::error::{Error, Result};
 use crate::ui::export;
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use futures::future::poll_immediate;
 use signals::{Signal, Signals};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -92,7 +93,8 @@ impl<E: EngineHandle> Lab<E> {
                 key = input.next() => match key {
                     Some(Ok(event)) => {
                         actions.extend(self.take_input(event));
-                        while actions.len() < BATCH && let Some(Some(Ok(event))) = input.next().now_or_never() {
+                        while actions.len() < BATCH && let Some(Some(Ok(event))) = poll_immediate(input.next()).await {
+                            // (A poll without this task's waker would leave crossterm's stream with nobody to wake.)
                             // Keys are looked up in the state that the keys before them made.
                             if self.apply(tui, std::mem::take(&mut actions))? == Next::Quit {
                                 return Ok(());
