@@ -1,5 +1,7 @@
 //! Prints frames of the screen with made-up values as text and SVG, to look at: `cargo test --test frames -- --ignored`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
 mod common;
 
 use common::{Lab, busy, options};

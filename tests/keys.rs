@@ -1,5 +1,7 @@
 //! What keys do, as macros on the state with its deterministic engine: `hot -> cold<enter><ctrl-p>`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
 mod common;
 
 use common::{Lab, busy, options};

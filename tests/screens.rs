@@ -1,6 +1,8 @@
 //! Whole screens, styles included, at three sizes and in three colour modes; every size from nothing to very large; what must be on
 //! screen without colour; and that the borders between the rooms hold.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
 mod common;
 
 use common::{Lab, busy, options};

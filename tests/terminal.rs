@@ -1,5 +1,7 @@
 //! The loop on a real pseudo-terminal, driven by hand or by a script: `cargo test --test terminal -- --ignored --nocapture live`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
 mod common;
 
 use state_soup::app::EngineHandle;

@@ -259,7 +259,7 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
 pub fn paste(state: &mut State, pasted: &str) {
     match &mut state.overlay {
         Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => {
-            line.insert(pasted)
+            line.insert(pasted);
         }
         Some(Overlay::AddSkill { name, text, on_text, .. }) => {
             if *on_text {

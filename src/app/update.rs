@@ -11,6 +11,7 @@ use super::{engine_event, lab, library, map};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
+#[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.
 /// Applies an action; what is to be done outside comes back. Deterministic: no clock, no randomness, no files.
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
@@ -68,16 +69,14 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.lab.view.metric = lab::next_metric(state.lab.view.metric);
             lab::view_changed(state)
         }
-        Action::NextPart => match state.tab {
-            Tab::Map => {
-                state.map.request.part = lab::other_part(state.map.request.part);
-                map::changed(state)
-            }
-            _ => {
-                state.lab.view.part = lab::other_part(state.lab.view.part);
-                lab::view_changed(state)
-            }
-        },
+        Action::NextPart if state.tab == Tab::Map => {
+            state.map.request.part = lab::other_part(state.map.request.part);
+            map::changed(state)
+        }
+        Action::NextPart => {
+            state.lab.view.part = lab::other_part(state.lab.view.part);
+            lab::view_changed(state)
+        }
         Action::ShiftLayers(by) => match state.tab {
             Tab::Map => map::shift_layer(state, by),
             _ => lab::move_layers(state, by, 0),
@@ -359,10 +358,8 @@ fn copy(state: &mut State) -> Vec<Effect> {
         }),
         Focus::Skills | Focus::Filter => {
             let rows = library::visible(state);
-            state
-                .library
-                .as_ref()
-                .map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(|s| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens)).collect())
+            let line = |s: &crate::library::SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);
+            state.library.as_ref().map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(line).collect())
         }
     };
     let Some(text) = text.filter(|t| !t.is_empty()) else {

@@ -105,18 +105,14 @@ impl<E: EngineHandle> Lab<E> {
                     Some(Err(error)) => return Err(error),
                     None => return Err(std::io::ErrorKind::BrokenPipe.into()),
                 },
-                event = events.recv(), if engine_lives => match event {
-                    Some(event) => {
+                event = events.recv(), if engine_lives => {
+                    engine_lives = event.is_some();
+                    let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
+                    actions.push(event.map_or_else(gone, Action::Engine));
+                    while actions.len() < BATCH && let Ok(event) = events.try_recv() {
                         actions.push(Action::Engine(event));
-                        while actions.len() < BATCH && let Ok(event) = events.try_recv() {
-                            actions.push(Action::Engine(event));
-                        }
                     }
-                    None => {
-                        engine_lives = false;
-                        actions.push(Action::Complain("The engine has stopped; nothing can be computed any more.".into()));
-                    }
-                },
+                }
                 () = sleep_until(deadline) => {}
             }
             if self.apply(tui, actions)? == Next::Quit {

@@ -29,7 +29,7 @@ impl Gone {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> Paint<'a> {
         let mark = if focused { " ▸ " } else { " " };
         let title_style = self.style(if focused { Role::Focus } else { Role::Title });
         let title = Line::from(vec![Span::styled(mark, line), Span::styled(title.to_owned(), title_style), Span::raw(" ")]);
-        let start = if boxed { 1 } else { 0 };
+        let start = u16::from(boxed);
         let used = start + title.width() as u16;
         put(buf, area, start, 0, title);
         if !right.is_empty() {

@@ -1,6 +1,6 @@
 //! A deterministic engine made of plain values, for tests of the screen.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 use state_soup::app::key::parse_macro;
 use state_soup::app::{Action, Effect, Options, State, update};

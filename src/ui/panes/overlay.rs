@@ -69,10 +69,13 @@ fn window(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, wanted: (u16, u16), t
     inner
 }
 
-fn keys<'a>(paint: &Paint<'a>, command: &Command) -> String {
+fn keys(paint: &Paint<'_>, command: &Command) -> String {
     let keys = paint.state.keymap.keys(command);
     keys.iter().map(|k| key_text(&k.to_string())).collect::<Vec<_>>().join(" ")
 }
+
+/// Whether a command belongs to a section of the help.
+type Belongs<'f> = &'f dyn Fn(&&Command) -> bool;
 
 fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolled: usize) {
     let state = paint.state;
@@ -94,7 +97,7 @@ fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolle
     let general = |c: &&Command| !matches!(c.place, Place::In(_));
     let elsewhere = |c: &&Command| !here(c) && !general(c);
     let mut lines: Vec<Line<'_>> = Vec::new();
-    let sections: [(String, &dyn Fn(&&Command) -> bool); 3] =
+    let sections: [(String, Belongs<'_>); 3] =
         [(format!("In {}", focus.name()), &here), ("Everywhere".into(), &general), ("In other panes".into(), &elsewhere)];
     let key_width = 18;
     let name_width = if inner.width >= 84 { 30 } else { 24 };
