@@ -51,3 +51,20 @@ fn frames() {
     save(&busy(look(ColourDepth::Ansi, Background::Dark, GlyphSet::HalfBlock)), "ansi", 120, 40);
     save(&busy(look(ColourDepth::Mono, Background::Dark, GlyphSet::Ascii)), "mono", 80, 24);
 }
+
+/// Prints how long a frame takes: `cargo test --release --test frames -- --ignored --nocapture cost`.
+#[test]
+#[ignore = "a measurement"]
+fn cost() {
+    for (keys, name) in [("", "lab"), ("2", "map"), ("3", "library")] {
+        let mut lab = busy(options());
+        lab.keys(keys).idle();
+        let area = Rect::new(0, 0, 200, 60);
+        let start = std::time::Instant::now();
+        for _ in 0..200 {
+            let mut buf = Buffer::empty(area);
+            draw(&lab.state, area, &mut buf);
+        }
+        println!("{name} at 200×60: {:.2} ms", start.elapsed().as_secs_f64() * 5.0);
+    }
+}

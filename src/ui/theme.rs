@@ -133,7 +133,9 @@ impl Theme {
             (ColourDepth::True, Background::Light) => bold.bg(rgb(0xD6E6F4)),
             (ColourDepth::Indexed, Background::Dark) => bold.bg(Color::Indexed(237)),
             (ColourDepth::Indexed, Background::Light) => bold.bg(Color::Indexed(254)),
-            (ColourDepth::Ansi | ColourDepth::Mono, _) => Style::new().add_modifier(Modifier::REVERSED),
+            // Reversed, a row of many colours would become a row of many backgrounds: it gives its colours up.
+            (ColourDepth::Ansi, _) => Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED),
+            (ColourDepth::Mono, _) => Style::new().add_modifier(Modifier::REVERSED),
         }
     }
 

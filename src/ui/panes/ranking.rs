@@ -83,7 +83,7 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, focu
     let fixed = 1 + 3 + 4 + 2 + 7 + if with_mean { 7 } else { 0 } + 2;
     let free = width.saturating_sub(fixed);
     let name_width = free.min((free * 3 / 5).clamp(12, 28));
-    let bar_width = free.saturating_sub(name_width).min(30) as u16;
+    let bar_width = free.saturating_sub(name_width).min(48) as u16;
     let first = scroll(lab.selected, rows.len(), usize::from(area.height));
     for (line, (i, row)) in rows.iter().enumerate().skip(first).take(usize::from(area.height)).enumerate() {
         let selected = i == lab.selected;
