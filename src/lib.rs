@@ -1,5 +1,6 @@
 //! state-soup: a laboratory for recurrent states as skills.
 
+pub mod app;
 pub mod cli;
 pub mod control;
 pub mod engine;
@@ -10,3 +11,5 @@ pub mod project;
 pub mod soup;
 pub mod state;
 pub mod task;
+pub mod term;
+pub mod ui;

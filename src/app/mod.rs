@@ -1,1 +1,38 @@
-//! (module doc)
+//! What the screen knows and how it changes: plain values, no terminal, no runtime, no device.
+//!
+//! The rule of the house is `Key → Action → State`: a key is looked up in the one command table, which names an
+//! [`Action`]; [`update`] applies it and answers with [`Effect`]s for the loop in `term` to carry out. Results of the engine
+//! come back as actions too. `update` is deterministic (time arrives as [`Action::Tick`]), so the same actions and the same
+//! results always give the same screen.
+//!
+//! - [`action`], [`update`](self::update), [`effect`]: the three words above.
+//! - [`state`]: everything there is; [`lab`], [`map`], [`library`]: one file a tab (values and their changes).
+//! - [`soup_edit`]: changes of the soup and their undo history.
+//! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
+//! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
+//! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
+//! - [`look`]: which colours and glyphs the terminal can show.
+
+pub mod action;
+pub mod command;
+pub mod effect;
+pub mod engine_event;
+pub mod jobs;
+pub mod key;
+pub mod keymap;
+pub mod lab;
+pub mod library;
+pub mod line;
+pub mod look;
+pub mod map;
+pub mod overlay;
+pub mod soup_edit;
+pub mod state;
+pub mod update;
+
+pub use action::{Action, Motion};
+pub use effect::{Effect, EngineHandle, FrameFormat};
+pub use key::{Key, KeyCode};
+pub use look::{Background, ColourDepth, GlyphSet, Look};
+pub use state::{Focus, Notice, Options, State, Tab};
+pub use update::update;

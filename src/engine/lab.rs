@@ -137,8 +137,7 @@ impl Lab {
 
     /// Rankings unless the user says otherwise: the paper's cosine at the middle layer.
     pub fn default_view(&self) -> RankView {
-        let middle = self.shape().n_layer / 2;
-        RankView { metric: Metric::Cosine, layers: middle..middle + 1, part: Part::Ssm }
+        RankView { metric: Metric::Cosine, layers: RankView::default_layers(self.shape().n_layer), part: Part::Ssm }
     }
 
     /// Ranks the skills for a query.
@@ -251,7 +250,8 @@ impl Lab {
         Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.example(&task.pairs[i])).collect())
     }
 
-    pub(super) fn split_spec(&self) -> SplitSpec {
+    /// How tasks are split into test pairs and example sets.
+    pub fn split_spec(&self) -> SplitSpec {
         SplitSpec { sets: self.build.sets, shots: self.build.shots, seed: self.build.seed, test_share: self.build.test_share }
     }
 

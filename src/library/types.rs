@@ -119,6 +119,13 @@ pub enum Metric {
     ZCosine,
 }
 
+impl RankView {
+    /// The layers compared unless the user says otherwise: the middle one.
+    pub fn default_layers(n_layer: usize) -> Range<usize> {
+        n_layer / 2..(n_layer / 2 + 1).min(n_layer)
+    }
+}
+
 /// One skill in a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredSkill {

@@ -59,7 +59,12 @@ impl DecayRates {
             return Err(Error::Mismatch(format!("decay rates have {} entries, the model's shape ({shape}) needs {want}", a.len())));
         }
         if let Some(i) = a.iter().position(|v| !v.is_finite() || *v > 0.0) {
-            return Err(Error::Mismatch(format!("decay rate {} in layer {} is {}, which is not a finite number ≤ 0", i % shape.ssm_len(), i / shape.ssm_len(), a[i])));
+            return Err(Error::Mismatch(format!(
+                "decay rate {} in layer {} is {}, which is not a finite number ≤ 0",
+                i % shape.ssm_len(),
+                i / shape.ssm_len(),
+                a[i]
+            )));
         }
         Ok(Self { shape, a: a.into() })
     }

@@ -42,7 +42,12 @@ impl State {
                 return Err(Error::Mismatch(format!("state part `{name}` has {} entries, its shape ({shape}) needs {want}", data.len())));
             }
             if let Some(i) = data.iter().position(|v| !v.is_finite()) {
-                return Err(Error::Mismatch(format!("state part `{name}` holds {} in layer {}, entry {}", data[i], i / layer_len, i % layer_len)));
+                return Err(Error::Mismatch(format!(
+                    "state part `{name}` holds {} in layer {}, entry {}",
+                    data[i],
+                    i / layer_len,
+                    i % layer_len
+                )));
             }
         }
         Ok(Self { shape, ssm: ssm.into(), conv: conv.into(), dt_sum: dt_sum.into(), tokens })

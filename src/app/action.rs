@@ -1,0 +1,127 @@
+//! Everything that can happen to the state.
+
+use super::effect::FrameFormat;
+use super::key::Key;
+use super::overlay::PromptKind;
+use super::soup_edit::SoupEdit;
+use super::state::{Focus, Tab};
+use crate::engine::Event;
+
+/// A movement of the selection in whatever is focused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// One up.
+    Up,
+    /// One down.
+    Down,
+    /// To the left (maps).
+    Left,
+    /// To the right (maps).
+    Right,
+    /// Ten up.
+    PageUp,
+    /// Ten down.
+    PageDown,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// One change of the state. Nothing else changes it.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// The clock, in milliseconds since the start.
+    Tick(u64),
+    /// The engine says something.
+    Engine(Event),
+    /// A key for the editor in focus or the overlay on top.
+    Type(Key),
+    /// A text pasted by the terminal.
+    Paste(String),
+    /// A sentence for the user, from the loop.
+    Notice(String),
+    /// A complaint for the user, from the loop.
+    Complain(String),
+
+    /// End the program.
+    Quit,
+    /// Stop as Ctrl-Z does.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Leave what is in front: an overlay, a notice, an editor, running work.
+    Back,
+    /// Go to a tab.
+    Tab(Tab),
+    /// Focus a pane of the present tab.
+    Focus(Focus),
+    /// Focus the next (+1) or previous (−1) pane.
+    CycleFocus(i32),
+    /// Open the help.
+    Help,
+    /// Open the palette.
+    Palette,
+    /// Ask for a value.
+    Prompt(PromptKind),
+    /// Take back (false) or repeat (true) the last change of the soup.
+    Undo {
+        /// Whether to repeat instead.
+        redo: bool,
+    },
+    /// Copy what is focused.
+    Copy,
+    /// Write the frame to a file.
+    SaveFrame(FrameFormat),
+    /// The next glyph set.
+    NextGlyphs,
+    /// Light for dark, dark for light.
+    FlipBackground,
+    /// Move the selection.
+    Move(Motion),
+
+    /// Rank tasks or skills.
+    ToggleGrouping,
+    /// The next similarity.
+    NextMetric,
+    /// SSM state or convolution window.
+    NextPart,
+    /// Shift the compared layers (Lab) or the drawn layer (Map).
+    ShiftLayers(i32),
+    /// Widen (+) or narrow (−) the range of compared layers.
+    GrowLayers(i32),
+    /// Add the selected skill to the soup.
+    AddSelected,
+    /// Change the soup.
+    Soup(SoupEdit),
+    /// Ask for all answers again.
+    AskAgain,
+    /// Greedy or sampled.
+    ToggleSampling,
+    /// Another seed for sampling or the map.
+    NextSeed,
+
+    /// PCA or t-SNE.
+    NextMapMethod,
+    /// The next way to colour the map.
+    NextMapColour,
+    /// Letters or dots.
+    ToggleMapMarkers,
+    /// Scale the perplexity.
+    ScalePerplexity(f64),
+    /// Compute the map again.
+    RunMap,
+    /// The next (+1) or previous (−1) point in the library's order.
+    NextPoint(i32),
+
+    /// The next way to sort the library.
+    NextSort,
+    /// Leave the selected skill out of the library.
+    DeleteSkill,
+    /// Bring the last deleted skill back.
+    RestoreSkill,
+    /// Open the form for a skill from text.
+    AddSkill,
+    /// Build what is missing from the library.
+    Build,
+}

@@ -1,0 +1,52 @@
+//! What `update` asks of the world outside.
+
+use crate::engine::{Job, JobKind};
+
+/// Something for the loop to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Hand a job to the engine.
+    Send(Job),
+    /// Call off the running job of a kind.
+    Cancel(JobKind),
+    /// Put a text on the clipboard (OSC 52).
+    Copy(String),
+    /// Write the frame on screen to a file.
+    SaveFrame(FrameFormat),
+    /// Forget what the terminal shows and draw all of it.
+    Redraw,
+    /// Give the terminal back and stop, as Ctrl-Z does.
+    Suspend,
+    /// End the program.
+    Quit,
+}
+
+/// A file format for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameFormat {
+    /// A picture.
+    Svg,
+    /// Text with escape sequences.
+    Ansi,
+    /// Plain text.
+    Text,
+}
+
+impl FrameFormat {
+    /// The file extension.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Ansi => "ansi",
+            Self::Text => "txt",
+        }
+    }
+}
+
+/// The engine as the loop sees it. Neither call waits.
+pub trait EngineHandle {
+    /// Queues a job; a running job of the same kind is replaced.
+    fn send(&self, job: Job);
+    /// Calls off the running job of a kind, if there is one.
+    fn cancel(&self, kind: JobKind);
+}

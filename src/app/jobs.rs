@@ -1,0 +1,128 @@
+//! Generations and progress of the engine's jobs.
+
+use super::effect::Effect;
+use crate::engine::{Generation, Job, JobKind, Request};
+use std::collections::BTreeMap;
+
+/// A job under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Running {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 if not known.
+    pub total: u64,
+    /// What is counted.
+    pub unit: &'static str,
+    /// The clock (milliseconds) when it was sent.
+    pub since: u64,
+    /// The clock when it last reported.
+    pub seen: u64,
+}
+
+impl Running {
+    /// Units a second so far; `None` before there is anything to go by.
+    pub fn rate(&self) -> Option<f64> {
+        let seconds = self.seen.saturating_sub(self.since) as f64 / 1000.0;
+        (self.done > 0 && seconds >= 0.3).then(|| self.done as f64 / seconds)
+    }
+
+    /// Seconds left at the present rate.
+    pub fn seconds_left(&self) -> Option<f64> {
+        let rate = self.rate()?;
+        (self.total > self.done).then(|| (self.total - self.done) as f64 / rate)
+    }
+}
+
+/// What was sent last, and what still runs.
+#[derive(Clone, Debug, Default)]
+pub struct Jobs {
+    issued: BTreeMap<JobKind, Generation>,
+    running: BTreeMap<JobKind, Running>,
+}
+
+impl Jobs {
+    /// Makes a request the newest of its kind.
+    pub fn send(&mut self, request: Request, clock: u64) -> Effect {
+        let kind = request.kind();
+        let generation = self.issued.entry(kind).or_default();
+        *generation += 1;
+        let generation = *generation;
+        self.running.insert(kind, Running { done: 0, total: 0, unit: "", since: clock, seen: clock });
+        Effect::Send(Job { generation, request })
+    }
+
+    /// Calls off what runs of this kind; its results are stale from now on.
+    pub fn cancel(&mut self, kind: JobKind) -> Option<Effect> {
+        self.running.remove(&kind)?;
+        *self.issued.entry(kind).or_default() += 1;
+        Some(Effect::Cancel(kind))
+    }
+
+    /// Whether a result belongs to the newest job of its kind. Opening is started by the engine itself, so it always does.
+    pub fn is_current(&self, kind: JobKind, generation: Generation) -> bool {
+        kind == JobKind::Open || self.issued.get(&kind) == Some(&generation)
+    }
+
+    /// The newest generation of a kind.
+    pub fn generation(&self, kind: JobKind) -> Generation {
+        self.issued.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Whether a job of this kind is under way.
+    pub fn is_running(&self, kind: JobKind) -> bool {
+        self.running.contains_key(&kind)
+    }
+
+    /// A job's progress.
+    pub fn running(&self, kind: JobKind) -> Option<&Running> {
+        self.running.get(&kind)
+    }
+
+    /// Notes progress.
+    pub fn progress(&mut self, kind: JobKind, done: u64, total: u64, unit: &'static str, clock: u64) {
+        let running = self.running.entry(kind).or_insert(Running { done, total, unit, since: clock, seen: clock });
+        if running.unit != unit {
+            // Another phase: its rate starts anew.
+            running.since = clock;
+        }
+        *running = Running { done, total, unit, since: running.since, seen: clock };
+    }
+
+    /// Notes an end.
+    pub fn finish(&mut self, kind: JobKind) {
+        self.running.remove(&kind);
+    }
+
+    /// The long job to show, the most basic first.
+    pub fn shown(&self) -> Option<(JobKind, &Running)> {
+        [JobKind::Open, JobKind::Edit, JobKind::Map, JobKind::Build].into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_job_makes_the_older_ones_results_stale() {
+        let mut jobs = Jobs::default();
+        jobs.send(Request::Build, 0);
+        assert!(jobs.is_current(JobKind::Build, 1));
+        jobs.send(Request::Build, 0);
+        assert!(!jobs.is_current(JobKind::Build, 1));
+        assert!(jobs.cancel(JobKind::Build).is_some());
+        assert!(!jobs.is_current(JobKind::Build, 2));
+        assert!(jobs.cancel(JobKind::Build).is_none());
+    }
+
+    #[test]
+    fn rate_and_time_left_come_from_the_clock() {
+        let mut jobs = Jobs::default();
+        jobs.send(Request::Build, 1000);
+        jobs.progress(JobKind::Build, 0, 300, "skills", 1000);
+        jobs.progress(JobKind::Build, 100, 300, "skills", 11_000);
+        let running = jobs.running(JobKind::Build).unwrap();
+        assert_eq!(running.rate(), Some(10.0));
+        assert_eq!(running.seconds_left(), Some(20.0));
+    }
+}

@@ -1,0 +1,84 @@
+//! Which command a key runs where.
+
+use super::action::Action;
+use super::command::{COMMANDS, Command, Place};
+use super::key::Key;
+use super::state::State;
+
+/// Keys of all commands, in the table's order.
+#[derive(Clone, Debug)]
+pub struct Keymap {
+    keys: Vec<Vec<Key>>,
+}
+
+impl Keymap {
+    /// The table's keys, with the user's instead where they named some.
+    ///
+    /// # Errors
+    /// A sentence that names an unknown command, or two commands that share a key in one place.
+    pub fn new(overrides: &[(String, Vec<Key>)]) -> Result<Self, String> {
+        let mut keys = Vec::with_capacity(COMMANDS.len());
+        for command in COMMANDS {
+            let parsed: Result<Vec<Key>, String> = command.keys.iter().map(|k| k.parse()).collect();
+            keys.push(parsed?);
+        }
+        for (id, own) in overrides {
+            let at = COMMANDS.iter().position(|c| c.id == id).ok_or_else(|| format!("there is no command `{id}` to bind keys to"))?;
+            keys[at].clone_from(own);
+        }
+        let map = Self { keys };
+        map.check()?;
+        Ok(map)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (i, a) in COMMANDS.iter().enumerate() {
+            for (j, b) in COMMANDS.iter().enumerate().skip(i + 1) {
+                if let Some(key) = self.keys[i].iter().find(|k| self.keys[j].contains(k))
+                    && a.place.clashes(b.place)
+                {
+                    return Err(format!("the key {key} is bound both to `{}` and to `{}`", a.id, b.id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys of a command.
+    pub fn keys(&self, command: &Command) -> &[Key] {
+        COMMANDS.iter().position(|c| c.id == command.id).map_or(&[], |i| &self.keys[i])
+    }
+
+    /// A command's keys in words, `glyphs` telling how: `a`, `↑`.
+    pub fn key_text(&self, command: &Command) -> String {
+        self.keys(command).iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The command a key runs here: the focused pane's own before the general ones.
+    pub fn command(&self, state: &State, key: Key) -> Option<&'static Command> {
+        let focus = state.focus();
+        let bound = COMMANDS.iter().zip(&self.keys).filter(|(_, keys)| keys.contains(&key)).map(|(c, _)| c);
+        let here = |place: Place| match place {
+            Place::Everywhere => Some(2),
+            Place::General => (!state.takes_text() || key.typed().is_none()).then_some(1),
+            Place::In(panes) => (state.overlay.is_none() && panes.contains(&focus)).then_some(0),
+        };
+        bound.filter_map(|c| here(c.place).map(|rank| (rank, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
+    }
+
+    /// The action a key causes: a command's, or text for the editor or overlay in front.
+    pub fn action(&self, state: &State, key: Key) -> Option<Action> {
+        match self.command(state, key) {
+            // In an overlay Esc and Tab are the overlay's own; so is every plain key.
+            Some(command) if state.overlay.is_none() || command.over_overlays => {
+                if (command.available)(state) {
+                    Some((command.action)(state))
+                } else {
+                    None
+                }
+            }
+            _ if state.takes_text() => Some(Action::Type(key)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The Lab tab: query, ranking, soup, answers.
+
+use super::action::Motion;
+use super::effect::Effect;
+use super::line::Line;
+use super::soup_edit::{Bench, parse_layers, rows};
+use super::state::{Focus, Options, State};
+use crate::engine::{Answer, AnswerFrom, AskRequest, Decoding, Generation, JobKind, RankView, Request};
+use crate::library::{Metric, Part, Ranking};
+use ratatui_textarea::TextArea;
+use std::sync::Arc;
+
+/// Milliseconds without a keystroke before the answers are asked for.
+pub const ASK_AFTER_MS: u64 = 120;
+
+/// An answer on screen and the request it belongs to.
+#[derive(Clone, Debug)]
+pub struct ShownAnswer {
+    /// The answer.
+    pub answer: Answer,
+    /// Its request's generation.
+    pub generation: Generation,
+}
+
+/// The values of the tab.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    /// The query.
+    pub query: TextArea<'static>,
+    /// The answer whose log-probability is asked for; empty if none.
+    pub target: Line,
+    /// How skills are ranked.
+    pub view: RankView,
+    /// Whether the list shows tasks rather than skills.
+    pub by_task: bool,
+    /// The newest ranking.
+    pub ranking: Option<Arc<Ranking>>,
+    /// The selected row of the list.
+    pub selected: usize,
+    /// The soup.
+    pub bench: Bench,
+    /// The answers, in the order of [`AnswerFrom::ALL`].
+    pub answers: [Option<ShownAnswer>; 5],
+    /// The selected answer.
+    pub answer: usize,
+    /// Greedy or sampled.
+    pub decoding: Decoding,
+    /// Tokens at most, of each answer.
+    pub max_tokens: usize,
+    /// The clock at which answers are to be asked for.
+    pub ask_at: Option<u64>,
+}
+
+impl Lab {
+    /// The tab at the start.
+    pub fn new(options: Options) -> Self {
+        let mut lab = Self {
+            query: TextArea::default(),
+            target: Line::new(&options.target),
+            view: options.view,
+            by_task: true,
+            ranking: None,
+            selected: 0,
+            bench: Bench::new(options.soup),
+            answers: [const { None }; 5],
+            answer: 1,
+            decoding: Decoding::Greedy,
+            max_tokens: options.max_tokens.max(1),
+            ask_at: None,
+        };
+        lab.set_query(&options.query);
+        lab
+    }
+
+    /// Replaces the query; the cursor goes to its end.
+    pub fn set_query(&mut self, text: &str) {
+        self.query = TextArea::new(text.split('\n').map(str::to_owned).collect());
+        self.query.move_cursor(ratatui_textarea::CursorMove::Bottom);
+        self.query.move_cursor(ratatui_textarea::CursorMove::End);
+    }
+
+    /// The query as one text.
+    pub fn query_text(&self) -> String {
+        self.query.lines().join("\n")
+    }
+
+    /// Rows of the list.
+    pub fn rank_rows(&self) -> usize {
+        self.ranking.as_ref().map_or(0, |r| if self.by_task { r.by_task.len() } else { r.ranking.len() })
+    }
+
+    /// The skill behind the selected row: a task's is its best.
+    pub fn selected_skill(&self) -> Option<&str> {
+        let ranking = self.ranking.as_ref()?;
+        if self.by_task {
+            ranking.by_task.get(self.selected).map(|t| t.skill.as_str())
+        } else {
+            ranking.ranking.get(self.selected).map(|s| s.skill.as_str())
+        }
+    }
+
+    /// Takes a new ranking. The top row stays the top row; any other selection follows its skill or task.
+    pub fn take_ranking(&mut self, ranking: Arc<Ranking>) {
+        let key = |r: &Ranking, i: usize| {
+            if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) }
+        };
+        if self.selected > 0
+            && let Some(chosen) = self.ranking.as_deref().and_then(|old| key(old, self.selected))
+        {
+            let found = if self.by_task {
+                ranking.by_task.iter().position(|t| t.task == chosen)
+            } else {
+                ranking.ranking.iter().position(|s| s.skill == chosen)
+            };
+            self.selected = found.unwrap_or(0);
+        }
+        self.ranking = Some(ranking);
+        self.selected = self.selected.min(self.rank_rows().saturating_sub(1));
+    }
+
+    /// Cuts the layers to what the model has.
+    pub fn fit_layers(&mut self, layers: usize) {
+        let range = self.view.layers.start.min(layers)..self.view.layers.end.min(layers);
+        self.view.layers = if range.is_empty() { RankView::default_layers(layers) } else { range };
+        if let Some(range) = &self.bench.soup.layers
+            && range.end > layers
+        {
+            self.bench.soup.layers = None;
+        }
+    }
+}
+
+/// The name of a similarity.
+pub fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cosine => "cosine",
+        Metric::L2 => "L2",
+        Metric::ZCosine => "z-cosine",
+    }
+}
+
+/// The name of a part of the state.
+pub fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Ssm => "ssm",
+        Part::Conv => "conv",
+    }
+}
+
+/// The other part.
+pub fn other_part(part: Part) -> Part {
+    match part {
+        Part::Ssm => Part::Conv,
+        Part::Conv => Part::Ssm,
+    }
+}
+
+/// The query changed: rank at once, ask after a pause.
+pub fn query_changed(state: &mut State) -> Vec<Effect> {
+    state.lab.ask_at = Some(state.clock + ASK_AFTER_MS);
+    rank(state)
+}
+
+/// How skills are compared changed.
+pub fn view_changed(state: &mut State) -> Vec<Effect> {
+    query_changed(state)
+}
+
+/// Sends a ranking job, or clears the list if there is nothing to rank.
+pub fn rank(state: &mut State) -> Vec<Effect> {
+    let query = state.lab.query_text();
+    if query.trim().is_empty() {
+        state.lab.ranking = None;
+        state.lab.selected = 0;
+        return state.jobs.cancel(JobKind::Rank).into_iter().collect();
+    }
+    if state.model.is_none() || state.skill_count() == 0 {
+        return Vec::new();
+    }
+    let request = Request::Rank { query, view: state.lab.view.clone() };
+    vec![state.jobs.send(request, state.clock)]
+}
+
+/// Sends a job for all answers.
+pub fn ask(state: &mut State) -> Vec<Effect> {
+    state.lab.ask_at = None;
+    let query = state.lab.query_text();
+    if query.trim().is_empty() {
+        state.lab.answers = [const { None }; 5];
+        return state.jobs.cancel(JobKind::Ask).into_iter().collect();
+    }
+    if state.model.is_none() {
+        return Vec::new();
+    }
+    let soup = state.lab.bench.soup.to_recipe();
+    let library = state.skill_count() > 0;
+    let wanted = |from: &AnswerFrom| match from {
+        AnswerFrom::Soup => soup.is_some(),
+        AnswerFrom::BestSkill | AnswerFrom::Full => library,
+        AnswerFrom::ZeroShot | AnswerFrom::Query => true,
+    };
+    let from = AnswerFrom::ALL.into_iter().filter(wanted).collect();
+    let target = Some(state.lab.target.text()).filter(|t| !t.trim().is_empty()).map(str::to_owned);
+    let request = AskRequest {
+        query,
+        soup,
+        view: state.lab.view.clone(),
+        from,
+        max_tokens: state.lab.max_tokens,
+        decoding: state.lab.decoding.clone(),
+        target,
+    };
+    vec![state.jobs.send(Request::Ask(request), state.clock)]
+}
+
+/// Moves the selection of the focused pane.
+pub fn motion(state: &mut State, motion: Motion) {
+    let lab = &mut state.lab;
+    match state.focus_of[super::state::Tab::Lab.index()] {
+        Focus::Ranking => lab.selected = moved(lab.selected, lab.rank_rows(), motion),
+        Focus::Soup => lab.bench.selected = moved(lab.bench.selected, rows(&lab.bench.soup).len(), motion),
+        Focus::Answers => {
+            let motion = match motion {
+                Motion::Left => Motion::Up,
+                Motion::Right => Motion::Down,
+                other => other,
+            };
+            lab.answer = moved(lab.answer, AnswerFrom::ALL.len(), motion);
+        }
+        _ => {}
+    }
+}
+
+/// A selection after a movement, in a list of `len`.
+pub fn moved(at: usize, len: usize, motion: Motion) -> usize {
+    let last = len.saturating_sub(1);
+    match motion {
+        Motion::Up => at.saturating_sub(1),
+        Motion::Down => (at + 1).min(last),
+        Motion::PageUp => at.saturating_sub(10),
+        Motion::PageDown => (at + 10).min(last),
+        Motion::First => 0,
+        Motion::Last => last,
+        Motion::Left | Motion::Right => at,
+    }
+}
+
+/// The next similarity.
+pub fn next_metric(metric: Metric) -> Metric {
+    match metric {
+        Metric::Cosine => Metric::ZCosine,
+        Metric::ZCosine => Metric::L2,
+        Metric::L2 => Metric::Cosine,
+    }
+}
+
+/// Shifts the compared range by `by` layers, or widens it at its end.
+pub fn move_layers(state: &mut State, shift: i32, grow: i32) -> Vec<Effect> {
+    let layers = state.layers();
+    let range = &state.lab.view.layers;
+    let start = range.start.saturating_add_signed(shift as isize);
+    let end = range.end.saturating_add_signed((shift + grow) as isize);
+    // A shift that would fall off the lower end would also shorten the range.
+    let fell = shift < 0 && range.start == 0;
+    if fell || start >= end || end > layers {
+        return Vec::new();
+    }
+    state.lab.view.layers = start..end;
+    view_changed(state)
+}
+
+/// Sets the compared layers from text.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn set_layers(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
+    let layers = state.layers();
+    state.lab.view.layers = parse_layers(text, layers)?.unwrap_or(0..layers);
+    Ok(view_changed(state))
+}
+
+/// Greedy for sampled and back.
+pub fn toggle_sampling(state: &mut State) -> Vec<Effect> {
+    state.lab.decoding = match state.lab.decoding {
+        Decoding::Greedy => Decoding::Sample { temperature: 1.0, top_p: 0.95, seed: 0 },
+        Decoding::Sample { .. } => Decoding::Greedy,
+    };
+    ask(state)
+}
+
+/// The next seed of sampled answers.
+pub fn next_seed(state: &mut State) -> Vec<Effect> {
+    match &mut state.lab.decoding {
+        Decoding::Greedy => {
+            state.say("Greedy answers need no seed; `d` turns sampling on.");
+            Vec::new()
+        }
+        Decoding::Sample { seed, .. } => {
+            *seed += 1;
+            ask(state)
+        }
+    }
+}

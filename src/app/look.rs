@@ -1,0 +1,91 @@
+//! Which colours and glyphs the terminal can show.
+
+/// How many colours may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColourDepth {
+    /// 24-bit.
+    True,
+    /// The 256-colour palette.
+    Indexed,
+    /// The terminal's own 16 colours.
+    #[default]
+    Ansi,
+    /// No colour at all, bold and reverse only (`NO_COLOR`).
+    Mono,
+}
+
+impl ColourDepth {
+    /// All, richest first.
+    pub const ALL: [Self; 4] = [Self::True, Self::Indexed, Self::Ansi, Self::Mono];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "truecolor",
+            Self::Indexed => "256",
+            Self::Ansi => "16",
+            Self::Mono => "none",
+        }
+    }
+}
+
+/// The terminal's background.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Background {
+    /// Light text on dark.
+    #[default]
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+/// The shapes that bars, scatter points and borders are drawn with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GlyphSet {
+    /// Braille dots (2×4 a cell), eighth blocks.
+    #[default]
+    Braille,
+    /// Half blocks.
+    HalfBlock,
+    /// A dot a cell.
+    Dot,
+    /// ASCII only.
+    Ascii,
+}
+
+impl GlyphSet {
+    /// All, finest first.
+    pub const ALL: [Self; 4] = [Self::Braille, Self::HalfBlock, Self::Dot, Self::Ascii];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Braille => "braille",
+            Self::HalfBlock => "halfblock",
+            Self::Dot => "dot",
+            Self::Ascii => "ascii",
+        }
+    }
+
+    /// The next coarser set, around to the finest.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Braille => Self::HalfBlock,
+            Self::HalfBlock => Self::Dot,
+            Self::Dot => Self::Ascii,
+            Self::Ascii => Self::Braille,
+        }
+    }
+}
+
+/// Colours, background and glyphs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Colours.
+    pub depth: ColourDepth,
+    /// Background.
+    pub background: Background,
+    /// Glyphs.
+    pub glyphs: GlyphSet,
+}

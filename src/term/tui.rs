@@ -1,0 +1,235 @@
+//! Entering, leaving and writing to the terminal.
+
+use crate::app::State;
+use crate::ui;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
+use crossterm::{cursor, execute, queue, terminal};
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use rustix::process;
+use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the terminal is ours now: what the panic hook looks at.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal in raw mode on its second screen, and the frame it shows.
+pub struct Tui<W: Write> {
+    backend: CrosstermBackend<W>,
+    shown: Buffer,
+    /// Whether the frame on screen is unknown and all of it has to be written.
+    forgotten: bool,
+}
+
+impl Tui<BufWriter<Stdout>> {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// The system's, if there is no terminal or it refuses raw mode.
+    pub fn enter() -> io::Result<Self> {
+        // Our theme emits no colour where none is wanted; crossterm's own NO_COLOR filter would drop bold and reverse too.
+        crossterm::style::force_color_output(true);
+        let mut tui = Self {
+            backend: CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())),
+            shown: Buffer::empty(Rect::ZERO),
+            forgotten: true,
+        };
+        tui.take()?;
+        Ok(tui)
+    }
+}
+
+impl<W: Write> Tui<W> {
+    fn take(&mut self) -> io::Result<()> {
+        terminal::enable_raw_mode()?;
+        ENTERED.store(true, Ordering::SeqCst);
+        execute!(self.backend, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        self.forgotten = true;
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was.
+    ///
+    /// # Errors
+    /// The system's, if it cannot be written to.
+    pub fn leave(&mut self) -> io::Result<()> {
+        if !ENTERED.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let written = execute!(self.backend, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        terminal::disable_raw_mode().and(written)
+    }
+
+    /// Draws the state; writes nothing if the frame is the one on screen.
+    ///
+    /// # Errors
+    /// The system's, if the terminal cannot be written to.
+    pub fn draw(&mut self, state: &State) -> io::Result<()> {
+        let (width, height) = terminal::size()?;
+        self.draw_at(state, Rect::new(0, 0, width, height))
+    }
+
+    fn draw_at(&mut self, state: &State, area: Rect) -> io::Result<()> {
+        let mut frame = Buffer::empty(area);
+        ui::draw(state, area, &mut frame);
+        let clear = self.forgotten || self.shown.area != area;
+        if clear {
+            self.shown = Buffer::empty(area);
+        } else if self.shown == frame {
+            return Ok(());
+        }
+        queue!(self.backend, BeginSynchronizedUpdate)?;
+        if clear {
+            queue!(self.backend, terminal::Clear(terminal::ClearType::All))?;
+        }
+        let changed = self.shown.diff(&frame);
+        self.backend.draw(changed.into_iter())?;
+        queue!(self.backend, EndSynchronizedUpdate)?;
+        io::Write::flush(&mut self.backend)?;
+        self.shown = frame;
+        self.forgotten = false;
+        Ok(())
+    }
+
+    /// Makes the next frame a whole one.
+    ///
+    /// # Errors
+    /// None today; kept a result with its siblings.
+    pub fn forget(&mut self) -> io::Result<()> {
+        self.forgotten = true;
+        Ok(())
+    }
+
+    /// The frame on screen.
+    pub fn shown(&self) -> &Buffer {
+        &self.shown
+    }
+
+    /// What frames are written to.
+    pub fn writer(&mut self) -> &mut CrosstermBackend<W> {
+        &mut self.backend
+    }
+
+    /// Gives the terminal back and stops the process group, as Ctrl-Z does elsewhere; returns when `fg` continues it. Where there is no
+    /// shell to return to (the lab is a session's first process) nobody could continue it: then a sentence says so.
+    ///
+    /// # Errors
+    /// The system's, if the terminal cannot be written to.
+    pub fn suspend(&mut self) -> io::Result<Option<String>> {
+        let own = process::getsid(None)?;
+        let has_shell = process::getppid().is_some_and(|parent| process::getsid(Some(parent)).is_ok_and(|sid| sid == own));
+        if !has_shell {
+            return Ok(Some("There is no shell to return to; q quits.".into()));
+        }
+        self.leave()?;
+        // The whole group, so that `cargo run` stops with it. SIGSTOP, because SIGTSTP has a handler here.
+        process::kill_current_process_group(process::Signal::STOP)?;
+        self.take()?;
+        Ok(None)
+    }
+}
+
+impl<W: Write> Drop for Tui<W> {
+    fn drop(&mut self) {
+        let _ = self.leave();
+    }
+}
+
+/// Whether an error means that the terminal is gone.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// Gives the terminal back before a panic of this thread prints itself. A panic of another thread is that thread's owner's to report:
+/// printed, it would only spoil the screen, so it goes to the log.
+pub fn install_panic_hook() {
+    let screen_thread = std::thread::current().id();
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if ENTERED.load(Ordering::SeqCst) && std::thread::current().id() != screen_thread {
+            tracing::error!("a background thread panicked: {info}");
+            return;
+        }
+        if ENTERED.swap(false, Ordering::SeqCst) {
+            let _ = execute!(io::stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+            let _ = terminal::disable_raw_mode();
+        }
+        previous(info);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{Action, ColourDepth, Look, Options, update};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    #[derive(Clone, Default)]
+    struct Sink(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn tui() -> (Tui<Sink>, Sink) {
+        crossterm::style::force_color_output(true);
+        let sink = Sink::default();
+        (Tui { backend: CrosstermBackend::new(sink.clone()), shown: Buffer::empty(Rect::ZERO), forgotten: true }, sink)
+    }
+
+    /// What a frame writes.
+    fn written(tui: &mut Tui<Sink>, sink: &Sink, state: &State) -> String {
+        sink.0.borrow_mut().clear();
+        tui.draw_at(state, Rect::new(0, 0, 120, 40)).unwrap();
+        String::from_utf8(sink.0.borrow().clone()).unwrap()
+    }
+
+    #[test]
+    fn an_unchanged_frame_writes_nothing_and_a_keystroke_little() {
+        let (mut tui, sink) = tui();
+        let mut state = State::new(Options::default()).unwrap();
+        assert!(written(&mut tui, &sink, &state).len() > 1000);
+        assert_eq!(written(&mut tui, &sink, &state), "");
+        let action = state.action_for("x".parse().unwrap()).unwrap();
+        update(&mut state, action);
+        let bytes = written(&mut tui, &sink, &state).len();
+        assert!(bytes > 0 && bytes < 2048, "{bytes}");
+        update(&mut state, Action::Tick(5));
+        assert_eq!(written(&mut tui, &sink, &state), "");
+    }
+
+    #[test]
+    fn a_frame_is_one_synchronized_update() {
+        let (mut tui, sink) = tui();
+        let text = written(&mut tui, &sink, &State::new(Options::default()).unwrap());
+        assert!(text.starts_with("\x1b[?2026h") && text.ends_with("\x1b[?2026l"), "{text:?}");
+        assert_eq!(text.matches("\x1b[?2026").count(), 2);
+    }
+
+    #[test]
+    fn without_colour_no_colour_is_written_but_bold_and_reverse_are() {
+        let (mut tui, sink) = tui();
+        let look = Look { depth: ColourDepth::Mono, ..Look::default() };
+        let text = written(&mut tui, &sink, &State::new(Options { look, ..Options::default() }).unwrap());
+        let mut seen = std::collections::BTreeSet::new();
+        for sequence in text.split("\x1b[").skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+            if sequence[end..].starts_with('m') {
+                seen.extend(sequence[..end].split(';').map(|n| n.parse::<u8>().unwrap_or(0)));
+            }
+        }
+        // 39, 49 and 59 are the terminal's own colours.
+        assert!(seen.iter().all(|n| !(30..=48).contains(n) && !(90..=107).contains(n) || *n == 39), "{seen:?}");
+        assert!(seen.contains(&1) && seen.contains(&7), "{seen:?}");
+    }
+}

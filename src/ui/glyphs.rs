@@ -1,0 +1,146 @@
+//! Bars, sparklines, points and signs in each glyph set, and the last pass that leaves nothing but ASCII where only ASCII can be shown.
+
+use crate::app::GlyphSet;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// The filled part of a bar: `share` (0 to 1) of `width` cells.
+pub fn bar(set: GlyphSet, share: f64, width: u16) -> String {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let cells = share * f64::from(width);
+    let whole = cells.floor() as usize;
+    let rest = cells - cells.floor();
+    let (full, part) = match set {
+        GlyphSet::Braille => ("█", EIGHTHS[((rest * 8.0).round() as usize).min(7)]),
+        GlyphSet::HalfBlock => ("█", if rest >= 0.5 { "▌" } else { "" }),
+        GlyphSet::Dot => ("━", if rest >= 0.5 { "╸" } else { "" }),
+        GlyphSet::Ascii => ("#", if rest >= 0.5 { "#" } else { "" }),
+    };
+    full.repeat(whole) + part
+}
+
+/// The empty part of a bar, `width` cells.
+pub fn track(set: GlyphSet, width: u16) -> String {
+    let empty = match set {
+        GlyphSet::Braille | GlyphSet::HalfBlock => "·",
+        GlyphSet::Dot => "─",
+        GlyphSet::Ascii => ".",
+    };
+    empty.repeat(usize::from(width))
+}
+
+/// One character a value, from the least to the greatest; blanks for what is not finite.
+pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
+    let level =
+        |v: f32, steps: usize| if high > low { (((v - low) / (high - low)) * (steps - 1) as f32).round() as usize } else { steps / 2 };
+    let glyph = |v: &f32| match set {
+        _ if !v.is_finite() => " ".to_owned(),
+        GlyphSet::Ascii => level(*v, 10).to_string(),
+        _ => LEVELS[level(*v, 8)].to_owned(),
+    };
+    values.iter().map(glyph).collect()
+}
+
+/// Points of a scatter a cell can tell apart: across, down.
+pub fn resolution(set: GlyphSet) -> (usize, usize) {
+    match set {
+        GlyphSet::Braille => (2, 4),
+        GlyphSet::HalfBlock => (1, 2),
+        GlyphSet::Dot | GlyphSet::Ascii => (1, 1),
+    }
+}
+
+/// The glyph for a cell whose points are set in `bits`, bit `y * across + x`.
+pub fn points(set: GlyphSet, bits: u8) -> char {
+    match set {
+        GlyphSet::Braille => {
+            // Braille numbers its dots down the columns, the lowest row last.
+            const DOTS: [u32; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];
+            let pattern = DOTS.iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, d)| d).sum::<u32>();
+            char::from_u32(0x2800 + pattern).unwrap_or(' ')
+        }
+        GlyphSet::HalfBlock => match bits & 3 {
+            1 => '▀',
+            2 => '▄',
+            3 => '█',
+            _ => ' ',
+        },
+        GlyphSet::Dot => '•',
+        GlyphSet::Ascii => 'o',
+    }
+}
+
+/// Replaces everything that is not ASCII by its nearest ASCII sign.
+pub fn only_ascii(area: Rect, buf: &mut Buffer) {
+    for position in area.positions() {
+        let Some(cell) = buf.cell_mut(position) else { continue };
+        if !cell.symbol().is_ascii() {
+            let c = cell.symbol().chars().next().unwrap_or(' ');
+            cell.set_char(ascii_for(c));
+        }
+    }
+}
+
+fn ascii_for(c: char) -> char {
+    match c {
+        '─' | '━' | '╸' | '╶' | '−' | '–' | '—' => '-',
+        '│' | '┃' | '▏' => '|',
+        '╭' | '╮' | '╰' | '╯' | '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '±' => '+',
+        '▸' | '→' | '›' => '>',
+        '←' => '<',
+        '▲' | '↑' => '^',
+        '▼' | '↓' => 'v',
+        '●' | '★' => '*',
+        '○' | '•' => 'o',
+        '·' => '.',
+        '…' | '≈' => '~',
+        '×' => 'x',
+        '⏎' => '$',
+        '␣' => '_',
+        'γ' => 'g',
+        'λ' => 'l',
+        'τ' => 't',
+        'Σ' | 'Δ' => 'S',
+        '█' | '▌' | '▊' | '▋' | '▉' => '#',
+        '‘' | '’' => '\'',
+        '“' | '”' => '"',
+        _ => '?',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_share() {
+        assert_eq!(bar(GlyphSet::Braille, 0.5, 4), "██");
+        assert_eq!(bar(GlyphSet::Braille, 0.3, 10), "███");
+        assert_eq!(bar(GlyphSet::Braille, 0.5625, 2), "█▏");
+        assert_eq!(bar(GlyphSet::Ascii, 1.0, 3), "###");
+        assert_eq!(bar(GlyphSet::Ascii, f64::NAN, 3), "");
+        for set in GlyphSet::ALL {
+            for share in 0..=100 {
+                assert!(bar(set, f64::from(share) / 100.0, 7).chars().count() <= 7);
+            }
+        }
+    }
+
+    #[test]
+    fn braille_bits_are_where_unicode_has_them() {
+        assert_eq!(points(GlyphSet::Braille, 0b0000_0001), '⠁');
+        assert_eq!(points(GlyphSet::Braille, 0b1000_0000), '⢀');
+        assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
+    }
+
+    #[test]
+    fn sparklines_span_least_to_greatest() {
+        assert_eq!(sparkline(GlyphSet::Braille, &[0.0, 1.0, f32::NAN]), "▁█ ");
+        assert_eq!(sparkline(GlyphSet::Ascii, &[0.0, 0.5, 1.0]), "059");
+    }
+}

@@ -1,0 +1,100 @@
+//! The first line: name and tabs on the left; work in flight, model and library on the right.
+
+use crate::app::Tab;
+use crate::app::jobs::Running;
+use crate::engine::JobKind;
+use crate::ui::paint::{Paint, bytes, duration, put, put_right, short_count};
+use crate::ui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+/// Draws it.
+pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    let state = paint.state;
+    let mut tabs = vec![paint.span(" state-soup ", Role::Dim)];
+    for (i, tab) in Tab::ALL.into_iter().enumerate() {
+        let number = i + 1;
+        if tab == state.tab {
+            // Reversed as well as coloured: the present tab is told without colour too.
+            let style = paint.style(Role::Focus).patch(paint.style(Role::Cursor));
+            tabs.push(Span::styled(format!(" {number} {} ", tab.title()), style));
+        } else {
+            tabs.push(paint.span(format!(" {number} "), Role::Key));
+            tabs.push(paint.span(format!("{} ", tab.title()), Role::Text));
+        }
+    }
+    let tabs = Line::from(tabs);
+    let room = area.width.saturating_sub(tabs.width() as u16 + 2);
+    put(buf, area, 0, 0, tabs);
+    // As much of it as there is room for, the least important first to go.
+    let work = state.jobs.shown().map(|(kind, running)| work(paint, kind, running)).unwrap_or_default();
+    let facts = facts(paint);
+    for drop in 0..=facts.len() {
+        let mut spans = work.clone();
+        for fact in &facts[..facts.len() - drop] {
+            if !spans.is_empty() {
+                spans.push(paint.span(" · ", Role::Border));
+            }
+            spans.extend(fact.clone());
+        }
+        spans.push(Span::raw(" "));
+        let line = Line::from(spans);
+        if line.width() as u16 <= room {
+            put_right(buf, area, 0, line);
+            return;
+        }
+    }
+}
+
+fn facts<'a>(paint: &Paint<'a>) -> Vec<Vec<Span<'a>>> {
+    let state = paint.state;
+    let mut facts = Vec::new();
+    if let Some(model) = &state.model {
+        facts.push(vec![paint.span(model.name.as_str(), Role::Text)]);
+        if let Some(library) = &state.library {
+            facts.push(vec![paint.span(format!("{} skills", library.skills.len()), Role::Text)]);
+        }
+        facts.push(vec![paint.span(model.device.as_str(), Role::Dim)]);
+        facts.push(vec![paint.span(format!("{} parameters", short_count(model.parameters)), Role::Dim)]);
+        facts.push(vec![paint.span(format!("{} layers", model.shape.n_layer), Role::Dim)]);
+    } else if state.jobs.running(JobKind::Open).is_none() {
+        facts.push(vec![paint.span("loading the model", Role::Stale)]);
+    }
+    facts
+}
+
+fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>> {
+    let name = match kind {
+        JobKind::Open => "loading",
+        JobKind::Build => "building",
+        JobKind::Map => "map",
+        JobKind::Edit => "reading",
+        JobKind::Rank | JobKind::Ask | JobKind::Inspect => "working",
+    };
+    let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
+    let is_bytes = running.unit == "bytes";
+    let amount = |n: u64| if is_bytes { bytes(n) } else { n.to_string() };
+    if running.total > 0 {
+        let width = if paint.state.tab == Tab::Lab && area_is_wide(paint) { 12 } else { 6 };
+        spans.extend(paint.bar(running.done as f64 / running.total as f64, width, Role::Bar));
+        spans.push(Span::raw(format!(" {}/{}", amount(running.done), amount(running.total))));
+    } else if running.done > 0 {
+        spans.push(Span::raw(amount(running.done)));
+    }
+    if !is_bytes && !running.unit.is_empty() {
+        spans.push(Span::raw(format!(" {}", running.unit)));
+    }
+    if let Some(rate) = running.rate() {
+        let text = if is_bytes { format!(" {}/s", bytes(rate as u64)) } else { format!(" {rate:.0}/s") };
+        spans.push(paint.span(text, Role::Dim));
+    }
+    if let Some(left) = running.seconds_left() {
+        spans.push(paint.span(format!(" {} left", duration(left)), Role::Dim));
+    }
+    spans
+}
+
+fn area_is_wide(paint: &Paint<'_>) -> bool {
+    paint.size == crate::ui::layout::Size::Wide
+}

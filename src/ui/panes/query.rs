@@ -1,0 +1,94 @@
+//! The query editor. It is drawn from the text area's lines rather than by its own widget, whose scroll position is hidden state:
+//! so the picture depends on nothing but the state.
+
+use crate::app::Focus;
+use crate::ui::paint::{Paint, put, scroll};
+use crate::ui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui_textarea::TextArea;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Draws it.
+pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    let state = paint.state;
+    let focused = state.focus() == Focus::Query && state.overlay.is_none();
+    let shots = state.lab.ranking.as_ref().map(|r| r.shots);
+    let examples = match shots {
+        Some(1) => "1 example · ".to_owned(),
+        Some(n) => format!("{n} examples · "),
+        None => String::new(),
+    };
+    let right = vec![paint.span(format!("{examples}{}", template_text(&state.template)), Role::Dim)];
+    let inner = paint.panel(buf, area, "Query", right, focused);
+    let empty = state.lab.query.is_empty();
+    editor(paint, inner, buf, &state.lab.query, focused);
+    if empty {
+        let hint = ["hot -> cold", "big ->"];
+        for (row, text) in hint.into_iter().enumerate() {
+            put(buf, inner, if row == 0 && focused { 2 } else { 0 }, row as u16, Line::from(paint.span(text, Role::Border)));
+        }
+        if inner.height > 3 {
+            put(buf, inner, 0, 3, Line::from(paint.span("Type examples, then a line to complete.", Role::Dim)));
+        }
+    }
+}
+
+/// A template as one readable line.
+fn template_text(template: &str) -> String {
+    match template {
+        "arrow" => "x -> y".into(),
+        "qa" => "Q: x A: y".into(),
+        own => crate::ui::paint::fit(own, 28),
+    }
+}
+
+/// Draws a text area's lines, selection and cursor.
+pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'_>, focused: bool) {
+    if area.is_empty() {
+        return;
+    }
+    let lines = text.lines();
+    let cursor = text.cursor();
+    let (row, col) = (cursor.0, cursor.1);
+    let height = usize::from(area.height);
+    let first = scroll(row, lines.len(), height);
+    // The cursor's line shifts left when the cursor would leave the pane; all lines shift with it.
+    let before = lines.get(row).map_or(0, |l| l.chars().take(col).map(|c| c.width().unwrap_or(1)).sum::<usize>());
+    let shift = (before + 1).saturating_sub(usize::from(area.width));
+    let selection = text.selection_range();
+    for (i, line) in lines.iter().enumerate().skip(first).take(height) {
+        let mut spans: Vec<Span<'_>> = Vec::new();
+        let mut at = 0;
+        for (j, c) in line.chars().chain(std::iter::once(' ')).enumerate() {
+            let is_cursor = focused && (i, j) == (row, col);
+            let end = j == line.chars().count();
+            if end && !is_cursor {
+                break;
+            }
+            let w = c.width().unwrap_or(1);
+            if at >= shift {
+                let role = if is_cursor {
+                    Role::Cursor
+                } else if selection.is_some_and(|(from, to)| from <= (i, j) && (i, j) < to) {
+                    Role::Selected
+                } else {
+                    Role::Text
+                };
+                let shown = if c.is_control() { '·' } else { c };
+                match spans.last_mut() {
+                    Some(last) if last.style == paint.style(role) => last.content.to_mut().push(shown),
+                    _ => spans.push(paint.span(shown.to_string(), role)),
+                }
+            }
+            at += w;
+            if at.saturating_sub(shift) >= usize::from(area.width) {
+                break;
+            }
+        }
+        let line = Line::from(spans);
+        debug_assert!(line.width() <= line.spans.iter().map(|s| s.content.width()).sum());
+        put(buf, area, 0, (i - first) as u16, line);
+    }
+}

@@ -1,0 +1,131 @@
+//! The soup: ingredients with their weights, the rule and its parameters, the recipe.
+
+use crate::app::Focus;
+use crate::app::overlay::layers_text;
+use crate::app::soup_edit::{SoupRow, rows, uses_weights};
+use crate::ui::layout::Size;
+use crate::ui::paint::{Paint, pad, put, scroll, signed, wrap};
+use crate::ui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+/// Draws it.
+pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let state = paint.state;
+    let bench = &state.lab.bench;
+    let soup = &bench.soup;
+    let focused = state.focus() == Focus::Soup && state.overlay.is_none();
+    let right = vec![paint.span(soup.rule.name(), Role::Dim)];
+    let inner = paint.panel(buf, area, "Soup", right, focused);
+    let all = rows(soup);
+    let recipe = soup.to_recipe().map(|r| r.to_string());
+    let recipe_lines = recipe.as_deref().map(|r| wrap(r, usize::from(inner.width))).unwrap_or_default();
+    // The recipe keeps a blank line above it and at most a third of the pane.
+    let most = usize::from(inner.height / 3).max(1);
+    let recipe_rows = if inner.height >= 6 { recipe_lines.len().min(most) } else { 0 };
+    let gap = usize::from(recipe_rows > 0 && paint.size != Size::Small);
+    let parameters = all.len() - soup.ingredients.len();
+    let list = Rect { height: inner.height.saturating_sub((recipe_rows + gap) as u16), ..inner };
+    if soup.ingredients.is_empty() {
+        let upper = Rect { height: list.height.saturating_sub(parameters as u16), ..list };
+        paint.centred(buf, upper, &[("No ingredients yet.".into(), Role::Dim), ("Enter in the ranking adds one.".into(), Role::Dim)]);
+    }
+    // Parameters stand at the foot of the list where there is room, ingredients scroll above them.
+    let room = usize::from(list.height).saturating_sub(parameters);
+    let shown = soup.ingredients.len().min(room);
+    let first = scroll(bench.selected.min(soup.ingredients.len()), soup.ingredients.len(), room);
+    let space = usize::from(room > shown && !soup.ingredients.is_empty());
+    let scale = soup.ingredients.iter().map(|i| i.weight.abs()).fold(1.0, f64::max);
+    for (i, row) in all.iter().enumerate() {
+        let line = match row {
+            SoupRow::Ingredient(i) if *i < first || *i >= first + shown => continue,
+            SoupRow::Ingredient(i) => i - first,
+            _ if soup.ingredients.is_empty() => room + (i - soup.ingredients.len()),
+            _ => shown + space + (i - soup.ingredients.len()),
+        };
+        let selected = i == bench.selected;
+        let spans = match row {
+            SoupRow::Ingredient(i) => ingredient(paint, *i, list.width, scale),
+            other => parameter(paint, *other, list.width),
+        };
+        let pointer = paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim });
+        put(buf, list, 0, line as u16, Line::from(std::iter::once(pointer).chain(spans).collect::<Vec<_>>()));
+        if selected {
+            paint.select(buf, list, line as u16, focused);
+        }
+    }
+    for (i, text) in recipe_lines.iter().take(recipe_rows).enumerate() {
+        let row = inner.height - recipe_rows as u16 + i as u16;
+        put(buf, inner, 0, row, Line::from(paint.span(text.clone(), Role::Dim)));
+    }
+}
+
+fn ingredient<'a>(paint: &Paint<'a>, index: usize, width: u16, scale: f64) -> Vec<Span<'a>> {
+    let soup = &paint.state.lab.bench.soup;
+    let ingredient = &soup.ingredients[index];
+    let soloed = soup.ingredients.iter().any(|i| i.solo);
+    let heard = !ingredient.muted && (!soloed || ingredient.solo);
+    let free = usize::from(width).saturating_sub(1 + 8 + 5);
+    let name_width = (free / 2).clamp(10, 26).min(free);
+    let bar_width = free.saturating_sub(name_width + 1).min(30) as u16;
+    let name_role = if heard { Role::Text } else { Role::Border };
+    let mut spans = vec![paint.span(pad(&ingredient.skill, name_width), name_role), Span::raw(" ")];
+    let role = match (heard, ingredient.weight < 0.0) {
+        (false, _) => Role::Track,
+        (true, true) => Role::Bad,
+        (true, false) => Role::Bar,
+    };
+    spans.extend(paint.bar(ingredient.weight.abs() / scale, bar_width, role));
+    let weight_role = if heard && uses_weights(soup.rule) { Role::Strong } else { Role::Dim };
+    spans.push(paint.span(format!(" {:>7}", signed(ingredient.weight, 2)), weight_role));
+    let flag = |on: bool, letter: &'static str, role: Role| paint.span(if on { letter } else { " " }, role);
+    spans.push(Span::raw(" "));
+    spans.push(flag(ingredient.muted, "M", Role::Bad));
+    spans.push(flag(ingredient.solo, "S", Role::Good));
+    spans.push(flag(ingredient.locked, "L", Role::Mark));
+    spans
+}
+
+fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
+    let soup = &paint.state.lab.bench.soup;
+    let bar_width = width.saturating_sub(36).min(20);
+    let with_bar = |share: f64| if bar_width >= 4 { paint.bar(share, bar_width, Role::Bar) } else { Vec::new() };
+    let (name, value, more) = match row {
+        SoupRow::Rule => ("rule", soup.rule.name().to_owned(), Vec::new()),
+        SoupRow::Gamma => ("γ decay", signed(soup.gamma, 2), with_bar(soup.gamma / 2.0)),
+        SoupRow::Lambda => {
+            let note = if soup.lambda >= 1.0 { " without the query" } else { "" };
+            let mut more = with_bar(soup.lambda);
+            more.push(paint.span(note, Role::Dim));
+            ("λ soup : query", signed(soup.lambda, 2), more)
+        }
+        SoupRow::Tau => {
+            let note = if soup.tau <= 0.0 { "weights by hand" } else { "softmax(similarity / τ)" };
+            ("τ similarity", signed(soup.tau, 2), vec![paint.span(note, Role::Dim)])
+        }
+        SoupRow::Layers => {
+            let layers = paint.state.layers();
+            let value = layers_text(soup.layers.as_ref());
+            let drawn = soup.layers.clone().unwrap_or(0..layers);
+            let strip: String = (0..layers.min(64)).map(|l| if drawn.contains(&l) { '█' } else { '·' }).collect();
+            let fits = layers > 0 && layers <= usize::from(width.saturating_sub(26));
+            ("layers", value, if fits { vec![paint.span(strip, Role::Bar)] } else { Vec::new() })
+        }
+        SoupRow::Ingredient(_) => ("", String::new(), Vec::new()),
+    };
+    let mut spans = vec![paint.span(pad(name, 15), Role::Dim), paint.span(pad(&value, 8.max(value.chars().count() + 1)), Role::Strong)];
+    // Bars and notes are a help, not the value: each is left out where it would be cut.
+    let mut used: usize = 1 + spans.iter().map(Span::width).sum::<usize>();
+    for span in more {
+        if used + span.width() > usize::from(width) {
+            break;
+        }
+        used += span.width();
+        spans.push(span);
+    }
+    spans
+}

@@ -1,0 +1,267 @@
+//! A deterministic engine made of plain values, for tests of the screen.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
+
+use state_soup::app::key::parse_macro;
+use state_soup::app::{Action, Effect, Options, State, update};
+use state_soup::engine::*;
+use state_soup::library::{Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use state_soup::state::StateShape;
+use std::sync::Arc;
+
+pub const TASKS: [(&str, &str); 16] = [
+    ("antonym", "lexical"),
+    ("synonym", "lexical"),
+    ("singular_plural", "morphology"),
+    ("present_past", "morphology"),
+    ("present_gerund", "morphology"),
+    ("adjective_comparative", "morphology"),
+    ("country_capital", "geography"),
+    ("country_currency", "geography"),
+    ("city_country", "geography"),
+    ("english_french", "translation"),
+    ("english_spanish", "translation"),
+    ("first_of_three", "lists"),
+    ("last_of_three", "lists"),
+    ("uppercase_first_letter", "letters"),
+    ("next_letter", "letters"),
+    ("number_successor", "numbers"),
+];
+
+pub fn model() -> Arc<ModelView> {
+    Arc::new(ModelView {
+        name: "bundled".into(),
+        fingerprint: "5ba93f1c0d7e4f2a8b6c".into(),
+        parameters: 7_350_000,
+        shape: StateShape { n_layer: 12, d_inner: 512, d_state: 16, d_conv: 4 },
+        device: "cpu".into(),
+    })
+}
+
+pub fn skill(task: &str, family: &str, set: usize) -> SkillMeta {
+    SkillMeta {
+        id: format!("{task}/{set}"),
+        task: task.into(),
+        family: family.into(),
+        origin: SkillOrigin::Examples { set, shots: 32, seed: 0, template: "arrow".into(), text_hash: "9f2b7c51aa04d3e8".into() },
+        tokens: 210 + (task.len() * 7 + set * 3) as u64,
+        created: "2026-11-23T21:05:00Z".into(),
+        tags: if task == "antonym" && set == 0 { vec!["talk".into()] } else { Vec::new() },
+    }
+}
+
+pub fn library() -> LibraryView {
+    let skills: Vec<SkillMeta> = TASKS.iter().flat_map(|(task, family)| (0..5).map(move |set| skill(task, family, set))).collect();
+    LibraryView { path: "/home/user/.cache/state-soup/5ba93f1c".into(), bytes: 84_300_000, skills, missing: 0, warnings: Vec::new() }
+}
+
+/// A number in 0..1 from a text: FNV, so that equal queries give equal rankings everywhere.
+fn hash(text: &str) -> f32 {
+    let h = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    ((h ^ (h >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1u64 << 24) as f32
+}
+
+pub fn ranking(query: &str, view: &RankView) -> Ranking {
+    let library = library();
+    let key = format!("{query}{view:?}");
+    let best = if query.contains("hot") { "antonym" } else { "country_capital" };
+    let mut skills: Vec<ScoredSkill> = library
+        .skills
+        .iter()
+        .map(|s| {
+            let bonus = if s.task == best { 0.35 } else { 0.0 };
+            let score = 0.55 + bonus + 0.2 * hash(&s.task) + 0.04 * hash(&format!("{key}{}", s.id));
+            ScoredSkill { skill: s.id.clone(), task: s.task.clone(), score, change: None }
+        })
+        .collect();
+    skills.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut by_task: Vec<ScoredTask> = Vec::new();
+    for s in &skills {
+        if by_task.iter().all(|t| t.task != s.task) {
+            let of_task = skills.iter().filter(|o| o.task == s.task);
+            let mean = of_task.clone().map(|o| o.score).sum::<f32>() / of_task.count() as f32;
+            let change = Some((hash(&s.task) * 9.0) as i32 - 4).filter(|c| c % 2 == 0);
+            by_task.push(ScoredTask { task: s.task.clone(), skill: s.skill.clone(), score: s.score, mean, change });
+        }
+    }
+    let margin = by_task[0].score - by_task[1].score;
+    let shots = query.lines().filter(|l| l.split_once("->").is_some_and(|(_, y)| !y.trim().is_empty())).count();
+    Ranking { ranking: skills, by_task, margin, shots, tokens_run: 9, millis: [7.4, 0.6] }
+}
+
+pub fn answer(from: AnswerFrom, request: &AskRequest) -> Answer {
+    let texts = [" a new", " small", " little", " small", " small"];
+    let at = AnswerFrom::ALL.iter().position(|f| *f == from).unwrap();
+    let words = [" small", " little", " large", " tiny", " short", " the", " a", " old", " new", "\n"];
+    let sharp = [0.08, 0.42, 0.36, 0.63, 0.71][at];
+    let mut left = 1.0;
+    let top = words
+        .iter()
+        .map(|w| {
+            let probability = left * sharp;
+            left -= probability;
+            TokenProbability { token: (*w).into(), probability }
+        })
+        .collect();
+    let origin = match from {
+        AnswerFrom::ZeroShot => "the unfinished line alone".into(),
+        AnswerFrom::Query => "2 examples".into(),
+        AnswerFrom::BestSkill => "antonym/0".into(),
+        AnswerFrom::Soup => request.soup.as_ref().map(ToString::to_string).unwrap_or_default(),
+        AnswerFrom::Full => "32 examples of antonym".into(),
+    };
+    let logprob = -[9.12, 1.31, 1.66, 0.58, 0.44][at];
+    Answer {
+        from,
+        origin,
+        text: format!("{}\n", texts[at]),
+        logprob,
+        top,
+        target_logprob: request.target.as_ref().map(|_| logprob - 0.2),
+        millis: 11.0,
+    }
+}
+
+pub fn map(request: &MapRequest) -> MapView {
+    let library = library();
+    let place = |s: &SkillMeta| {
+        let (a, r) = (hash(&s.task) * 6.28, 0.6 + hash(&format!("{}r", s.task)));
+        let noise = |k: &str| (hash(&format!("{}{k}", s.id)) - 0.5) * 0.22;
+        [a.cos() * r * 1.5 + noise("x"), a.sin() * r + noise("y")]
+    };
+    let points: Vec<[f32; 2]> = library.skills.iter().map(place).collect();
+    let distance = |a: &[f32; 2], b: &[f32; 2]| ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)).sqrt();
+    let neighbours = points
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let mut near: Vec<(usize, f32)> =
+                points.iter().enumerate().filter(|(j, _)| *j != i).map(|(j, q)| (j, 1.0 - 0.1 * distance(p, q))).collect();
+            near.sort_by(|a, b| b.1.total_cmp(&a.1));
+            near.truncate(15);
+            near
+        })
+        .collect();
+    MapView {
+        request: request.clone(),
+        points,
+        skills: library.skills.iter().map(|s| s.id.clone()).collect(),
+        perplexity: request.perplexity,
+        trust: Some(0.93),
+        purity: Some(0.91),
+        neighbours,
+    }
+}
+
+pub fn report(id: &str) -> SkillReport {
+    let library = library();
+    let meta = library.skills.iter().find(|s| s.id == id).unwrap_or(&library.skills[0]).clone();
+    SkillReport {
+        meta,
+        preview: ["hot -> cold", "big -> small", "early -> late", "rich -> poor", "open -> closed"].map(String::from).to_vec(),
+        ssm_norm: (0..12).map(|l| 4.0 + (l as f32 * 0.9).sin() * 2.0 + l as f32 * 0.4).collect(),
+        half_life: (0..12).map(|l| 2.0 + (l as f32 - 5.0).abs() * 1.7).collect(),
+    }
+}
+
+/// The state under test with its deterministic engine: effects are answered at once, the clock moves only when told.
+pub struct Lab {
+    pub state: State,
+    pub effects: Vec<Effect>,
+    /// Whether jobs are answered.
+    pub answering: bool,
+}
+
+impl Lab {
+    pub fn new(options: Options) -> Self {
+        Self { state: State::new(options).unwrap(), effects: Vec::new(), answering: true }
+    }
+
+    /// Model and library open.
+    pub fn ready(options: Options) -> Self {
+        let mut lab = Self::new(options);
+        lab.act(Action::Engine(Event::Model(model())));
+        lab.act(Action::Engine(Event::Library(Arc::new(library()))));
+        lab.idle();
+        lab
+    }
+
+    pub fn act(&mut self, action: Action) {
+        let effects = update(&mut self.state, action);
+        for effect in effects {
+            let reply = match &effect {
+                Effect::Send(job) if self.answering => replies(job),
+                _ => Vec::new(),
+            };
+            self.effects.push(effect);
+            for event in reply {
+                self.act(Action::Engine(event));
+            }
+        }
+    }
+
+    /// Types a macro; keys that mean nothing are ignored, as in the terminal.
+    pub fn keys(&mut self, keys: &str) -> &mut Self {
+        for key in parse_macro(keys).unwrap() {
+            if let Some(action) = self.state.action_for(key) {
+                self.act(action);
+            }
+        }
+        self
+    }
+
+    /// Lets the clock run to every deadline until there is none.
+    pub fn idle(&mut self) -> &mut Self {
+        for _ in 0..20 {
+            let Some(at) = self.state.wake_at() else { break };
+            // Notices go after seconds; nobody waits for them here.
+            if at > self.state.clock + 1000 {
+                break;
+            }
+            self.act(Action::Tick(at));
+        }
+        self
+    }
+
+    /// Requests sent so far, by kind.
+    pub fn sent(&self, kind: JobKind) -> Vec<&Job> {
+        let job = |e: &'_ Effect| matches!(e, Effect::Send(j) if j.request.kind() == kind);
+        self.effects.iter().filter(|e| job(e)).map(|e| if let Effect::Send(j) = e { j } else { unreachable!() }).collect()
+    }
+}
+
+/// What the engine would say to a job.
+pub fn replies(job: &Job) -> Vec<Event> {
+    let generation = job.generation;
+    let kind = job.request.kind();
+    let mut events = match &job.request {
+        Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
+        Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
+        Request::Map(request) => vec![Event::Map { generation, map: Arc::new(map(request)) }],
+        Request::Inspect(id) => vec![Event::Report { generation, report: Box::new(report(id)) }],
+        Request::Edit(LibraryEdit::Delete(id)) => {
+            let mut view = library();
+            view.skills.retain(|s| s.id != *id);
+            vec![Event::Library(Arc::new(view))]
+        }
+        Request::Edit(_) => vec![Event::Library(Arc::new(library()))],
+        Request::Build => Vec::new(),
+    };
+    events.push(Event::Done { generation, kind });
+    events
+}
+
+pub fn options() -> Options {
+    let view = RankView { metric: Metric::Cosine, layers: 5..7, part: Part::Ssm };
+    Options { view, ..Options::default() }
+}
+
+/// The Lab in use: a query, a soup of three, a target.
+pub fn busy(mut options: Options) -> Lab {
+    options.query = "hot -> cold\nrich -> poor\nbig ->".into();
+    options.target = "small".into();
+    let mut lab = Lab::ready(options);
+    lab.keys("<esc><enter><down><enter><down><enter>").idle();
+    lab.keys("o<home>=<ctrl-u>0.6<enter><down>=<ctrl-u>0.25<enter><down>=<ctrl-u>0.15<enter>l<up>").idle();
+    lab
+}

@@ -1,0 +1,238 @@
+//! Whole screens, styles included, at three sizes and in three colour modes; every size from nothing to very large; what must be on
+//! screen without colour; and that the borders between the rooms hold.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
+mod common;
+
+use common::{Lab, busy, options};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+use state_soup::app::{Action, Background, ColourDepth, GlyphSet, Look, Options};
+use state_soup::ui::{draw, export};
+use std::fmt::Write as _;
+
+fn frame(lab: &Lab, width: u16, height: u16) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buf = Buffer::empty(area);
+    draw(&lab.state, area, &mut buf);
+    buf
+}
+
+/// Text, then the styles of every row as runs of a letter and a length, then what the letters mean.
+fn serialise(buf: &Buffer) -> String {
+    let mut out = export::text(buf);
+    let mut styles: Vec<Style> = vec![Style::reset()];
+    out.push_str("--\n");
+    for y in 0..buf.area.height {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for x in 0..buf.area.width {
+            let style = buf[(x, y)].style();
+            let at = styles.iter().position(|s| (s.fg, s.bg, s.add_modifier) == (style.fg, style.bg, style.add_modifier));
+            let at = at.unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            });
+            match runs.last_mut() {
+                Some(run) if run.0 == at => run.1 += 1,
+                _ => runs.push((at, 1)),
+            }
+        }
+        for (style, length) in runs {
+            let _ = write!(out, "{}{length} ", (b'a' + style as u8) as char);
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    let colour = |c: Option<Color>| c.filter(|c| *c != Color::Reset).map_or("-".into(), |c| c.to_string());
+    for (i, s) in styles.iter().enumerate() {
+        let _ = writeln!(out, "{} {} on {} {:?}", (b'a' + i as u8) as char, colour(s.fg), colour(s.bg), s.add_modifier);
+    }
+    out
+}
+
+fn with(depth: ColourDepth, glyphs: GlyphSet) -> Options {
+    Options { look: Look { depth, background: Background::Dark, glyphs }, ..options() }
+}
+
+#[test]
+fn every_tab_at_three_sizes_in_three_colour_modes() {
+    let modes = [
+        ("true", ColourDepth::True, GlyphSet::Braille),
+        ("16", ColourDepth::Ansi, GlyphSet::HalfBlock),
+        ("none", ColourDepth::Mono, GlyphSet::Ascii),
+    ];
+    for (mode, depth, glyphs) in modes {
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            for (tab, keys) in [("lab", ""), ("map", "2"), ("library", "3")] {
+                let mut lab = busy(with(depth, glyphs));
+                lab.keys(keys).idle();
+                insta::assert_snapshot!(format!("{tab}-{width}x{height}-{mode}"), serialise(&frame(&lab, width, height)));
+            }
+        }
+    }
+}
+
+#[test]
+fn overlays_and_first_frame() {
+    let mut lab = Lab::new(with(ColourDepth::True, GlyphSet::Braille));
+    insta::assert_snapshot!("start-80x24", serialise(&frame(&lab, 80, 24)));
+    lab = busy(with(ColourDepth::True, GlyphSet::Braille));
+    for (name, keys) in [("help", "?"), ("palette", "<esc>:soup"), ("prompt", "<esc><home>=x<enter>"), ("add", "<esc>3a")] {
+        lab.keys(keys);
+        insta::assert_snapshot!(format!("{name}-80x24"), export::text(&frame(&lab, 80, 24)));
+    }
+}
+
+#[test]
+fn too_small_says_what_is_needed() {
+    let lab = busy(options());
+    assert!(export::text(&frame(&lab, 42, 12)).contains("needs 60×16"));
+    assert!(export::text(&frame(&lab, 42, 12)).contains("42×12"));
+}
+
+#[test]
+fn without_colour_and_beyond_ascii_every_piece_is_still_there() {
+    let mut lab = busy(with(ColourDepth::Mono, GlyphSet::Ascii));
+    lab.keys("m<down>s");
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let buf = frame(&lab, width, height);
+        assert!(buf.content().iter().all(|c| c.symbol().is_ascii()), "{}", export::text(&buf));
+        assert!(buf.content().iter().all(|c| c.fg == Color::Reset && c.bg == Color::Reset));
+        let text = export::text(&buf);
+        // Focus, selection, change of place, membership in the soup, mute, solo, lock, best answer.
+        for sign in ["> Soup", ">synonym/4", "^2", "1.048", "M", "SL", "*", "margin 0.300", "-0.44"] {
+            assert!(text.contains(sign), "{sign} is missing at {width}×{height}:\n{text}");
+        }
+    }
+    lab.keys("2");
+    let text = export::text(&frame(&lab, 120, 40));
+    assert!(text.contains("A antonym") && text.contains("AA"), "letters tell the tasks apart:\n{text}");
+}
+
+/// Every size, many random actions: nothing panics, and drawing twice gives the same picture.
+#[test]
+fn no_size_and_no_keys_panic() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |n: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % n
+    };
+    let names = [
+        "up",
+        "down",
+        "left",
+        "right",
+        "home",
+        "end",
+        "pgup",
+        "pgdn",
+        "tab",
+        "backtab",
+        "esc",
+        "enter",
+        "backspace",
+        "del",
+        "f1",
+        "f2",
+        "f3",
+        "f4",
+        "f5",
+        "f7",
+        "f8",
+        "ctrl-p",
+        "ctrl-s",
+        "ctrl-u",
+        "ctrl-k",
+        "ctrl-w",
+        "shift-up",
+        "shift-left",
+        "shift-right",
+        "alt-x",
+        "space",
+    ];
+    let letters: Vec<char> = "abcdefghijklmnoprstuvwxyzACGJKLNPRSUX0123456789+-=<>[]{}?:/.,é日".chars().collect();
+    let sizes = [
+        (0, 0),
+        (1, 1),
+        (0, 24),
+        (80, 0),
+        (59, 16),
+        (60, 15),
+        (60, 16),
+        (79, 22),
+        (80, 21),
+        (80, 24),
+        (100, 30),
+        (120, 40),
+        (140, 34),
+        (200, 60),
+        (300, 100),
+    ];
+    let mut lab = Lab::ready(with(ColourDepth::True, GlyphSet::Braille));
+    for step in 0..6000 {
+        let key = if random(3) == 0 {
+            format!("<{}>", names[random(names.len() as u64) as usize])
+        } else {
+            letters[random(letters.len() as u64) as usize].to_string()
+        };
+        lab.keys(&key);
+        if random(5) == 0 {
+            lab.idle();
+        }
+        if random(97) == 0 {
+            lab.act(Action::Paste("one -> two\nthree ->\t\u{7}".repeat(random(40) as usize)));
+        }
+        lab.effects.clear();
+        let (width, height) =
+            if step % 3 == 0 { sizes[random(sizes.len() as u64) as usize] } else { (random(301) as u16, random(101) as u16) };
+        if step % 4 == 0 {
+            assert!(frame(&lab, width, height) == frame(&lab, width, height));
+        }
+    }
+}
+
+/// Every size once, with everything on screen.
+#[test]
+fn every_size_is_drawn() {
+    for keys in ["", "2", "3", "?", ":", "<home>="] {
+        let mut lab = busy(options());
+        lab.keys(keys).idle();
+        for width in (0..=300).step_by(11) {
+            for height in (0..=100).step_by(3) {
+                frame(&lab, width, height);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_borders_between_the_rooms_hold() {
+    let rules: [(&str, &[&str]); 2] = [
+        ("src/app", &["tokio", "crossterm", "candle", "crate::ui", "crate::term", "std::fs", "std::env", "SystemTime", "Instant"]),
+        ("src/ui", &["tokio", "crossterm", "candle", "crate::term", "std::fs", "std::env", "&mut State"]),
+    ];
+    fn files(dir: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { files(&path, found) } else { found.push(path) }
+        }
+    }
+    for (room, forbidden) in rules {
+        let mut all = Vec::new();
+        files(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(room), &mut all);
+        assert!(all.len() > 5);
+        for path in all {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+            for (number, line) in code.enumerate() {
+                for word in forbidden {
+                    assert!(!line.contains(word), "{}:{number}: {word}: {line}", path.display());
+                }
+            }
+        }
+    }
+}
