@@ -62,6 +62,7 @@ def source(world, rng):
 def frames(rng, world):
     """A way to write an output: a trained form, or one with words drawn for this episode."""
     w = world.pools.word(rng)
+    w = "so" if w == "the" else w        # `the x` is a task that is never trained
     return rng.choice((
         str.upper, str.capitalize, lambda y: f"({y})", lambda y: f'"{y}"', lambda y: "#" + y, lambda y: y + "!", lambda y: f"{y} {y}",
         lambda y: y[0], lambda y: f"{w} {y}", lambda y: f"{y} {w}", lambda y: f"{y}, {w}", lambda y: f"{w}-{y}", lambda y: f"<{y}>", lambda y: f"{y}.",

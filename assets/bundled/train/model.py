@@ -55,9 +55,7 @@ class Mixer(nn.Module):
         dt = torch.exp(torch.rand(c.d_inner) * (math.log(0.1) - math.log(0.001)) + math.log(0.001)).clamp(min=1e-4)
         with torch.no_grad():
             self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
-            nn.init.normal_(self.in_proj.weight, std=0.02)
-            nn.init.normal_(self.x_proj.weight, std=0.02)
-            nn.init.normal_(self.out_proj.weight, std=0.02 / math.sqrt(2 * c.n_layer))
+            self.out_proj.weight /= math.sqrt(c.n_layer)
 
     def forward(self, u):
         c, kind = self.c, u.dtype
