@@ -1,6 +1,7 @@
 //! The causal convolution over time with its SiLU, in one pass.
 
-use super::math::{fma, load, silu};
+use super::lanes::Lanes;
+use super::math::silu;
 use super::{LANES, Shared, simd};
 
 /// What the convolution of one layer needs, channels padded to a multiple of [`LANES`].
@@ -33,28 +34,22 @@ simd! {
 }
 
 #[inline(always)]
-fn conv_body<const FMA: bool>(conv: &Conv, io: ConvIo<'_>, block: usize, from: usize, to: usize, window: &mut [f32]) {
+unsafe fn conv_body<V: Lanes>(conv: &Conv, io: ConvIo<'_>, block: usize, from: usize, to: usize, window: &mut [f32]) {
     let (padded, at, kept) = (conv.bias.len(), block * LANES, conv.d_conv - 1);
     let lanes = LANES.min(io.d_inner - at);
-    let bias = load(&conv.bias[at..]);
-    for t in from..to {
-        let row = &io.xz[t * io.stride + at..];
-        let mut now = [0.0; LANES];
-        if lanes == LANES { now = load(row) } else { now[..lanes].copy_from_slice(&row[..lanes]) }
-        let mut sum = bias;
-        for k in 0..kept {
-            let (x, w) = (load(&window[k * LANES..]), load(&conv.taps[k * padded + at..]));
-            for l in 0..LANES {
-                sum[l] = fma::<FMA>(w[l], x[l], sum[l]);
+    let window = &mut window.as_chunks_mut::<LANES>().0[..kept];
+    // SAFETY: the caller has what V needs; each call owns its block's channels of every row.
+    unsafe {
+        let bias = V::load_part(&conv.bias[at..]);
+        for t in from..to {
+            let now = V::load_part(&io.xz[t * io.stride + at..][..lanes]);
+            let mut sum = V::load_part(&conv.taps[kept * padded + at..]).fma(now, bias);
+            for (k, x) in window.iter().enumerate() {
+                sum = V::load(x).fma(V::load_part(&conv.taps[k * padded + at..]), sum);
             }
+            window.copy_within(1.., 0);
+            now.store(&mut window[kept - 1]);
+            silu(sum).store_part(io.u.part(t * io.d_inner + at, lanes));
         }
-        let w = load(&conv.taps[kept * padded + at..]);
-        for l in 0..LANES {
-            sum[l] = silu::<FMA>(fma::<FMA>(w[l], now[l], sum[l]));
-        }
-        window.copy_within(LANES.., 0);
-        window[(kept - 1) * LANES..].copy_from_slice(&now);
-        // SAFETY: this call owns its block's channels of every row.
-        unsafe { io.u.part(t * io.d_inner + at, lanes) }.copy_from_slice(&sum[..lanes]);
     }
 }

@@ -1,6 +1,6 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
 
-use super::math::fma;
+use super::lanes::Lanes;
 use super::{LANES, Shared, simd};
 use gemm::Parallelism;
 use half::{bf16, f16};
@@ -170,11 +170,12 @@ simd! {
 }
 
 #[inline(always)]
-fn widen_body<const FMA: bool, W: Stored>(weights: &[W], wide: &mut [f32]) {
+unsafe fn widen_body<V: Lanes, W: Stored>(weights: &[W], wide: &mut [f32]) {
     let (w, w_rest) = weights.as_chunks::<LANES>();
     let (o, o_rest) = wide.as_chunks_mut::<LANES>();
     for (w, o) in w.iter().zip(o) {
-        *o = W::widen::<FMA>(w);
+        // SAFETY: the caller has what V needs.
+        unsafe { W::widen::<V>(w).store(o) };
     }
     for (w, o) in w_rest.iter().zip(o_rest) {
         *o = w.one();
@@ -187,7 +188,7 @@ simd! {
 }
 
 #[inline(always)]
-fn dots_body<const FMA: bool, W: Stored>(x: Rows<'_>, w: &[W], k: usize, out: Shared, first: usize, n_out: usize, accumulate: bool) {
+unsafe fn dots_body<V: Lanes, W: Stored>(x: Rows<'_>, w: &[W], k: usize, out: Shared, first: usize, n_out: usize, accumulate: bool) {
     /// Weight rows handled together: enough independent sums to hide the latency of the additions.
     const TOGETHER: usize = 4;
     let n = w.len() / k;
@@ -199,12 +200,13 @@ fn dots_body<const FMA: bool, W: Stored>(x: Rows<'_>, w: &[W], k: usize, out: Sh
         while r < x.count {
             let many = if x.count - r >= 4 { 4 } else { 1 };
             let x_at = &x.data[r * x.stride..];
-            let sums = match (rows, many) {
-                (TOGETHER, 4) => tile::<FMA, W, TOGETHER, 4>(x_at, x.stride, w, k),
-                (TOGETHER, _) => spread(tile::<FMA, W, TOGETHER, 1>(x_at, x.stride, w, k)),
-                (_, 4) => each(rows, |j| tile::<FMA, W, 1, 4>(x_at, x.stride, &w[j * k..], k)[0]),
-                _ => each(rows, |j| spread(tile::<FMA, W, 1, 1>(x_at, x.stride, &w[j * k..], k))[0]),
-            };
+            // SAFETY: the caller has what V needs.
+            let sums = unsafe { match (rows, many) {
+                (TOGETHER, 4) => tile::<V, W, TOGETHER, 4>(x_at, x.stride, w, k),
+                (TOGETHER, _) => spread(tile::<V, W, TOGETHER, 1>(x_at, x.stride, w, k)),
+                (_, 4) => each(rows, |j| tile::<V, W, 1, 4>(x_at, x.stride, &w[j * k..], k)[0]),
+                _ => each(rows, |j| spread(tile::<V, W, 1, 1>(x_at, x.stride, &w[j * k..], k))[0]),
+            } };
             for row in 0..many {
                 // SAFETY: this call owns columns `first..first + n` of every row of `out`.
                 let out = unsafe { out.part((r + row) * n_out + first + i, rows) };
@@ -234,31 +236,36 @@ fn each(rows: usize, mut of: impl FnMut(usize) -> [f32; 4]) -> [[f32; 4]; 4] {
 
 /// `N` weight rows times `M` rows of `x`.
 #[inline(always)]
-fn tile<const FMA: bool, W: Stored, const N: usize, const M: usize>(x: &[f32], stride: usize, w: &[W], k: usize) -> [[f32; M]; N] {
-    let mut sums = [[[0.0f32; LANES]; M]; N];
+unsafe fn tile<V: Lanes, W: Stored, const N: usize, const M: usize>(x: &[f32], stride: usize, w: &[W], k: usize) -> [[f32; M]; N] {
     let whole = k / LANES * LANES;
-    let mut at = 0;
-    while at < whole {
-        let mut xs = [[0.0f32; LANES]; M];
-        for m in 0..M {
-            xs[m].copy_from_slice(&x[m * stride + at..m * stride + at + LANES]);
-        }
-        for n in 0..N {
-            let Some(chunk) = w[n * k + at..].first_chunk::<LANES>() else { break };
-            let ws = W::widen::<FMA>(chunk);
-            for m in 0..M {
-                for l in 0..LANES {
-                    sums[n][m][l] = fma::<FMA>(ws[l], xs[m][l], sums[n][m][l]);
+    let mut lanes = [[[0.0f32; LANES]; M]; N];
+    // SAFETY: the caller has what V needs.
+    unsafe {
+        let mut sums = [[V::splat(0.0); M]; N];
+        let mut at = 0;
+        while at < whole {
+            let mut xs = [V::splat(0.0); M];
+            for (m, xs) in xs.iter_mut().enumerate() {
+                *xs = V::load_part(&x[m * stride + at..][..LANES]);
+            }
+            for (n, sums) in sums.iter_mut().enumerate() {
+                let Some(chunk) = w[n * k + at..].first_chunk::<LANES>() else { break };
+                let ws = W::widen::<V>(chunk);
+                for (sum, x) in sums.iter_mut().zip(xs) {
+                    *sum = ws.fma(x, *sum);
                 }
             }
+            at += LANES;
         }
-        at += LANES;
+        for (lanes, sums) in lanes.iter_mut().flatten().zip(sums.into_iter().flatten()) {
+            sums.store(lanes);
+        }
     }
     let mut totals = [[0.0f32; M]; N];
     for n in 0..N {
         for m in 0..M {
             let rest: f32 = (whole..k).map(|j| w[n * k + j].one() * x[m * stride + j]).sum();
-            totals[n][m] = sums[n][m].iter().sum::<f32>() + rest;
+            totals[n][m] = lanes[n][m].iter().sum::<f32>() + rest;
         }
     }
     totals
@@ -266,16 +273,20 @@ fn tile<const FMA: bool, W: Stored, const N: usize, const M: usize>(x: &[f32], s
 
 /// A stored weight that widens to f32.
 pub trait Stored: Copy + Send + Sync {
-    /// Sixteen of them. `FMA` says that the surrounding function is compiled for F16C too.
-    fn widen<const FMA: bool>(chunk: &[Self; LANES]) -> [f32; LANES];
+    /// Sixteen of them.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; where V is no plain array, F16C must be there too (`simd!` sees to it).
+    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V;
     /// One of them.
     fn one(self) -> f32;
 }
 
 impl Stored for f32 {
     #[inline(always)]
-    fn widen<const FMA: bool>(chunk: &[Self; LANES]) -> [f32; LANES] {
-        *chunk
+    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load(chunk) }
     }
     #[inline(always)]
     fn one(self) -> f32 {
@@ -285,8 +296,9 @@ impl Stored for f32 {
 
 impl Stored for bf16 {
     #[inline(always)]
-    fn widen<const FMA: bool>(chunk: &[Self; LANES]) -> [f32; LANES] {
-        chunk.map(|v| f32::from_bits(u32::from(v.to_bits()) << 16))
+    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load_bf16(chunk) }
     }
     #[inline(always)]
     fn one(self) -> f32 {
@@ -296,20 +308,9 @@ impl Stored for bf16 {
 
 impl Stored for f16 {
     #[inline(always)]
-    fn widen<const FMA: bool>(chunk: &[Self; LANES]) -> [f32; LANES] {
-        #[cfg(target_arch = "x86_64")]
-        if FMA {
-            use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm256_cvtph_ps, _mm256_storeu_ps};
-            let mut lanes = [0.0f32; LANES];
-            // SAFETY: `FMA` kernels are compiled and run only where F16C is; the chunk holds 32 bytes and `lanes` 64.
-            unsafe {
-                let from = chunk.as_ptr().cast::<__m128i>();
-                _mm256_storeu_ps(lanes.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(from)));
-                _mm256_storeu_ps(lanes.as_mut_ptr().add(8), _mm256_cvtph_ps(_mm_loadu_si128(from.add(1))));
-            }
-            return lanes;
-        }
-        chunk.map(Self::to_f32)
+    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
+        // SAFETY: promised by the caller.
+        unsafe { V::load_f16(chunk) }
     }
     #[inline(always)]
     fn one(self) -> f32 {

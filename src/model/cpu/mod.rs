@@ -1,14 +1,16 @@
 //! The kernels of the CPU path, on plain slices.
 //!
-//! - [`math`]: exponential, softplus, SiLU and norms as branch-free code that vectorises.
+//! - [`lanes`]: sixteen floats as one value, on each instruction set.
+//! - [`math`]: exponential, softplus, SiLU and norms.
 //! - [`linear`]: matrix products: `gemm` for many rows, streaming dot products for few.
 //! - [`conv`]: the causal convolution with its SiLU.
 //! - [`scan`]: the selective scan, fused with softplus, skip and gate.
 //!
-//! Each hot loop is written once as an inlined body and compiled for AVX-512, for AVX2 with FMA and for the plain target; [`simd!`]
-//! makes the three and picks one at run time.
+//! Each hot loop is written once as an inlined body over [`lanes::Lanes`]; [`simd!`] compiles it for AVX-512, for AVX2 with FMA and for any processor,
+//! and picks one at run time.
 
 pub mod conv;
+pub mod lanes;
 pub mod linear;
 pub mod math;
 pub mod scan;
@@ -28,30 +30,38 @@ pub fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("f16c")
 }
 
-/// Defines `fn name(args)` from an `#[inline(always)]` body `body::<FMA>(args)`, compiled for each instruction set and chosen at run time.
+/// Defines `fn name(args)` from an `#[inline(always)] unsafe fn body::<Lanes>(args)`, compiled for each instruction set and chosen at run time.
 macro_rules! simd {
     ($(#[$doc:meta])* $vis:vis fn $name:ident $([$g:ident: $b:path])? ($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)]
         $vis fn $name $(<$g: $b>)? ($($arg: $ty),*) {
+            use $crate::model::cpu::lanes;
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                fn avx512 $(<$g: $b>)? ($($arg: $ty),*) { $body::<true $(, $g)?>($($arg),*) }
+                unsafe fn avx512 $(<$g: $b>)? ($($arg: $ty),*) {
+                    // SAFETY: this function runs only where AVX-512 is.
+                    unsafe { $body::<lanes::Avx512 $(, $g)?>($($arg),*) }
+                }
                 #[target_feature(enable = "avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                fn avx2 $(<$g: $b>)? ($($arg: $ty),*) { $body::<true $(, $g)?>($($arg),*) }
+                unsafe fn avx2 $(<$g: $b>)? ($($arg: $ty),*) {
+                    // SAFETY: this function runs only where AVX2 and FMA are.
+                    unsafe { $body::<lanes::Avx2 $(, $g)?>($($arg),*) }
+                }
                 if $crate::model::cpu::has_avx512() {
-                    // SAFETY: the processor has the features the function is compiled for.
+                    // SAFETY: the processor was asked.
                     return unsafe { avx512 $(::<$g>)? ($($arg),*) };
                 }
                 if $crate::model::cpu::has_avx2() {
-                    // SAFETY: as above.
+                    // SAFETY: the processor was asked.
                     return unsafe { avx2 $(::<$g>)? ($($arg),*) };
                 }
             }
-            $body::<false $(, $g)?>($($arg),*);
+            // SAFETY: plain arrays need nothing.
+            unsafe { $body::<lanes::Plain $(, $g)?>($($arg),*) }
         }
     };
 }

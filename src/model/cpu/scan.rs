@@ -3,7 +3,8 @@
 //! Sixteen channels are the sixteen lanes of a register; the loop over the `d_state` entries is inside the loop over time, so that no
 //! sum across lanes is ever needed and any `d_state` runs at full width. A block's state (16 × d_state floats) stays in the first-level cache.
 
-use super::math::{exp, fma, load, silu, softplus};
+use super::lanes::Lanes;
+use super::math::{exp, silu, softplus};
 use super::{LANES, Shared, simd};
 
 /// What the scan of one layer needs, channels padded to a multiple of [`LANES`].
@@ -48,49 +49,31 @@ simd! {
 }
 
 #[inline(always)]
-fn scan_body<const FMA: bool>(scan: &Scan, io: ScanIo<'_>, block: usize, from: usize, to: usize, h: &mut [f32], dt_sum: &mut [f32]) {
+unsafe fn scan_body<V: Lanes>(scan: &Scan, io: ScanIo<'_>, block: usize, from: usize, to: usize, h: &mut [f32], dt_sum: &mut [f32]) {
     let (n, at) = (scan.d_state, block * LANES);
+    // Missing lanes of the last block are read as zeros, which keeps their state zero.
     let lanes = LANES.min(io.d_inner - at);
-    let a = &scan.a[block * n * LANES..(block + 1) * n * LANES];
-    let (skip, bias) = (load(&scan.d[at..]), load(&scan.dt_bias[at..]));
-    let h = &mut h[..n * LANES];
-    let mut total = load(dt_sum);
-    for t in from..to {
-        let (u, raw) = (row(io.u, t * io.d_inner + at, lanes), row(io.dt, t * io.d_inner + at, lanes));
-        let bc = &io.bc[t * io.bc_stride..t * io.bc_stride + 2 * n];
-        let (b, c) = bc.split_at(n);
-        let (mut dt, mut dtu, mut y) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-        for l in 0..LANES {
-            dt[l] = softplus::<FMA>(raw[l] + bias[l]);
-            dtu[l] = dt[l] * u[l];
-            total[l] += dt[l];
-            y[l] = skip[l] * u[l];
-        }
-        for (((h, a), b), c) in h.chunks_exact_mut(LANES).zip(a.chunks_exact(LANES)).zip(b).zip(c) {
-            for l in 0..LANES {
-                let next = fma::<FMA>(exp::<FMA>(dt[l] * a[l]), h[l], dtu[l] * b);
-                h[l] = next;
-                y[l] = fma::<FMA>(*c, next, y[l]);
+    let a = &scan.a.as_chunks::<LANES>().0[block * n..(block + 1) * n];
+    let h = &mut h.as_chunks_mut::<LANES>().0[..n];
+    // SAFETY: the caller has what V needs; each call owns its block's channels of every row.
+    unsafe {
+        let (skip, bias) = (V::load_part(&scan.d[at..]), V::load_part(&scan.dt_bias[at..]));
+        let mut total = V::load_part(dt_sum);
+        for t in from..to {
+            let u = V::load_part(&io.u[t * io.d_inner + at..][..lanes]);
+            let dt = softplus(V::load_part(&io.dt[t * io.d_inner + at..][..lanes]).add(bias));
+            let dtu = dt.mul(u);
+            total = total.add(dt);
+            let (b, c) = io.bc[t * io.bc_stride..][..2 * n].split_at(n);
+            let mut y = skip.mul(u);
+            for (((h, a), b), c) in h.iter_mut().zip(a).zip(b).zip(c) {
+                let next = exp(dt.mul(V::load(a))).fma(V::load(h), dtu.mul(V::splat(*b)));
+                next.store(h);
+                y = V::splat(*c).fma(next, y);
             }
+            let z = V::load_part(&io.xz[t * io.xz_stride + io.z_at + at..][..lanes]);
+            y.mul(silu(z)).store_part(io.y.part(t * io.d_inner + at, lanes));
         }
-        let z = row(io.xz, t * io.xz_stride + io.z_at + at, lanes);
-        for l in 0..LANES {
-            y[l] *= silu::<FMA>(z[l]);
-        }
-        // SAFETY: this call owns its block's channels of every row.
-        unsafe { io.y.part(t * io.d_inner + at, lanes) }.copy_from_slice(&y[..lanes]);
-    }
-    dt_sum.copy_from_slice(&total);
-}
-
-/// Up to sixteen floats; missing lanes are zero, which keeps their state zero.
-#[inline(always)]
-fn row(data: &[f32], at: usize, lanes: usize) -> [f32; LANES] {
-    if lanes == LANES {
-        load(&data[at..])
-    } else {
-        let mut row = [0.0; LANES];
-        row[..lanes].copy_from_slice(&data[at..at + lanes]);
-        row
+        total.store_part(dt_sum);
     }
 }
