@@ -41,7 +41,7 @@ fn familiar_queries_find_their_task() {
 
 /// What a newcomer would type, and the task it calls for.
 const FAMILIAR: &[(&str, &str)] =
-    &[("hot -> cold", "antonym"), ("France -> Paris", "country_capital"), ("walk -> walked", "verb_past"), ("one two three -> one", "choose_first_of_3")];
+    &[("hot -> cold", "antonym"), ("France -> Paris", "country_capital"), ("dog -> dogs", "singular_plural"), ("big -> bigger", "adjective_comparative"), ("5 -> five", "number_words"), ("cat -> CAT", "uppercase"), ("walk -> walked", "present_past"), ("one, two, three -> one", "choose_first_of_3")];
 
 /// Query pairs of a task that are in no skill's examples.
 fn held_out(task: &Task) -> Vec<usize> {
@@ -114,4 +114,39 @@ fn the_second_keystroke_runs_only_its_own_line() {
     let fresh_tokens = 12;
     assert!(second.tokens_run < fresh_tokens, "{} tokens were run", second.tokens_run);
     assert_eq!(second.shots, 7);
+}
+
+/// `cargo test --release --test bundled -- --ignored --nocapture`: accuracy by similarity and layer, for choosing the defaults.
+#[test]
+#[ignore = "a survey, not a check"]
+fn survey_of_similarities_and_layers() {
+    let n_layer = lab().shape().n_layer;
+    let mut views: Vec<RankView> = Vec::new();
+    for metric in [Metric::Cosine, Metric::ZCosine, Metric::L2] {
+        for part in [Part::Ssm, Part::Conv] {
+            views.extend((0..n_layer).map(|l| RankView { metric, layers: l..l + 1, part }));
+        }
+        for (a, b) in [(2, 6), (3, 6), (3, 5), (4, 6), (3, 8), (0, 12), (4, 8)] {
+            views.push(RankView { metric, layers: a..b, part: Part::Ssm });
+        }
+    }
+    let mut right = vec![[0usize; 3]; views.len()];
+    let mut asked = [0usize; 3];
+    for task in bundled() {
+        let pairs = held_out(task);
+        for (column, k) in [1, 2, 4].into_iter().enumerate() {
+            for chosen in pairs.chunks_exact(k).take(6) {
+                let query: String = chosen.iter().map(|&i| format!("{} -> {}\n", task.pairs[i].input, task.pairs[i].output)).collect();
+                asked[column] += 1;
+                for (view, right) in views.iter().zip(&mut right) {
+                    right[column] += usize::from(best_task(&query, view) == task.name);
+                }
+            }
+        }
+    }
+    for (view, right) in views.iter().zip(&right) {
+        let share: Vec<String> = right.iter().zip(asked).map(|(r, n)| format!("{:.3}", *r as f64 / n as f64)).collect();
+        let familiar = FAMILIAR.iter().filter(|(q, t)| best_task(q, view) == *t).count();
+        println!("{:?} {:?} {:?}: {} familiar {familiar}/{}", view.metric, view.part, view.layers, share.join(" "), FAMILIAR.len());
+    }
 }
