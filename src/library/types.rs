@@ -1,6 +1,67 @@
 //! The values that describe skills and rankings.
 
+use crate::state::StateShape;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Which model made a state: what a library checks before it lets its states near another model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// The model's name, for people; not compared.
+    pub name: String,
+    /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
+    pub fingerprint: String,
+    /// BLAKE3 of the tokenizer, hexadecimal.
+    pub tokenizer_hash: String,
+    /// Sizes of its state.
+    pub shape: StateShape,
+}
+
+/// How a library's skills were drawn from the tasks and written as text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildSettings {
+    /// Template, as `--template` takes it.
+    pub template: String,
+    /// Examples of a skill.
+    pub shots: usize,
+    /// Disjoint sets of a task, at most.
+    pub sets: usize,
+    /// Seed of the splits.
+    pub seed: u64,
+    /// Share of a task's pairs that is kept back for tests, 0 to 1.
+    pub test_share: f64,
+}
+
+/// How SSM states and convolution windows are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredType {
+    /// Half precision: relative error 2⁻¹¹, magnitudes up to 65504.
+    F16,
+    /// Single precision: exact.
+    F32,
+}
+
+impl StoredType {
+    /// Bytes of an entry.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
+/// How a ranking is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RankView {
+    /// The similarity.
+    pub metric: Metric,
+    /// Layers compared; their scores are averaged.
+    pub layers: Range<usize>,
+    /// SSM state or convolution window.
+    pub part: Part,
+}
 
 /// Where a skill came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

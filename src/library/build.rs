@@ -1,0 +1,225 @@
+//! From plans to skills on disk.
+
+use super::store::Library;
+use super::types::{BuildSettings, SkillMeta, SkillOrigin};
+use super::writer::LibraryWriter;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::state::State;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// A skill to be made: the texts to read and what will be told about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkillPlan {
+    /// `task/0`.
+    pub id: String,
+    /// Task name.
+    pub task: String,
+    /// Task family.
+    pub family: String,
+    /// Which set of the task's split, from 0.
+    pub set: usize,
+    /// What is read after bos, segment by segment: one example each, with its terminator.
+    pub segments: Vec<String>,
+    /// Where it comes from, as the library will say. Equal origins are the same skill.
+    pub origin: SkillOrigin,
+}
+
+impl SkillPlan {
+    /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by settings and text.
+    pub fn examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
+        let mut hash = blake3::Hasher::new();
+        for s in &segments {
+            hash.update(s.as_bytes());
+        }
+        let origin = SkillOrigin::Examples {
+            set,
+            shots: segments.len(),
+            seed: settings.seed,
+            template: settings.template.clone(),
+            text_hash: hash.finalize().to_hex().to_string(),
+        };
+        Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), set, segments, origin }
+    }
+
+    fn bytes(&self) -> usize {
+        self.segments.iter().map(String::len).sum()
+    }
+
+    fn meta(&self, state: &State) -> SkillMeta {
+        SkillMeta {
+            id: self.id.clone(),
+            task: self.task.clone(),
+            family: self.family.clone(),
+            origin: self.origin.clone(),
+            tokens: state.tokens(),
+            created: now(),
+            tags: Vec::new(),
+        }
+    }
+}
+
+/// The present as RFC 3339, UTC, whole seconds.
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// Which plans the library lacks, in order: no readable skill has that id and the same origin (so changed settings or changed
+/// task data make a skill missing). Skills the user deleted are not missing.
+pub fn missing(library: &Library, plans: &[SkillPlan]) -> Vec<usize> {
+    let unwanted: HashSet<(&str, String)> = library.unwanted().map(|(id, origin)| (id, format!("{origin:?}"))).collect();
+    let lacks = |p: &SkillPlan| match library.find(&p.id) {
+        Some(i) => library.skills()[i].origin != p.origin,
+        None => !unwanted.contains(&(p.id.as_str(), format!("{:?}", p.origin))),
+    };
+    (0..plans.len()).filter(|&i| lacks(&plans[i])).collect()
+}
+
+/// How much goes into one call of the encoder, and so into one shard, and may be lost by a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSize {
+    /// Tokens, about: they are guessed from the bytes, by the ratio found so far.
+    pub tokens: usize,
+    /// Skills at most.
+    pub skills: usize,
+}
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        Self { tokens: 4096, skills: 64 }
+    }
+}
+
+/// What a build did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BuildReport {
+    /// Skills made.
+    pub built: usize,
+    /// Skills that were there already.
+    pub present: usize,
+    /// Tokens read.
+    pub tokens: u64,
+    /// Seconds in the encoder.
+    pub encode_seconds: f64,
+    /// Seconds writing.
+    pub write_seconds: f64,
+}
+
+/// Makes what is [`missing`], batch by batch; every batch is on disk before the next begins, so that a build that is called off or
+/// killed goes on where it was. `encode` reads the plans' segments (after bos) and returns one state a plan, in order; what it
+/// reports is turned into progress in skills. A skill of the same id and another origin is replaced.
+///
+/// # Errors
+/// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of [`LibraryWriter::replace`].
+pub fn build(
+    writer: &mut LibraryWriter,
+    settings: &BuildSettings,
+    plans: &[SkillPlan],
+    batch: BatchSize,
+    encode: &mut dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>>,
+    control: Control<'_>,
+) -> Result<BuildReport> {
+    let mut ids = HashSet::new();
+    if let Some(p) = plans.iter().find(|p| !ids.insert(&p.id)) {
+        return Err(Error::Input(format!("two skills to be built have the id {}", p.id)));
+    }
+    control.check()?;
+    writer.set_settings(settings)?;
+    let todo = missing(writer.library(), plans);
+    let total = todo.len() as u64;
+    let mut report = BuildReport { present: plans.len() - todo.len(), ..BuildReport::default() };
+    let (mut left, mut bytes_read) = (&todo[..], 0usize);
+    control.report(0, total, "skills");
+    while !left.is_empty() {
+        control.check()?;
+        // Three bytes a token until a batch has told better.
+        let ratio = if report.tokens > 0 { bytes_read as f64 / report.tokens as f64 } else { 3.0 };
+        let n = batch_len(left, plans, batch, ratio);
+        let picks: Vec<&SkillPlan> = left[..n].iter().map(|&i| &plans[i]).collect();
+        let done = report.built as u64;
+        let start = Instant::now();
+        let within = |p: crate::control::Progress| {
+            let skills = if p.total > 0 { n as u64 * p.done.min(p.total) / p.total } else { 0 };
+            control.report(done + skills, total, "skills");
+        };
+        let states = encode(&picks, control.with_progress(&within))?;
+        report.encode_seconds += start.elapsed().as_secs_f64();
+        if states.len() != n {
+            return Err(Error::Mismatch(format!("{n} skills from {} on were to be read, {} states came back", picks[0].id, states.len())));
+        }
+        bytes_read += picks.iter().map(|p| p.bytes()).sum::<usize>();
+        report.tokens += states.iter().map(State::tokens).sum::<u64>();
+        let start = Instant::now();
+        let skills: Vec<(SkillMeta, State)> = picks.iter().zip(states).map(|(p, s)| (p.meta(&s), s)).collect();
+        writer.replace(&skills)?;
+        report.write_seconds += start.elapsed().as_secs_f64();
+        report.built += n;
+        left = &left[n..];
+        control.report(report.built as u64, total, "skills");
+    }
+    Ok(report)
+}
+
+/// How many of the plans `left` make a batch: at least one.
+fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_token: f64) -> usize {
+    let (mut tokens, mut n) = (0.0, 0);
+    for &i in left.iter().take(batch.skills.max(1)) {
+        tokens += plans[i].bytes() as f64 / bytes_per_token;
+        if n > 0 && tokens > batch.tokens as f64 {
+            break;
+        }
+        n += 1;
+    }
+    n
+}
+
+/// Where the library of a model and of these settings is kept unless the user says otherwise:
+/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent.
+///
+/// # Errors
+/// [`Error::Input`] if the user has no cache folder.
+pub fn cache_dir(fingerprint: &str, settings: &BuildSettings) -> Result<PathBuf> {
+    let none = || Error::Input("no cache folder is known (neither XDG_CACHE_HOME nor HOME is set); say where the library is with --library DIR".into());
+    let base = directories::ProjectDirs::from("", "", "state-soup").ok_or_else(none)?;
+    Ok(base.cache_dir().join("libraries").join(folder_name(fingerprint, settings)))
+}
+
+fn folder_name(fingerprint: &str, settings: &BuildSettings) -> String {
+    let BuildSettings { template, shots, sets, seed, test_share } = settings;
+    let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
+    let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    format!("{safe}-{}", &hash[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::tests::settings;
+
+    #[test]
+    fn folder_names_differ_by_model_and_by_every_setting() {
+        let base = settings();
+        let mut names = HashSet::from([folder_name("abc", &base), folder_name("abd", &base)]);
+        let changed = [
+            BuildSettings { template: "qa".into(), ..base.clone() },
+            BuildSettings { shots: 16, ..base.clone() },
+            BuildSettings { sets: 4, ..base.clone() },
+            BuildSettings { seed: 1, ..base.clone() },
+            BuildSettings { test_share: 0.3, ..base.clone() },
+        ];
+        names.extend(changed.iter().map(|s| folder_name("abc", s)));
+        assert_eq!(names.len(), 7);
+        assert!(!folder_name("../../etc/passwd", &base).contains(['/', '.']));
+    }
+
+    #[test]
+    fn batches_hold_as_many_tokens_as_asked_for_and_at_least_one_skill() {
+        let plans: Vec<_> = (0..10).map(|i| SkillPlan::examples("t", "f", i, vec!["x".repeat(300)], &settings())).collect();
+        let left: Vec<usize> = (0..10).collect();
+        let size = |tokens, skills| batch_len(&left, &plans, BatchSize { tokens, skills }, 3.0);
+        assert_eq!([size(250, 64), size(300, 64), size(10, 64), size(100_000, 4), size(100_000, 64)], [2, 3, 1, 4, 10]);
+    }
+}

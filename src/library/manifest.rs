@@ -1,0 +1,228 @@
+//! `manifest.json`: what a library holds and which shard holds it.
+
+use super::disk::Disk;
+use super::types::{BuildSettings, ModelIdentity, SkillMeta, SkillOrigin, StoredType};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST_TMP: &str = "manifest.json.tmp";
+pub(super) const FORMAT: &str = "state-soup library";
+pub(super) const VERSION: u64 = 1;
+
+/// One shard file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ShardEntry {
+    /// File name, without a folder.
+    pub file: String,
+    /// Length of the file.
+    pub bytes: u64,
+    /// BLAKE3 of the file, hexadecimal.
+    pub blake3: String,
+    /// Skills in it, deleted ones included.
+    pub skills: usize,
+    /// Type of its `ssm` and `conv` tensors.
+    pub dtype: StoredType,
+}
+
+/// One skill: what is told about it and where it lies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SkillEntry {
+    #[serde(flatten)]
+    pub meta: SkillMeta,
+    /// File name of its shard.
+    pub shard: String,
+    /// Its place in the shard's first dimension.
+    pub index: usize,
+    /// When it was deleted (RFC 3339, UTC); absent while it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<String>,
+}
+
+/// A deleted skill whose state compaction has dropped: a build does not bring it back by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Removed {
+    pub id: String,
+    pub origin: SkillOrigin,
+}
+
+/// The whole manifest. Field order is file order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub format: String,
+    pub version: u64,
+    /// Goes up by one at every change.
+    pub generation: u64,
+    /// Number of the next shard file; a number is never used twice.
+    pub next_shard: u64,
+    pub model: ModelIdentity,
+    /// Type new shards are written in.
+    pub dtype: StoredType,
+    /// Settings of the latest build.
+    pub settings: BuildSettings,
+    pub shards: Vec<ShardEntry>,
+    pub skills: Vec<SkillEntry>,
+    #[serde(default)]
+    pub removed: Vec<Removed>,
+}
+
+/// What is read before anything else, so that a newer format is told from a damaged file.
+#[derive(Deserialize)]
+struct Probe {
+    format: Option<String>,
+    version: Option<u64>,
+}
+
+pub(super) fn shard_name(number: u64) -> String {
+    format!("shard-{number:05}.safetensors")
+}
+
+/// Whether a file name is one this module gives to shards (finished or not) or to an unfinished manifest.
+pub(super) fn is_ours(name: &str) -> bool {
+    let stem = name.strip_suffix(".tmp").unwrap_or(name);
+    let number = stem.strip_prefix("shard-").and_then(|s| s.strip_suffix(".safetensors"));
+    name == MANIFEST_TMP || number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+impl Manifest {
+    pub fn new(model: &ModelIdentity, settings: &BuildSettings, dtype: StoredType) -> Self {
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            generation: 0,
+            next_shard: 0,
+            model: model.clone(),
+            dtype,
+            settings: settings.clone(),
+            shards: Vec::new(),
+            skills: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Reads and checks the manifest of a folder; `None` if there is none.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(MANIFEST);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(&path)(e)),
+        };
+        let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} can not be read: {e}", path.display()));
+        let probe: Probe = serde_json::from_slice(&text).map_err(damaged)?;
+        if probe.format.as_deref() != Some(FORMAT) {
+            return Err(Error::Library(format!("{} is not the manifest of a state-soup library (its `format` is not `{FORMAT}`)", path.display())));
+        }
+        match probe.version {
+            Some(VERSION) => {}
+            Some(v) => {
+                return Err(Error::Library(format!("the library {} has format version {v}; this program reads version {VERSION} only", dir.display())));
+            }
+            None => return Err(Error::Library(format!("the library manifest {} names no format version", path.display()))),
+        }
+        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
+        manifest.check().map_err(|what| Error::Library(format!("the library manifest {} contradicts itself: {what}", path.display())))?;
+        Ok(Some(manifest))
+    }
+
+    /// A manifest is written in one piece, so what does not fit together was not written by this program.
+    fn check(&self) -> Result<(), String> {
+        let mut shards = HashMap::new();
+        for s in &self.shards {
+            // Also keeps a manifest from pointing at files outside its folder.
+            if !is_ours(&s.file) || s.file.ends_with(".tmp") || s.file == MANIFEST_TMP {
+                return Err(format!("`{}` is not the name of a shard", s.file));
+            }
+            if shards.insert(s.file.as_str(), s.skills).is_some() {
+                return Err(format!("the shard {} is listed twice", s.file));
+            }
+        }
+        let (mut places, mut ids) = (HashSet::new(), HashSet::new());
+        for s in &self.skills {
+            let id = &s.meta.id;
+            match shards.get(s.shard.as_str()) {
+                None => return Err(format!("the skill {id} lies in the shard {}, which is not listed", s.shard)),
+                Some(&n) if s.index >= n => return Err(format!("the skill {id} is number {} of the shard {}, which holds {n}", s.index, s.shard)),
+                Some(_) => {}
+            }
+            if !places.insert((s.shard.as_str(), s.index)) {
+                return Err(format!("two skills are number {} of the shard {}", s.index, s.shard));
+            }
+            if s.deleted.is_none() && !ids.insert(id.as_str()) {
+                return Err(format!("two skills have the id {id}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses states of another model.
+    pub fn check_model(&self, dir: &Path, model: &ModelIdentity) -> Result<()> {
+        let (own, dir) = (&self.model, dir.display());
+        let refuse = |what: String| Err(Error::Mismatch(what));
+        if own.shape != model.shape {
+            return refuse(format!("the library {dir} holds states of {} ({}); the model {} has {}", own.name, own.shape, model.name, model.shape));
+        }
+        if own.tokenizer_hash != model.tokenizer_hash {
+            let (a, b) = (short(&own.tokenizer_hash), short(&model.tokenizer_hash));
+            return refuse(format!("the library {dir} was built with another tokenizer ({a}) than that of the model {} ({b})", model.name));
+        }
+        if own.fingerprint != model.fingerprint {
+            let (a, b) = (short(&own.fingerprint), short(&model.fingerprint));
+            return refuse(format!("the library {dir} was built with the model {} (fingerprint {a}), not with {} ({b})", own.name, model.name));
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest beside the old one and puts it in its place.
+    pub fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<()> {
+        let (tmp, path) = (dir.join(MANIFEST_TMP), dir.join(MANIFEST));
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest can not be written: {e}")))?;
+        text.push(b'\n');
+        let mut file = disk.create(&tmp).map_err(Error::io(&tmp))?;
+        file.write_all(&text).and_then(|()| file.flush()).and_then(|()| file.sync()).map_err(Error::io(&tmp))?;
+        drop(file);
+        disk.rename(&tmp, &path).map_err(Error::io(&path))?;
+        disk.sync_dir(dir).map_err(Error::io(dir))
+    }
+
+    /// The live entry of an id.
+    pub fn live(&mut self, id: &str) -> Option<&mut SkillEntry> {
+        self.skills.iter_mut().find(|s| s.deleted.is_none() && s.meta.id == id)
+    }
+}
+
+/// The files of a folder that have this module's names.
+pub(super) fn own_files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
+        let entry = entry.map_err(Error::io(dir))?;
+        if let Some(name) = entry.file_name().to_str().filter(|n| is_ours(n)) {
+            found.push((name.to_owned(), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The first digits of a hash, enough to tell two apart in a sentence.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_names_are_ours() {
+        for ours in ["shard-00000.safetensors", "shard-123456.safetensors", "shard-00001.safetensors.tmp", "manifest.json.tmp"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for other in ["manifest.json", "lock", "shard-.safetensors", "shard-1.safetensors", "shard-0000x.safetensors", "model.safetensors", "../shard-00000.safetensors"] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
+}

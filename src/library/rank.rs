@@ -1,0 +1,239 @@
+//! Similarity of a query's state to every skill, and the order it makes.
+//!
+//! With x a skill's entries in a layer, q the query's, both flattened:
+//!
+//! - cosine: `q·x / (|q| |x|)`. The query is scaled to length 1 beforehand and |x| is kept from the first ranking on, so each
+//!   skill is one dot product. A state of norm 0 has similarity 0 to everything.
+//! - L2: `-|x − q|`, summed as it stands; the cheaper `|q|² − 2 q·x + |x|²` cancels just where it matters, near 0.
+//! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of `(q − μ)/σ` and `(x − μ)/σ`.
+//!   Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w = (q − μ)/σ²`: the query takes all the scaling, once, and
+//!   each skill is again one pass over its stored entries, with μ and w staying in the cache. The norms of the scaled skills are
+//!   kept like those above. (Splitting off `w·μ` as well would save the subtraction and lose the digits in which entries with
+//!   |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
+//!
+//! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
+//! state holds NaN or infinity is left out ([`Library::warnings`] names it).
+//!
+//! Speed (`cargo bench --bench rank`, 330 skills × 12 layers × 512×16, f16, 2 cores of an AMD EPYC Zen 4; median): see the
+//! figures in `benches/rank.rs`.
+
+use super::kernel::{CENTRED, DISTANCE, DOT, Element, Level, rows};
+use super::shard::LayerView;
+use super::store::Library;
+use super::types::{Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask};
+use crate::error::{Error, Result};
+use crate::state::State;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// Rows that go through the kernel together.
+const TOGETHER: usize = 4;
+/// Skills that one thread takes at a time.
+const BLOCK: usize = 16;
+/// Below this many bytes waking other threads costs more than it saves.
+const PARALLEL_BYTES: usize = 2 << 20;
+
+/// The query, made ready for one layer.
+struct Prepared<'a> {
+    layer: usize,
+    /// What the kernel multiplies with, or subtracts.
+    a: Vec<f32>,
+    /// The library's means, for the z-scored cosine.
+    centre: &'a [f32],
+    /// Norms of the scaled skills, likewise.
+    z_norms: &'a [f64],
+}
+
+impl Library {
+    /// The similarity of `query` to every skill, in the library's order, averaged over the view's layers. Cosines are within
+    /// −1..=1; distances are negative. NaN for a skill whose state holds NaN or infinity there, and for no other.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has no layer or one that the model lacks.
+    pub fn scores(&self, query: &State, view: &RankView) -> Result<Vec<f32>> {
+        let (shape, layers) = (self.shape(), view.layers.clone());
+        if query.shape() != shape {
+            return Err(Error::Mismatch(format!("the query's state has {}; the library {} has {shape}", query.shape(), self.path().display())));
+        }
+        if layers.is_empty() || layers.end > shape.n_layer {
+            let (from, to, n) = (layers.start, layers.end, shape.n_layer);
+            return Err(Error::Input(format!("the layers {from}..{to} can not be compared: the model has the layers 0..{n}")));
+        }
+        let wide = {
+            let bytes: u64 = self.bytes() / shape.n_layer as u64 * layers.len() as u64;
+            bytes as usize > PARALLEL_BYTES
+        };
+        self.norms_ready(view, wide);
+        let prepared: Vec<Prepared<'_>> = layers.clone().map(|l| self.prepare(query, view, l)).collect();
+        let mut sums = vec![0.0f64; self.len()];
+        let level = Level::best();
+        let score = |(b, out): (usize, &mut [f64])| {
+            for p in &prepared {
+                self.add_scores(view, p, level, b * BLOCK, out);
+            }
+        };
+        if wide {
+            sums.par_chunks_mut(BLOCK).enumerate().for_each(score);
+        } else {
+            sums.chunks_mut(BLOCK).enumerate().for_each(score);
+        }
+        // Adding 0 turns −0 into 0, which would otherwise sort below it.
+        let mean = |s: f64| if s.is_nan() { f32::NAN } else { (s / layers.len() as f64) as f32 + 0.0 };
+        Ok(sums.into_iter().map(|s| mean(s).clamp(f32::MIN, f32::MAX)).collect())
+    }
+
+    /// Skills and tasks by similarity to `query`, best first, ties in the order of their ids. `change` counts places against
+    /// `before`. `shots`, `tokens_run` and `millis[0]` are left at zero for whoever ran the model.
+    ///
+    /// # Errors
+    /// Those of [`Self::scores`].
+    pub fn rank(&self, query: &State, view: &RankView, before: Option<&Ranking>) -> Result<Ranking> {
+        let start = Instant::now();
+        let scores = self.scores(query, view)?;
+        let mut ranking = order(self, &scores);
+        if let Some(before) = before {
+            ranking.count_changes(before);
+        }
+        ranking.millis[1] = start.elapsed().as_secs_f64() * 1e3;
+        Ok(ranking)
+    }
+
+    /// Norms are computed before the threads start, so that none waits for another's. Distances need them too: they tell
+    /// the damaged skills.
+    fn norms_ready(&self, view: &RankView, wide: bool) {
+        let shards: Vec<_> = self.shards.values().collect();
+        for l in view.layers.clone() {
+            if wide {
+                shards.par_iter().for_each(|s| _ = s.norms(view.part, l));
+            } else {
+                shards.iter().for_each(|s| _ = s.norms(view.part, l));
+            }
+        }
+    }
+
+    fn prepare(&self, query: &State, view: &RankView, layer: usize) -> Prepared<'_> {
+        let q = match view.part {
+            Part::Ssm => query.ssm_layer(layer),
+            Part::Conv => query.conv_layer(layer),
+        };
+        // A factor that brings a vector of this squared length to 1, and one of length 0 to 0.
+        let unit = |square: f64| if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
+        match view.metric {
+            Metric::L2 => Prepared { layer, a: q.to_vec(), centre: &[], z_norms: &[] },
+            Metric::Cosine => {
+                let factor = unit(q.iter().map(|&v| f64::from(v).powi(2)).sum());
+                Prepared { layer, a: q.iter().map(|&v| (f64::from(v) * factor) as f32).collect(), centre: &[], z_norms: &[] }
+            }
+            Metric::ZCosine => {
+                let stats = self.z_stats(view.part, layer);
+                let z = q.iter().zip(&stats.mean).zip(&stats.scale).map(|((&q, &m), &s)| (f64::from(q) - f64::from(m)) * s);
+                let z: Vec<f64> = z.collect();
+                let factor = unit(z.iter().map(|v| v * v).sum());
+                let a = z.iter().zip(&stats.scale).map(|(z, s)| (z * factor * s) as f32).collect();
+                Prepared { layer, a, centre: &stats.mean, z_norms: &stats.norms }
+            }
+        }
+    }
+
+    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`.
+    fn add_scores(&self, view: &RankView, p: &Prepared<'_>, level: Level, first: usize, out: &mut [f64]) {
+        let mut at = 0;
+        while at < out.len() {
+            let n = if out.len() - at >= TOGETHER { TOGETHER } else { 1 };
+            let row = |k: usize| self.row(first + at + k, view.part, p.layer);
+            let raw = if n == TOGETHER { four(view.metric, level, p, [row(0), row(1), row(2), row(3)]) } else { None };
+            for k in 0..n {
+                let i = first + at + k;
+                let raw = raw.map_or_else(|| one(view.metric, level, p, row(k)), |raw| raw[k]);
+                let raw = if raw.is_finite() { raw } else { exact(view.metric, p, row(k)) };
+                let (shard, index) = &self.places[i];
+                let norm = shard.norms(view.part, p.layer)[*index];
+                let cosine = |norm: f64| if norm > 0.0 { (raw / norm).clamp(-1.0, 1.0) } else { 0.0 };
+                out[at + k] += match view.metric {
+                    _ if norm.is_nan() => f64::NAN,
+                    Metric::L2 => -raw.sqrt(),
+                    Metric::Cosine => cosine(norm),
+                    Metric::ZCosine => cosine(p.z_norms[i]),
+                };
+            }
+            at += n;
+        }
+    }
+}
+
+fn run<T: Element, const R: usize>(metric: Metric, level: Level, p: &Prepared<'_>, x: [&[T]; R]) -> [f64; R] {
+    match metric {
+        Metric::Cosine => rows::<T, DOT, R>(level, &p.a, &[], x),
+        Metric::ZCosine => rows::<T, CENTRED, R>(level, &p.a, p.centre, x),
+        Metric::L2 => rows::<T, DISTANCE, R>(level, &p.a, &[], x),
+    }
+}
+
+/// Four rows at once, if they are stored alike.
+fn four(metric: Metric, level: Level, p: &Prepared<'_>, x: [LayerView<'_>; TOGETHER]) -> Option<[f64; TOGETHER]> {
+    match x {
+        [LayerView::F16(a), LayerView::F16(b), LayerView::F16(c), LayerView::F16(d)] => Some(run(metric, level, p, [a, b, c, d])),
+        [LayerView::F32(a), LayerView::F32(b), LayerView::F32(c), LayerView::F32(d)] => Some(run(metric, level, p, [a, b, c, d])),
+        _ => None,
+    }
+}
+
+fn one(metric: Metric, level: Level, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
+    match x {
+        LayerView::F16(x) => run(metric, level, p, [x])[0],
+        LayerView::F32(x) => run(metric, level, p, [x])[0],
+    }
+}
+
+/// The same in f64, for rows whose f32 sums overflow.
+fn exact(metric: Metric, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
+    let x = x.to_vec();
+    let pairs = p.a.iter().zip(&x).map(|(&a, &x)| (f64::from(a), f64::from(x)));
+    match metric {
+        Metric::Cosine => pairs.map(|(a, x)| a * x).sum(),
+        Metric::ZCosine => pairs.zip(p.centre).map(|((a, x), &c)| a * (x - f64::from(c))).sum(),
+        Metric::L2 => pairs.map(|(a, x)| (x - a) * (x - a)).sum(),
+    }
+}
+
+/// Skills best first, then tasks by their best skill.
+fn order(library: &Library, scores: &[f32]) -> Ranking {
+    let skills = library.skills();
+    let mut places: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].is_nan()).collect();
+    places.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]).then_with(|| skills[a].id.cmp(&skills[b].id)));
+    let mut ranking = Ranking::default();
+    // The best skill's place in `by_task`, and sum and count of the task's scores.
+    let mut tasks: HashMap<&str, (usize, f64, usize)> = HashMap::new();
+    for &i in &places {
+        let (meta, score) = (&skills[i], scores[i]);
+        ranking.ranking.push(ScoredSkill { skill: meta.id.clone(), task: meta.task.clone(), score, change: None });
+        let sum = tasks.entry(&meta.task).or_insert((ranking.by_task.len(), 0.0, 0));
+        if sum.2 == 0 {
+            ranking.by_task.push(ScoredTask { task: meta.task.clone(), skill: meta.id.clone(), score, mean: 0.0, change: None });
+        }
+        sum.1 += f64::from(score);
+        sum.2 += 1;
+    }
+    for (at, sum, count) in tasks.into_values() {
+        ranking.by_task[at].mean = (sum / count as f64) as f32;
+    }
+    if let [first, second, ..] = &ranking.by_task[..] {
+        ranking.margin = first.score - second.score;
+    }
+    ranking
+}
+
+impl Ranking {
+    /// Sets every `change`: places gained against `before`; `None` for what was not in it.
+    pub fn count_changes(&mut self, before: &Ranking) {
+        let places: HashMap<&str, usize> = before.ranking.iter().enumerate().map(|(i, s)| (s.skill.as_str(), i)).collect();
+        for (i, s) in self.ranking.iter_mut().enumerate() {
+            s.change = places.get(s.skill.as_str()).map(|&was| was as i32 - i as i32);
+        }
+        let places: HashMap<&str, usize> = before.by_task.iter().enumerate().map(|(i, t)| (t.task.as_str(), i)).collect();
+        for (i, t) in self.by_task.iter_mut().enumerate() {
+            t.change = places.get(t.task.as_str()).map(|&was| was as i32 - i as i32);
+        }
+    }
+}

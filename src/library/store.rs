@@ -1,0 +1,277 @@
+//! Reading a library.
+
+use super::manifest::{Manifest, SkillEntry};
+use super::shard::{LayerView, Shard, part_len};
+use super::stats::ZStats;
+use super::types::{BuildSettings, ModelIdentity, Part, SkillMeta, SkillOrigin, StoredType};
+use super::writer::{LibraryWriter, NewLibrary, Wait};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::state::{State, StateShape};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Open shards by file name.
+pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
+
+/// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and never changes the disk.
+#[derive(Debug)]
+pub struct Library {
+    dir: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) shards: Shards,
+    skills: Vec<SkillMeta>,
+    /// Where each of `skills` lies.
+    pub(super) places: Vec<(Arc<Shard>, usize)>,
+    by_id: HashMap<String, usize>,
+    /// Means and deviations over the skills, by part and layer, once asked for.
+    pub(super) z: Vec<OnceLock<ZStats>>,
+    left_out: Vec<String>,
+}
+
+impl Library {
+    /// Opens the library in `dir` for states of `model`. The second value are sentences about damaged shards that were left
+    /// out with their skills.
+    ///
+    /// # Errors
+    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown version; [`Error::Mismatch`] if
+    /// it was built with another model or tokenizer; [`Error::Io`].
+    pub fn open(dir: &Path, model: &ModelIdentity) -> Result<(Self, Vec<String>)> {
+        let none = || Error::Library(format!("there is no library in {} (no manifest.json)", dir.display()));
+        let library = Self::load(dir, model, &Shards::new())?.ok_or_else(none)?;
+        let warnings = library.left_out.clone();
+        Ok((library, warnings))
+    }
+
+    /// Opens the library in `dir`, making an empty one if there is none.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] and [`LibraryWriter::open`].
+    pub fn create_or_open(dir: &Path, new: &NewLibrary<'_>, control: Control<'_>) -> Result<(Self, Vec<String>)> {
+        if !Self::exists(dir) {
+            drop(LibraryWriter::open(dir, new, Wait::Until(control))?);
+        }
+        Self::open(dir, new.model)
+    }
+
+    /// Whether `dir` holds a library (or what is left of one: a manifest).
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(super::manifest::MANIFEST).exists()
+    }
+
+    /// Takes in what a writer has changed since; maps and norms of shards that are still there are kept. Returns whether
+    /// anything changed.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; the library then stays as it was.
+    pub fn refresh(&mut self) -> Result<bool> {
+        let gone = || Error::Library(format!("the library {} has lost its manifest.json", self.dir.display()));
+        let manifest = Manifest::read(&self.dir)?.ok_or_else(gone)?;
+        if manifest == self.manifest {
+            return Ok(false);
+        }
+        let new = Self::load(&self.dir, &self.manifest.model, &self.shards)?.ok_or_else(gone)?;
+        *self = new;
+        Ok(true)
+    }
+
+    /// Reads the manifest and opens its shards, anew if a writer replaced it between the two; `None` without a manifest.
+    pub(super) fn load(dir: &Path, model: &ModelIdentity, reuse: &Shards) -> Result<Option<Self>> {
+        let Some(mut manifest) = Manifest::read(dir)? else { return Ok(None) };
+        loop {
+            manifest.check_model(dir, model)?;
+            let generation = manifest.generation;
+            let library = Self::assemble(dir, manifest, reuse);
+            if library.left_out.is_empty() {
+                return Ok(Some(library));
+            }
+            match Manifest::read(dir)? {
+                // A compaction came between: its shards were not missing, they were replaced.
+                Some(newer) if newer.generation != generation => manifest = newer,
+                _ => return Ok(Some(library)),
+            }
+        }
+    }
+
+    pub(super) fn assemble(dir: &Path, manifest: Manifest, reuse: &Shards) -> Self {
+        let shape = manifest.model.shape;
+        let (mut shards, mut left_out) = (Shards::new(), Vec::new());
+        for entry in &manifest.shards {
+            let known = reuse.get(&entry.file).filter(|s| s.entry == *entry);
+            match known.map_or_else(|| Shard::open(dir, entry, shape).map(Arc::new), |s| Ok(Arc::clone(s))) {
+                Ok(shard) => {
+                    shards.insert(entry.file.clone(), shard);
+                }
+                Err(what) => {
+                    let lost: Vec<&str> = live(&manifest).filter(|s| s.shard == entry.file).map(|s| s.meta.id.as_str()).collect();
+                    left_out.extend((!lost.is_empty()).then(|| format!("{what}; left out: {}", list(&lost))));
+                }
+            }
+        }
+        let (mut skills, mut places, mut by_id) = (Vec::new(), Vec::new(), HashMap::new());
+        for s in live(&manifest) {
+            if let Some(shard) = shards.get(&s.shard) {
+                by_id.insert(s.meta.id.clone(), skills.len());
+                skills.push(s.meta.clone());
+                places.push((Arc::clone(shard), s.index));
+            }
+        }
+        let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
+        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, left_out }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The model whose states these are.
+    pub fn model(&self) -> &ModelIdentity {
+        &self.manifest.model
+    }
+
+    /// Sizes of a state.
+    pub fn shape(&self) -> StateShape {
+        self.manifest.model.shape
+    }
+
+    /// Settings of the latest build.
+    pub fn settings(&self) -> &BuildSettings {
+        &self.manifest.settings
+    }
+
+    /// The type new skills are stored in.
+    pub fn dtype(&self) -> StoredType {
+        self.manifest.dtype
+    }
+
+    /// Goes up by one at every change of the library.
+    pub fn generation(&self) -> u64 {
+        self.manifest.generation
+    }
+
+    /// Bytes of all shards, deleted skills included.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.shards.iter().map(|s| s.bytes).sum()
+    }
+
+    /// The living, readable skills, in the order they were added.
+    pub fn skills(&self) -> &[SkillMeta] {
+        &self.skills
+    }
+
+    /// Skills.
+    pub fn len(&self) -> usize {
+        self.skills.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.skills.is_empty()
+    }
+
+    /// The place of a skill in [`Self::skills`].
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Deleted skills that can still be restored, in the order they were added.
+    pub fn deleted(&self) -> impl Iterator<Item = &SkillMeta> {
+        self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
+    }
+
+    /// Origins of skills that were deleted, and are not to be built again by themselves: `(id, origin)`.
+    pub(super) fn unwanted(&self) -> impl Iterator<Item = (&str, &SkillOrigin)> {
+        let deleted = self.manifest.skills.iter().filter(|s| s.deleted.is_some()).map(|s| (s.meta.id.as_str(), &s.meta.origin));
+        deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
+    }
+
+    /// One skill's state, as f32.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity.
+    pub fn state(&self, i: usize) -> Result<State> {
+        let (Some((shard, index)), Some(meta)) = (self.places.get(i), self.skills.get(i)) else {
+            return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
+        };
+        shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
+    }
+
+    /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
+    ///
+    /// # Panics
+    /// If there is no such skill or layer.
+    pub fn row(&self, i: usize, part: Part, layer: usize) -> LayerView<'_> {
+        let (shard, index) = &self.places[i];
+        shard.row(part, layer, *index)
+    }
+
+    /// All skills in one layer as f32, `[skills, entries]`.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn matrix(&self, part: Part, layer: usize) -> Vec<f32> {
+        let n = part_len(&self.shape(), part);
+        let mut all = vec![0.0; self.len() * n];
+        for (i, out) in all.chunks_exact_mut(n.max(1)).enumerate() {
+            self.row(i, part, layer).copy_to(out);
+        }
+        all
+    }
+
+    /// Sentences about what is damaged: shards left out at opening, and states found since to hold NaN or infinity.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut all = self.left_out.clone();
+        for (meta, (shard, index)) in self.skills.iter().zip(&self.places) {
+            if let Some((part, layer)) = shard.found_damaged(*index) {
+                let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
+                let file = &shard.entry.file;
+                all.push(format!("the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings", meta.id));
+            }
+        }
+        all
+    }
+
+    /// Reads every byte: shards against their hashes, states against NaN and infinity. Returns a sentence for each fault,
+    /// those found at opening included. Reports progress in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn verify(&self, control: Control<'_>) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        let (mut done, total) = (0, self.shards.values().map(|s| s.entry.bytes).sum());
+        for shard in self.shards.values() {
+            control.check()?;
+            if !shard.hash_is_right() {
+                let lost: Vec<&str> = live(&self.manifest).filter(|s| s.shard == shard.entry.file).map(|s| s.meta.id.as_str()).collect();
+                let path = self.dir.join(&shard.entry.file);
+                faults.push(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&lost)));
+            }
+            for part in [Part::Ssm, Part::Conv] {
+                for layer in 0..self.shape().n_layer {
+                    control.check()?;
+                    shard.norms(part, layer);
+                }
+            }
+            done += shard.entry.bytes;
+            control.report(done, total, "bytes");
+        }
+        faults.splice(0..0, self.warnings());
+        Ok(faults)
+    }
+}
+
+fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
+    manifest.skills.iter().filter(|s| s.deleted.is_none())
+}
+
+/// The first few of a list of ids, and how many more.
+fn list(ids: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    match ids.len() {
+        0 => "no living skill".into(),
+        n if n <= SHOWN => ids.join(", "),
+        n => format!("{} and {} more", ids[..SHOWN - 1].join(", "), n - SHOWN + 1),
+    }
+}
