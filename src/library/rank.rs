@@ -8,8 +8,8 @@
 //! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of `(q − μ)/σ` and `(x − μ)/σ`.
 //!   Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w = (q − μ)/σ²`: the query takes all the scaling, once, and
 //!   each skill is again one pass over its stored entries, with μ and w staying in the cache. The norms of the scaled skills are
-//!   kept like those above. (Splitting off `w·μ` as well would save the subtraction and lose the digits in which entries with
-//!   |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
+//!   kept like those above. μ is subtracted as f32; what rounding took from it, δ, comes back as the constant `Σ w δ`. (Splitting off
+//!   all of `w·μ` would save the subtraction and lose the digits in which entries with |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
 //!
 //! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
 //! state holds NaN or infinity is left out ([`Library::warnings`] names it).
@@ -41,6 +41,8 @@ struct Prepared<'a> {
     a: Vec<f32>,
     /// The library's means, for the z-scored cosine.
     centre: &'a [f32],
+    /// What their rounding to f32 added to every skill's sum.
+    excess: f64,
     /// Norms of the scaled skills, likewise.
     z_norms: &'a [f64],
 }
@@ -120,18 +122,20 @@ impl Library {
         // A factor that brings a vector of this squared length to 1, and one of length 0 to 0.
         let unit = |square: f64| if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
         match view.metric {
-            Metric::L2 => Prepared { layer, a: q.to_vec(), centre: &[], z_norms: &[] },
+            Metric::L2 => Prepared { layer, a: q.to_vec(), centre: &[], excess: 0.0, z_norms: &[] },
             Metric::Cosine => {
                 let factor = unit(q.iter().map(|&v| f64::from(v).powi(2)).sum());
-                Prepared { layer, a: q.iter().map(|&v| (f64::from(v) * factor) as f32).collect(), centre: &[], z_norms: &[] }
+                Prepared { layer, a: q.iter().map(|&v| (f64::from(v) * factor) as f32).collect(), centre: &[], excess: 0.0, z_norms: &[] }
             }
             Metric::ZCosine => {
                 let stats = self.z_stats(view.part, layer);
-                let z = q.iter().zip(&stats.mean).zip(&stats.scale).map(|((&q, &m), &s)| (f64::from(q) - f64::from(m)) * s);
+                let z = q.iter().zip(&stats.mean).zip(&stats.scale).map(|((&q, &m), &s)| (f64::from(q) - m) * s);
                 let z: Vec<f64> = z.collect();
                 let factor = unit(z.iter().map(|v| v * v).sum());
-                let a = z.iter().zip(&stats.scale).map(|(z, s)| (z * factor * s) as f32).collect();
-                Prepared { layer, a, centre: &stats.mean, z_norms: &stats.norms }
+                let a: Vec<f32> = z.iter().zip(&stats.scale).map(|(z, s)| (z * factor * s) as f32).collect();
+                let rounding = stats.mean.iter().zip(&stats.centre).map(|(&m, &c)| m - f64::from(c));
+                let excess = a.iter().zip(rounding).map(|(&w, d)| f64::from(w) * d).sum();
+                Prepared { layer, a, centre: &stats.centre, excess, z_norms: &stats.norms }
             }
         }
     }
@@ -146,7 +150,7 @@ impl Library {
             for k in 0..n {
                 let i = first + at + k;
                 let raw = raw.map_or_else(|| one(view.metric, level, p, row(k)), |raw| raw[k]);
-                let raw = if raw.is_finite() { raw } else { exact(view.metric, p, row(k)) };
+                let raw = if raw.is_finite() { raw } else { exact(view.metric, p, row(k)) } - p.excess;
                 let (shard, index) = &self.places[i];
                 let norm = shard.norms(view.part, p.layer)[*index];
                 let cosine = |norm: f64| if norm > 0.0 { (raw / norm).clamp(-1.0, 1.0) } else { 0.0 };

@@ -12,8 +12,10 @@ const COLUMNS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct ZStats {
     /// Mean of each entry.
-    pub mean: Vec<f32>,
-    /// 1 / standard deviation of each entry (population's, about `mean`); 0 for an entry that does not vary, which so takes no part.
+    pub mean: Vec<f64>,
+    /// The means as f32, which the scan subtracts; a ranking makes good for the rounding.
+    pub centre: Vec<f32>,
+    /// 1 / standard deviation of each entry (population's); 0 for an entry that does not vary, which so takes no part.
     pub scale: Vec<f64>,
     /// Euclidean norm of each skill's scaled entries, in the library's order; NaN for a damaged one.
     pub norms: Vec<f64>,
@@ -34,7 +36,7 @@ impl Library {
                 (!shard.norms(part, layer)[*index].is_nan()).then(|| shard.row(part, layer, *index))
             })
             .collect();
-        let blocks: Vec<(Vec<f32>, Vec<f64>)> = (0..n)
+        let blocks: Vec<(Vec<f64>, Vec<f64>)> = (0..n)
             .into_par_iter()
             .step_by(COLUMNS)
             .map(|from| columns(&rows, from..(from + COLUMNS).min(n)))
@@ -46,35 +48,36 @@ impl Library {
         }
         let norm = |row: &Option<LayerView<'_>>| {
             let Some(row) = row else { return f64::NAN };
-            let scaled = row.to_vec().into_iter().zip(&mean).zip(&scale).map(|((x, &m), &s)| (f64::from(x) - f64::from(m)) * s);
+            let scaled = row.to_vec().into_iter().zip(&mean).zip(&scale).map(|((x, &m), &s)| (f64::from(x) - m) * s);
             scaled.map(|z| z * z).sum::<f64>().sqrt()
         };
         let norms = rows.par_iter().map(norm).collect();
-        ZStats { mean, scale, norms }
+        let centre = mean.iter().map(|&m| m as f32).collect();
+        ZStats { mean, centre, scale, norms }
     }
 }
 
 /// Mean and inverse deviation of some columns, in two passes (the one-pass formula cancels when entries hardly vary).
-fn columns(rows: &[Option<LayerView<'_>>], range: std::ops::Range<usize>) -> (Vec<f32>, Vec<f64>) {
+fn columns(rows: &[Option<LayerView<'_>>], range: std::ops::Range<usize>) -> (Vec<f64>, Vec<f64>) {
     let n = rows.iter().flatten().count().max(1) as f64;
     let (mut sum, mut buffer) = (vec![0.0f64; range.len()], vec![0.0f32; range.len()]);
     for row in rows.iter().flatten() {
         row.slice(range.clone()).copy_to(&mut buffer);
         sum.iter_mut().zip(&buffer).for_each(|(s, &x)| *s += f64::from(x));
     }
-    let mean: Vec<f32> = sum.iter().map(|s| (s / n) as f32).collect();
+    let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
     sum.fill(0.0);
     for row in rows.iter().flatten() {
         row.slice(range.clone()).copy_to(&mut buffer);
         for ((s, &x), &m) in sum.iter_mut().zip(&buffer).zip(&mean) {
-            let d = f64::from(x) - f64::from(m);
+            let d = f64::from(x) - m;
             *s += d * d;
         }
     }
-    let inverse = |(s, &m): (&f64, &f32)| {
+    let inverse = |(s, &m): (&f64, &f64)| {
         let deviation = (s / n).sqrt();
         // What varies by less than f32 can tell is rounding, which scaling would blow up to full size.
-        if deviation <= 1e-6 * f64::from(m.abs()) + 1e-30 { 0.0 } else { 1.0 / deviation }
+        if deviation <= 1e-6 * m.abs() + 1e-30 { 0.0 } else { 1.0 / deviation }
     };
     let scale = sum.iter().zip(&mean).map(inverse).collect();
     (mean, scale)

@@ -137,9 +137,10 @@ fn bad_plans_and_bad_encoders_are_refused() {
 #[test]
 #[ignore = "a child process of `two_processes_build_one_library_together`"]
 fn child_builds() {
+    let Some(dir) = child_dir() else { return };
     let (model, settings) = (model(), settings());
     let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
-    let mut w = quiet(|c| LibraryWriter::open(&child_dir(), &new, Wait::Until(c))).unwrap();
+    let mut w = quiet(|c| LibraryWriter::open(&dir, &new, Wait::Until(c))).unwrap();
     let report = quiet(|c| build(&mut w, &settings, &plans(8, 3, &settings), BatchSize { tokens: 900, skills: 2 }, &mut encode, c)).unwrap();
     println!("\nbuilt {} present {}", report.built, report.present);
 }

@@ -118,11 +118,11 @@ fn at_every_step(work: impl Fn(&mut LibraryWriter) -> state_soup::error::Result<
             assert_eq!(shards.map(|f| std::fs::metadata(dir.path().join(f)).unwrap().len()).sum::<u64>(), listed, "no leftovers");
             assert!(!files(dir.path()).iter().any(|f| f.ends_with(".tmp")));
             if left.load(SeqCst) >= 0 {
-                assert!(n > 5, "the change has steps to die at");
+                assert!(n >= 5, "the change has steps to die at");
                 break;
             }
         }
-        assert!(before == after || (seen[0] > 3 && seen[1] >= 1), "{death:?}: {seen:?}");
+        assert!(before == after || (seen[0] >= 3 && seen[1] >= 1), "{death:?}: {seen:?}");
     }
 }
 
@@ -247,7 +247,8 @@ fn a_full_disk_is_said_and_costs_nothing_that_was_there() {
 #[test]
 #[ignore = "a child process of `a_killed_process_loses_only_the_batch_in_flight`"]
 fn child_appends() {
-    let mut w = writer(&child_dir(), StoredType::F16);
+    let Some(dir) = child_dir() else { return };
+    let mut w = writer(&dir, StoredType::F16);
     for i in w.library().len().. {
         w.append(&[skill(&format!("t/{i}"), i as u64)]).unwrap();
         println!("stored {}", i + 1);

@@ -148,9 +148,9 @@ fn a_shard_with_the_wrong_tensors() {
         move |d: &Path| {
             let bytes = std::fs::read(shard(d, 0)).unwrap();
             let n = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-            let head = String::from_utf8(bytes[..n].to_vec()).unwrap();
+            let head = std::str::from_utf8(&bytes[8..n]).unwrap();
             assert!(head.contains(from) && from.len() == to.len());
-            std::fs::write(shard(d, 0), [head.replacen(from, to, 1).as_bytes(), &bytes[n..]].concat()).unwrap();
+            std::fs::write(shard(d, 0), [&bytes[..8], head.replacen(from, to, 1).as_bytes(), &bytes[n..]].concat()).unwrap();
         }
     };
     left_out(edit("ssm.1", "ssm.9"), &["has no tensor `ssm.1`"]);
