@@ -108,8 +108,11 @@ pub struct BuildReport {
     pub write_seconds: f64,
 }
 
+/// Reads the plans' segments (each skill from bos on) and returns one state a plan, in order.
+pub type Encode<'a> = dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>> + 'a;
+
 /// Makes what is [`missing`], batch by batch; every batch is on disk before the next begins, so that a build that is called off or
-/// killed goes on where it was. `encode` reads the plans' segments (after bos) and returns one state a plan, in order; what it
+/// killed goes on where it was. What `encode`
 /// reports is turned into progress in skills. A skill of the same id and another origin is replaced.
 ///
 /// # Errors
@@ -119,7 +122,7 @@ pub fn build(
     settings: &BuildSettings,
     plans: &[SkillPlan],
     batch: BatchSize,
-    encode: &mut dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>>,
+    encode: &mut Encode<'_>,
     control: Control<'_>,
 ) -> Result<BuildReport> {
     let mut ids = HashSet::new();
@@ -142,7 +145,7 @@ pub fn build(
         let done = report.built as u64;
         let start = Instant::now();
         let within = |p: crate::control::Progress| {
-            let skills = if p.total > 0 { n as u64 * p.done.min(p.total) / p.total } else { 0 };
+            let skills = (n as u64 * p.done.min(p.total)).checked_div(p.total).unwrap_or(0);
             control.report(done + skills, total, "skills");
         };
         let states = encode(&picks, control.with_progress(&within))?;
@@ -182,7 +185,11 @@ fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_to
 /// # Errors
 /// [`Error::Input`] if the user has no cache folder.
 pub fn cache_dir(fingerprint: &str, settings: &BuildSettings) -> Result<PathBuf> {
-    let none = || Error::Input("no cache folder is known (neither XDG_CACHE_HOME nor HOME is set); say where the library is with --library DIR".into());
+    let none = || {
+        Error::Input(
+            "no cache folder is known (neither XDG_CACHE_HOME nor HOME is set); say where the library is with --library DIR".into(),
+        )
+    };
     let base = directories::ProjectDirs::from("", "", "state-soup").ok_or_else(none)?;
     Ok(base.cache_dir().join("libraries").join(folder_name(fingerprint, settings)))
 }
@@ -195,6 +202,7 @@ fn folder_name(fingerprint: &str, settings: &BuildSettings) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::library::tests::settings;

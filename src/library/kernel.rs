@@ -4,6 +4,9 @@
 //! stream. A row's result is the same in whatever company it is computed: each row has its own two accumulators of
 //! 8 or 16 lanes, added up in f64 at the end.
 
+// Only what is inlined into a function with the vector features becomes vector instructions.
+#![allow(clippy::inline_always)]
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -207,6 +210,7 @@ kernel!(avx2, "avx2,fma,f16c", load8, 8, _mm256_setzero_ps, _mm256_loadu_ps, _mm
 kernel!(avx512, "avx512f,avx2,fma,f16c", load16, 16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_sub_ps);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};

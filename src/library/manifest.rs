@@ -80,11 +80,15 @@ pub(super) fn shard_name(number: u64) -> String {
     format!("shard-{number:05}.safetensors")
 }
 
+/// Whether a file name is a finished shard's.
+pub(super) fn is_shard(name: &str) -> bool {
+    let number = name.strip_prefix("shard-").and_then(|s| s.strip_suffix(".safetensors"));
+    number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Whether a file name is one this module gives to shards (finished or not) or to an unfinished manifest.
 pub(super) fn is_ours(name: &str) -> bool {
-    let stem = name.strip_suffix(".tmp").unwrap_or(name);
-    let number = stem.strip_prefix("shard-").and_then(|s| s.strip_suffix(".safetensors"));
-    name == MANIFEST_TMP || number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
+    name == MANIFEST_TMP || is_shard(name.strip_suffix(".tmp").unwrap_or(name))
 }
 
 impl Manifest {
@@ -114,12 +118,18 @@ impl Manifest {
         let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} can not be read: {e}", path.display()));
         let probe: Probe = serde_json::from_slice(&text).map_err(damaged)?;
         if probe.format.as_deref() != Some(FORMAT) {
-            return Err(Error::Library(format!("{} is not the manifest of a state-soup library (its `format` is not `{FORMAT}`)", path.display())));
+            return Err(Error::Library(format!(
+                "{} is not the manifest of a state-soup library (its `format` is not `{FORMAT}`)",
+                path.display()
+            )));
         }
         match probe.version {
             Some(VERSION) => {}
             Some(v) => {
-                return Err(Error::Library(format!("the library {} has format version {v}; this program reads version {VERSION} only", dir.display())));
+                return Err(Error::Library(format!(
+                    "the library {} has format version {v}; this program reads version {VERSION} only",
+                    dir.display()
+                )));
             }
             None => return Err(Error::Library(format!("the library manifest {} names no format version", path.display()))),
         }
@@ -133,7 +143,7 @@ impl Manifest {
         let mut shards = HashMap::new();
         for s in &self.shards {
             // Also keeps a manifest from pointing at files outside its folder.
-            if !is_ours(&s.file) || s.file.ends_with(".tmp") || s.file == MANIFEST_TMP {
+            if !is_shard(&s.file) {
                 return Err(format!("`{}` is not the name of a shard", s.file));
             }
             if shards.insert(s.file.as_str(), s.skills).is_some() {
@@ -145,7 +155,9 @@ impl Manifest {
             let id = &s.meta.id;
             match shards.get(s.shard.as_str()) {
                 None => return Err(format!("the skill {id} lies in the shard {}, which is not listed", s.shard)),
-                Some(&n) if s.index >= n => return Err(format!("the skill {id} is number {} of the shard {}, which holds {n}", s.index, s.shard)),
+                Some(&n) if s.index >= n => {
+                    return Err(format!("the skill {id} is number {} of the shard {}, which holds {n}", s.index, s.shard));
+                }
                 Some(_) => {}
             }
             if !places.insert((s.shard.as_str(), s.index)) {
@@ -163,7 +175,10 @@ impl Manifest {
         let (own, dir) = (&self.model, dir.display());
         let refuse = |what: String| Err(Error::Mismatch(what));
         if own.shape != model.shape {
-            return refuse(format!("the library {dir} holds states of {} ({}); the model {} has {}", own.name, own.shape, model.name, model.shape));
+            return refuse(format!(
+                "the library {dir} holds states of {} ({}); the model {} has {}",
+                own.name, own.shape, model.name, model.shape
+            ));
         }
         if own.tokenizer_hash != model.tokenizer_hash {
             let (a, b) = (short(&own.tokenizer_hash), short(&model.tokenizer_hash));
@@ -171,7 +186,10 @@ impl Manifest {
         }
         if own.fingerprint != model.fingerprint {
             let (a, b) = (short(&own.fingerprint), short(&model.fingerprint));
-            return refuse(format!("the library {dir} was built with the model {} (fingerprint {a}), not with {} ({b})", own.name, model.name));
+            return refuse(format!(
+                "the library {dir} was built with the model {} (fingerprint {a}), not with {} ({b})",
+                own.name, model.name
+            ));
         }
         Ok(())
     }
@@ -179,7 +197,8 @@ impl Manifest {
     /// Writes the manifest beside the old one and puts it in its place.
     pub fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<()> {
         let (tmp, path) = (dir.join(MANIFEST_TMP), dir.join(MANIFEST));
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest can not be written: {e}")))?;
+        let mut text =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest can not be written: {e}")))?;
         text.push(b'\n');
         let mut file = disk.create(&tmp).map_err(Error::io(&tmp))?;
         file.write_all(&text).and_then(|()| file.flush()).and_then(|()| file.sync()).map_err(Error::io(&tmp))?;
@@ -213,6 +232,7 @@ pub(super) fn short(hash: &str) -> &str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -221,7 +241,15 @@ mod tests {
         for ours in ["shard-00000.safetensors", "shard-123456.safetensors", "shard-00001.safetensors.tmp", "manifest.json.tmp"] {
             assert!(is_ours(ours), "{ours}");
         }
-        for other in ["manifest.json", "lock", "shard-.safetensors", "shard-1.safetensors", "shard-0000x.safetensors", "model.safetensors", "../shard-00000.safetensors"] {
+        for other in [
+            "manifest.json",
+            "lock",
+            "shard-.safetensors",
+            "shard-1.safetensors",
+            "shard-0000x.safetensors",
+            "model.safetensors",
+            "../shard-00000.safetensors",
+        ] {
             assert!(!is_ours(other), "{other}");
         }
     }

@@ -92,7 +92,7 @@ mod store;
 mod types;
 mod writer;
 
-pub use build::{BatchSize, BuildReport, SkillPlan, build, cache_dir, missing, now};
+pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use shard::LayerView;
 pub use store::Library;

@@ -14,8 +14,9 @@
 //! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
 //! state holds NaN or infinity is left out ([`Library::warnings`] names it).
 //!
-//! Speed (`cargo bench --bench rank`, 330 skills × 12 layers × 512×16, f16, 2 cores of an AMD EPYC Zen 4; median): see the
-//! figures in `benches/rank.rs`.
+//! Speed (`cargo bench --bench rank`; 330 skills × 12 layers × 512×16, f16; two cores of an AMD EPYC with AVX-512, busy with
+//! other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, what the machine reads) and 0.04 ms for the order; all layers
+//! 4 ms; the first ranking of a layer after opening 2 ms (cosine), 8 ms (z-scored).
 
 use super::kernel::{CENTRED, DISTANCE, DOT, Element, Level, rows};
 use super::shard::LayerView;
@@ -56,7 +57,11 @@ impl Library {
     pub fn scores(&self, query: &State, view: &RankView) -> Result<Vec<f32>> {
         let (shape, layers) = (self.shape(), view.layers.clone());
         if query.shape() != shape {
-            return Err(Error::Mismatch(format!("the query's state has {}; the library {} has {shape}", query.shape(), self.path().display())));
+            return Err(Error::Mismatch(format!(
+                "the query's state has {}; the library {} has {shape}",
+                query.shape(),
+                self.path().display()
+            )));
         }
         if layers.is_empty() || layers.end > shape.n_layer {
             let (from, to, n) = (layers.start, layers.end, shape.n_layer);
@@ -109,7 +114,9 @@ impl Library {
             if wide {
                 shards.par_iter().for_each(|s| _ = s.norms(view.part, l));
             } else {
-                shards.iter().for_each(|s| _ = s.norms(view.part, l));
+                for s in &shards {
+                    s.norms(view.part, l);
+                }
             }
         }
     }

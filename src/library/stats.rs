@@ -1,6 +1,6 @@
 //! What the z-scored cosine needs to know of a library: every entry's mean and deviation, and every skill's norm after scaling.
 
-use super::shard::{LayerView, part_len};
+use super::shard::{LayerView, part_len, sum_of_squares};
 use super::store::Library;
 use super::types::Part;
 use rayon::prelude::*;
@@ -36,11 +36,8 @@ impl Library {
                 (!shard.norms(part, layer)[*index].is_nan()).then(|| shard.row(part, layer, *index))
             })
             .collect();
-        let blocks: Vec<(Vec<f64>, Vec<f64>)> = (0..n)
-            .into_par_iter()
-            .step_by(COLUMNS)
-            .map(|from| columns(&rows, from..(from + COLUMNS).min(n)))
-            .collect();
+        let blocks: Vec<(Vec<f64>, Vec<f64>)> =
+            (0..n).into_par_iter().step_by(COLUMNS).map(|from| columns(&rows, from..(from + COLUMNS).min(n))).collect();
         let (mut mean, mut scale) = (Vec::with_capacity(n), Vec::with_capacity(n));
         for (m, s) in blocks {
             mean.extend(m);
@@ -49,7 +46,7 @@ impl Library {
         let norm = |row: &Option<LayerView<'_>>| {
             let Some(row) = row else { return f64::NAN };
             let scaled = row.to_vec().into_iter().zip(&mean).zip(&scale).map(|((x, &m), &s)| (f64::from(x) - m) * s);
-            scaled.map(|z| z * z).sum::<f64>().sqrt()
+            sum_of_squares(scaled).sqrt()
         };
         let norms = rows.par_iter().map(norm).collect();
         let centre = mean.iter().map(|&m| m as f32).collect();

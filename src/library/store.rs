@@ -227,7 +227,10 @@ impl Library {
             if let Some((part, layer)) = shard.found_damaged(*index) {
                 let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
                 let file = &shard.entry.file;
-                all.push(format!("the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings", meta.id));
+                all.push(format!(
+                    "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
+                    meta.id
+                ));
             }
         }
         all

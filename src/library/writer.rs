@@ -1,7 +1,7 @@
 //! Changing a library: one process at a time, every change atomic.
 
 use super::disk::{Disk, RealDisk};
-use super::manifest::{Manifest, Removed, SkillEntry, own_files, shard_name};
+use super::manifest::{Manifest, Removed, SkillEntry, is_shard, own_files, shard_name};
 use super::shard::{self, fits_f16};
 use super::store::{Library, Shards};
 use super::types::{BuildSettings, ModelIdentity, SkillMeta, StoredType};
@@ -77,16 +77,15 @@ impl LibraryWriter {
         let path = dir.join(LOCK);
         let file = disk.open_lock(&path).map_err(unwritable(dir))?;
         let lock = take(file, dir, wait)?;
-        let library = match Library::load(dir, new.model, &Shards::new())? {
-            Some(library) => library,
-            None => {
-                let manifest = Manifest::new(new.model, new.settings, new.dtype);
-                manifest.write(&*disk, dir).map_err(|e| match e {
-                    Error::Io { source, .. } => unwritable(dir)(source),
-                    other => other,
-                })?;
-                Library::assemble(dir, manifest, &Shards::new())
-            }
+        let library = if let Some(library) = Library::load(dir, new.model, &Shards::new())? {
+            library
+        } else {
+            let manifest = Manifest::new(new.model, new.settings, new.dtype);
+            manifest.write(&*disk, dir).map_err(|e| match e {
+                Error::Io { source, .. } => unwritable(dir)(source),
+                other => other,
+            })?;
+            Library::assemble(dir, manifest, &Shards::new())
         };
         let writer = Self { library, disk, _lock: lock };
         writer.remove_orphans();
@@ -131,7 +130,12 @@ impl LibraryWriter {
             let narrow = manifest.dtype == StoredType::F16;
             let (half, full): (Vec<_>, Vec<_>) = (0..batch.len()).partition(|&i| narrow && fits_f16(&batch[i].1));
             let first = manifest.skills.len();
-            manifest.skills.extend(batch.iter().map(|(meta, _)| SkillEntry { meta: meta.clone(), shard: String::new(), index: 0, deleted: None }));
+            manifest.skills.extend(batch.iter().map(|(meta, _)| SkillEntry {
+                meta: meta.clone(),
+                shard: String::new(),
+                index: 0,
+                deleted: None,
+            }));
             for (dtype, picks) in [(StoredType::F16, half), (StoredType::F32, full)] {
                 let states: Vec<_> = picks.iter().map(|&i| (&batch[i].0, &batch[i].1)).collect();
                 let places: Vec<_> = picks.iter().map(|&i| first + i).collect();
@@ -164,7 +168,10 @@ impl LibraryWriter {
         let mut back = true;
         self.change(|_, library, manifest| {
             if manifest.live(id).is_some() {
-                return Err(Error::Input(format!("the skill {id} can not be restored: the library {} has another of that id", library.path().display())));
+                return Err(Error::Input(format!(
+                    "the skill {id} can not be restored: the library {} has another of that id",
+                    library.path().display()
+                )));
             }
             let dead = manifest.skills.iter_mut().filter(|s| s.meta.id == id);
             // The latest time wins, and of equal times the one added last.
@@ -248,7 +255,8 @@ impl LibraryWriter {
                     let mut states = Vec::new();
                     for &i in group {
                         let s = &manifest.skills[i];
-                        let shard = library.shards.get(&s.shard).ok_or_else(|| Error::Library(format!("the shard {} is not open", s.shard)))?;
+                        let shard =
+                            library.shards.get(&s.shard).ok_or_else(|| Error::Library(format!("the shard {} is not open", s.shard)))?;
                         states.push((s.meta.clone(), shard.state(s.index, s.meta.tokens)?));
                     }
                     let states: Vec<_> = states.iter().map(|(m, s)| (m, s)).collect();
@@ -276,7 +284,11 @@ impl LibraryWriter {
             }
             if state.shape() != self.library.shape() {
                 let (own, other) = (self.library.shape(), state.shape());
-                return Err(Error::Mismatch(format!("the state of {} has {other}; the library {} has {own}", meta.id, self.library.path().display())));
+                return Err(Error::Mismatch(format!(
+                    "the state of {} has {other}; the library {} has {own}",
+                    meta.id,
+                    self.library.path().display()
+                )));
             }
         }
         Ok(())
@@ -345,7 +357,7 @@ fn put(
 
 /// Without a manifest, shards in the folder mean that it was lost: a library begins with one.
 fn refuse_lost_manifest(dir: &Path) -> Result<()> {
-    let shards = own_files(dir)?.iter().filter(|(name, _)| name.ends_with(".safetensors")).count();
+    let shards = own_files(dir)?.iter().filter(|(name, _)| is_shard(name)).count();
     if shards == 0 {
         return Ok(());
     }

@@ -141,7 +141,8 @@ fn child_builds() {
     let (model, settings) = (model(), settings());
     let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
     let mut w = quiet(|c| LibraryWriter::open(&dir, &new, Wait::Until(c))).unwrap();
-    let report = quiet(|c| build(&mut w, &settings, &plans(8, 3, &settings), BatchSize { tokens: 900, skills: 2 }, &mut encode, c)).unwrap();
+    let report =
+        quiet(|c| build(&mut w, &settings, &plans(8, 3, &settings), BatchSize { tokens: 900, skills: 2 }, &mut encode, c)).unwrap();
     println!("\nbuilt {} present {}", report.built, report.present);
 }
 
@@ -172,7 +173,11 @@ fn cache_folders_lie_in_the_users_cache() {
     match dir {
         Ok(dir) => {
             let name = dir.file_name().unwrap().to_str().unwrap();
-            assert!(name.starts_with("abababababababab-") && name.len() == 25 && dir.to_str().unwrap().contains("state-soup"), "{}", dir.display());
+            assert!(
+                name.starts_with("abababababababab-") && name.len() == 25 && dir.to_str().unwrap().contains("state-soup"),
+                "{}",
+                dir.display()
+            );
         }
         Err(e) => assert!(e.to_string().contains("--library DIR")),
     }

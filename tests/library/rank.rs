@@ -23,7 +23,9 @@ fn naive_layer(states: &[State], query: &State, metric: Metric, part: Part, l: u
     let n = all.len() as f64;
     let mean: Vec<f64> = (0..q.len()).map(|j| all.iter().map(|x| x[j]).sum::<f64>() / n).collect();
     let sd: Vec<f64> = (0..q.len()).map(|j| (all.iter().map(|x| (x[j] - mean[j]).powi(2)).sum::<f64>() / n).sqrt()).collect();
-    let z = |x: &[f64]| -> Vec<f64> { (0..x.len()).map(|j| if sd[j] <= 1e-6 * mean[j].abs() + 1e-30 { 0.0 } else { (x[j] - mean[j]) / sd[j] }).collect() };
+    let z = |x: &[f64]| -> Vec<f64> {
+        (0..x.len()).map(|j| if sd[j] <= 1e-6 * mean[j].abs() + 1e-30 { 0.0 } else { (x[j] - mean[j]) / sd[j] }).collect()
+    };
     all.iter()
         .map(|x| match metric {
             Metric::Cosine => cosine(&q, x),
@@ -65,7 +67,10 @@ fn every_metric_part_and_range_agrees_with_plain_arithmetic() {
                     let each: Vec<Vec<f64>> = layers.clone().map(|l| naive_layer(&stored, &query, metric, part, l)).collect();
                     for (i, got) in got.iter().enumerate() {
                         let want = each.iter().map(|l| l[i]).sum::<f64>() / layers.len() as f64;
-                        assert!((f64::from(*got) - want).abs() <= 2e-6 * want.abs().max(1.0), "{metric:?} {part:?} {layers:?} {dtype:?} {i}: {got} for {want}");
+                        assert!(
+                            (f64::from(*got) - want).abs() <= 2e-6 * want.abs().max(1.0),
+                            "{metric:?} {part:?} {layers:?} {dtype:?} {i}: {got} for {want}"
+                        );
                     }
                 }
             }
@@ -131,7 +136,8 @@ fn zero_states_equal_scores_and_small_libraries() {
 
 #[test]
 fn huge_entries_overflow_nothing() {
-    let scaled = |s: &State, f: f32| State::new(SHAPE, s.ssm().iter().map(|v| v * f).collect(), s.conv().to_vec(), s.dt_sum().to_vec(), 1).unwrap();
+    let scaled =
+        |s: &State, f: f32| State::new(SHAPE, s.ssm().iter().map(|v| v * f).collect(), s.conv().to_vec(), s.dt_sum().to_vec(), 1).unwrap();
     let states: Vec<State> = (0..6).map(|i| scaled(&state(i), 1e36)).collect();
     let (_dir, library) = library_of(&states, StoredType::F16);
     for metric in METRICS {

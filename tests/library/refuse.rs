@@ -45,7 +45,12 @@ fn states_of_another_model_tokenizer_or_shape() {
     let dir = three();
     let other = ModelIdentity { fingerprint: "e".repeat(64), name: "other".into(), ..model() };
     refused(dir.path(), &other, 5, &["tiny", "other", "ffffffffffff", "eeeeeeeeeeee"]);
-    refused(dir.path(), &ModelIdentity { tokenizer_hash: "8".repeat(64), ..model() }, 5, &["another tokenizer", "777777777777", "888888888888"]);
+    refused(
+        dir.path(),
+        &ModelIdentity { tokenizer_hash: "8".repeat(64), ..model() },
+        5,
+        &["another tokenizer", "777777777777", "888888888888"],
+    );
     let shape = StateShape { d_inner: 64, ..SHAPE };
     refused(dir.path(), &ModelIdentity { shape, ..model() }, 5, &["32 channels", "64 channels"]);
     // The name is for people.
@@ -76,7 +81,8 @@ fn unknown_versions_and_unreadable_manifests() {
 
 #[test]
 fn manifests_that_contradict_themselves() {
-    let cases: [(fn(&mut Value), &str); 6] = [
+    type Case = (fn(&mut Value), &'static str);
+    let cases: [Case; 6] = [
         (|m| m["skills"][0]["index"] = json!(2), "the skill a/0 is number 2 of the shard shard-00000.safetensors, which holds 2"),
         (|m| m["skills"][1]["index"] = json!(0), "two skills are number 0"),
         (|m| m["skills"][2]["id"] = json!("a/0"), "two skills have the id a/0"),
@@ -154,7 +160,10 @@ fn a_shard_with_the_wrong_tensors() {
         }
     };
     left_out(edit("ssm.1", "ssm.9"), &["has no tensor `ssm.1`"]);
-    left_out(edit(r#""ssm.0":{"dtype":"F16","shape":[2,32,16]"#, r#""ssm.0":{"dtype":"F16","shape":[2,16,32]"#), &["`ssm.0` as F16 [2, 16, 32]", "F16 [2, 32, 16]"]);
+    left_out(
+        edit(r#""ssm.0":{"dtype":"F16","shape":[2,32,16]"#, r#""ssm.0":{"dtype":"F16","shape":[2,16,32]"#),
+        &["`ssm.0` as F16 [2, 16, 32]", "F16 [2, 32, 16]"],
+    );
     left_out(edit(r#""conv.2":{"dtype":"F16""#, r#""conv.2":{"dtype":"I16""#), &["`conv.2` as I16"]);
 }
 
@@ -206,7 +215,11 @@ fn a_changed_byte_is_found_by_its_hash_and_a_nan_by_whoever_meets_it() {
         assert_eq!(ranking.ranking.iter().map(|s| s.skill.as_str()).filter(|s| *s == "a/1").count(), 0);
         assert_eq!(ranking.ranking.len(), 2);
         assert!(ranking.ranking.iter().all(|s| s.score.is_finite()));
-        assert!(library.warnings()[0].contains("the convolution window of a/1 holds NaN or infinity in layer 2"), "{:?}", library.warnings());
+        assert!(
+            library.warnings()[0].contains("the convolution window of a/1 holds NaN or infinity in layer 2"),
+            "{:?}",
+            library.warnings()
+        );
         let ssm = library.rank(&state(1), &RankView { metric, layers: 0..3, part: Part::Ssm }, None).unwrap();
         assert_eq!(ssm.ranking[0].skill, "a/1", "its SSM state is whole");
     }

@@ -24,7 +24,10 @@ fn states_and_their_descriptions_come_back() {
                 let n = SHAPE.ssm_len();
                 assert_eq!(&library.matrix(Part::Ssm, l)[i * n..(i + 1) * n], state.ssm_layer(l));
             }
-            assert!(matches!((dtype, library.row(i, Part::Ssm, 0)), (StoredType::F16, LayerView::F16(_)) | (StoredType::F32, LayerView::F32(_))));
+            assert!(matches!(
+                (dtype, library.row(i, Part::Ssm, 0)),
+                (StoredType::F16, LayerView::F16(_)) | (StoredType::F32, LayerView::F32(_))
+            ));
         }
         let on_disk: u64 = (0..2).map(|n| std::fs::metadata(shard(dir.path(), n)).unwrap().len()).sum();
         assert_eq!((library.bytes(), library.len(), library.find("task/9")), (on_disk, 5, None));
