@@ -1,10 +1,10 @@
 //! What changes or reports the library: building, adding, deleting, tagging, inspecting, checking.
 
-use super::lab::Lab;
+use super::lab::{Lab, STORED, find};
 use super::{LibraryView, SkillReport};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{Library, SkillMeta, SkillOrigin, SkillPlan, Writer, build_missing, missing};
+use crate::library::{BatchSize, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing, now};
 use crate::model::{Prompt, Want};
 use crate::state::State;
 
@@ -18,6 +18,9 @@ pub struct BuildReport {
     /// Tasks that have no skill, or fewer than asked for, and why: one sentence each.
     pub skipped: Vec<String>,
 }
+
+/// Skills read together: enough tokens to keep the matrix products dense, few enough that the library fills visibly and a kill loses little.
+const BUILD_BATCH: BatchSize = BatchSize { tokens: 4096, skills: 64 };
 
 /// Lines of a skill's text shown.
 const PREVIEW: usize = 8;
@@ -43,7 +46,7 @@ impl Lab {
                     }
                     for (set, indices) in split.sets.iter().enumerate() {
                         let segments = indices.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
-                        plans.push(SkillPlan::from_examples(&task.name, &task.family, set, segments, &self.build));
+                        plans.push(SkillPlan::examples(&task.name, &task.family, set, segments, &self.build));
                     }
                 }
             }
@@ -61,20 +64,22 @@ impl Lab {
     /// The library's (another process builds it, the folder cannot be written, the disk is full); the model's; [`Error::Cancelled`].
     pub fn build(&self, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
         let (plans, skipped) = self.plans();
-        let wanted = missing(&self.library(), &plans);
         let mut report = BuildReport { skipped, ..BuildReport::default() };
-        if wanted.is_empty() {
+        if missing(&self.library(), &plans).is_empty() {
             return Ok(report);
         }
         let mut writer = self.writer(control)?;
-        // Another process may have built some of them while this one waited for the folder.
-        let wanted = missing(writer.library(), &plans);
-        build_missing(&mut writer, &wanted, &mut |plans, control| self.encode(plans, control), control, &mut |library, added| {
-            report.built += added.len();
-            report.tokens += added.iter().map(|s: &SkillMeta| s.tokens).sum::<u64>();
-            self.set_library(library.clone());
+        let mut encode = |plans: &[&SkillPlan], control: Control<'_>| {
+            // What was built before this batch is on the disk by now, and can be used.
+            self.set_library(self.library().reopened()?);
             changed(self);
-        })?;
+            self.encode(plans, control)
+        };
+        let result = build(&mut writer, &self.build, &plans, BUILD_BATCH, &mut encode, control);
+        self.set_library(self.library().reopened()?);
+        changed(self);
+        let built = result?;
+        (report.built, report.tokens) = (built.built, built.tokens);
         Ok(report)
     }
 
@@ -100,15 +105,16 @@ impl Lab {
         Ok(self.model.mamba.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
-    fn writer(&self, control: Control<'_>) -> Result<Writer> {
-        Writer::open(self.library().path(), &self.model.identity(), &self.build, control)
+    fn writer(&self, control: Control<'_>) -> Result<LibraryWriter> {
+        let new = NewLibrary { model: &self.model.identity(), settings: &self.build, dtype: STORED };
+        LibraryWriter::open(self.library().path(), &new, Wait::Until(control))
     }
 
     /// Changes the library through a writer and puts the result in place.
-    fn change(&self, control: Control<'_>, change: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
+    fn change(&self, control: Control<'_>, change: impl FnOnce(&mut LibraryWriter) -> Result<()>) -> Result<()> {
         let mut writer = self.writer(control)?;
         change(&mut writer)?;
-        self.set_library(writer.library().clone());
+        self.set_library(writer.library().reopened()?);
         Ok(())
     }
 
@@ -117,7 +123,7 @@ impl Lab {
     }
 
     pub(super) fn restore(&self, id: &str, control: Control<'_>) -> Result<()> {
-        self.change(control, |writer| writer.restore(id))
+        self.change(control, |writer| writer.restore(id).map(drop))
     }
 
     pub(super) fn tag(&self, id: &str, tags: &[String], control: Control<'_>) -> Result<()> {
@@ -136,11 +142,21 @@ impl Lab {
         if text.trim().is_empty() {
             return Err(Error::Input("there is no text to read".into()));
         }
-        let set = (0..).find(|set| self.library().find(&format!("{name}/{set}")).is_err()).unwrap_or(0);
-        let plan = SkillPlan::from_text(name, set, text);
-        let states = self.encode(&[&plan], control)?;
-        let skills: Vec<SkillMeta> = states.iter().map(|state| plan.meta(state)).collect();
-        self.change(control, |writer| writer.append(&skills, &states))
+        let set = (0..).find(|set| self.library().find(&format!("{name}/{set}")).is_none()).unwrap_or(0);
+        let plan = SkillPlan {
+            id: format!("{name}/{set}"),
+            task: name.into(),
+            family: "user".into(),
+            set,
+            segments: text.split_inclusive('\n').map(str::to_string).collect(),
+            origin: SkillOrigin::Text { text: text.into() },
+        };
+        let skill = |state: State| {
+            let SkillPlan { id, task, family, origin, .. } = plan.clone();
+            (SkillMeta { id, task, family, origin, tokens: state.tokens(), created: now(), tags: Vec::new() }, state)
+        };
+        let skills: Vec<(SkillMeta, State)> = self.encode(&[&plan], control)?.into_iter().map(skill).collect();
+        self.change(control, |writer| writer.append(&skills))
     }
 
     /// One skill's provenance and figures.
@@ -149,7 +165,7 @@ impl Lab {
     /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged.
     pub fn inspect(&self, id: &str) -> Result<SkillReport> {
         let library = self.library();
-        let index = library.find(id)?;
+        let index = find(&library, id)?;
         let (meta, state) = (library.skills()[index].clone(), library.state(index)?);
         let layers = 0..state.shape().n_layer;
         Ok(SkillReport {
@@ -164,9 +180,9 @@ impl Lab {
     fn preview(&self, meta: &SkillMeta) -> Vec<String> {
         let text = match &meta.origin {
             SkillOrigin::Text { text } => text.clone(),
-            SkillOrigin::Examples { text_hash, .. } => {
+            SkillOrigin::Examples { .. } => {
                 let plans = self.plans().0;
-                let plan = plans.iter().find(|p| p.id == meta.id && p.text_hash() == *text_hash);
+                let plan = plans.iter().find(|p| p.id == meta.id && p.origin == meta.origin);
                 plan.map_or_else(String::new, |p| p.segments.concat())
             }
         };

@@ -6,7 +6,7 @@ use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BuildSettings, Library, Metric, Part, Ranking};
+use crate::library::{BuildSettings, Library, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
@@ -29,6 +29,9 @@ pub struct Setup {
     pub tasks: Vec<Task>,
 }
 
+/// Precision of states on disk: half the bytes of f32, a relative error of 2⁻¹¹ in each entry.
+pub(super) const STORED: StoredType = StoredType::F16;
+
 /// One model and its library.
 pub struct Lab {
     pub(super) model: Model,
@@ -37,7 +40,6 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     pub(super) template: Template,
     library: Mutex<Arc<Library>>,
-    pub(super) warnings: Mutex<Vec<String>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
 }
@@ -62,22 +64,31 @@ impl Lab {
     /// # Errors
     /// The model's, the library's; [`Error::Cancelled`].
     pub fn open(setup: Setup, control: Control<'_>) -> Result<Self> {
-        let template: Template = setup.build.template.parse()?;
         let device = if setup.load.device.is_cuda() { "cuda:0" } else { "cpu" };
         let model = Model::open(&setup.model, &setup.load, control)?;
         let dir = match setup.library {
             Some(dir) => dir,
             None => crate::library::cache_dir(&model.fingerprint, &setup.build)?,
         };
-        let (library, warnings) = Library::open_or_empty(&dir, &model.identity())?;
+        let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
+        let (library, _) = Library::create_or_open(&dir, &new, control)?;
+        // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
+        let build = library.settings().clone();
+        if build != setup.build && setup.build != BuildSettings::default() {
+            return Err(Error::Mismatch(format!(
+                "the library in {} was built with {build}, not with {}; leave these flags out, or choose another --library",
+                dir.display(),
+                setup.build
+            )));
+        }
+        let template: Template = build.template.parse()?;
         Ok(Self {
             model,
             device: device.into(),
             tasks: setup.tasks,
-            build: setup.build,
+            build,
             template,
             library: Mutex::new(Arc::new(library)),
-            warnings: Mutex::new(warnings),
             reader: Mutex::default(),
             previous: Mutex::default(),
         })
@@ -131,7 +142,7 @@ impl Lab {
             skills: library.skills().to_vec(),
             bytes: library.bytes(),
             missing: self.missing(&library),
-            warnings: lock(&self.warnings).clone(),
+            warnings: library.warnings(),
         }
     }
 
@@ -154,6 +165,7 @@ impl Lab {
         let previous = lock(&self.previous).clone();
         let began = Instant::now();
         let mut ranking = library.rank(&read.state, view, previous.as_deref())?;
+        // The library counts its own time; the whole comparison is what the user waits for.
         ranking.shots = query.shots();
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
@@ -319,6 +331,19 @@ impl Query {
     }
 }
 
+/// The index of a skill.
+///
+/// # Errors
+/// [`Error::Input`] if there is none of that id, naming what the task has.
+pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
+    library.find(id).ok_or_else(|| {
+        let task = id.split('/').next().unwrap_or(id);
+        let of_task: Vec<&str> = library.skills().iter().filter(|s| s.task == task).map(|s| s.id.as_str()).collect();
+        let hint = if of_task.is_empty() { String::new() } else { format!("; its task has {}", of_task.join(", ")) };
+        Error::Input(format!("the library has no skill `{id}`{hint}"))
+    })
+}
+
 /// What a recipe's names stand for, at one query.
 struct Mixer<'a> {
     lab: &'a Lab,
@@ -364,7 +389,7 @@ impl Resolver for Mixer<'_> {
 
     fn skill(&self, id: &str) -> Result<State> {
         let library = self.lab.library();
-        library.state(library.find(id)?)
+        library.state(find(&library, id)?)
     }
 
     fn task(&self, name: &str) -> Result<Vec<String>> {

@@ -23,12 +23,11 @@ impl Lab {
             return Err(Error::Input(format!("the map asks for layer {}, but the model's layers are 0 to {}", request.layer, n_layer - 1)));
         }
         let library = self.library();
-        let rows = rows(&library, request, control)?;
-        let dim = rows.first().map_or(0, Vec::len);
+        let flat = library.matrix(request.part, request.layer);
+        let dim = flat.len() / library.len().max(1);
         let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();
         let labels = labels(&library);
-        let flat = rows.concat();
-        drop(rows);
+        control.check()?;
         let pca = project::Pca::fit(&flat, skills.len(), dim, project::PCA_DIMS)?;
         control.check()?;
         let neighbours = project::nearest(&flat, skills.len(), dim, NEAR)?;
@@ -55,17 +54,6 @@ impl Lab {
         frame(map.clone());
         Ok(map)
     }
-}
-
-/// The states of one layer, one row a skill.
-fn rows(library: &Library, request: &MapRequest, control: Control<'_>) -> Result<Vec<Vec<f32>>> {
-    let n = library.skills().len();
-    let mut rows = Vec::with_capacity(n);
-    for i in 0..n {
-        control.check()?;
-        rows.push(library.layer(i, request.layer, request.part)?);
-    }
-    Ok(rows)
 }
 
 /// Each skill's task as a number.

@@ -1,121 +1,233 @@
-//! Building: which skills are wanted, which are missing, and how they come in batch by batch.
+//! From plans to skills on disk.
 
-use super::{BuildSettings, Library, SkillMeta, SkillOrigin, Writer};
+use super::store::Library;
+use super::types::{BuildSettings, SkillMeta, SkillOrigin};
+use super::writer::LibraryWriter;
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::State;
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Instant;
 
-/// Skills encoded together: one packed prefill, one shard. Enough to keep the matrix products dense, few enough that a kill loses little.
-const BATCH: usize = 16;
-
-/// A skill that is to be made.
+/// A skill to be made: the texts to read and what will be told about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillPlan {
-    /// Its id.
+    /// `task/0`.
     pub id: String,
-    /// Its texts, tokenised one by one.
+    /// Task name.
+    pub task: String,
+    /// Task family.
+    pub family: String,
+    /// Which set of the task's split, from 0.
+    pub set: usize,
+    /// What is read after bos, segment by segment: one example each, with its terminator.
     pub segments: Vec<String>,
-    task: String,
-    family: String,
-    origin: SkillOrigin,
+    /// Where it comes from, as the library will say. Equal origins are the same skill.
+    pub origin: SkillOrigin,
 }
 
 impl SkillPlan {
-    /// A skill from one example set of a task.
-    pub fn from_examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
+    /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by settings and text.
+    pub fn examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
+        let mut hash = blake3::Hasher::new();
+        for s in &segments {
+            hash.update(s.as_bytes());
+        }
         let origin = SkillOrigin::Examples {
             set,
             shots: segments.len(),
             seed: settings.seed,
             template: settings.template.clone(),
-            text_hash: hash(&segments),
+            text_hash: hash.finalize().to_hex().to_string(),
         };
-        Self { id: format!("{task}/{set}"), segments, task: task.into(), family: family.into(), origin }
+        Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), set, segments, origin }
     }
 
-    /// A skill from the user's text.
-    pub fn from_text(name: &str, set: usize, text: &str) -> Self {
-        let segments = text.split_inclusive('\n').map(str::to_string).collect();
-        Self { id: format!("{name}/{set}"), segments, task: name.into(), family: "user".into(), origin: SkillOrigin::Text { text: text.into() } }
+    fn bytes(&self) -> usize {
+        self.segments.iter().map(String::len).sum()
     }
 
-    /// BLAKE3 of the exact text, hexadecimal.
-    pub fn text_hash(&self) -> String {
-        hash(&self.segments)
-    }
-
-    /// Its manifest entry, once its state is there.
-    pub fn meta(&self, state: &State) -> SkillMeta {
+    fn meta(&self, state: &State) -> SkillMeta {
         SkillMeta {
             id: self.id.clone(),
             task: self.task.clone(),
             family: self.family.clone(),
             origin: self.origin.clone(),
             tokens: state.tokens(),
-            created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            created: now(),
             tags: Vec::new(),
         }
     }
 }
 
-fn hash(segments: &[String]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    segments.iter().for_each(|s| {
-        hasher.update(s.as_bytes());
-    });
-    hasher.finalize().to_hex().to_string()
+/// The present as RFC 3339, UTC, whole seconds.
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// The plans whose skill the library lacks, or holds from another text. Skills the user deleted are not wanted back.
-pub fn missing<'a>(library: &Library, plans: &'a [SkillPlan]) -> Vec<&'a SkillPlan> {
-    let there: std::collections::HashMap<&str, &SkillOrigin> = library.skills().iter().map(|s| (s.id.as_str(), &s.origin)).collect();
-    plans
-        .iter()
-        .filter(|plan| !library.deleted().contains(&plan.id) && there.get(plan.id.as_str()).is_none_or(|origin| **origin != plan.origin))
-        .collect()
+/// Which plans the library lacks, in order: no readable skill has that id and the same origin (so changed settings or changed
+/// task data make a skill missing). Skills the user deleted are not missing.
+pub fn missing(library: &Library, plans: &[SkillPlan]) -> Vec<usize> {
+    let unwanted: HashSet<(&str, String)> = library.unwanted().map(|(id, origin)| (id, format!("{origin:?}"))).collect();
+    let lacks = |p: &SkillPlan| match library.find(&p.id) {
+        Some(i) => library.skills()[i].origin != p.origin,
+        None => !unwanted.contains(&(p.id.as_str(), format!("{:?}", p.origin))),
+    };
+    (0..plans.len()).filter(|&i| lacks(&plans[i])).collect()
 }
 
-/// Turns plans into states: one packed prefill.
+/// How much goes into one call of the encoder, and so into one shard, and may be lost by a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSize {
+    /// Tokens, about: they are guessed from the bytes, by the ratio found so far.
+    pub tokens: usize,
+    /// Skills at most.
+    pub skills: usize,
+}
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        Self { tokens: 4096, skills: 64 }
+    }
+}
+
+/// What a build did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BuildReport {
+    /// Skills made.
+    pub built: usize,
+    /// Skills that were there already.
+    pub present: usize,
+    /// Tokens read.
+    pub tokens: u64,
+    /// Seconds in the encoder.
+    pub encode_seconds: f64,
+    /// Seconds writing.
+    pub write_seconds: f64,
+}
+
+/// Reads the plans' segments (each skill from bos on) and returns one state a plan, in order.
 pub type Encode<'a> = dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>> + 'a;
 
-/// Makes the planned skills batch by batch; `added` is told of every batch that is safely on the disk.
+/// Makes what is [`missing`], batch by batch; every batch is on disk before the next begins, so that a build that is called off or
+/// killed goes on where it was. What `encode`
+/// reports is turned into progress in skills. A skill of the same id and another origin is replaced.
 ///
 /// # Errors
-/// What `encode` and the writer report; [`crate::error::Error::Cancelled`]. Batches written before stay.
-pub fn build_missing(
-    writer: &mut Writer,
-    plans: &[&SkillPlan],
+/// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of [`LibraryWriter::replace`].
+pub fn build(
+    writer: &mut LibraryWriter,
+    settings: &BuildSettings,
+    plans: &[SkillPlan],
+    batch: BatchSize,
     encode: &mut Encode<'_>,
     control: Control<'_>,
-    added: &mut dyn FnMut(&Library, &[SkillMeta]),
-) -> Result<()> {
-    let total = plans.len() as u64;
-    control.report(0, total, "skills");
-    for (i, batch) in plans.chunks(BATCH).enumerate() {
-        control.check()?;
-        let done = (i * BATCH) as u64;
-        // Within a batch, progress follows the tokens.
-        let within = |p: crate::control::Progress| {
-            control.report(done + p.done * batch.len() as u64 / p.total.max(1), total, "skills");
-        };
-        let states = encode(batch, control.with_progress(&within))?;
-        let skills: Vec<SkillMeta> = batch.iter().zip(&states).map(|(plan, state)| plan.meta(state)).collect();
-        writer.append(&skills, &states)?;
-        added(writer.library(), &skills);
-        control.report(done + batch.len() as u64, total, "skills");
+) -> Result<BuildReport> {
+    let mut ids = HashSet::new();
+    if let Some(p) = plans.iter().find(|p| !ids.insert(&p.id)) {
+        return Err(Error::Input(format!("two skills to be built have the id {}", p.id)));
     }
-    Ok(())
+    control.check()?;
+    writer.set_settings(settings)?;
+    let todo = missing(writer.library(), plans);
+    let total = todo.len() as u64;
+    let mut report = BuildReport { present: plans.len() - todo.len(), ..BuildReport::default() };
+    let (mut left, mut bytes_read) = (&todo[..], 0usize);
+    control.report(0, total, "skills");
+    while !left.is_empty() {
+        control.check()?;
+        // Three bytes a token until a batch has told better.
+        let ratio = if report.tokens > 0 { bytes_read as f64 / report.tokens as f64 } else { 3.0 };
+        let n = batch_len(left, plans, batch, ratio);
+        let picks: Vec<&SkillPlan> = left[..n].iter().map(|&i| &plans[i]).collect();
+        let done = report.built as u64;
+        let start = Instant::now();
+        let within = |p: crate::control::Progress| {
+            let skills = (n as u64 * p.done.min(p.total)).checked_div(p.total).unwrap_or(0);
+            control.report(done + skills, total, "skills");
+        };
+        let states = encode(&picks, control.with_progress(&within))?;
+        report.encode_seconds += start.elapsed().as_secs_f64();
+        if states.len() != n {
+            return Err(Error::Mismatch(format!("{n} skills from {} on were to be read, {} states came back", picks[0].id, states.len())));
+        }
+        bytes_read += picks.iter().map(|p| p.bytes()).sum::<usize>();
+        report.tokens += states.iter().map(State::tokens).sum::<u64>();
+        let start = Instant::now();
+        let skills: Vec<(SkillMeta, State)> = picks.iter().zip(states).map(|(p, s)| (p.meta(&s), s)).collect();
+        writer.replace(&skills)?;
+        report.write_seconds += start.elapsed().as_secs_f64();
+        report.built += n;
+        left = &left[n..];
+        control.report(report.built as u64, total, "skills");
+    }
+    Ok(report)
 }
 
-/// The cache folder of a model's library with these settings: `$XDG_CACHE_HOME/state-soup/FINGERPRINT/SETTINGS`.
+/// How many of the plans `left` make a batch: at least one.
+fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_token: f64) -> usize {
+    let (mut tokens, mut n) = (0.0, 0);
+    for &i in left.iter().take(batch.skills.max(1)) {
+        tokens += plans[i].bytes() as f64 / bytes_per_token;
+        if n > 0 && tokens > batch.tokens as f64 {
+            break;
+        }
+        n += 1;
+    }
+    n
+}
+
+/// Where the library of a model and of these settings is kept unless the user says otherwise:
+/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent.
 ///
 /// # Errors
-/// [`crate::error::Error::Library`] if the system names no cache folder.
+/// [`Error::Input`] if the user has no cache folder.
 pub fn cache_dir(fingerprint: &str, settings: &BuildSettings) -> Result<PathBuf> {
-    let base = directories::ProjectDirs::from("", "", "state-soup").map(|dirs| dirs.cache_dir().to_path_buf());
-    let base = base.ok_or_else(|| crate::error::Error::Library("the system names no cache folder; choose one with --library DIR".into()))?;
-    let short = |text: &str| text.chars().take(16).collect::<String>();
-    let settings = blake3::hash(format!("{settings} {:?}", settings.stored_as).as_bytes()).to_hex();
-    Ok(base.join(short(fingerprint)).join(short(&settings)))
+    let none = || {
+        Error::Input(
+            "no cache folder is known (neither XDG_CACHE_HOME nor HOME is set); say where the library is with --library DIR".into(),
+        )
+    };
+    let base = directories::ProjectDirs::from("", "", "state-soup").ok_or_else(none)?;
+    Ok(base.cache_dir().join("libraries").join(folder_name(fingerprint, settings)))
+}
+
+fn folder_name(fingerprint: &str, settings: &BuildSettings) -> String {
+    let BuildSettings { template, shots, sets, seed, test_share } = settings;
+    let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
+    let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    format!("{safe}-{}", &hash[..8])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::library::tests::settings;
+
+    #[test]
+    fn folder_names_differ_by_model_and_by_every_setting() {
+        let base = settings();
+        let mut names = HashSet::from([folder_name("abc", &base), folder_name("abd", &base)]);
+        let changed = [
+            BuildSettings { template: "qa".into(), ..base.clone() },
+            BuildSettings { shots: 16, ..base.clone() },
+            BuildSettings { sets: 4, ..base.clone() },
+            BuildSettings { seed: 1, ..base.clone() },
+            BuildSettings { test_share: 0.3, ..base.clone() },
+        ];
+        names.extend(changed.iter().map(|s| folder_name("abc", s)));
+        assert_eq!(names.len(), 7);
+        assert!(!folder_name("../../etc/passwd", &base).contains(['/', '.']));
+    }
+
+    #[test]
+    fn batches_hold_as_many_tokens_as_asked_for_and_at_least_one_skill() {
+        let plans: Vec<_> = (0..10).map(|i| SkillPlan::examples("t", "f", i, vec!["x".repeat(300)], &settings())).collect();
+        let left: Vec<usize> = (0..10).collect();
+        let size = |tokens, skills| batch_len(&left, &plans, BatchSize { tokens, skills }, 3.0);
+        assert_eq!([size(250, 64), size(300, 64), size(10, 64), size(100_000, 4), size(100_000, 64)], [2, 3, 1, 4, 10]);
+    }
 }

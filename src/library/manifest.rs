@@ -1,108 +1,256 @@
-//! The manifest: what a library holds, and which model made it.
+//! `manifest.json`: what a library holds and which shard holds it.
 
-use super::{BuildSettings, ModelIdentity, SkillMeta};
+use super::disk::Disk;
+use super::types::{BuildSettings, ModelIdentity, SkillMeta, SkillOrigin, StoredType};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-/// The format this program writes and reads.
-pub const VERSION: u32 = 1;
-/// The manifest's file name.
-pub const FILE: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST_TMP: &str = "manifest.json.tmp";
+pub(super) const FORMAT: &str = "state-soup library";
+pub(super) const VERSION: u64 = 1;
 
-/// `manifest.json`.
+/// One shard file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Format version.
-    pub version: u32,
-    /// Whose states these are.
-    pub model: ModelIdentity,
-    /// What the library is to hold.
-    pub settings: BuildSettings,
-    /// Files of states.
-    pub shards: Vec<ShardEntry>,
-    /// Skills.
-    pub skills: Vec<SkillEntry>,
-    /// Deleted skills; their states stay until their shard holds no skill at all, so they can be restored.
-    #[serde(default)]
-    pub deleted: Vec<SkillEntry>,
-}
-
-/// One file of states.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ShardEntry {
-    /// File name in the library's folder.
+pub(super) struct ShardEntry {
+    /// File name, without a folder.
     pub file: String,
-    /// Skills in it.
-    pub rows: usize,
-    /// Its length.
+    /// Length of the file.
     pub bytes: u64,
-    /// BLAKE3 of its content, hexadecimal.
+    /// BLAKE3 of the file, hexadecimal.
     pub blake3: String,
+    /// Skills in it, deleted ones included.
+    pub skills: usize,
+    /// Type of its `ssm` and `conv` tensors.
+    pub dtype: StoredType,
 }
 
-/// One skill and where its state lies.
+/// One skill: what is told about it and where it lies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SkillEntry {
-    /// The skill.
+pub(super) struct SkillEntry {
     #[serde(flatten)]
     pub meta: SkillMeta,
-    /// Its shard's file name.
+    /// File name of its shard.
     pub shard: String,
-    /// Its row there.
-    pub row: usize,
+    /// Its place in the shard's first dimension.
+    pub index: usize,
+    /// When it was deleted (RFC 3339, UTC); absent while it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<String>,
+}
+
+/// A deleted skill whose state compaction has dropped: a build does not bring it back by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Removed {
+    pub id: String,
+    pub origin: SkillOrigin,
+}
+
+/// The whole manifest. Field order is file order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub format: String,
+    pub version: u64,
+    /// Goes up by one at every change.
+    pub generation: u64,
+    /// Number of the next shard file; a number is never used twice.
+    pub next_shard: u64,
+    pub model: ModelIdentity,
+    /// Type new shards are written in.
+    pub dtype: StoredType,
+    /// Settings of the latest build.
+    pub settings: BuildSettings,
+    pub shards: Vec<ShardEntry>,
+    pub skills: Vec<SkillEntry>,
+    #[serde(default)]
+    pub removed: Vec<Removed>,
+}
+
+/// What is read before anything else, so that a newer format is told from a damaged file.
+#[derive(Deserialize)]
+struct Probe {
+    format: Option<String>,
+    version: Option<u64>,
+}
+
+pub(super) fn shard_name(number: u64) -> String {
+    format!("shard-{number:05}.safetensors")
+}
+
+/// Whether a file name is a finished shard's.
+pub(super) fn is_shard(name: &str) -> bool {
+    let number = name.strip_prefix("shard-").and_then(|s| s.strip_suffix(".safetensors"));
+    number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a file name is one this module gives to shards (finished or not) or to an unfinished manifest.
+pub(super) fn is_ours(name: &str) -> bool {
+    name == MANIFEST_TMP || is_shard(name.strip_suffix(".tmp").unwrap_or(name))
 }
 
 impl Manifest {
-    /// An empty one.
-    pub fn new(model: ModelIdentity, settings: BuildSettings) -> Self {
-        Self { version: VERSION, model, settings, shards: Vec::new(), skills: Vec::new(), deleted: Vec::new() }
-    }
-
-    /// The manifest of a folder, or `None` if it has none.
-    ///
-    /// # Errors
-    /// [`Error::Library`] if it cannot be understood or is of another version; [`Error::Io`].
-    pub fn read(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(&path)(e)),
-        };
-        let damaged = |e: serde_json::Error| Error::Library(format!("{} cannot be read: {e}", path.display()));
-        // The version is looked at first: a newer format may have other fields.
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
-        match value.get("version").and_then(serde_json::Value::as_u64) {
-            Some(v) if v == u64::from(VERSION) => serde_json::from_value(value).map(Some).map_err(damaged),
-            Some(v) => {
-                Err(Error::Library(format!("{} has format version {v}; this program reads version {VERSION}", path.display())))
-            }
-            None => Err(Error::Library(format!("{} has no format version", path.display()))),
+    pub fn new(model: &ModelIdentity, settings: &BuildSettings, dtype: StoredType) -> Self {
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            generation: 0,
+            next_shard: 0,
+            model: model.clone(),
+            dtype,
+            settings: settings.clone(),
+            shards: Vec::new(),
+            skills: Vec::new(),
+            removed: Vec::new(),
         }
     }
 
-    /// Refuses states of another model.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] naming what differs.
-    pub fn check_model(&self, model: &ModelIdentity, dir: &Path) -> Result<()> {
-        let differs = if self.model.shape != model.shape {
-            format!("states of {} ({}), but the model `{}` has {}", self.model.name, self.model.shape, model.name, model.shape)
-        } else if self.model.tokenizer_hash != model.tokenizer_hash {
-            format!("states read through the tokenizer of `{}`, which is not that of `{}`", self.model.name, model.name)
-        } else if self.model.fingerprint != model.fingerprint {
-            let short = |f: &str| f.chars().take(12).collect::<String>();
-            format!(
-                "states of `{}` with fingerprint {}…, but `{}` has {}…: other weights make other states",
-                self.model.name,
-                short(&self.model.fingerprint),
-                model.name,
-                short(&model.fingerprint)
-            )
-        } else {
-            return Ok(());
+    /// Reads and checks the manifest of a folder; `None` if there is none.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(MANIFEST);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(&path)(e)),
         };
-        Err(Error::Mismatch(format!("the library in {} holds {differs}; open it with its own model, or choose another --library", dir.display())))
+        let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} can not be read: {e}", path.display()));
+        let probe: Probe = serde_json::from_slice(&text).map_err(damaged)?;
+        if probe.format.as_deref() != Some(FORMAT) {
+            return Err(Error::Library(format!(
+                "{} is not the manifest of a state-soup library (its `format` is not `{FORMAT}`)",
+                path.display()
+            )));
+        }
+        match probe.version {
+            Some(VERSION) => {}
+            Some(v) => {
+                return Err(Error::Library(format!(
+                    "the library {} has format version {v}; this program reads version {VERSION} only",
+                    dir.display()
+                )));
+            }
+            None => return Err(Error::Library(format!("the library manifest {} names no format version", path.display()))),
+        }
+        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
+        manifest.check().map_err(|what| Error::Library(format!("the library manifest {} contradicts itself: {what}", path.display())))?;
+        Ok(Some(manifest))
+    }
+
+    /// A manifest is written in one piece, so what does not fit together was not written by this program.
+    fn check(&self) -> Result<(), String> {
+        let mut shards = HashMap::new();
+        for s in &self.shards {
+            // Also keeps a manifest from pointing at files outside its folder.
+            if !is_shard(&s.file) {
+                return Err(format!("`{}` is not the name of a shard", s.file));
+            }
+            if shards.insert(s.file.as_str(), s.skills).is_some() {
+                return Err(format!("the shard {} is listed twice", s.file));
+            }
+        }
+        let (mut places, mut ids) = (HashSet::new(), HashSet::new());
+        for s in &self.skills {
+            let id = &s.meta.id;
+            match shards.get(s.shard.as_str()) {
+                None => return Err(format!("the skill {id} lies in the shard {}, which is not listed", s.shard)),
+                Some(&n) if s.index >= n => {
+                    return Err(format!("the skill {id} is number {} of the shard {}, which holds {n}", s.index, s.shard));
+                }
+                Some(_) => {}
+            }
+            if !places.insert((s.shard.as_str(), s.index)) {
+                return Err(format!("two skills are number {} of the shard {}", s.index, s.shard));
+            }
+            if s.deleted.is_none() && !ids.insert(id.as_str()) {
+                return Err(format!("two skills have the id {id}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses states of another model.
+    pub fn check_model(&self, dir: &Path, model: &ModelIdentity) -> Result<()> {
+        let (own, dir) = (&self.model, dir.display());
+        let refuse = |what: String| Err(Error::Mismatch(what));
+        if own.shape != model.shape {
+            return refuse(format!(
+                "the library {dir} holds states of {} ({}); the model {} has {}",
+                own.name, own.shape, model.name, model.shape
+            ));
+        }
+        if own.tokenizer_hash != model.tokenizer_hash {
+            let (a, b) = (short(&own.tokenizer_hash), short(&model.tokenizer_hash));
+            return refuse(format!("the library {dir} was built with another tokenizer ({a}) than that of the model {} ({b})", model.name));
+        }
+        if own.fingerprint != model.fingerprint {
+            let (a, b) = (short(&own.fingerprint), short(&model.fingerprint));
+            return refuse(format!(
+                "the library {dir} was built with the model {} (fingerprint {a}), not with {} ({b})",
+                own.name, model.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest beside the old one and puts it in its place.
+    pub fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<()> {
+        let (tmp, path) = (dir.join(MANIFEST_TMP), dir.join(MANIFEST));
+        let mut text =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest can not be written: {e}")))?;
+        text.push(b'\n');
+        let mut file = disk.create(&tmp).map_err(Error::io(&tmp))?;
+        file.write_all(&text).and_then(|()| file.flush()).and_then(|()| file.sync()).map_err(Error::io(&tmp))?;
+        drop(file);
+        disk.rename(&tmp, &path).map_err(Error::io(&path))?;
+        disk.sync_dir(dir).map_err(Error::io(dir))
+    }
+
+    /// The live entry of an id.
+    pub fn live(&mut self, id: &str) -> Option<&mut SkillEntry> {
+        self.skills.iter_mut().find(|s| s.deleted.is_none() && s.meta.id == id)
+    }
+}
+
+/// The files of a folder that have this module's names.
+pub(super) fn own_files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
+        let entry = entry.map_err(Error::io(dir))?;
+        if let Some(name) = entry.file_name().to_str().filter(|n| is_ours(n)) {
+            found.push((name.to_owned(), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The first digits of a hash, enough to tell two apart in a sentence.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_names_are_ours() {
+        for ours in ["shard-00000.safetensors", "shard-123456.safetensors", "shard-00001.safetensors.tmp", "manifest.json.tmp"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for other in [
+            "manifest.json",
+            "lock",
+            "shard-.safetensors",
+            "shard-1.safetensors",
+            "shard-0000x.safetensors",
+            "model.safetensors",
+            "../shard-00000.safetensors",
+        ] {
+            assert!(!is_ours(other), "{other}");
+        }
     }
 }

@@ -1,39 +1,105 @@
-//! Skills on disk: a folder that any program can read, one writer at a time, whole at every instant.
+//! Skills on disk: a folder that is whole at every instant, read through memory maps and ranked in place.
 //!
-//! # The format, version 1
-//! - `manifest.json`: `version` (1); `model` (`name`, `fingerprint`: BLAKE3 of weights, configuration and tokenizer, `tokenizer_hash`, `shape`: `n_layer`,
-//!   `d_inner`, `d_state`, `d_conv`); `settings` (`template`, `shots`, `sets`, `seed`, `test_share`, `stored_as`: `f16` or `f32`); `shards`
-//!   (`file`, `rows`, `bytes`, `blake3`); `skills` and `deleted` (each a [`SkillMeta`] with `shard`, a file name, and `row`).
-//! - `*.safetensors`: shards. Tensors `ssm.L [rows, d_inner · d_state]` and `conv.L [rows, d_inner · (d_conv − 1)]` (oldest input first) for each layer L, in
-//!   f16, or in f32 where a number of the shard is beyond f16's range; `dt_sum [rows, n_layer, d_inner]` in f32, the ΣΔ of the decay sidecar.
-//!   A shard is named after its content and never changed.
-//! - `.lock`: held by the process that writes. Readers need no lock.
+//! - `types`: the values that describe models, skills and rankings.
+//! - `disk`: the operations that change the disk, replaceable by failing ones in tests.
+//! - `manifest`, `shard`: the two kinds of file.
+//! - `store`: [`Library`], for reading; needs no lock. `writer`: [`LibraryWriter`], the one process that may change it.
+//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill.
+//! - `build`: from plans to skills on disk; where libraries are cached.
 //!
-//! A change writes new shards first, then the manifest by rename; files that no manifest names are swept by the next writer.
+//! # Format, version 1
 //!
-//! # Files
-//! - `types`: skills, settings, rankings as plain values.
-//! - [`Library`] (`store`, `shard`, `manifest`): what readers see, memory-mapped.
-//! - [`Writer`] (`writer`, `disk`): the one who changes it.
-//! - `build`: which skills are missing, and how they come in.
-//! - `rank`: comparing a state with every skill.
+//! A library is a folder with these files; any other file in it is ignored and left alone.
+//!
+//! | file | content |
+//! |---|---|
+//! | `manifest.json` | what the library holds; the only file that is ever replaced |
+//! | `shard-NNNNN.safetensors` | states of a batch of skills; never changed once it has this name |
+//! | `lock` | advisory lock (`flock`, whole file) of the writing process, whose id is its content |
+//! | `*.tmp` of the first two | being written, or left by a killed writer |
+//!
+//! ## `manifest.json`
+//!
+//! UTF-8 JSON, an object:
+//!
+//! | key | value |
+//! |---|---|
+//! | `format` | `"state-soup library"` |
+//! | `version` | `1`; a reader refuses any other |
+//! | `generation` | goes up by one at every change |
+//! | `next_shard` | number of the next shard; numbers are never used twice |
+//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` |
+//! | `dtype` | type new shards are meant to have: `"f16"` or `"f32"` |
+//! | `settings` | of the latest build: `template`, `shots`, `sets`, `seed`, `test_share` ([`BuildSettings`]) |
+//! | `shards` | list of `file`, `bytes` (length), `blake3` (of the whole file, hexadecimal), `skills` (how many), `dtype` |
+//! | `skills` | list of [`SkillMeta`]'s keys and `shard` (a `file` above), `index` (its place in the shard), `deleted` (time; absent while the skill lives) |
+//! | `removed` | list of `id`, `origin` of deleted skills whose states are gone (compaction); a build leaves them out |
+//!
+//! Skills are listed in the order they were added; that is the library's order. Ids of living skills are unique.
+//! `origin` has `kind`: `examples` (`set`, `shots`, `seed`, `template`, `text_hash`) or `text` (`text`). Times are RFC 3339, UTC.
+//!
+//! ## Shards
+//!
+//! [Safetensors](https://github.com/huggingface/safetensors): `u64` header length, JSON header, data, all little-endian.
+//! With n the shard's skills and T its type, in this order:
+//!
+//! | tensor | type | shape |
+//! |---|---|---|
+//! | `dt_sum` | F32 | `[n, n_layer, d_inner]`: ΣΔ since the zero state |
+//! | `ssm.0` … `ssm.{n_layer-1}` | T | `[n, d_inner, d_state]`: SSM states of one layer |
+//! | `conv.0` … `conv.{n_layer-1}` | T | `[n, d_inner, d_conv - 1]`: convolution windows of one layer, oldest input first |
+//!
+//! `__metadata__` repeats `format` (`state-soup shard`), `version`, `model`, `tokenizer` and `skills` (a JSON list of ids, in a
+//! string), so that a stray shard can be told; readers do not depend on it.
+//!
+//! Layers come first because a ranking looks at one layer, or a few, of every skill: `ssm.{l}` is one contiguous run of
+//! n·d_inner·d_state entries that is streamed once, and pages of other layers are never touched. Reading one whole skill is then
+//! 2·n_layer + 1 short runs, which is rare and still few. The header is padded with spaces to a multiple of 64 bytes and tensors
+//! follow without gaps (safetensors allows none), so every row begins on a cache line whenever d_inner is a multiple of 32; with
+//! other sizes rows are merely aligned to their type. ΣΔ stays f32: it is 1/16 of the entries, it is multiplied by A before an
+//! exponential, and its sums have no bound that f16 could hold.
+//!
+//! ## Half precision
+//!
+//! With T = F16, entries are rounded to nearest (relative error 2⁻¹¹; below 6·10⁻⁵ the step is 6·10⁻⁸). A skill with an
+//! entry beyond ±65504 is not clipped: it goes to an F32 shard of its own batch, so a library may hold shards of both types.
+//!
+//! ## How it changes
+//!
+//! Writers hold the lock. A shard is written as `shard-NNNNN.safetensors.tmp`, synced, renamed, the folder synced; then the
+//! manifest the same way. So a manifest only ever names whole shards, and a kill at any instant loses at most the batch in
+//! flight; what a killed writer left under names of this format is removed when the next writer opens. A new library begins with
+//! an empty manifest, so shards without a manifest mean a lost one, and are refused rather than cleaned up.
+//! Deleting sets `deleted`; the state can be restored until compaction, which copies the living skills of shards with dead ones into
+//! new shards, names those in a new manifest, and only then unlinks the old files. Readers take no lock: their maps outlive an
+//! unlink, and a reader that finds a shard missing reads the manifest again in case it has just been replaced.
+//!
+//! ## What is refused
+//!
+//! Nothing on disk is changed by a refusal. The whole library: another model, tokenizer or shape, an unknown version, a manifest
+//! that is unreadable or contradicts itself. A shard (its skills are left out, a warning says so, the rest opens): missing, of
+//! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill: NaN or infinity,
+//! found when its state is read, ranked or verified. Hashes are only compared by [`Library::verify`], which reads every byte.
 
 mod build;
 mod disk;
+mod kernel;
 mod manifest;
 mod rank;
 mod shard;
+mod stats;
 mod store;
 mod types;
 mod writer;
 
-pub use build::{Encode, SkillPlan, build_missing, cache_dir, missing};
+pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
+pub use disk::{Disk, DiskFile, RealDisk};
+pub use shard::LayerView;
 pub use store::Library;
-pub use crate::model::ModelIdentity;
 pub use types::{
-    BuildSettings, Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredAs,
+    BuildSettings, Metric, ModelIdentity, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredType,
 };
-pub use writer::Writer;
+pub use writer::{LibraryWriter, NewLibrary, Wait};
 
 #[cfg(test)]
 mod tests;

@@ -1,175 +1,360 @@
-//! One shard: the states of a few skills in a memory-mapped safetensors file.
-//!
-//! Tensors: for each layer `ssm.{l} [n, d_inner * d_state]` and `conv.{l} [n, d_inner * (d_conv - 1)]` in f16 or f32, and `dt_sum [n, n_layer,
-//! d_inner]` in f32. One layer of all skills is one stretch of memory, because that is what a ranking reads.
+//! One shard: a batch of states in a safetensors file, written in one pass and read through a memory map.
 
-use super::StoredAs;
+use super::disk::{Disk, DiskFile};
+use super::manifest::{ShardEntry, VERSION};
+use super::types::{ModelIdentity, Part, SkillMeta, StoredType};
 use crate::error::{Error, Result};
-use crate::library::Part;
-use crate::model::{dot_rows, widen_into};
 use crate::state::{State, StateShape};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
 use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-/// An open shard.
-pub struct Shard {
-    map: Mmap,
-    shape: StateShape,
-    rows: usize,
-    ssm: Vec<Slot>,
-    conv: Vec<Slot>,
-    dt_sum: Slot,
-}
+// Safetensors are little-endian, and the map is read as it lies.
+const _: () = assert!(cfg!(target_endian = "little"), "a library can only be mapped on a little-endian machine");
 
-/// Where a tensor lies in the file.
-#[derive(Clone)]
-struct Slot {
-    bytes: Range<usize>,
-    half: bool,
-}
+/// Tensors start at multiples of this where the state's sizes allow it: a cache line, and the widest vector register.
+const ALIGN: usize = 64;
 
-/// Rows of one tensor, in the precision they are stored in.
-pub enum RowsOf<'a> {
-    /// IEEE half precision.
+/// The largest magnitude half precision holds.
+const F16_MAX: f32 = 65504.0;
+
+/// Entries of one or several states as they are stored, not copied.
+#[derive(Clone, Copy, Debug)]
+pub enum LayerView<'a> {
+    /// Half precision.
     F16(&'a [f16]),
-    /// 32-bit floats.
+    /// Single precision.
     F32(&'a [f32]),
 }
 
-impl Shard {
-    /// Opens and checks a shard: its header, and every tensor's shape and place. The numbers themselves are checked when they are read.
+impl LayerView<'_> {
+    /// Entries.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F16(x) => x.len(),
+            Self::F32(x) => x.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of the entries.
     ///
-    /// # Errors
-    /// [`Error::Library`] naming the file and what is wrong; [`Error::Io`].
-    pub fn open(path: &Path, shape: StateShape, rows: usize) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        // SAFETY: shards are never changed in place (new ones are written beside and renamed), so the map stays what it is.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-        let damaged = |why: String| Error::Library(format!("{} is damaged: {why}", path.display()));
-        let tensors = SafeTensors::deserialize(&map).map_err(|e| damaged(format!("{e}; the file may be cut short")))?;
-        let slot = |name: &str, want: &[usize]| {
-            let view = tensors.tensor(name).map_err(|_| damaged(format!("the tensor `{name}` is missing")))?;
-            if view.shape() != want {
-                return Err(damaged(format!("the tensor `{name}` has shape {:?} instead of {want:?}", view.shape())));
+    /// # Panics
+    /// If the range is not within [`Self::len`].
+    #[must_use]
+    pub fn slice(self, range: Range<usize>) -> Self {
+        match self {
+            Self::F16(x) => Self::F16(&x[range]),
+            Self::F32(x) => Self::F32(&x[range]),
+        }
+    }
+
+    /// Copies the entries as f32.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn copy_to(&self, out: &mut [f32]) {
+        match self {
+            Self::F16(x) => x.convert_to_f32_slice(out),
+            Self::F32(x) => out.copy_from_slice(x),
+        }
+    }
+
+    /// The entries as f32.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.len()];
+        self.copy_to(&mut out);
+        out
+    }
+}
+
+/// Entries of one skill in one layer.
+pub(super) fn part_len(shape: &StateShape, part: Part) -> usize {
+    match part {
+        Part::Ssm => shape.ssm_len(),
+        Part::Conv => shape.conv_len(),
+    }
+}
+
+/// Whether half precision holds every entry of the state (its SSM state and window; ΣΔ is always kept in f32).
+pub(super) fn fits_f16(state: &State) -> bool {
+    state.ssm().iter().chain(state.conv()).all(|v| v.abs() <= F16_MAX)
+}
+
+/// Name, type and shape of every tensor of a shard, in file order.
+fn layout(shape: &StateShape, dtype: StoredType, n: usize) -> Vec<(String, StoredType, [usize; 3])> {
+    let mut tensors = vec![("dt_sum".to_owned(), StoredType::F32, [n, shape.n_layer, shape.d_inner])];
+    tensors.extend((0..shape.n_layer).map(|l| (format!("ssm.{l}"), dtype, [n, shape.d_inner, shape.d_state])));
+    tensors.extend((0..shape.n_layer).map(|l| (format!("conv.{l}"), dtype, [n, shape.d_inner, shape.d_conv - 1])));
+    tensors
+}
+
+fn dtype_name(dtype: StoredType) -> &'static str {
+    match dtype {
+        StoredType::F16 => "F16",
+        StoredType::F32 => "F32",
+    }
+}
+
+/// The safetensors header, padded with spaces so that the data begins at a multiple of [`ALIGN`].
+fn header(model: &ModelIdentity, dtype: StoredType, skills: &[(&SkillMeta, &State)]) -> Vec<u8> {
+    let ids: Vec<&str> = skills.iter().map(|(m, _)| m.id.as_str()).collect();
+    let mut head = Map::new();
+    let about = json!({"format": "state-soup shard", "version": VERSION.to_string(), "model": model.fingerprint,
+        "tokenizer": model.tokenizer_hash, "skills": json!(ids).to_string()});
+    head.insert("__metadata__".into(), about);
+    let mut at = 0;
+    for (name, dtype, dims) in layout(&model.shape, dtype, skills.len()) {
+        let end = at + dims.iter().product::<usize>() * dtype.size();
+        head.insert(name, json!({"dtype": dtype_name(dtype), "shape": dims, "data_offsets": [at, end]}));
+        at = end;
+    }
+    let mut text = Value::Object(head).to_string().into_bytes();
+    let padded = (8 + text.len()).next_multiple_of(ALIGN) - 8;
+    text.resize(padded, b' ');
+    let mut out = (text.len() as u64).to_le_bytes().to_vec();
+    out.append(&mut text);
+    out
+}
+
+/// Counts and hashes what goes through to the file.
+struct Hashing {
+    file: Box<dyn DiskFile>,
+    hash: blake3::Hasher,
+    bytes: u64,
+    buffer: Vec<u8>,
+}
+
+impl Hashing {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+
+    fn put_floats(&mut self, values: &[f32], dtype: StoredType) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        match dtype {
+            StoredType::F32 => buffer.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+            StoredType::F16 => {
+                let mut halves = vec![f16::ZERO; values.len()];
+                halves.convert_from_f32_slice(values);
+                buffer.extend(halves.iter().flat_map(|v| v.to_le_bytes()));
             }
-            let (half, align) = match view.dtype() {
-                Dtype::F16 => (true, 2),
-                Dtype::F32 => (false, 4),
-                other => return Err(damaged(format!("the tensor `{name}` has type {other:?}"))),
+        }
+        let done = self.put(&buffer);
+        self.buffer = buffer;
+        done
+    }
+}
+
+/// Writes a batch of states as `file` in `dir`: to a temporary name, synced, renamed, folder synced.
+pub(super) fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    file: &str,
+    model: &ModelIdentity,
+    dtype: StoredType,
+    skills: &[(&SkillMeta, &State)],
+) -> Result<ShardEntry> {
+    let (tmp, path) = (dir.join(format!("{file}.tmp")), dir.join(file));
+    let out = disk.create(&tmp).map_err(Error::io(&tmp))?;
+    let mut out = Hashing { file: out, hash: blake3::Hasher::new(), bytes: 0, buffer: Vec::new() };
+    write_all(&mut out, model, dtype, skills).and_then(|()| out.file.flush()).and_then(|()| out.file.sync()).map_err(Error::io(&tmp))?;
+    let (bytes, blake3) = (out.bytes, out.hash.finalize().to_hex().to_string());
+    drop(out);
+    disk.rename(&tmp, &path).map_err(Error::io(&path))?;
+    disk.sync_dir(dir).map_err(Error::io(dir))?;
+    Ok(ShardEntry { file: file.to_owned(), bytes, blake3, skills: skills.len(), dtype })
+}
+
+fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills: &[(&SkillMeta, &State)]) -> io::Result<()> {
+    out.put(&header(model, dtype, skills))?;
+    for (_, s) in skills {
+        out.put_floats(s.dt_sum(), StoredType::F32)?;
+    }
+    for l in 0..model.shape.n_layer {
+        for (_, s) in skills {
+            out.put_floats(s.ssm_layer(l), dtype)?;
+        }
+    }
+    for l in 0..model.shape.n_layer {
+        for (_, s) in skills {
+            out.put_floats(s.conv_layer(l), dtype)?;
+        }
+    }
+    Ok(())
+}
+
+/// An open shard.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub entry: ShardEntry,
+    path: PathBuf,
+    shape: StateShape,
+    map: Mmap,
+    /// Where each tensor lies in the map, in [`layout`]'s order.
+    tensors: Vec<Range<usize>>,
+    /// Euclidean norms of its skills, by part and layer, once they were asked for.
+    norms: Vec<OnceLock<Vec<f64>>>,
+}
+
+impl Shard {
+    /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor. The error is a
+    /// sentence for the list of warnings.
+    pub fn open(dir: &Path, entry: &ShardEntry, shape: StateShape) -> Result<Self, String> {
+        let path = dir.join(&entry.file);
+        let say = |what: String| format!("the shard {} {what}", path.display());
+        let file = File::open(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => say("is missing".into()),
+            _ => say(format!("can not be opened: {e}")),
+        })?;
+        let length = file.metadata().map_err(|e| say(format!("can not be examined: {e}")))?.len();
+        if length != entry.bytes {
+            return Err(say(format!("is {length} bytes long, the manifest says {}", entry.bytes)));
+        }
+        // SAFETY: shards are never changed in place by this program: they come into being by rename and go by unlink,
+        // which leaves an existing map whole. A foreign program that truncates one under our feet is out of reach.
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("can not be mapped: {e}")))?;
+        let (head, metadata) = SafeTensors::read_metadata(&map).map_err(|e| say(format!("is not a whole safetensors file: {e}")))?;
+        let mut tensors = Vec::new();
+        for (name, dtype, dims) in layout(&shape, entry.dtype, entry.skills) {
+            let info = metadata.info(&name).ok_or_else(|| say(format!("has no tensor `{name}`")))?;
+            let want = match dtype {
+                StoredType::F16 => Dtype::F16,
+                StoredType::F32 => Dtype::F32,
             };
-            let from = view.data().as_ptr() as usize - map.as_ptr() as usize;
-            if from % align != 0 {
-                return Err(damaged(format!("the tensor `{name}` is not aligned")));
+            if info.dtype != want || info.shape != dims {
+                let found = format!("{:?} {:?}", info.dtype, info.shape);
+                return Err(say(format!("holds `{name}` as {found}; the model and the manifest need {want:?} {dims:?}")));
             }
-            Ok(Slot { bytes: from..from + view.data().len(), half })
+            let range = 8 + head + info.data_offsets.0..8 + head + info.data_offsets.1;
+            if range.start % dtype.size() != 0 {
+                return Err(say(format!("holds `{name}` at byte {}, which is not a multiple of {}", range.start, dtype.size())));
+            }
+            tensors.push(range);
+        }
+        let norms = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
+        Ok(Self { entry: entry.clone(), path, shape, map, tensors, norms })
+    }
+
+    /// All its skills in one layer, `[n, entries]`.
+    pub fn layer(&self, part: Part, layer: usize) -> LayerView<'_> {
+        let tensor = match part {
+            Part::Ssm => 1 + layer,
+            Part::Conv => 1 + self.shape.n_layer + layer,
         };
-        let layers = |name: &str, len: usize| (0..shape.n_layer).map(|l| slot(&format!("{name}.{l}"), &[rows, len])).collect::<Result<Vec<_>>>();
-        let (ssm, conv) = (layers("ssm", shape.ssm_len())?, layers("conv", shape.conv_len())?);
-        let dt_sum = slot("dt_sum", &[rows, shape.n_layer, shape.d_inner])?;
-        if dt_sum.half {
-            return Err(damaged("the tensor `dt_sum` must be f32".into()));
-        }
-        Ok(Self { map, shape, rows, ssm, conv, dt_sum })
-    }
-
-    /// Skills in it.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The whole file.
-    pub fn bytes(&self) -> &[u8] {
-        &self.map
-    }
-
-    fn slice(&self, slot: &Slot) -> RowsOf<'_> {
-        let bytes = &self.map[slot.bytes.clone()];
-        if slot.half {
-            // SAFETY: the range was checked to be aligned for f16 and any bits are an f16.
-            RowsOf::F16(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / 2) })
-        } else {
-            // SAFETY: the range was checked to be aligned for f32 and any bits are an f32.
-            RowsOf::F32(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / 4) })
+        let bytes = &self.map[self.tensors[tensor].clone()];
+        match self.entry.dtype {
+            StoredType::F16 => LayerView::F16(cast(bytes)),
+            StoredType::F32 => LayerView::F32(cast(bytes)),
         }
     }
 
-    /// One layer of all skills, `[rows, len]`.
-    pub fn layer(&self, part: Part, layer: usize) -> RowsOf<'_> {
-        self.slice(match part {
-            Part::Ssm => &self.ssm[layer],
-            Part::Conv => &self.conv[layer],
+    /// One skill in one layer.
+    pub fn row(&self, part: Part, layer: usize, index: usize) -> LayerView<'_> {
+        let n = part_len(&self.shape, part);
+        self.layer(part, layer).slice(index * n..(index + 1) * n)
+    }
+
+    /// Euclidean norms of its skills in one layer; NaN for a state that holds NaN or infinity. Summed in f64, where no
+    /// finite f32 overflows, and kept: a shard never changes.
+    pub fn norms(&self, part: Part, layer: usize) -> &[f64] {
+        let at = if part == Part::Ssm { layer } else { self.shape.n_layer + layer };
+        self.norms[at].get_or_init(|| {
+            let mut row = vec![0.0f32; part_len(&self.shape, part)];
+            let norm = |i| {
+                self.row(part, layer, i).copy_to(&mut row);
+                let sum = sum_of_squares(row.iter().map(|&v| f64::from(v)));
+                if sum.is_finite() { sum.sqrt() } else { f64::NAN }
+            };
+            (0..self.entry.skills).map(norm).collect()
         })
     }
 
-    /// One whole state.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`] if a number is not finite.
-    pub fn state(&self, row: usize, tokens: u64) -> Result<State> {
-        let gather = |slots: &[Slot], len: usize| {
-            let mut all = vec![0.0; slots.len() * len];
-            for (slot, out) in slots.iter().zip(all.chunks_exact_mut(len)) {
-                self.slice(slot).read_row(row, out);
+    /// The first part and layer in which a skill was found to hold NaN or infinity, among the norms asked for so far.
+    pub fn found_damaged(&self, index: usize) -> Option<(Part, usize)> {
+        let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
+        let layers = self.shape.n_layer;
+        Some(if at < layers { (Part::Ssm, at) } else { (Part::Conv, at - layers) })
+    }
+
+    /// One skill, whole.
+    pub fn state(&self, index: usize, tokens: u64) -> Result<State> {
+        let shape = self.shape;
+        let gather = |part| {
+            let n = part_len(&shape, part);
+            let mut all = vec![0.0f32; shape.n_layer * n];
+            for (l, out) in all.chunks_exact_mut(n.max(1)).enumerate() {
+                self.row(part, l, index).copy_to(out);
             }
             all
         };
-        let n = self.shape.n_layer * self.shape.d_inner;
-        let (ssm, conv) = (gather(&self.ssm, self.shape.ssm_len()), gather(&self.conv, self.shape.conv_len()));
-        State::new(self.shape, ssm, conv, gather(std::slice::from_ref(&self.dt_sum), n), tokens)
+        let n = shape.n_layer * shape.d_inner;
+        let dt_sum = cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n].to_vec();
+        State::new(shape, gather(Part::Ssm), gather(Part::Conv), dt_sum, tokens)
+            .map_err(|e| Error::Library(format!("number {index} of the shard {} is damaged: {e}", self.path.display())))
+    }
+
+    /// Reads the whole file and compares its hash with the manifest's.
+    pub fn hash_is_right(&self) -> bool {
+        blake3::hash(&self.map).to_hex().as_str() == self.entry.blake3
     }
 }
 
-impl RowsOf<'_> {
-    /// One row, widened.
-    pub fn read_row(&self, row: usize, out: &mut [f32]) {
-        let at = row * out.len()..(row + 1) * out.len();
-        match self {
-            Self::F16(rows) => widen_into(&rows[at], out),
-            Self::F32(rows) => out.copy_from_slice(&rows[at]),
-        }
+/// Σ v² in eight interleaved sums: one sum would wait for each addition.
+pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sums = [0.0; 8];
+    for (i, v) in values.enumerate() {
+        sums[i % 8] += v * v;
     }
-
-    /// The dot product of a vector with every row.
-    pub fn dot(&self, vector: &[f32], out: &mut [f32]) {
-        match self {
-            Self::F16(rows) => dot_rows(vector, rows, out),
-            Self::F32(rows) => dot_rows(vector, rows, out),
-        }
-    }
+    sums.iter().sum()
 }
 
-/// The bytes of a shard with these states.
-///
-/// # Errors
-/// [`Error::Library`] if they cannot be laid out.
-pub fn encode(states: &[State], stored_as: StoredAs) -> Result<Vec<u8>> {
-    let Some(shape) = states.first().map(State::shape) else {
-        return Err(Error::Library("a shard needs at least one state".into()));
-    };
-    let fits = states.iter().all(|s| s.ssm().iter().chain(s.conv()).all(|v| v.abs() <= f16::MAX.to_f32()));
-    let half = stored_as == StoredAs::F16 && fits;
-    let pack = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
-        if half { values.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect() } else { values.flat_map(f32::to_le_bytes).collect() }
-    };
-    let dtype = if half { Dtype::F16 } else { Dtype::F32 };
-    let n = states.len();
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for l in 0..shape.n_layer {
-        let ssm = pack(&mut states.iter().flat_map(|s| s.ssm_layer(l)).copied());
-        let conv = pack(&mut states.iter().flat_map(|s| s.conv_layer(l)).copied());
-        tensors.push((format!("ssm.{l}"), dtype, vec![n, shape.ssm_len()], ssm));
-        tensors.push((format!("conv.{l}"), dtype, vec![n, shape.conv_len()], conv));
+/// Types for which every bit pattern is a value.
+trait Plain: Copy {}
+impl Plain for f16 {}
+impl Plain for f32 {}
+
+/// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so nothing is cut off.
+fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
+    // SAFETY: every bit pattern is a valid f16 and f32, and `align_to` hands out aligned, whole elements only.
+    let (before, values, after) = unsafe { bytes.align_to::<T>() };
+    debug_assert!(before.is_empty() && after.is_empty());
+    values
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_padded_and_data_begins_on_a_cache_line() {
+        let shape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
+        let model = ModelIdentity { name: "m".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), shape };
+        let state = State::zeros(shape);
+        let meta = crate::library::tests::meta("a/0");
+        let head = header(&model, StoredType::F16, &[(&meta, &state), (&meta, &state)]);
+        assert_eq!(head.len() % ALIGN, 0);
+        assert_eq!(u64::from_le_bytes(head[..8].try_into().unwrap()) as usize, head.len() - 8);
+        let value: Value = serde_json::from_slice(&head[8..]).unwrap();
+        assert_eq!(value["ssm.2"]["shape"], json!([2, 32, 16]));
+        let start = |name: &str| value[name]["data_offsets"][0].as_u64().unwrap() as usize;
+        for name in ["dt_sum", "ssm.0", "ssm.1", "ssm.2", "conv.0", "conv.1"] {
+            assert_eq!(start(name) % ALIGN, 0, "{name}");
+        }
     }
-    let dt: Vec<u8> = states.iter().flat_map(State::dt_sum).flat_map(|v| v.to_le_bytes()).collect();
-    tensors.push(("dt_sum".into(), Dtype::F32, vec![n, shape.n_layer, shape.d_inner], dt));
-    let wrong = |e: &dyn std::fmt::Display| Error::Library(format!("a shard cannot be laid out: {e}"));
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, dtype, shape, data) in &tensors {
-        views.push((name, TensorView::new(*dtype, shape.clone(), data).map_err(|e| wrong(&e))?));
-    }
-    safetensors::serialize(views, None).map_err(|e| wrong(&e))
 }

@@ -1,219 +1,287 @@
-//! A library as its readers see it: immutable, cheap to clone, memory-mapped.
+//! Reading a library.
 
-use super::manifest::Manifest;
-use super::rank::Statistics;
-use super::shard::Shard;
-use super::{BuildSettings, ModelIdentity, Part, SkillMeta};
+use super::manifest::{Manifest, SkillEntry};
+use super::shard::{LayerView, Shard, part_len};
+use super::stats::ZStats;
+use super::types::{BuildSettings, ModelIdentity, Part, SkillMeta, SkillOrigin, StoredType};
+use super::writer::{LibraryWriter, NewLibrary, Wait};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::state::{State, StateShape};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// Skills and their states. A change on disk makes a new `Library`; this one stays what it was.
-#[derive(Clone)]
+/// Open shards by file name.
+pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
+
+/// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and never changes the disk.
+#[derive(Debug)]
 pub struct Library {
     dir: PathBuf,
-    pub(super) shape: StateShape,
-    settings: Option<BuildSettings>,
-    pub(super) shards: Vec<Arc<Shard>>,
-    hashes: Vec<(String, String)>,
-    skills: Arc<[SkillMeta]>,
-    /// Shard and row of each skill.
-    pub(super) places: Arc<[(usize, usize)]>,
-    deleted: Arc<[String]>,
-    bytes: u64,
-    pub(super) statistics: Arc<Statistics>,
+    pub(super) manifest: Manifest,
+    pub(super) shards: Shards,
+    skills: Vec<SkillMeta>,
+    /// Where each of `skills` lies.
+    pub(super) places: Vec<(Arc<Shard>, usize)>,
+    by_id: HashMap<String, usize>,
+    /// Means and deviations over the skills, by part and layer, once asked for.
+    pub(super) z: Vec<OnceLock<ZStats>>,
+    left_out: Vec<String>,
 }
 
 impl Library {
-    /// Opens the library of a folder; a folder without one is an empty library. Damaged shards are left out, each with a sentence.
-    /// Nothing on disk is changed.
+    /// Opens the library in `dir` for states of `model`. The second value are sentences about damaged shards that were left
+    /// out with their skills.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for another model's library, [`Error::Library`] for a manifest that cannot be understood, [`Error::Io`].
-    pub fn open_or_empty(dir: &Path, model: &ModelIdentity) -> Result<(Self, Vec<String>)> {
-        match Manifest::read(dir)? {
-            Some(manifest) => {
-                manifest.check_model(model, dir)?;
-                Ok(Self::from_manifest(dir, &manifest, &[]))
+    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown version; [`Error::Mismatch`] if
+    /// it was built with another model or tokenizer; [`Error::Io`].
+    pub fn open(dir: &Path, model: &ModelIdentity) -> Result<(Self, Vec<String>)> {
+        let none = || Error::Library(format!("there is no library in {} (no manifest.json)", dir.display()));
+        let library = Self::load(dir, model, &Shards::new())?.ok_or_else(none)?;
+        let warnings = library.left_out.clone();
+        Ok((library, warnings))
+    }
+
+    /// Opens the library in `dir`, making an empty one if there is none.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] and [`LibraryWriter::open`].
+    pub fn create_or_open(dir: &Path, new: &NewLibrary<'_>, control: Control<'_>) -> Result<(Self, Vec<String>)> {
+        if !Self::exists(dir) {
+            drop(LibraryWriter::open(dir, new, Wait::Until(control))?);
+        }
+        Self::open(dir, new.model)
+    }
+
+    /// Whether `dir` holds a library (or what is left of one: a manifest).
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(super::manifest::MANIFEST).exists()
+    }
+
+    /// The library as it is on disk now; maps and norms of shards that are still there are shared with this one.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn reopened(&self) -> Result<Self> {
+        let gone = || Error::Library(format!("the library {} has lost its manifest.json", self.dir.display()));
+        Self::load(&self.dir, &self.manifest.model, &self.shards)?.ok_or_else(gone)
+    }
+
+    /// Takes in what a writer has changed since; maps and norms of shards that are still there are kept. Returns whether
+    /// anything changed.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; the library then stays as it was.
+    pub fn refresh(&mut self) -> Result<bool> {
+        let new = self.reopened()?;
+        let changed = new.manifest != self.manifest;
+        if changed {
+            *self = new;
+        }
+        Ok(changed)
+    }
+
+    /// Reads the manifest and opens its shards, anew if a writer replaced it between the two; `None` without a manifest.
+    pub(super) fn load(dir: &Path, model: &ModelIdentity, reuse: &Shards) -> Result<Option<Self>> {
+        let Some(mut manifest) = Manifest::read(dir)? else { return Ok(None) };
+        loop {
+            manifest.check_model(dir, model)?;
+            let generation = manifest.generation;
+            let library = Self::assemble(dir, manifest, reuse);
+            if library.left_out.is_empty() {
+                return Ok(Some(library));
             }
-            None => Ok((Self::empty(dir, model.shape), Vec::new())),
+            match Manifest::read(dir)? {
+                // A compaction came between: its shards were not missing, they were replaced.
+                Some(newer) if newer.generation != generation => manifest = newer,
+                _ => return Ok(Some(library)),
+            }
         }
     }
 
-    fn empty(dir: &Path, shape: StateShape) -> Self {
-        Self {
-            dir: dir.to_path_buf(),
-            shape,
-            settings: None,
-            shards: Vec::new(),
-            hashes: Vec::new(),
-            skills: Arc::new([]),
-            places: Arc::new([]),
-            deleted: Arc::new([]),
-            bytes: 0,
-            statistics: Arc::default(),
-        }
-    }
-
-    /// The library a manifest describes; shards that `known` has open already are not opened again.
-    pub(super) fn from_manifest(dir: &Path, manifest: &Manifest, known: &[(String, Arc<Shard>)]) -> (Self, Vec<String>) {
-        let mut library = Self::empty(dir, manifest.model.shape);
-        library.settings = Some(manifest.settings.clone());
-        library.deleted = manifest.deleted.iter().map(|d| d.meta.id.clone()).collect();
-        let mut warnings = Vec::new();
-        let mut index = HashMap::new();
+    pub(super) fn assemble(dir: &Path, manifest: Manifest, reuse: &Shards) -> Self {
+        let shape = manifest.model.shape;
+        let (mut shards, mut left_out) = (Shards::new(), Vec::new());
         for entry in &manifest.shards {
-            let open = match known.iter().find(|(file, _)| *file == entry.file) {
-                Some((_, shard)) => Ok(Arc::clone(shard)),
-                None => open_shard(dir, &entry.file, manifest.model.shape, entry.rows, entry.bytes).map(Arc::new),
-            };
-            match open {
+            let known = reuse.get(&entry.file).filter(|s| s.entry == *entry);
+            match known.map_or_else(|| Shard::open(dir, entry, shape).map(Arc::new), |s| Ok(Arc::clone(s))) {
                 Ok(shard) => {
-                    index.insert(entry.file.as_str(), library.shards.len());
-                    library.shards.push(shard);
-                    library.hashes.push((entry.file.clone(), entry.blake3.clone()));
-                    library.bytes += entry.bytes;
+                    shards.insert(entry.file.clone(), shard);
                 }
-                Err(error) => {
-                    let lost = manifest.skills.iter().filter(|s| s.shard == entry.file).count();
-                    warnings.push(format!("{error} ({lost} skills are left out; build again to replace them)"));
+                Err(what) => {
+                    let lost: Vec<&str> = live(&manifest).filter(|s| s.shard == entry.file).map(|s| s.meta.id.as_str()).collect();
+                    left_out.extend((!lost.is_empty()).then(|| format!("{what}; left out: {}", list(&lost))));
                 }
             }
         }
-        let found = manifest.skills.iter().filter_map(|s| {
-            let shard = *index.get(s.shard.as_str())?;
-            (s.row < library.shards[shard].rows()).then(|| (s.meta.clone(), (shard, s.row)))
-        });
-        let (skills, places): (Vec<_>, Vec<_>) = found.unzip();
-        library.skills = skills.into();
-        library.places = places.into();
-        (library, warnings)
+        let (mut skills, mut places, mut by_id) = (Vec::new(), Vec::new(), HashMap::new());
+        for s in live(&manifest) {
+            if let Some(shard) = shards.get(&s.shard) {
+                by_id.insert(s.meta.id.clone(), skills.len());
+                skills.push(s.meta.clone());
+                places.push((Arc::clone(shard), s.index));
+            }
+        }
+        let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
+        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, left_out }
     }
 
-    /// The open shards by file name.
-    pub(super) fn open_shards(&self) -> Vec<(String, Arc<Shard>)> {
-        self.hashes.iter().map(|(file, _)| file.clone()).zip(self.shards.iter().map(Arc::clone)).collect()
-    }
-
-    /// Its folder.
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// What it was built to hold; `None` for an empty one that was never written.
-    pub fn settings(&self) -> Option<&BuildSettings> {
-        self.settings.as_ref()
+    /// The model whose states these are.
+    pub fn model(&self) -> &ModelIdentity {
+        &self.manifest.model
     }
 
-    /// Its skills.
+    /// Sizes of a state.
+    pub fn shape(&self) -> StateShape {
+        self.manifest.model.shape
+    }
+
+    /// Settings of the latest build.
+    pub fn settings(&self) -> &BuildSettings {
+        &self.manifest.settings
+    }
+
+    /// The type new skills are stored in.
+    pub fn dtype(&self) -> StoredType {
+        self.manifest.dtype
+    }
+
+    /// Goes up by one at every change of the library.
+    pub fn generation(&self) -> u64 {
+        self.manifest.generation
+    }
+
+    /// Bytes of all shards, deleted skills included.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.shards.iter().map(|s| s.bytes).sum()
+    }
+
+    /// The living, readable skills, in the order they were added.
     pub fn skills(&self) -> &[SkillMeta] {
         &self.skills
     }
 
-    /// Ids of deleted skills that can be restored.
-    pub fn deleted(&self) -> &[String] {
-        &self.deleted
+    /// Skills.
+    pub fn len(&self) -> usize {
+        self.skills.len()
     }
 
-    /// Bytes of all shards.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.skills.is_empty()
     }
 
-    /// The index of a skill.
+    /// The place of a skill in [`Self::skills`].
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Deleted skills that can still be restored, in the order they were added.
+    pub fn deleted(&self) -> impl Iterator<Item = &SkillMeta> {
+        self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
+    }
+
+    /// Origins of skills that were deleted, and are not to be built again by themselves: `(id, origin)`.
+    pub(super) fn unwanted(&self) -> impl Iterator<Item = (&str, &SkillOrigin)> {
+        let deleted = self.manifest.skills.iter().filter(|s| s.deleted.is_some()).map(|s| (s.meta.id.as_str(), &s.meta.origin));
+        deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
+    }
+
+    /// One skill's state, as f32.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is none of that id, with the likeliest one meant.
-    pub fn find(&self, id: &str) -> Result<usize> {
-        self.skills.iter().position(|s| s.id == id).ok_or_else(|| {
-            let near = self.skills.iter().min_by_key(|s| distance(&s.id, id)).filter(|s| distance(&s.id, id) <= id.len() / 2);
-            let hint = near.map_or_else(String::new, |s| format!("; did you mean `{}`?", s.id));
-            Error::Input(format!("the library has no skill `{id}`{hint}"))
-        })
+    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity.
+    pub fn state(&self, i: usize) -> Result<State> {
+        let (Some((shard, index)), Some(meta)) = (self.places.get(i), self.skills.get(i)) else {
+            return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
+        };
+        shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
     }
 
-    /// A skill's state.
+    /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
     ///
-    /// # Errors
-    /// [`Error::Library`] naming skill and file if a number in it is not finite.
-    pub fn state(&self, index: usize) -> Result<State> {
-        let (shard, row) = self.places[index];
-        self.shards[shard].state(row, self.skills[index].tokens).map_err(|e| {
-            Error::Library(format!("the skill `{}` in {} is damaged: {e}", self.skills[index].id, self.dir.join(&self.hashes[shard].0).display()))
-        })
+    /// # Panics
+    /// If there is no such skill or layer.
+    pub fn row(&self, i: usize, part: Part, layer: usize) -> LayerView<'_> {
+        let (shard, index) = &self.places[i];
+        shard.row(part, layer, *index)
     }
 
-    /// One layer of a skill's state, flattened.
+    /// All skills in one layer as f32, `[skills, entries]`.
     ///
-    /// # Errors
-    /// [`Error::Library`] naming the skill if a number in it is not finite.
-    pub fn layer(&self, index: usize, layer: usize, part: Part) -> Result<Vec<f32>> {
-        let mut values = vec![0.0; self.layer_len(part)];
-        let (shard, row) = self.places[index];
-        self.shards[shard].layer(part, layer).read_row(row, &mut values);
-        match values.iter().all(|v| v.is_finite()) {
-            true => Ok(values),
-            false => Err(Error::Library(format!("the skill `{}` holds a number that is not finite in layer {layer}", self.skills[index].id))),
+    /// # Panics
+    /// If there is no such layer.
+    pub fn matrix(&self, part: Part, layer: usize) -> Vec<f32> {
+        let n = part_len(&self.shape(), part);
+        let mut all = vec![0.0; self.len() * n];
+        for (i, out) in all.chunks_exact_mut(n.max(1)).enumerate() {
+            self.row(i, part, layer).copy_to(out);
         }
+        all
     }
 
-    pub(super) fn layer_len(&self, part: Part) -> usize {
-        match part {
-            Part::Ssm => self.shape.ssm_len(),
-            Part::Conv => self.shape.conv_len(),
+    /// Sentences about what is damaged: shards left out at opening, and states found since to hold NaN or infinity.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut all = self.left_out.clone();
+        for (meta, (shard, index)) in self.skills.iter().zip(&self.places) {
+            if let Some((part, layer)) = shard.found_damaged(*index) {
+                let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
+                let file = &shard.entry.file;
+                all.push(format!(
+                    "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
+                    meta.id
+                ));
+            }
         }
+        all
     }
 
-    /// Reads every shard and says which do not match the manifest or hold numbers that are not finite.
+    /// Reads every byte: shards against their hashes, states against NaN and infinity. Returns a sentence for each fault,
+    /// those found at opening included. Reports progress in bytes.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
     pub fn verify(&self, control: Control<'_>) -> Result<Vec<String>> {
-        let mut damage = Vec::new();
-        for (i, ((file, hash), shard)) in self.hashes.iter().zip(&self.shards).enumerate() {
+        let mut faults = Vec::new();
+        let (mut done, total) = (0, self.shards.values().map(|s| s.entry.bytes).sum());
+        for shard in self.shards.values() {
             control.check()?;
-            if blake3::hash(shard.bytes()).to_hex().as_str() != hash {
-                damage.push(format!("{} is damaged: its content is not what was written", self.dir.join(file).display()));
+            if !shard.hash_is_right() {
+                let lost: Vec<&str> = live(&self.manifest).filter(|s| s.shard == shard.entry.file).map(|s| s.meta.id.as_str()).collect();
+                let path = self.dir.join(&shard.entry.file);
+                faults.push(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&lost)));
             }
-            control.report(i as u64 + 1, self.shards.len() as u64, "shards");
-        }
-        for i in 0..self.skills.len() {
-            control.check()?;
-            if let Err(error) = self.state(i) {
-                damage.push(error.to_string());
+            for part in [Part::Ssm, Part::Conv] {
+                for layer in 0..self.shape().n_layer {
+                    control.check()?;
+                    shard.norms(part, layer);
+                }
             }
+            done += shard.entry.bytes;
+            control.report(done, total, "bytes");
         }
-        Ok(damage)
+        faults.splice(0..0, self.warnings());
+        Ok(faults)
     }
 }
 
-fn open_shard(dir: &Path, file: &str, shape: StateShape, rows: usize, bytes: u64) -> Result<Shard> {
-    let path = dir.join(file);
-    if Path::new(file).components().count() != 1 {
-        return Err(Error::Library(format!("the manifest names a shard outside its folder: `{file}`")));
-    }
-    let length = std::fs::metadata(&path).map_err(Error::io(&path))?.len();
-    if length != bytes {
-        return Err(Error::Library(format!("{} is damaged: it has {length} bytes instead of {bytes}", path.display())));
-    }
-    Shard::open(&path, shape, rows)
+fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
+    manifest.skills.iter().filter(|s| s.deleted.is_none())
 }
 
-/// Edit distance, for suggestions.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
-        }
+/// The first few of a list of ids, and how many more.
+fn list(ids: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    match ids.len() {
+        0 => "no living skill".into(),
+        n if n <= SHOWN => ids.join(", "),
+        n => format!("{} and {} more", ids[..SHOWN - 1].join(", "), n - SHOWN + 1),
     }
-    row[b.len()]
 }

@@ -1,1 +1,13 @@
+//! Helpers of this folder's tests.
 
+use super::*;
+
+pub(crate) fn settings() -> BuildSettings {
+    BuildSettings { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 }
+}
+
+pub(crate) fn meta(id: &str) -> SkillMeta {
+    let task = id.split('/').next().unwrap_or(id).to_owned();
+    let origin = SkillOrigin::Text { text: id.to_owned() };
+    SkillMeta { id: id.to_owned(), task, family: "user".into(), origin, tokens: 3, created: now(), tags: Vec::new() }
+}

@@ -1,38 +1,27 @@
 //! The values that describe skills and rankings.
 
+pub use crate::model::ModelIdentity;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Precision of states on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoredAs {
-    /// IEEE half precision; a shard with a number beyond its range is kept in f32.
-    F16,
-    /// 32-bit floats.
-    F32,
-}
-
-/// What a library is to hold.
+/// How a library's skills were drawn from the tasks and written as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildSettings {
     /// Template, as `--template` takes it.
     pub template: String,
-    /// Examples a skill reads.
+    /// Examples of a skill.
     pub shots: usize,
-    /// Disjoint sets, hence skills, a task.
+    /// Disjoint sets of a task, at most.
     pub sets: usize,
     /// Seed of the splits.
     pub seed: u64,
-    /// Share of a task's pairs put aside for testing.
+    /// Share of a task's pairs that is kept back for tests, 0 to 1.
     pub test_share: f64,
-    /// Precision on disk.
-    pub stored_as: StoredAs,
 }
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2, stored_as: StoredAs::F16 }
+        Self { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 }
     }
 }
 
@@ -42,8 +31,28 @@ impl std::fmt::Display for BuildSettings {
     }
 }
 
+/// How SSM states and convolution windows are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredType {
+    /// Half precision: relative error 2⁻¹¹, magnitudes up to 65504.
+    F16,
+    /// Single precision: exact.
+    F32,
+}
+
+impl StoredType {
+    /// Bytes of an entry.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
 /// How a ranking is made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RankView {
     /// The similarity.
     pub metric: Metric,
@@ -51,6 +60,14 @@ pub struct RankView {
     pub layers: Range<usize>,
     /// SSM state or convolution window.
     pub part: Part,
+}
+
+impl RankView {
+    /// The layers compared unless the user says otherwise: from a quarter to two thirds of the depth, where tasks are told apart best (measured on
+    /// the bundled model: README, "Which layers").
+    pub fn default_layers(n_layer: usize) -> Range<usize> {
+        n_layer / 4..(2 * n_layer).div_ceil(3)
+    }
 }
 
 /// Where a skill came from.
@@ -117,13 +134,6 @@ pub enum Metric {
     L2,
     /// Cosine after every entry is centred and scaled by the library's mean and deviation of that entry.
     ZCosine,
-}
-
-impl RankView {
-    /// The layers compared unless the user says otherwise: the middle one.
-    pub fn default_layers(n_layer: usize) -> Range<usize> {
-        n_layer / 2..(n_layer / 2 + 1).min(n_layer)
-    }
 }
 
 /// One skill in a ranking.

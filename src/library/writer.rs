@@ -1,176 +1,404 @@
-//! A library as its one writer sees it.
-//!
-//! Every change writes new files first, waits until they are on the disk, and only then puts the new manifest in place by a rename. So the
-//! library on disk is whole at every instant, and a kill at any point loses at most the skills in flight.
+//! Changing a library: one process at a time, every change atomic.
 
 use super::disk::{Disk, RealDisk};
-use super::manifest::{FILE, Manifest, ShardEntry, SkillEntry};
-use super::shard::encode;
-use super::{BuildSettings, Library, ModelIdentity, SkillMeta};
+use super::manifest::{Manifest, Removed, SkillEntry, is_shard, own_files, shard_name};
+use super::shard::{self, fits_f16};
+use super::store::{Library, Shards};
+use super::types::{BuildSettings, ModelIdentity, SkillMeta, StoredType};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::state::State;
-use fs4::fs_std::FileExt;
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Held while a process writes.
-const LOCK: &str = ".lock";
-/// Ending of files that are not in place yet.
-const UNFINISHED: &str = ".new";
+const LOCK: &str = "lock";
 
-/// The one who may change a library: holds its lock.
-pub struct Writer {
-    dir: PathBuf,
-    manifest: Manifest,
+/// Bytes of states that compaction gathers into one shard.
+const COMPACT_BYTES: usize = 64 << 20;
+
+/// What a library is made with if there is none yet. An existing one keeps its own type and, until a build, its settings.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLibrary<'a> {
+    /// The model; an existing library must be of it.
+    pub model: &'a ModelIdentity,
+    /// Settings.
+    pub settings: &'a BuildSettings,
+    /// Type of the shards.
+    pub dtype: StoredType,
+}
+
+/// What to do while another process writes the library.
+#[derive(Clone, Copy)]
+pub enum Wait<'a> {
+    /// Say so and give up.
+    No,
+    /// Wait until it is done or the wait is called off.
+    Until(Control<'a>),
+}
+
+/// The right to change a library. Holds its lock until dropped (the system frees it when the process dies).
+///
+/// Every method either does the whole change or, on an error, leaves the library as it was; the writer can go on being used.
+#[derive(Debug)]
+pub struct LibraryWriter {
     library: Library,
-    disk: Box<dyn Disk>,
-    /// Held until the writer is dropped; the system frees it if the process dies.
+    disk: Arc<dyn Disk>,
     _lock: File,
 }
 
-impl Writer {
-    /// Takes the library's lock, waiting while another process has it, and makes the folder if there is none. Files that no manifest
-    /// names (left by a kill) are removed.
+impl LibraryWriter {
+    /// Opens the library in `dir` for writing, making the folder and an empty library if there is none, and removes what a
+    /// killed writer left.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be written, [`Error::Mismatch`] and [`Error::Library`] as for reading, [`Error::Cancelled`].
-    pub fn open(dir: &Path, model: &ModelIdentity, settings: &BuildSettings, control: Control<'_>) -> Result<Self> {
-        Self::with_disk(dir, model, settings, Box::new(RealDisk), control)
+    /// [`Error::Library`] if another process is writing and `wait` is [`Wait::No`], or the manifest is damaged, lost or of an
+    /// unknown version; [`Error::Mismatch`] if the library is of another model; [`Error::Io`] if the folder can not be written
+    /// to; [`Error::Cancelled`].
+    pub fn open(dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
+        Self::open_on(Arc::new(RealDisk), dir, new, wait)
     }
 
-    pub(super) fn with_disk(dir: &Path, model: &ModelIdentity, settings: &BuildSettings, disk: Box<dyn Disk>, control: Control<'_>) -> Result<Self> {
-        let refused = |e: std::io::Error| Error::Library(format!("the library folder {} cannot be written: {e}; choose another with --library DIR", dir.display()));
-        fs::create_dir_all(dir).map_err(refused)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(refused)?;
-        while !lock.try_lock_exclusive().map_err(refused)? {
-            control.check()?;
-            control.report(0, 0, "waits for another process that writes this library");
-            std::thread::sleep(Duration::from_millis(50));
+    /// As [`Self::open`], with every change going through `disk`.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
+        // Refusals come before the first touch: not even a lock file is left in a folder that is not ours to change.
+        match Manifest::read(dir)? {
+            Some(manifest) => manifest.check_model(dir, new.model)?,
+            None if dir.exists() => refuse_lost_manifest(dir)?,
+            None => {}
         }
-        let manifest = match Manifest::read(dir)? {
-            Some(manifest) => {
-                manifest.check_model(model, dir)?;
-                manifest
-            }
-            None => Manifest::new(model.clone(), settings.clone()),
+        disk.create_dir(dir).map_err(unwritable(dir))?;
+        let path = dir.join(LOCK);
+        let file = disk.open_lock(&path).map_err(unwritable(dir))?;
+        let lock = take(file, dir, wait)?;
+        let library = if let Some(library) = Library::load(dir, new.model, &Shards::new())? {
+            library
+        } else {
+            let manifest = Manifest::new(new.model, new.settings, new.dtype);
+            manifest.write(&*disk, dir).map_err(|e| match e {
+                Error::Io { source, .. } => unwritable(dir)(source),
+                other => other,
+            })?;
+            Library::assemble(dir, manifest, &Shards::new())
         };
-        let (library, _) = Library::from_manifest(dir, &manifest, &[]);
-        let mut writer = Self { dir: dir.to_path_buf(), manifest, library, disk, _lock: lock };
-        writer.sweep();
+        let writer = Self { library, disk, _lock: lock };
+        writer.remove_orphans();
         Ok(writer)
     }
 
-    /// The library as it is on disk now.
+    /// The library as it is now.
     pub fn library(&self) -> &Library {
         &self.library
     }
 
-    /// Adds skills with their states as one shard; skills of the same ids are replaced.
+    /// Adds skills, all or none. Nothing is written for an empty batch.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for states of another shape, [`Error::Io`] if the disk refuses (full, read-only): nothing has changed then.
-    pub fn append(&mut self, skills: &[SkillMeta], states: &[State]) -> Result<()> {
-        let shape = self.manifest.model.shape;
-        if skills.len() != states.len() || skills.is_empty() {
-            return Err(Error::Library(format!("{} skills cannot be kept with {} states", skills.len(), states.len())));
+    /// [`Error::Input`] if an id is taken or empty; [`Error::Mismatch`] if a state has another shape; [`Error::Io`].
+    pub fn append(&mut self, batch: &[(SkillMeta, State)]) -> Result<()> {
+        for (meta, _) in batch {
+            if self.library.manifest.live(&meta.id).is_some() {
+                return Err(Error::Input(format!("the library {} already has a skill {}", self.library.path().display(), meta.id)));
+            }
         }
-        if let Some(state) = states.iter().find(|s| s.shape() != shape) {
-            return Err(Error::Mismatch(format!("a state of {} cannot be kept in a library of {shape}", state.shape())));
-        }
-        let bytes = encode(states, self.manifest.settings.stored_as)?;
-        let hash = blake3::hash(&bytes).to_hex().to_string();
-        // Named by content: a shard is never written in place of another.
-        let file = format!("{}.safetensors", &hash[..24]);
-        self.put(&file, &bytes)?;
-        let mut manifest = self.manifest.clone();
-        let ids: HashSet<&str> = skills.iter().map(|s| s.id.as_str()).collect();
-        manifest.skills.retain(|s| !ids.contains(s.meta.id.as_str()));
-        manifest.deleted.retain(|s| !ids.contains(s.meta.id.as_str()));
-        manifest.shards.retain(|s| s.file != file);
-        manifest.shards.push(ShardEntry { file: file.clone(), rows: skills.len(), bytes: bytes.len() as u64, blake3: hash });
-        manifest.skills.extend(skills.iter().enumerate().map(|(row, meta)| SkillEntry { meta: meta.clone(), shard: file.clone(), row }));
-        self.commit(manifest)
+        self.replace(batch)
     }
 
-    /// Deletes a skill; it can be restored.
+    /// Adds skills, all or none, in place of living ones with the same ids (which become deleted ones).
     ///
     /// # Errors
-    /// [`Error::Input`] if there is none of that id; [`Error::Io`].
+    /// Those of [`Self::append`], but for taken ids.
+    pub fn replace(&mut self, batch: &[(SkillMeta, State)]) -> Result<()> {
+        self.check(batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.change(|disk, library, manifest| {
+            let now = super::now();
+            for (meta, _) in batch {
+                if let Some(old) = manifest.live(&meta.id) {
+                    old.deleted = Some(now.clone());
+                }
+                manifest.removed.retain(|r| r.id != meta.id);
+            }
+            let narrow = manifest.dtype == StoredType::F16;
+            let (half, full): (Vec<_>, Vec<_>) = (0..batch.len()).partition(|&i| narrow && fits_f16(&batch[i].1));
+            let first = manifest.skills.len();
+            manifest.skills.extend(batch.iter().map(|(meta, _)| SkillEntry {
+                meta: meta.clone(),
+                shard: String::new(),
+                index: 0,
+                deleted: None,
+            }));
+            for (dtype, picks) in [(StoredType::F16, half), (StoredType::F32, full)] {
+                let states: Vec<_> = picks.iter().map(|&i| (&batch[i].0, &batch[i].1)).collect();
+                let places: Vec<_> = picks.iter().map(|&i| first + i).collect();
+                put(disk, library.path(), manifest, dtype, &states, &places)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Leaves a skill out. Its state stays on disk until [`Self::compact`].
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no such skill; [`Error::Io`].
     pub fn delete(&mut self, id: &str) -> Result<()> {
-        self.library.find(id)?;
-        let mut manifest = self.manifest.clone();
-        let (gone, kept) = manifest.skills.into_iter().partition::<Vec<_>, _>(|s| s.meta.id == id);
-        manifest.skills = kept;
-        manifest.deleted.extend(gone);
-        self.commit(manifest)
+        let none = self.no_skill(id);
+        self.change(|_, _, manifest| {
+            manifest.live(id).ok_or(none)?.deleted = Some(super::now());
+            Ok(())
+        })
     }
 
-    /// Brings a deleted skill back.
+    /// Brings back the skill of this id that was deleted last. `false` if compaction has dropped its state: it is then no
+    /// longer held back from the next build, which can make it again if it came from a task.
     ///
     /// # Errors
-    /// [`Error::Input`] if none of that id was deleted, or another one has the id now; [`Error::Io`].
-    pub fn restore(&mut self, id: &str) -> Result<()> {
-        let mut manifest = self.manifest.clone();
-        let Some(at) = manifest.deleted.iter().rposition(|s| s.meta.id == id) else {
-            return Err(Error::Input(format!("no skill `{id}` was deleted")));
-        };
-        if manifest.skills.iter().any(|s| s.meta.id == id) {
-            return Err(Error::Input(format!("there is another skill `{id}` by now")));
-        }
-        let entry = manifest.deleted.remove(at);
-        manifest.skills.push(entry);
-        self.commit(manifest)
+    /// [`Error::Input`] if nothing of this id was deleted or the id is taken; [`Error::Library`] if its shard is damaged;
+    /// [`Error::Io`].
+    pub fn restore(&mut self, id: &str) -> Result<bool> {
+        let none = Error::Input(format!("no deleted skill {id} can be restored in the library {}", self.library.path().display()));
+        let mut back = true;
+        self.change(|_, library, manifest| {
+            if manifest.live(id).is_some() {
+                return Err(Error::Input(format!(
+                    "the skill {id} can not be restored: the library {} has another of that id",
+                    library.path().display()
+                )));
+            }
+            let dead = manifest.skills.iter_mut().filter(|s| s.meta.id == id);
+            // The latest time wins, and of equal times the one added last.
+            if let Some(entry) = dead.max_by(|a, b| a.deleted.cmp(&b.deleted)) {
+                if !library.shards.contains_key(&entry.shard) {
+                    return Err(Error::Library(format!("the skill {id} can not be restored: its shard {} is damaged", entry.shard)));
+                }
+                entry.deleted = None;
+                return Ok(());
+            }
+            let before = manifest.removed.len();
+            manifest.removed.retain(|r| r.id != id);
+            back = false;
+            if manifest.removed.len() < before { Ok(()) } else { Err(none) }
+        })?;
+        Ok(back)
     }
 
     /// Replaces a skill's tags.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is none of that id; [`Error::Io`].
+    /// [`Error::Input`] if there is no such skill; [`Error::Io`].
     pub fn tag(&mut self, id: &str, tags: &[String]) -> Result<()> {
-        self.library.find(id)?;
-        let mut manifest = self.manifest.clone();
-        manifest.skills.iter_mut().filter(|s| s.meta.id == id).for_each(|s| s.meta.tags = tags.to_vec());
-        self.commit(manifest)
+        let none = self.no_skill(id);
+        self.change(|_, _, manifest| {
+            manifest.live(id).ok_or(none)?.meta.tags = tags.to_vec();
+            Ok(())
+        })
     }
 
-    /// Puts a new manifest in place; shards that no skill needs any more are left out of it and removed afterwards.
-    fn commit(&mut self, mut manifest: Manifest) -> Result<()> {
-        let used: HashSet<&str> = manifest.skills.iter().chain(&manifest.deleted).map(|s| s.shard.as_str()).collect();
-        manifest.shards.retain(|s| used.contains(s.file.as_str()));
-        let text = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Library(format!("the manifest cannot be written: {e}")))?;
-        self.put(FILE, &text)?;
-        let (library, _) = Library::from_manifest(&self.dir, &manifest, &self.library.open_shards());
-        self.library = library;
-        self.manifest = manifest;
-        self.sweep();
+    /// Notes the settings of a build. Nothing is written if they are the library's already.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_settings(&mut self, settings: &BuildSettings) -> Result<()> {
+        if self.library.settings() == settings {
+            return Ok(());
+        }
+        self.change(|_, _, manifest| {
+            manifest.settings = settings.clone();
+            Ok(())
+        })
+    }
+
+    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills are kept as
+    /// they are. Reports progress in skills copied.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].
+    pub fn compact(&mut self, control: Control<'_>) -> Result<u64> {
+        let before = self.library.bytes();
+        let all = &self.library.manifest;
+        let lives = |file: &str| all.skills.iter().filter(|s| s.shard == file && s.deleted.is_none()).count();
+        let is_old = |s: &&super::manifest::ShardEntry| {
+            let n = lives(&s.file);
+            n < s.skills && (n == 0 || self.library.shards.contains_key(&s.file))
+        };
+        let old: HashSet<String> = all.shards.iter().filter(is_old).map(|s| s.file.clone()).collect();
+        if old.is_empty() {
+            return Ok(0);
+        }
+        self.change(|disk, library, manifest| {
+            let dead = |s: &SkillEntry| s.deleted.is_some() && old.contains(&s.shard);
+            let gone: Vec<_> = manifest.skills.iter().filter(|s| dead(s)).cloned().collect();
+            manifest.skills.retain(|s| !dead(s));
+            for s in gone {
+                let removed = Removed { id: s.meta.id, origin: s.meta.origin };
+                let lives = manifest.live(&removed.id).is_some();
+                if !lives && !manifest.removed.contains(&removed) {
+                    manifest.removed.push(removed);
+                }
+            }
+            let moving: Vec<usize> = (0..manifest.skills.len()).filter(|&i| old.contains(&manifest.skills[i].shard)).collect();
+            let mut copied = 0;
+            for dtype in [StoredType::F16, StoredType::F32] {
+                let of_type = |i: &&usize| library.shards.get(&manifest.skills[**i].shard).is_some_and(|s| s.entry.dtype == dtype);
+                let picks: Vec<usize> = moving.iter().filter(of_type).copied().collect();
+                let at_once = (COMPACT_BYTES / (library.shape().total_len() * dtype.size()).max(1)).max(1);
+                for group in picks.chunks(at_once) {
+                    control.check()?;
+                    let mut states = Vec::new();
+                    for &i in group {
+                        let s = &manifest.skills[i];
+                        let shard =
+                            library.shards.get(&s.shard).ok_or_else(|| Error::Library(format!("the shard {} is not open", s.shard)))?;
+                        states.push((s.meta.clone(), shard.state(s.index, s.meta.tokens)?));
+                    }
+                    let states: Vec<_> = states.iter().map(|(m, s)| (m, s)).collect();
+                    put(disk, library.path(), manifest, dtype, &states, group)?;
+                    copied += group.len() as u64;
+                    control.report(copied, moving.len() as u64, "skills");
+                }
+            }
+            manifest.shards.retain(|s| !old.contains(&s.file));
+            Ok(())
+        })?;
+        self.remove_orphans();
+        Ok(before.saturating_sub(self.library.bytes()))
+    }
+
+    fn no_skill(&self, id: &str) -> Error {
+        Error::Input(format!("the library {} has no skill {id}", self.library.path().display()))
+    }
+
+    fn check(&self, batch: &[(SkillMeta, State)]) -> Result<()> {
+        let mut ids = HashSet::new();
+        for (meta, state) in batch {
+            if meta.id.is_empty() || !ids.insert(&meta.id) {
+                return Err(Error::Input(format!("two skills of a batch have the id `{}`, or it is empty", meta.id)));
+            }
+            if state.shape() != self.library.shape() {
+                let (own, other) = (self.library.shape(), state.shape());
+                return Err(Error::Mismatch(format!(
+                    "the state of {} has {other}; the library {} has {own}",
+                    meta.id,
+                    self.library.path().display()
+                )));
+            }
+        }
         Ok(())
     }
 
-    fn put(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
-        let (to, new) = (self.dir.join(file), self.dir.join(format!("{file}{UNFINISHED}")));
-        let written = self.disk.write(&new, bytes).and_then(|()| self.disk.place(&new, &to));
-        if written.is_err() {
-            // Best effort: the next writer sweeps what cannot be removed now.
-            let _ = self.disk.remove(&new);
+    /// Makes a changed copy of the manifest and puts it in place. If that fails anywhere, the disk says what is true.
+    fn change(&mut self, edit: impl FnOnce(&dyn Disk, &Library, &mut Manifest) -> Result<()>) -> Result<()> {
+        let mut manifest = self.library.manifest.clone();
+        let dir = self.library.path().to_path_buf();
+        let done = edit(&*self.disk, &self.library, &mut manifest).and_then(|()| {
+            manifest.generation += 1;
+            manifest.write(&*self.disk, &dir)
+        });
+        match done {
+            Ok(()) => {
+                self.library = Library::assemble(&dir, manifest, &self.library.shards);
+                Ok(())
+            }
+            Err(e) => {
+                // The failure may have come after the manifest's rename: then the change is there, only not known to be durable.
+                if self.library.refresh().is_ok() {
+                    self.remove_orphans();
+                }
+                // Numbers of shards are never used twice, not even those of failed ones.
+                let own = &mut self.library.manifest;
+                own.next_shard = own.next_shard.max(manifest.next_shard);
+                Err(e)
+            }
         }
-        written.map_err(Error::io(&to))
     }
 
-    /// Removes files that the manifest on disk does not name. A file that cannot be removed does no harm and is tried again next time.
-    fn sweep(&mut self) {
-        let named: HashSet<&str> = self.manifest.shards.iter().map(|s| s.file.as_str()).collect();
-        let ours = |name: &str| name.ends_with(UNFINISHED) || name.ends_with(".safetensors");
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        let orphans: Vec<PathBuf> = entries
-            .flatten()
-            .filter(|e| e.file_name().to_str().is_some_and(|name| ours(name) && !named.contains(name)))
-            .map(|e| e.path())
-            .collect();
-        for orphan in orphans {
-            let _ = self.disk.remove(&orphan);
+    /// Removes files of this format that the manifest does not name. One that stays does no harm, so failures are let pass.
+    fn remove_orphans(&self) {
+        let named: HashSet<&str> = self.library.manifest.shards.iter().map(|s| s.file.as_str()).collect();
+        for (name, path) in own_files(self.library.path()).unwrap_or_default() {
+            if !named.contains(name.as_str()) && self.disk.remove(&path).is_err() {
+                tracing::warn!("the unfinished file {} could not be removed", path.display());
+            }
         }
     }
+}
+
+/// Writes a shard and lets the manifest's skills at `places` point at it.
+fn put(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &mut Manifest,
+    dtype: StoredType,
+    states: &[(&SkillMeta, &State)],
+    places: &[usize],
+) -> Result<()> {
+    if states.is_empty() {
+        return Ok(());
+    }
+    let file = shard_name(manifest.next_shard);
+    let entry = shard::write(disk, dir, &file, &manifest.model, dtype, states)?;
+    manifest.next_shard += 1;
+    manifest.shards.push(entry);
+    for (index, &place) in places.iter().enumerate() {
+        let skill = &mut manifest.skills[place];
+        skill.shard.clone_from(&file);
+        skill.index = index;
+    }
+    Ok(())
+}
+
+/// Without a manifest, shards in the folder mean that it was lost: a library begins with one.
+fn refuse_lost_manifest(dir: &Path) -> Result<()> {
+    let shards = own_files(dir)?.iter().filter(|(name, _)| is_shard(name)).count();
+    if shards == 0 {
+        return Ok(());
+    }
+    Err(Error::Library(format!(
+        "{} holds {shards} shards of a library but no manifest.json; bring it back, or empty the folder, or choose another with --library DIR",
+        dir.display()
+    )))
+}
+
+fn unwritable(dir: &Path) -> impl FnOnce(io::Error) -> Error {
+    let dir = dir.to_path_buf();
+    move |e| {
+        let what = format!("the library can not be written here ({e}); choose another folder with --library DIR");
+        Error::Io { path: dir, source: io::Error::new(e.kind(), what) }
+    }
+}
+
+/// Takes the lock, which the system gives back when the file is closed or the process dies.
+fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<File> {
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(e)) => return Err(unwritable(dir)(e)),
+            Err(TryLockError::WouldBlock) => match wait {
+                Wait::Until(control) => {
+                    control.check()?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Wait::No => {
+                    let mut holder = String::new();
+                    let _ = lock.read_to_string(&mut holder);
+                    let holder = holder.trim().parse::<u32>().map_or("another process".to_owned(), |id| format!("the process {id}"));
+                    let dir = dir.display();
+                    return Err(Error::Library(format!(
+                        "the library {dir} is being written by {holder}; wait until it is done, or choose another folder with --library DIR"
+                    )));
+                }
+            },
+        }
+    }
+    // Only for the sentence above; without it that names nobody.
+    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+    Ok(lock)
 }
