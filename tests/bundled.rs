@@ -40,8 +40,12 @@ fn familiar_queries_find_their_task() {
 }
 
 /// What a newcomer would type, and the task it calls for.
-const FAMILIAR: &[(&str, &str)] =
-    &[("hot -> cold", "antonym"), ("France -> Paris", "country_capital"), ("walk -> walked", "verb_past"), ("one two three -> one", "choose_first_of_3")];
+const FAMILIAR: &[(&str, &str)] = &[
+    ("hot -> cold", "antonym"),
+    ("France -> Paris", "country_capital"),
+    ("walk -> walked", "verb_past"),
+    ("one two three -> one", "choose_first_of_3"),
+];
 
 /// Query pairs of a task that are in no skill's examples.
 fn held_out(task: &Task) -> Vec<usize> {
@@ -71,7 +75,9 @@ fn held_out_examples_find_their_task() {
         }
     }
     let share = |layer: usize, column: usize| right[layer][column] as f64 / asked[column] as f64;
-    let best = (0..n_layer).max_by(|&a, &b| (0..3).map(|c| share(a, c)).sum::<f64>().total_cmp(&(0..3).map(|c| share(b, c)).sum::<f64>())).unwrap();
+    let best = (0..n_layer)
+        .max_by(|&a, &b| (0..3).map(|c| share(a, c)).sum::<f64>().total_cmp(&(0..3).map(|c| share(b, c)).sum::<f64>()))
+        .unwrap();
     println!("{} tasks, chance {:.3}, best layer {best}", tasks.len(), 1.0 / tasks.len() as f64);
     for (column, (k, target)) in wanted.iter().enumerate() {
         let (p, n) = (share(best, column), asked[column] as f64);

@@ -37,7 +37,13 @@ impl SkillPlan {
     /// A skill from the user's text.
     pub fn from_text(name: &str, set: usize, text: &str) -> Self {
         let segments = text.split_inclusive('\n').map(str::to_string).collect();
-        Self { id: format!("{name}/{set}"), segments, task: name.into(), family: "user".into(), origin: SkillOrigin::Text { text: text.into() } }
+        Self {
+            id: format!("{name}/{set}"),
+            segments,
+            task: name.into(),
+            family: "user".into(),
+            origin: SkillOrigin::Text { text: text.into() },
+        }
     }
 
     /// BLAKE3 of the exact text, hexadecimal.
@@ -114,7 +120,8 @@ pub fn build_missing(
 /// [`crate::error::Error::Library`] if the system names no cache folder.
 pub fn cache_dir(fingerprint: &str, settings: &BuildSettings) -> Result<PathBuf> {
     let base = directories::ProjectDirs::from("", "", "state-soup").map(|dirs| dirs.cache_dir().to_path_buf());
-    let base = base.ok_or_else(|| crate::error::Error::Library("the system names no cache folder; choose one with --library DIR".into()))?;
+    let base =
+        base.ok_or_else(|| crate::error::Error::Library("the system names no cache folder; choose one with --library DIR".into()))?;
     let short = |text: &str| text.chars().take(16).collect::<String>();
     let settings = blake3::hash(format!("{settings} {:?}", settings.stored_as).as_bytes()).to_hex();
     Ok(base.join(short(fingerprint)).join(short(&settings)))

@@ -75,9 +75,7 @@ impl Manifest {
         let value: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(v) if v == u64::from(VERSION) => serde_json::from_value(value).map(Some).map_err(damaged),
-            Some(v) => {
-                Err(Error::Library(format!("{} has format version {v}; this program reads version {VERSION}", path.display())))
-            }
+            Some(v) => Err(Error::Library(format!("{} has format version {v}; this program reads version {VERSION}", path.display()))),
             None => Err(Error::Library(format!("{} has no format version", path.display()))),
         }
     }
@@ -103,6 +101,9 @@ impl Manifest {
         } else {
             return Ok(());
         };
-        Err(Error::Mismatch(format!("the library in {} holds {differs}; open it with its own model, or choose another --library", dir.display())))
+        Err(Error::Mismatch(format!(
+            "the library in {} holds {differs}; open it with its own model, or choose another --library",
+            dir.display()
+        )))
     }
 }

@@ -27,12 +27,10 @@ mod store;
 mod types;
 mod writer;
 
+pub use crate::model::ModelIdentity;
 pub use build::{Encode, SkillPlan, build_missing, cache_dir, missing};
 pub use store::Library;
-pub use crate::model::ModelIdentity;
-pub use types::{
-    BuildSettings, Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredAs,
-};
+pub use types::{BuildSettings, Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredAs};
 pub use writer::Writer;
 
 #[cfg(test)]

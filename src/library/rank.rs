@@ -128,9 +128,8 @@ impl Library {
                 if variance > 1e-12 * (q / n) && variance > 0.0 { (1.0 / variance.sqrt()) as f32 } else { 0.0 }
             })
             .collect();
-        let z_norm = |row: Vec<f32>| {
-            row.iter().zip(&mean).zip(&scale).map(|((x, m), s)| f64::from((x - m) * s).powi(2)).sum::<f64>().sqrt()
-        };
+        let z_norm =
+            |row: Vec<f32>| row.iter().zip(&mean).zip(&scale).map(|((x, m), s)| f64::from((x - m) * s).powi(2)).sum::<f64>().sqrt();
         let z_norms = self.places.iter().map(|place| z_norm(read(place))).collect();
         LayerStatistics { norms, z_norms, mean, scale }
     }

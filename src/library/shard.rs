@@ -67,7 +67,8 @@ impl Shard {
             }
             Ok(Slot { bytes: from..from + view.data().len(), half })
         };
-        let layers = |name: &str, len: usize| (0..shape.n_layer).map(|l| slot(&format!("{name}.{l}"), &[rows, len])).collect::<Result<Vec<_>>>();
+        let layers =
+            |name: &str, len: usize| (0..shape.n_layer).map(|l| slot(&format!("{name}.{l}"), &[rows, len])).collect::<Result<Vec<_>>>();
         let (ssm, conv) = (layers("ssm", shape.ssm_len())?, layers("conv", shape.conv_len())?);
         let dt_sum = slot("dt_sum", &[rows, shape.n_layer, shape.d_inner])?;
         if dt_sum.half {

@@ -142,7 +142,11 @@ impl Library {
     pub fn state(&self, index: usize) -> Result<State> {
         let (shard, row) = self.places[index];
         self.shards[shard].state(row, self.skills[index].tokens).map_err(|e| {
-            Error::Library(format!("the skill `{}` in {} is damaged: {e}", self.skills[index].id, self.dir.join(&self.hashes[shard].0).display()))
+            Error::Library(format!(
+                "the skill `{}` in {} is damaged: {e}",
+                self.skills[index].id,
+                self.dir.join(&self.hashes[shard].0).display()
+            ))
         })
     }
 
@@ -156,7 +160,9 @@ impl Library {
         self.shards[shard].layer(part, layer).read_row(row, &mut values);
         match values.iter().all(|v| v.is_finite()) {
             true => Ok(values),
-            false => Err(Error::Library(format!("the skill `{}` holds a number that is not finite in layer {layer}", self.skills[index].id))),
+            false => {
+                Err(Error::Library(format!("the skill `{}` holds a number that is not finite in layer {layer}", self.skills[index].id)))
+            }
         }
     }
 

@@ -41,8 +41,16 @@ impl Writer {
         Self::with_disk(dir, model, settings, Box::new(RealDisk), control)
     }
 
-    pub(super) fn with_disk(dir: &Path, model: &ModelIdentity, settings: &BuildSettings, disk: Box<dyn Disk>, control: Control<'_>) -> Result<Self> {
-        let refused = |e: std::io::Error| Error::Library(format!("the library folder {} cannot be written: {e}; choose another with --library DIR", dir.display()));
+    pub(super) fn with_disk(
+        dir: &Path,
+        model: &ModelIdentity,
+        settings: &BuildSettings,
+        disk: Box<dyn Disk>,
+        control: Control<'_>,
+    ) -> Result<Self> {
+        let refused = |e: std::io::Error| {
+            Error::Library(format!("the library folder {} cannot be written: {e}; choose another with --library DIR", dir.display()))
+        };
         fs::create_dir_all(dir).map_err(refused)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(refused)?;
         while !lock.try_lock_exclusive().map_err(refused)? {

@@ -7,8 +7,8 @@ mod tokenizer;
 mod weights;
 mod working;
 
-pub use cpu::linear::{Stored, dot_rows, widen_into};
 pub use config::MambaConfig;
+pub use cpu::linear::{Stored, dot_rows, widen_into};
 pub use mamba::{CHUNK, Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
 pub use source::{ModelFiles, ModelSource, TensorSource, open};
 pub use tokenizer::Tokenizer;

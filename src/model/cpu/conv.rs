@@ -40,7 +40,11 @@ fn conv_body<const FMA: bool>(conv: &Conv, io: ConvIo<'_>, block: usize, from: u
     for t in from..to {
         let row = &io.xz[t * io.stride + at..];
         let mut now = [0.0; LANES];
-        if lanes == LANES { now = load(row) } else { now[..lanes].copy_from_slice(&row[..lanes]) }
+        if lanes == LANES {
+            now = load(row)
+        } else {
+            now[..lanes].copy_from_slice(&row[..lanes])
+        }
         let mut sum = bias;
         for k in 0..kept {
             let (x, w) = (load(&window[k * LANES..]), load(&conv.taps[k * padded + at..]));
