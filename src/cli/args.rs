@@ -1,7 +1,7 @@
 //! Flags that mean the same in every subcommand, and their parsing.
 
-use crate::engine::{Lab, RankView, Setup};
 use crate::control::Control;
+use crate::engine::{Lab, RankView, Setup};
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{LoadOptions, ModelSource, WeightType};
@@ -203,7 +203,9 @@ pub fn device(name: &str) -> Result<Device> {
 /// # Errors
 /// [`Error::Input`] if it is none of these or leaves the model's layers.
 pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
-    let wrong = || Error::Input(format!("--layer is `{text}`; it can be one layer (0 to {}), a range such as `2..{n_layer}`, or `all`", n_layer - 1));
+    let wrong = || {
+        Error::Input(format!("--layer is `{text}`; it can be one layer (0 to {}), a range such as `2..{n_layer}`, or `all`", n_layer - 1))
+    };
     let range = match text.split_once("..") {
         _ if text == "all" => 0..n_layer,
         Some((from, to)) => {
@@ -239,8 +241,9 @@ pub fn query(argument: &str) -> Result<String> {
     if bytes.len() > MAX_QUERY {
         return Err(Error::Input(format!("{origin} is longer than {} KiB; a query is a few examples, one a line", MAX_QUERY / 1024)));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|e| Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to()))
+    })?;
     if text.trim().is_empty() {
         return Err(Error::Input(format!("{origin} is empty; type a few examples, one a line, such as `hot -> cold`")));
     }

@@ -65,9 +65,10 @@ fn sources(names: &[String]) -> Result<Vec<AnswerFrom>> {
         return Ok(AnswerFrom::ALL.to_vec());
     }
     let find = |name: &String| {
-        AnswerFrom::ALL.into_iter().find(|f| f.name() == name.trim()).ok_or_else(|| {
-            Error::Input(format!("--from has `{name}`; it can hold {}", AnswerFrom::ALL.map(AnswerFrom::name).join(", ")))
-        })
+        AnswerFrom::ALL
+            .into_iter()
+            .find(|f| f.name() == name.trim())
+            .ok_or_else(|| Error::Input(format!("--from has `{name}`; it can hold {}", AnswerFrom::ALL.map(AnswerFrom::name).join(", "))))
     };
     names.iter().map(find).collect()
 }
@@ -78,7 +79,10 @@ fn decoding(args: &Args, seed: u64) -> Result<Decoding> {
         Some(t) if t > 0.0 && t.is_finite() && args.top_p > 0.0 && args.top_p <= 1.0 => {
             Ok(Decoding::Sample { temperature: t, top_p: args.top_p, seed })
         }
-        Some(t) => Err(Error::Input(format!("--temperature is {t} and --top-p {}; the first must be above 0, the second above 0 and at most 1", args.top_p))),
+        Some(t) => Err(Error::Input(format!(
+            "--temperature is {t} and --top-p {}; the first must be above 0, the second above 0 and at most 1",
+            args.top_p
+        ))),
     }
 }
 

@@ -49,7 +49,9 @@ fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
     let report = lab.inspect(skill)?;
     if common.json {
-        return output::json(&json!({ "meta": report.meta, "preview": report.preview, "ssm_norm": report.ssm_norm, "half_life": report.half_life }));
+        return output::json(
+            &json!({ "meta": report.meta, "preview": report.preview, "ssm_norm": report.ssm_norm, "half_life": report.half_life }),
+        );
     }
     let rows: Vec<Vec<String>> = report
         .ssm_norm
@@ -86,8 +88,11 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
             "skills": library.skills,
         }));
     }
-    let rows: Vec<Vec<String>> =
-        library.skills.iter().map(|s| vec![s.id.clone(), s.family.clone(), s.tokens.to_string(), s.tags.join(" "), s.created.clone()]).collect();
+    let rows: Vec<Vec<String>> = library
+        .skills
+        .iter()
+        .map(|s| vec![s.id.clone(), s.family.clone(), s.tokens.to_string(), s.tags.join(" "), s.created.clone()])
+        .collect();
     for warning in &library.warnings {
         eprintln!("{warning}");
     }

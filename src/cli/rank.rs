@@ -55,12 +55,16 @@ fn as_json(query: &str, view: &RankView, ranking: &Ranking) -> serde_json::Value
 fn as_text(args: &Args, view: &RankView, ranking: &Ranking) -> String {
     let place = |i: usize| (i + 1).to_string();
     let table = if args.skills {
-        let rows = ranking.ranking.iter().take(args.top).enumerate().map(|(i, s)| vec![place(i), s.skill.clone(), format!("{:.4}", s.score)]);
+        let rows =
+            ranking.ranking.iter().take(args.top).enumerate().map(|(i, s)| vec![place(i), s.skill.clone(), format!("{:.4}", s.score)]);
         output::table(&[">#", "skill", ">score"], &rows.collect::<Vec<_>>())
     } else {
-        let rows = ranking.by_task.iter().take(args.top).enumerate().map(|(i, t)| {
-            vec![place(i), t.task.clone(), format!("{:.4}", t.score), format!("{:.4}", t.mean), t.skill.clone()]
-        });
+        let rows = ranking
+            .by_task
+            .iter()
+            .take(args.top)
+            .enumerate()
+            .map(|(i, t)| vec![place(i), t.task.clone(), format!("{:.4}", t.score), format!("{:.4}", t.mean), t.skill.clone()]);
         output::table(&[">#", "task", ">score", ">mean", "best skill"], &rows.collect::<Vec<_>>())
     };
     let layers = if view.layers.len() == 1 {

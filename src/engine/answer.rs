@@ -52,10 +52,8 @@ pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: 
     if starts.iter().any(|s| s.tokens.is_empty()) {
         return Err(Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into()));
     }
-    let prompts: Vec<_> = starts
-        .iter()
-        .map(|s| Prompt { tokens: &s.tokens, initial: s.state.as_ref(), snapshots: &[], want: Want::LastLogits })
-        .collect();
+    let prompts: Vec<_> =
+        starts.iter().map(|s| Prompt { tokens: &s.tokens, initial: s.state.as_ref(), snapshots: &[], want: Want::LastLogits }).collect();
     let read = model.mamba.prefill(&prompts, control)?;
     let first: Vec<&[f32]> = read.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)).collect();
     let states: Vec<&State> = read.iter().map(|r| &r.state).collect();
@@ -96,10 +94,8 @@ struct Line {
 
 fn decode(model: &Model, states: &[&State], first: &[&[f32]], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<(String, f64)>> {
     let stop: Vec<u32> = [model.tokenizer.bos(), model.config().eos_token_id].into_iter().flatten().collect();
-    let mut lines: Vec<Line> = states
-        .iter()
-        .map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None })
-        .collect();
+    let mut lines: Vec<Line> =
+        states.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None }).collect();
     let mut decoder = model.mamba.decoder(states)?;
     let vocab = first.first().map_or(0, |l| l.len());
     let mut logits: Vec<f32> = first.concat();
@@ -115,10 +111,7 @@ fn decode(model: &Model, states: &[&State], first: &[&[f32]], spec: &Spec<'_>, c
         logits.clear();
         logits.extend_from_slice(decoder.step(&next)?);
     }
-    Ok(lines
-        .into_iter()
-        .map(|l| (l.text.unwrap_or_else(|| model.tokenizer.decode(&l.tokens)).trim().to_string(), l.logprob))
-        .collect())
+    Ok(lines.into_iter().map(|l| (l.text.unwrap_or_else(|| model.tokenizer.decode(&l.tokens)).trim().to_string(), l.logprob)).collect())
 }
 
 impl Line {
@@ -172,10 +165,7 @@ fn top_tokens(model: &Model, logits: &[f32]) -> Vec<TokenProbability> {
     order.sort_by(by_logit);
     order
         .into_iter()
-        .map(|t| TokenProbability {
-            token: model.tokenizer.token_text(t),
-            probability: (f64::from(logits[t as usize]) - norm).exp(),
-        })
+        .map(|t| TokenProbability { token: model.tokenizer.token_text(t), probability: (f64::from(logits[t as usize]) - norm).exp() })
         .collect()
 }
 

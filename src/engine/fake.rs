@@ -2,7 +2,8 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport, TokenProbability, Work,
+    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport,
+    TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -122,7 +123,10 @@ impl Work for Fake {
                 let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;
                 let ssm_norm = (0..12).map(|l| 10.0 + l as f32).collect();
                 let half_life = (0..12).map(|l| 2.0 * l as f32).collect();
-                tell(Event::Report { generation, report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }) });
+                tell(Event::Report {
+                    generation,
+                    report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }),
+                });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
         }

@@ -193,7 +193,8 @@ impl Lab {
     fn half_life(&self, state: &State, layer: usize) -> f32 {
         let d_state = state.shape().d_state;
         let (a, dt, tokens) = (self.model.mamba.rates().layer(layer), state.dt_sum_layer(layer), state.tokens() as f32);
-        let mut lives: Vec<f32> = a.iter().enumerate().map(|(i, a)| std::f32::consts::LN_2 * tokens / (a.abs() * dt[i / d_state])).collect();
+        let mut lives: Vec<f32> =
+            a.iter().enumerate().map(|(i, a)| std::f32::consts::LN_2 * tokens / (a.abs() * dt[i / d_state])).collect();
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }

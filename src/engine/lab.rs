@@ -374,7 +374,8 @@ impl Mixer<'_> {
     }
 
     fn needed_query(&self) -> Result<&Query> {
-        self.query.ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
+        self.query
+            .ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
-use crate::library::{Part, Ranking, SkillMeta};
 pub use crate::library::RankView;
+use crate::library::{Part, Ranking, SkillMeta};
 use crate::soup::Recipe;
 use crate::state::StateShape;
 use std::sync::Arc;

@@ -50,9 +50,7 @@ impl Work for Lab {
                 answers.into_iter().for_each(|answer| tell(Event::Answer { generation, answer }));
                 Ok(())
             }
-            Request::Map(request) => {
-                self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
-            }
+            Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
             Request::Inspect(skill) => {
                 let report = Box::new(self.inspect(skill)?);
                 tell(Event::Report { generation, report });

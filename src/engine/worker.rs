@@ -92,7 +92,12 @@ fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
     let work = match opened {
         Ok(work) => work,
         Err(error) => {
-            tell(Event::Failed { generation: 0, kind: JobKind::Open, cancelled: matches!(error, Error::Cancelled), message: error.to_string() });
+            tell(Event::Failed {
+                generation: 0,
+                kind: JobKind::Open,
+                cancelled: matches!(error, Error::Cancelled),
+                message: error.to_string(),
+            });
             // Without a model every request is answered with the same sentence, so that nobody waits for ever.
             let message = format!("there is no model to work with: {error}");
             while let Some(pending) = mailbox.wait() {
@@ -235,9 +240,7 @@ mod tests {
     }
 
     fn until_end(rx: &Receiver<Event>, wanted: Generation) -> Event {
-        rx.iter()
-            .find(|e| matches!(e, Event::Done { generation, .. } | Event::Failed { generation, .. } if *generation == wanted))
-            .unwrap()
+        rx.iter().find(|e| matches!(e, Event::Done { generation, .. } | Event::Failed { generation, .. } if *generation == wanted)).unwrap()
     }
 
     #[test]

@@ -27,7 +27,11 @@ impl Default for BuildSettings {
 
 impl std::fmt::Display for BuildSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "template {}, {} sets of {} shots, seed {}, test share {}", self.template, self.sets, self.shots, self.seed, self.test_share)
+        write!(
+            f,
+            "template {}, {} sets of {} shots, seed {}, test share {}",
+            self.template, self.sets, self.shots, self.seed, self.test_share
+        )
     }
 }
 

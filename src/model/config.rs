@@ -113,7 +113,10 @@ impl Fields<'_> {
     fn transformers(&self) -> Result<MambaConfig> {
         let kind = self.json.get("model_type").and_then(Value::as_str).unwrap_or("mamba");
         if !["mamba", "falcon_mamba"].contains(&kind) {
-            return Err(Error::Model(format!("{}: the model type is `{kind}`; only Mamba-1 (`mamba`, `falcon_mamba`) can be run", self.origin)));
+            return Err(Error::Model(format!(
+                "{}: the model type is `{kind}`; only Mamba-1 (`mamba`, `falcon_mamba`) can be run",
+                self.origin
+            )));
         }
         let d_model = self.size("hidden_size")?;
         let d_inner = match self.optional("intermediate_size")? {
@@ -151,7 +154,9 @@ impl Fields<'_> {
         if ssm.get("layer").and_then(Value::as_str).is_some_and(|l| l != "Mamba1") {
             return Err(Error::Model(format!("{}: `ssm_cfg` asks for {}; only Mamba-1 can be run", self.origin, ssm["layer"])));
         }
-        let of_ssm = |name: &str, default: usize| ssm.get(name).and_then(Value::as_u64).map_or(default, |v| usize::try_from(v).unwrap_or(usize::MAX));
+        let of_ssm = |name: &str, default: usize| {
+            ssm.get(name).and_then(Value::as_u64).map_or(default, |v| usize::try_from(v).unwrap_or(usize::MAX))
+        };
         let d_model = self.size("d_model")?;
         let multiple = self.optional("pad_vocab_size_multiple")?.unwrap_or(8).max(1);
         let vocab = self.size("vocab_size")?;

@@ -7,10 +7,10 @@ mod tokenizer;
 mod weights;
 mod working;
 
-pub use cpu::linear::{Stored, dot_rows, widen_into};
 pub use config::MambaConfig;
+pub use cpu::linear::{Stored, dot_rows, widen_into};
 pub use mamba::{CHUNK, Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
-pub use source::{ModelFiles, ModelSource, TensorSource, open};
+pub use source::{Checkpoint, Hub, ModelFiles, ModelSource, TensorSource, open};
 pub use tokenizer::Tokenizer;
 
 use crate::control::Control;

@@ -102,7 +102,10 @@ impl Loader<'_> {
         for name in names {
             if let Some(tensor) = self.tensors.get(name)? {
                 if tensor.dims() != shape {
-                    return Err(Error::Model(format!("tensor `{name}` has shape {:?}, the configuration asks for {shape:?}", tensor.dims())));
+                    return Err(Error::Model(format!(
+                        "tensor `{name}` has shape {:?}, the configuration asks for {shape:?}",
+                        tensor.dims()
+                    )));
                 }
                 return Ok(tensor);
             }

@@ -35,8 +35,7 @@ impl Pca {
         }
         let centred = centre(rows, n, d);
         let gram = gram(&centred, n, d);
-        let (values, vectors) =
-            gram.eigh_into().map_err(|e| Error::Input(format!("the principal components cannot be computed: {e}")))?;
+        let (values, vectors) = gram.eigh_into().map_err(|e| Error::Input(format!("the principal components cannot be computed: {e}")))?;
         // Ascending order comes back; take the largest.
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));

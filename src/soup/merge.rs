@@ -1,26 +1,32 @@
-//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer.
+//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer. Windows and ΣΔ are mixed straight, as a mean mixes them.
 
-use super::mix::{arithmetic, common_shape, mean_dt, total_tokens, weighted_sum};
+use super::mix::{WeightedSum, common_shape, weighted_sum};
 use crate::error::{Error, Result};
 use crate::state::State;
-use rand::{Rng, SeedableRng};
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Vectors whose |cosine| is above this are mixed straight: the sine of their angle is too small to divide by.
 const STRAIGHT: f64 = 0.9995;
 
-/// Spherical interpolation from a (t = 0) to b (t = 1) of each layer's SSM state; windows and ΣΔ straight.
+/// Spherical interpolation of each layer's τ from a (t = 0) to b (t = 1), added to h0.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if t is not finite.
-pub fn slerp(a: &State, b: &State, t: f64) -> Result<State> {
-    let shape = common_shape(&[a.clone(), b.clone()])?;
+pub fn slerp(neutral: &State, a: &State, b: &State, t: f64) -> Result<State> {
+    let shape = common_shape(&[neutral.clone(), a.clone(), b.clone()])?;
     let straight = weighted_sum(&[a.clone(), b.clone()], &[1.0 - t, t])?;
     let mut ssm = Vec::with_capacity(straight.ssm().len());
     for l in 0..shape.n_layer {
-        let (x, y) = (a.ssm_layer(l), b.ssm_layer(l));
-        let dot: f64 = x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-        let norms = f64::from(a.ssm_norm(l)) * f64::from(b.ssm_norm(l));
+        let (x, y, z) = (a.ssm_layer(l), b.ssm_layer(l), neutral.ssm_layer(l));
+        let (mut dot, mut xx, mut yy) = (0.0f64, 0.0f64, 0.0f64);
+        for ((x, y), z) in x.iter().zip(y).zip(z) {
+            let (x, y) = (f64::from(x - z), f64::from(y - z));
+            dot += x * y;
+            xx += x * x;
+            yy += y * y;
+        }
+        let norms = (xx * yy).sqrt();
         let cosine = if norms > 0.0 { (dot / norms).clamp(-1.0, 1.0) } else { 1.0 };
         let (wx, wy) = if cosine.abs() > STRAIGHT {
             (1.0 - t, t)
@@ -28,35 +34,54 @@ pub fn slerp(a: &State, b: &State, t: f64) -> Result<State> {
             let angle = cosine.acos();
             (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())
         };
-        ssm.extend(x.iter().zip(y).map(|(x, y)| (wx * f64::from(*x) + wy * f64::from(*y)) as f32));
+        // h0's share gathered, so that t = 0 and t = 1 give a and b exactly.
+        let wz = 1.0 - wx - wy;
+        let entries = x.iter().zip(y).zip(z);
+        ssm.extend(entries.map(|((x, y), z)| (wx * f64::from(*x) + wy * f64::from(*y) + wz * f64::from(*z)) as f32));
     }
     State::new(shape, ssm, straight.conv().to_vec(), straight.dt_sum().to_vec(), straight.tokens())
 }
 
-/// TIES: of each τ_i keep the `density` share of largest entries (layer by layer), elect each entry's sign by the sum, average the entries that agree, and
-/// add λ times that to h0.
+/// TIES: of each τ_i keep the `density` share of largest entries (layer by layer), elect each entry's sign by the sum (+ if it is 0), average the entries that
+/// agree, and add λ times that to h0.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if density is not in 0..=1.
+/// As [`common_shape`]; [`Error::Input`] if density is not in 0..=1 or λ not finite.
 pub fn ties(neutral: &State, states: &[State], density: f64, lambda: f64) -> Result<State> {
     share("density", density)?;
-    entrywise(neutral, states, |columns| {
-        for column in columns.iter_mut() {
-            trim(column, density);
+    if !lambda.is_finite() {
+        return Err(Error::Input(format!("lambda is {lambda}; it must be a finite number")));
+    }
+    let len = neutral.shape().ssm_len();
+    let keep = (len as f64 * density).round() as usize;
+    let mut trimmed = vec![0.0f32; states.len() * len];
+    let (mut sum, mut total, mut count) = (vec![0.0f32; len], vec![0.0f32; len], vec![0.0f32; len]);
+    let mut sizes = Vec::with_capacity(len);
+    layerwise(neutral, states, |layer, h0, out| {
+        sum.fill(0.0);
+        for (tau, state) in trimmed.chunks_exact_mut(len).zip(states) {
+            subtract(state.ssm_layer(layer), h0, tau);
+            trim(tau, keep, &mut sizes);
+            sum.iter_mut().zip(&*tau).for_each(|(s, t)| *s += t);
         }
-        let n = columns.first().map_or(0, Vec::len);
-        (0..n)
-            .map(|i| {
-                let sum: f64 = columns.iter().map(|c| f64::from(c[i])).sum();
-                let agreeing = columns.iter().map(|c| f64::from(c[i])).filter(|v| *v != 0.0 && v.signum() == sum.signum());
-                let (total, count) = agreeing.fold((0.0, 0.0), |(t, n), v| (t + v, n + 1.0));
-                if count > 0.0 { (lambda * total / count) as f32 } else { 0.0 }
-            })
-            .collect()
+        total.fill(0.0);
+        count.fill(0.0);
+        for tau in trimmed.chunks_exact(len) {
+            for (((tau, sum), total), count) in tau.iter().zip(&sum).zip(&mut total).zip(&mut count) {
+                let agrees = if *sum >= 0.0 { *tau > 0.0 } else { *tau < 0.0 };
+                *total += if agrees { *tau } else { 0.0 };
+                *count += if agrees { 1.0 } else { 0.0 };
+            }
+        }
+        let lambda = lambda as f32;
+        for (((out, h0), total), count) in out.iter_mut().zip(h0).zip(&total).zip(&count) {
+            *out = h0 + lambda * total / count.max(1.0);
+        }
     })
 }
 
-/// DARE: drop entries of each τ_i with probability p, scale the others by 1/(1 − p), and add their mean to h0.
+/// DARE: drop entries of each τ_i with probability p, scale the others by 1/(1 − p), and add their mean to h0. Which entries are dropped depends on the seed,
+/// the shape, p and an item's place in the list, on nothing else.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if p is not in 0..1.
@@ -66,17 +91,20 @@ pub fn dare(neutral: &State, states: &[State], p: f64, seed: u64) -> Result<Stat
         return Err(Error::Input("p is 1: nothing would be left".into()));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let scale = 1.0 / ((1.0 - p) * states.len() as f64);
-    entrywise(neutral, states, |columns| {
-        let mut sum = vec![0.0f32; columns.first().map_or(0, Vec::len)];
-        for column in columns.iter() {
-            for (sum, v) in sum.iter_mut().zip(column) {
-                if rng.random::<f64>() >= p {
-                    *sum += (scale * f64::from(*v)) as f32;
-                }
+    let scale = (1.0 / ((1.0 - p) * states.len() as f64)) as f32;
+    // An entry is dropped if 32 random bits fall below this share of their range.
+    let dropped = (p * f64::from(u32::MAX)).round() as u32;
+    let len = neutral.shape().ssm_len();
+    let (mut tau, mut bits) = (vec![0.0f32; len], vec![0u8; len * 4]);
+    layerwise(neutral, states, |layer, h0, out| {
+        out.copy_from_slice(h0);
+        for state in states {
+            subtract(state.ssm_layer(layer), h0, &mut tau);
+            rng.fill_bytes(&mut bits);
+            for ((out, tau), bits) in out.iter_mut().zip(&tau).zip(bits.as_chunks::<4>().0) {
+                *out += if u32::from_le_bytes(*bits) < dropped { 0.0 } else { scale * tau };
             }
         }
-        sum
     })
 }
 
@@ -84,29 +112,46 @@ fn share(name: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Input(format!("{name} is {value}; it must lie between 0 and 1"))) }
 }
 
-/// h0 plus what `merge` makes of the τ_i of each layer; windows and ΣΔ are the mean's.
-fn entrywise(neutral: &State, states: &[State], mut merge: impl FnMut(&mut [Vec<f32>]) -> Vec<f32>) -> Result<State> {
+/// What `merge` makes of each layer (its number, h0 there, the place for the result); windows, ΣΔ and tokens are the mean's.
+fn layerwise(neutral: &State, states: &[State], mut merge: impl FnMut(usize, &[f32], &mut [f32])) -> Result<State> {
     let shape = common_shape(states)?;
-    let equal = vec![1.0 / states.len() as f64; states.len()];
-    let mean = arithmetic(neutral, states, &equal)?;
-    let mut ssm = Vec::with_capacity(mean.ssm().len());
-    for l in 0..shape.n_layer {
-        let h0 = neutral.ssm_layer(l);
-        let mut columns: Vec<Vec<f32>> = states.iter().map(|s| s.ssm_layer(l).iter().zip(h0).map(|(h, z)| h - z).collect()).collect();
-        ssm.extend(merge(&mut columns).iter().zip(h0).map(|(v, z)| v + z));
+    common_shape(&[neutral.clone(), states[0].clone()])?;
+    let mut straight = WeightedSum::new(shape);
+    let equal = 1.0 / states.len() as f64;
+    for state in states {
+        straight.add(state, equal)?;
     }
-    State::new(shape, ssm, mean.conv().to_vec(), mean_dt(states, &equal), total_tokens(states))
+    let straight = straight.finish()?;
+    let mut ssm = vec![0.0f32; straight.ssm().len()];
+    for (layer, out) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
+        merge(layer, neutral.ssm_layer(layer), out);
+    }
+    State::new(shape, ssm, straight.conv().to_vec(), straight.dt_sum().to_vec(), straight.tokens())
 }
 
-/// Keeps the largest entries, `density` of all; the others become 0.
-fn trim(values: &mut [f32], density: f64) {
-    let keep = (values.len() as f64 * density).round() as usize;
+fn subtract(h: &[f32], h0: &[f32], tau: &mut [f32]) {
+    tau.iter_mut().zip(h).zip(h0).for_each(|((t, h), z)| *t = h - z);
+}
+
+/// Keeps the `keep` largest entries, the first ones among equals; the others become 0. `sizes` is scratch.
+fn trim(values: &mut [f32], keep: usize, sizes: &mut Vec<u32>) {
     if keep >= values.len() {
         return;
     }
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b)));
-    for &i in &order[keep..] {
-        values[i] = 0.0;
+    if keep == 0 {
+        values.fill(0.0);
+        return;
+    }
+    // The bits of non-negative floats are ordered as the floats are.
+    sizes.clear();
+    sizes.extend(values.iter().map(|v| v.abs().to_bits()));
+    let least = *sizes.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a)).1;
+    // Selection leaves the `keep` largest in front: some of them may equal the least.
+    let mut equals = sizes[..keep].iter().filter(|s| **s == least).count();
+    for v in values.iter_mut() {
+        let size = v.abs().to_bits();
+        let kept = size > least || (size == least && equals > 0);
+        equals -= usize::from(size == least && equals > 0);
+        *v = if kept { *v } else { 0.0 };
     }
 }

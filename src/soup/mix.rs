@@ -15,18 +15,92 @@ pub fn common_shape(states: &[State]) -> Result<StateShape> {
     }
 }
 
-/// Σ w_i H_i, the convolution windows alike; ΣΔ is the mean of the parts', weighted by |w_i|.
+/// Fails unless every state has its weight.
+pub(super) fn check_weights(states: &[State], weights: &[f64]) -> Result<()> {
+    if states.len() == weights.len() {
+        Ok(())
+    } else {
+        Err(Error::Input(format!("there are {} states and {} weights", states.len(), weights.len())))
+    }
+}
+
+/// A sum of weighted states that takes them one at a time, so that a mean of a whole library needs the memory of two states.
+///
+/// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts', weighted by |w_i|: a sum of durations, never negative. A part
+/// of weight 0 is as if it were not there; one part of weight 1 comes out exactly.
+pub struct WeightedSum {
+    shape: StateShape,
+    ssm: Vec<f32>,
+    conv: Vec<f32>,
+    dt_sum: Vec<f32>,
+    /// Σ |w_i|.
+    size: f64,
+    tokens: u64,
+}
+
+impl WeightedSum {
+    /// The sum of nothing: the empty state.
+    pub fn new(shape: StateShape) -> Self {
+        Self {
+            shape,
+            ssm: vec![0.0; shape.n_layer * shape.ssm_len()],
+            conv: vec![0.0; shape.n_layer * shape.conv_len()],
+            dt_sum: vec![0.0; shape.n_layer * shape.d_inner],
+            size: 0.0,
+            tokens: 0,
+        }
+    }
+
+    /// Adds `weight · state`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for another shape, [`Error::Input`] for a weight that is not finite.
+    pub fn add(&mut self, state: &State, weight: f64) -> Result<()> {
+        if state.shape() != self.shape {
+            return Err(Error::Mismatch(format!("states of {} and of {} cannot be mixed", self.shape, state.shape())));
+        }
+        if !weight.is_finite() {
+            return Err(Error::Input(format!("a weight is {weight}; weights must be finite numbers")));
+        }
+        if weight == 0.0 {
+            return Ok(());
+        }
+        let size = weight.abs();
+        for (out, part, w) in
+            [(&mut self.ssm, state.ssm(), weight), (&mut self.conv, state.conv(), weight), (&mut self.dt_sum, state.dt_sum(), size)]
+        {
+            let w = w as f32;
+            out.iter_mut().zip(part).for_each(|(o, x)| *o += w * x);
+        }
+        self.size += size;
+        self.tokens = self.tokens.saturating_add(state.tokens());
+        Ok(())
+    }
+
+    /// The state.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if an entry overflowed.
+    pub fn finish(mut self) -> Result<State> {
+        if self.size > 0.0 && self.size != 1.0 {
+            let share = (1.0 / self.size) as f32;
+            self.dt_sum.iter_mut().for_each(|v| *v *= share);
+        }
+        State::new(self.shape, self.ssm, self.conv, self.dt_sum, self.tokens)
+    }
+}
+
+/// Σ w_i H_i, as [`WeightedSum`] makes it.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if a weight is not finite; [`Error::Mismatch`] if the sum overflows.
+/// As [`common_shape`]; [`Error::Input`] if a weight is missing or not finite; [`Error::Mismatch`] if the sum overflows.
 pub fn weighted_sum(states: &[State], weights: &[f64]) -> Result<State> {
-    let shape = common_shape(states)?;
-    if let Some(w) = weights.iter().find(|w| !w.is_finite()) {
-        return Err(Error::Input(format!("a weight is {w}; weights must be finite numbers")));
+    let mut sum = WeightedSum::new(common_shape(states)?);
+    check_weights(states, weights)?;
+    for (state, weight) in states.iter().zip(weights) {
+        sum.add(state, *weight)?;
     }
-    let ssm = combine(states, weights, State::ssm);
-    let conv = combine(states, weights, State::conv);
-    State::new(shape, ssm, conv, mean_dt(states, weights), total_tokens(states))
+    sum.finish()
 }
 
 /// The mean; with weights, the weighted mean Σ w_i H_i / Σ w_i.
@@ -42,30 +116,41 @@ pub fn mean(states: &[State], weights: &[f64]) -> Result<State> {
 /// # Errors
 /// As [`weighted_sum`].
 pub fn arithmetic(neutral: &State, states: &[State], lambdas: &[f64]) -> Result<State> {
-    let all: Vec<State> = std::iter::once(neutral).chain(states).cloned().collect();
-    let weights: Vec<f64> = std::iter::once(1.0 - lambdas.iter().sum::<f64>()).chain(lambdas.iter().copied()).collect();
-    weighted_sum(&all, &weights)
+    check_weights(states, lambdas)?;
+    let mut sum = WeightedSum::new(common_shape(states)?);
+    // The same sum with h0's share gathered: (1 − Σλ_i)·h0 + Σ λ_i·H_i.
+    sum.add(neutral, 1.0 - lambdas.iter().sum::<f64>())?;
+    for (state, lambda) in states.iter().zip(lambdas) {
+        sum.add(state, *lambda)?;
+    }
+    sum.finish()
 }
 
 /// Layer by layer w_l · mixed + (1 − w_l) · base.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers.
+/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers or one is not finite.
 pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<State> {
     let shape = common_shape(&[mixed.clone(), base.clone()])?;
     if weights.len() != shape.n_layer {
         return Err(Error::Input(format!("{} layer weights are given, the model has {} layers", weights.len(), shape.n_layer)));
     }
+    if let Some(w) = weights.iter().find(|w| !w.is_finite()) {
+        return Err(Error::Input(format!("a layer's weight is {w}; weights must be finite numbers")));
+    }
     let blend = |of: fn(&State) -> &[f32], len: usize| {
         let mut out = Vec::with_capacity(len * shape.n_layer);
-        let layers = of(mixed).chunks_exact(len).zip(of(base).chunks_exact(len));
-        for ((m, b), &w) in layers.zip(weights) {
+        for (l, &w) in weights.iter().enumerate() {
+            let (m, b) = (&of(mixed)[l * len..(l + 1) * len], &of(base)[l * len..(l + 1) * len]);
             // Exact at 0 and 1, so that a layer left out is the base's to the last bit.
-            out.extend(m.iter().zip(b).map(|(&m, &b)| match w {
-                0.0 => b,
-                1.0 => m,
-                _ => (w * f64::from(m) + (1.0 - w) * f64::from(b)) as f32,
-            }));
+            if w == 0.0 {
+                out.extend_from_slice(b);
+            } else if w == 1.0 {
+                out.extend_from_slice(m);
+            } else {
+                let (wm, wb) = (w as f32, (1.0 - w) as f32);
+                out.extend(m.iter().zip(b).map(|(m, b)| wm * m + wb * b));
+            }
         }
         out
     };
@@ -73,7 +158,8 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
         shape,
         blend(State::ssm, shape.ssm_len()),
         blend(State::conv, shape.conv_len()),
-        blend(State::dt_sum, shape.d_inner),
+        // A weight beyond 0..1 may not turn a sum of durations negative.
+        blend(State::dt_sum, shape.d_inner).into_iter().map(|v| v.max(0.0)).collect(),
         mixed.tokens().max(base.tokens()),
     )
 }
@@ -84,6 +170,7 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
 /// As [`common_shape`].
 pub fn match_norm(mixed: &State, parts: &[State]) -> Result<State> {
     let shape = common_shape(parts)?;
+    common_shape(&[mixed.clone(), parts[0].clone()])?;
     let mut ssm = mixed.ssm().to_vec();
     for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
         let wanted = parts.iter().map(|p| f64::from(p.ssm_norm(l))).sum::<f64>() / parts.len() as f64;
@@ -120,24 +207,6 @@ pub fn softmax(scores: &[f64], tau: f64) -> Result<Vec<f64>> {
     normalised(&weights)
 }
 
-/// Σ w_i x_i of one part of the states, one after the other, so that every pass streams two arrays. A state that stands alone with weight 1 comes
-/// out exactly.
-fn combine(states: &[State], weights: &[f64], part: fn(&State) -> &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0f32; states.first().map_or(0, |s| part(s).len())];
-    for (state, &w) in states.iter().zip(weights).filter(|(_, w)| **w != 0.0) {
-        let w = w as f32;
-        out.iter_mut().zip(part(state)).for_each(|(o, x)| *o += w * x);
-    }
-    out
-}
-
-pub(super) fn mean_dt(states: &[State], weights: &[f64]) -> Vec<f32> {
-    let size: Vec<f64> = weights.iter().map(|w| w.abs()).collect();
-    let total: f64 = size.iter().sum();
-    let shares: Vec<f64> = size.iter().map(|s| if total > 0.0 { s / total } else { 0.0 }).collect();
-    combine(states, &shares, State::dt_sum)
-}
-
 pub(super) fn total_tokens(states: &[State]) -> u64 {
-    states.iter().map(State::tokens).sum()
+    states.iter().map(State::tokens).fold(0, u64::saturating_add)
 }

@@ -12,6 +12,7 @@
 //! its ΣΔ is the sum, so that a composed chunk composes again. Token counts are added up.
 
 pub mod decay;
+mod exp;
 pub mod merge;
 pub mod mix;
 mod parse;

@@ -208,7 +208,8 @@ impl<'a> Parser<'a> {
             Some((_, values)) => self.call(at, name, values),
             None => {
                 let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
-                let hint = near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
+                let hint =
+                    near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
                 Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
             }
         }
@@ -321,7 +322,11 @@ impl<'a> Parser<'a> {
     fn whole(&mut self) -> Result<usize> {
         let at = self.at;
         let value = self.number()?;
-        if value >= 0.0 && value.fract() == 0.0 && value < 1e6 { Ok(value as usize) } else { Err(self.wrong_at(at, "a whole number is expected")) }
+        if value >= 0.0 && value.fract() == 0.0 && value < 1e6 {
+            Ok(value as usize)
+        } else {
+            Err(self.wrong_at(at, "a whole number is expected"))
+        }
     }
 }
 

@@ -11,13 +11,22 @@
 //!
 //! **R in O(n²).** W_k = (1 + P_{k+1} + P_{k+1}P_{k+2} + …)/n by Horner's rule, indices cyclic; no division either.
 
+//!
+//! Entries are worked on in blocks, chunk after chunk within a block, so that every inner loop runs over neighbouring entries and vectorises.
+
 use super::decay::check_rates;
-use super::mix::{common_shape, mean_dt, total_tokens};
+use super::exp::exp;
+use super::mix::{WeightedSum, common_shape, total_tokens};
 use crate::error::{Error, Result};
 use crate::state::{DecayRates, State};
 
 /// Chunks at most: the work grows with their square, entry by entry.
 pub const MOST: usize = 64;
+/// Entries worked on together; the transitions and weights of 64 chunks at so many entries fit the cache.
+const BLOCK: usize = 128;
+
+/// One number a chunk and entry of the block: `[chunk, BLOCK]`.
+type Block = [[f32; BLOCK]];
 
 /// The average over all orders.
 ///
@@ -25,15 +34,23 @@ pub const MOST: usize = 64;
 /// As [`common_shape`]; [`Error::Input`] for more than [`MOST`] chunks; [`Error::Mismatch`] if the rates are another model's.
 pub fn all_orders(states: &[State], rates: &DecayRates) -> Result<State> {
     let nodes = gauss_legendre(states.len().div_ceil(2).max(1));
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let mut before = vec![[0.0; BLOCK]; states.len()];
     average(states, rates, |p, w| {
-        w.fill(0.0);
+        w.fill([0.0; BLOCK]);
         for &(u, share) in &nodes {
-            let factor = |p: f64| 1.0 - u + u * p;
-            running_products(p.iter().map(|p| factor(*p)), &mut before);
-            running_products(p.iter().rev().map(|p| factor(*p)), &mut after);
-            for (k, w) in w.iter_mut().enumerate() {
-                *w += share * before[k] * after[p.len() - 1 - k];
+            let (u, left) = (u as f32, (1.0 - u) as f32);
+            // The product of the factors of the chunks before k, then the one of those after it.
+            let mut running = [share as f32; BLOCK];
+            for (before, p) in before.iter_mut().zip(p) {
+                *before = running;
+                running.iter_mut().zip(p).for_each(|(r, p)| *r *= left + u * p);
+            }
+            running = [1.0; BLOCK];
+            for ((before, p), w) in before.iter().zip(p).zip(w.iter_mut()).rev() {
+                for (((w, before), running), p) in w.iter_mut().zip(before).zip(&mut running).zip(p) {
+                    *w += before * *running;
+                    *running *= left + u * p;
+                }
             }
         }
     })
@@ -44,50 +61,61 @@ pub fn all_orders(states: &[State], rates: &DecayRates) -> Result<State> {
 /// # Errors
 /// As [`all_orders`].
 pub fn rotations(states: &[State], rates: &DecayRates) -> Result<State> {
+    let n = states.len();
     average(states, rates, |p, w| {
-        let n = p.len();
         for (k, w) in w.iter_mut().enumerate() {
-            *w = (1..n).rev().fold(1.0, |tail, m| 1.0 + p[(k + m) % n] * tail) / n as f64;
+            *w = [1.0; BLOCK];
+            for m in (1..n).rev() {
+                w.iter_mut().zip(&p[(k + m) % n]).for_each(|(w, p)| *w = 1.0 + p * *w);
+            }
+            w.iter_mut().for_each(|w| *w /= n as f32);
         }
     })
 }
 
-/// `products[k]` is the product of the first k factors.
-fn running_products(factors: impl Iterator<Item = f64>, products: &mut Vec<f64>) {
-    products.clear();
-    let mut product = 1.0;
-    for factor in factors {
-        products.push(product);
-        product *= factor;
-    }
-}
-
-/// Σ_k W_k ⊙ H_k with the weights of each entry from the transitions of all chunks there.
-fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&[f64], &mut [f64])) -> Result<State> {
+/// Σ_k W_k ⊙ H_k; `weigh` makes the weights of a block from the transitions of all chunks there. The window is the mean of the chunks', ΣΔ the sum: it is the
+/// same in every order.
+fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&Block, &mut Block)) -> Result<State> {
     let shape = common_shape(states)?;
     check_rates(rates, states)?;
     let count = states.len();
     if count > MOST {
         return Err(Error::Input(format!("PICASO takes at most {MOST} chunks, not {count}")));
     }
-    let (mut p, mut w) = (vec![0.0f64; count], vec![0.0f64; count]);
+    let (mut p, mut w) = (vec![[1.0; BLOCK]; count], vec![[0.0; BLOCK]; count]);
     let mut ssm = vec![0.0f32; shape.n_layer * shape.ssm_len()];
-    for (l, out) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
-        let a = rates.layer(l);
-        let layers: Vec<(&[f32], &[f32])> = states.iter().map(|s| (s.ssm_layer(l), s.dt_sum_layer(l))).collect();
-        for (i, out) in out.iter_mut().enumerate() {
-            for (p, (_, dt)) in p.iter_mut().zip(&layers) {
-                *p = (f64::from(a[i]) * f64::from(dt[i / shape.d_state])).exp();
+    for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
+        for (b, out) in layer.chunks_mut(BLOCK).enumerate() {
+            let (from, to) = (b * BLOCK, b * BLOCK + out.len());
+            for (p, state) in p.iter_mut().zip(states) {
+                log_transitions(&rates.layer(l)[from..to], state.dt_sum_layer(l), from, shape.d_state, p);
+                p.iter_mut().for_each(|p| *p = exp(*p));
             }
             weigh(&p, &mut w);
-            *out = w.iter().zip(&layers).map(|(w, (h, _))| w * f64::from(h[i])).sum::<f64>() as f32;
+            for (w, state) in w.iter().zip(states) {
+                out.iter_mut().zip(&state.ssm_layer(l)[from..to]).zip(w).for_each(|((o, h), w)| *o += w * h);
+            }
         }
     }
-    let equal = vec![1.0 / count as f64; count];
-    let conv = super::mix::weighted_sum(states, &equal)?.conv().to_vec();
-    let mut dt_sum = mean_dt(states, &equal);
-    dt_sum.iter_mut().for_each(|v| *v *= count as f32);
+    let mut mean = WeightedSum::new(shape);
+    let mut dt_sum = vec![0.0f32; shape.n_layer * shape.d_inner];
+    for state in states {
+        mean.add(state, 1.0 / count as f64)?;
+        dt_sum.iter_mut().zip(state.dt_sum()).for_each(|(sum, dt)| *sum += dt);
+    }
+    let conv = mean.finish()?.conv().to_vec();
     State::new(shape, ssm, conv, dt_sum, total_tokens(states))
+}
+
+/// A · ΣΔ of the entries from `from` on, of one layer; a channel has `d_state` of them.
+fn log_transitions(a: &[f32], dt: &[f32], from: usize, d_state: usize, out: &mut [f32; BLOCK]) {
+    let mut at = 0;
+    while at < a.len() {
+        let channel = (from + at) / d_state;
+        let end = ((channel + 1) * d_state - from).min(a.len());
+        out[at..end].iter_mut().zip(&a[at..end]).for_each(|(o, a)| *o = a * dt[channel]);
+        at = end;
+    }
 }
 
 /// Nodes and weights of Gauss–Legendre quadrature on 0..1, by Newton's method on the Legendre polynomial.

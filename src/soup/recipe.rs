@@ -320,11 +320,7 @@ impl Recipe {
         let states: Vec<State> = parts.iter().map(|p| p.state.clone()).collect();
         let weights: Vec<f64> = parts.iter().map(|p| p.weight).collect();
         let unweighted = |what: &str| {
-            if weights.iter().all(|w| *w == 1.0) {
-                Ok(())
-            } else {
-                Err(Error::Input(format!("{what} takes no weights on its items")))
-            }
+            if weights.iter().all(|w| *w == 1.0) { Ok(()) } else { Err(Error::Input(format!("{what} takes no weights on its items"))) }
         };
         match self {
             Self::Sum { .. } => mix::weighted_sum(&states, &weights),
@@ -347,11 +343,13 @@ impl Recipe {
             Self::Slerp { t, .. } => {
                 unweighted("slerp")?;
                 match &states[..] {
-                    [a, b] => merge::slerp(a, b, *t),
+                    [a, b] => merge::slerp(&names.neutral()?, a, b, *t),
                     _ => Err(Error::Input(format!("slerp takes two items, not {}", states.len()))),
                 }
             }
-            Self::Ties { density, lambda, .. } => unweighted("ties").and_then(|()| merge::ties(&names.neutral()?, &states, *density, *lambda)),
+            Self::Ties { density, lambda, .. } => {
+                unweighted("ties").and_then(|()| merge::ties(&names.neutral()?, &states, *density, *lambda))
+            }
             Self::Dare { p, seed, .. } => unweighted("dare").and_then(|()| merge::dare(&names.neutral()?, &states, *p, *seed)),
             _ => mean_of(parts),
         }
@@ -362,7 +360,10 @@ impl Recipe {
         match (self, self.items()) {
             (Self::Top { n }, _) => Ok(names.top(*n)?.len()),
             (Self::Skill { id }, _) if !id.contains('/') => Ok(names.task(id)?.len()),
-            (_, Some(items)) => items.iter().map(|t| if matches!(t.recipe, Self::Top { .. } | Self::Skill { .. }) { t.recipe.count(names) } else { Ok(1) }).sum(),
+            (_, Some(items)) => items
+                .iter()
+                .map(|t| if matches!(t.recipe, Self::Top { .. } | Self::Skill { .. }) { t.recipe.count(names) } else { Ok(1) })
+                .sum(),
             _ => Ok(1),
         }
     }
@@ -386,7 +387,9 @@ impl Recipe {
 impl Layers {
     fn weights(&self, n_layer: usize) -> Result<Vec<f64>> {
         match self {
-            Self::Range(from, to) if from < to && *to <= n_layer => Ok((0..n_layer).map(|l| f64::from(u8::from(l >= *from && l < *to))).collect()),
+            Self::Range(from, to) if from < to && *to <= n_layer => {
+                Ok((0..n_layer).map(|l| f64::from(u8::from(l >= *from && l < *to))).collect())
+            }
             Self::Range(from, to) => Err(Error::Input(format!("the layers {from}..{to} are not a range of the model's 0..{n_layer}"))),
             Self::Weights(weights) => Ok(weights.clone()),
         }

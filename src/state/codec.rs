@@ -65,7 +65,8 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
     let s = state.shape();
     let mut tensors = Tensors::new();
     for l in 0..s.n_layer {
-        let window: Vec<f32> = state.conv_layer(l).chunks_exact(s.d_conv - 1).flat_map(|w| std::iter::once(0.0).chain(w.iter().copied())).collect();
+        let window: Vec<f32> =
+            state.conv_layer(l).chunks_exact(s.d_conv - 1).flat_map(|w| std::iter::once(0.0).chain(w.iter().copied())).collect();
         tensors.push((format!("ssm_states.{l}"), vec![1, s.d_inner, s.d_state], bytes(state.ssm_layer(l))));
         tensors.push((format!("conv_states.{l}"), vec![1, s.d_inner, s.d_conv], bytes(&window)));
     }

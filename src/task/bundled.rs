@@ -135,9 +135,16 @@ mod tests {
         for task in bundled() {
             let inputs: HashSet<_> = task.pairs.iter().map(|p| &p.input).collect();
             assert_eq!(inputs.len(), task.pairs.len(), "{} has an input twice", task.name);
-            assert!(task.pairs.iter().all(|p| [&p.input, &p.output].iter().all(|t| !t.is_empty() && t.trim() == *t && !t.contains(['\t', '\n']))));
+            assert!(
+                task.pairs
+                    .iter()
+                    .all(|p| [&p.input, &p.output].iter().all(|t| !t.is_empty() && t.trim() == *t && !t.contains(['\t', '\n'])))
+            );
             assert!(!task.licence.is_empty() && !task.source.is_empty() && !task.description.is_empty() && !task.family.is_empty());
-            assert_eq!(INDEX.lines().find(|l| l.starts_with(&format!("{}\t", task.name))).unwrap().split('\t').nth(2).unwrap(), task.pairs.len().to_string());
+            assert_eq!(
+                INDEX.lines().find(|l| l.starts_with(&format!("{}\t", task.name))).unwrap().split('\t').nth(2).unwrap(),
+                task.pairs.len().to_string()
+            );
         }
     }
 }

@@ -77,7 +77,12 @@ fn extension(path: &Path) -> String {
 }
 
 fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Pair>> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).quoting(delimiter == b',').from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .quoting(delimiter == b',')
+        .from_reader(text.as_bytes());
     let mut pairs = Vec::new();
     for (i, record) in reader.records().enumerate() {
         let record = record.map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
@@ -87,7 +92,11 @@ fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Pair>> {
             continue;
         }
         if cell(0).is_empty() || cell(1).is_empty() {
-            return Err(Error::Input(format!("{}, line {line}: an input and an output are needed, with a {} between", path.display(), if delimiter == b',' { "comma" } else { "tab" })));
+            return Err(Error::Input(format!(
+                "{}, line {line}: an input and an output are needed, with a {} between",
+                path.display(),
+                if delimiter == b',' { "comma" } else { "tab" }
+            )));
         }
         pairs.push(Pair { input: cell(0).into(), output: cell(1).into() });
     }

@@ -75,7 +75,9 @@ impl std::str::FromStr for Template {
             "qa" => return Ok(Self::Qa),
             _ => {}
         }
-        let wrong = |why: &str| Error::Input(format!("the template `{text}` {why}; it can be `arrow`, `qa`, or a text such as `{{input}} = {{output}}\\n`"));
+        let wrong = |why: &str| {
+            Error::Input(format!("the template `{text}` {why}; it can be `arrow`, `qa`, or a text such as `{{input}} = {{output}}\\n`"))
+        };
         let plain = text.replace("\\n", "\n");
         let (prefix, rest) = plain.split_once("{input}").ok_or_else(|| wrong("has no {input}"))?;
         let (middle, end) = rest.split_once("{output}").ok_or_else(|| wrong("has no {output} after {input}"))?;
@@ -196,7 +198,10 @@ mod tests {
     #[test]
     fn arrow_queries_are_brought_into_the_template_form() {
         let q = parse("hot->cold\nbig -> ");
-        assert_eq!((q.segments.as_slice(), q.tail.as_str(), q.shots, q.closed_tail), (&["hot -> cold\n".to_string()][..], "big ->", 1, None));
+        assert_eq!(
+            (q.segments.as_slice(), q.tail.as_str(), q.shots, q.closed_tail),
+            (&["hot -> cold\n".to_string()][..], "big ->", 1, None)
+        );
         let q = parse("hot -> cold\r\nbig  ->  small");
         assert_eq!((q.tail.as_str(), q.closed_tail.as_deref()), ("big ->", Some("big -> small\n")));
         let q = parse("hot -> cold\nbig");
@@ -233,7 +238,9 @@ mod tests {
         let own: Template = "{input} = {output};".parse().unwrap();
         assert_eq!((own.tail("a"), own.answer("b"), own.answer_end()), ("a =".into(), " b;".into(), ";"));
         assert_eq!(parse_query("a = b; c =", &own).tail, "c =");
-        for (text, part) in [("{output}", "no {input}"), ("{input}{output}", "nothing between"), ("x", "no {input}"), ("{output} {input}", "after {input}")] {
+        for (text, part) in
+            [("{output}", "no {input}"), ("{input}{output}", "nothing between"), ("x", "no {input}"), ("{output} {input}", "after {input}")]
+        {
             assert!(text.parse::<Template>().unwrap_err().to_string().contains(part), "{text}");
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Task;
 use crate::error::{Error, Result};
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// How a task is split.
@@ -65,7 +65,15 @@ mod tests {
     fn task(n: usize) -> Task {
         let pair = |i: usize| Pair { input: format!("i{i}"), output: format!("o{i}") };
         let text = String::new;
-        Task { name: "t".into(), family: text(), licence: text(), source: text(), description: text(), pairs: (0..n).map(pair).collect(), origin: TaskOrigin::Bundled }
+        Task {
+            name: "t".into(),
+            family: text(),
+            licence: text(),
+            source: text(),
+            description: text(),
+            pairs: (0..n).map(pair).collect(),
+            origin: TaskOrigin::Bundled,
+        }
     }
 
     proptest! {

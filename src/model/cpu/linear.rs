@@ -46,11 +46,6 @@ impl Linear {
         Self { n_out, n_in, weights, bias }
     }
 
-    /// Output width.
-    pub fn n_out(&self) -> usize {
-        self.n_out
-    }
-
     /// Bytes of the weights.
     pub fn bytes(&self) -> usize {
         self.n_out * self.n_in * if matches!(self.weights, Weights::F32(_)) { 4 } else { 2 }

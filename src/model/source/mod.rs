@@ -1,0 +1,168 @@
+//! Where a model's files come from: inside the program, a folder, or a hub.
+//!
+//! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
+//! - `hub`: files from a Hugging Face hub, kept in its cache; without a network if they are all there.
+
+mod checkpoint;
+mod hub;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use candle_core::Tensor;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+pub use checkpoint::Checkpoint;
+pub use hub::Hub;
+
+/// Tensors by name, on the CPU, in the precision they are stored in.
+pub trait TensorSource: Send + Sync {
+    /// A tensor, or `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be read.
+    fn get(&self, name: &str) -> Result<Option<Tensor>>;
+
+    /// All names.
+    fn names(&self) -> Vec<String>;
+}
+
+/// Which model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The one inside the program.
+    Bundled,
+    /// A folder with `config.json`, `tokenizer.json` and weights.
+    Directory(PathBuf),
+    /// A repository of a Hugging Face hub.
+    Hub {
+        /// `owner/name`.
+        repo: String,
+        /// Branch, tag or commit.
+        revision: String,
+    },
+}
+
+impl FromStr for ModelSource {
+    type Err = Error;
+
+    /// `bundled`; a path that exists or begins with `.`, `/` or `~`; `owner/name[@revision]`.
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "bundled" {
+            return Ok(Self::Bundled);
+        }
+        if text.starts_with(['.', '/']) || Path::new(text).is_dir() {
+            return Ok(Self::Directory(text.into()));
+        }
+        if let Some(rest) = text.strip_prefix("~/") {
+            let home = directories::BaseDirs::new().ok_or_else(|| Error::Input("`~` cannot be resolved: the system names no home folder".into()))?;
+            return Ok(Self::Directory(home.home_dir().join(rest)));
+        }
+        let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
+        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !part.contains("..");
+        match repo.split_once('/') {
+            Some((owner, name)) if plain(owner) && plain(name) && !revision.is_empty() => {
+                Ok(Self::Hub { repo: repo.into(), revision: revision.into() })
+            }
+            _ => Err(Error::Input(format!("`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)"))),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled => f.write_str("bundled"),
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Hub { repo, revision } if revision == "main" => f.write_str(repo),
+            Self::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+        }
+    }
+}
+
+/// A model's files, opened.
+pub struct ModelFiles {
+    /// `bundled`, the folder, the hub id.
+    pub name: String,
+    /// `config.json`.
+    pub config: String,
+    /// `tokenizer.json`.
+    pub tokenizer: Vec<u8>,
+    /// Weights.
+    pub weights: Box<dyn TensorSource>,
+    /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
+    pub fingerprint: String,
+    /// When it was trained, where the weights' metadata says so.
+    pub trained: Option<String>,
+}
+
+const CONFIG: &str = include_str!("../../../assets/bundled/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../../../assets/bundled/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../../../assets/bundled/model.safetensors");
+
+/// Opens a model's files.
+///
+/// # Errors
+/// [`Error::Model`] naming the file that is missing or damaged; [`Error::Hub`] for a hub that refuses; [`Error::Cancelled`].
+pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
+    match source {
+        ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
+        ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
+        ModelSource::Hub { repo, revision } => {
+            let dir = Hub::from_environment()?.fetch(repo, revision, control)?;
+            from_directory(source.to_string(), &dir, control)
+        }
+    }
+}
+
+fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<ModelFiles> {
+    let read = |file: &str, why: &str| {
+        let path = dir.join(file);
+        std::fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir))),
+            _ => Error::io(&path)(e),
+        })
+    };
+    let config = String::from_utf8(read("config.json", "")?)
+        .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))?;
+    let why = " (the original state-spaces/mamba models use the tokenizer of EleutherAI/gpt-neox-20b: put its tokenizer.json there)";
+    let tokenizer = read("tokenizer.json", why)?;
+    let weights = Checkpoint::open(dir)?;
+    assemble(name, config, tokenizer, weights, control)
+}
+
+fn assemble(name: String, config: String, tokenizer: Vec<u8>, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
+    let mut hasher = blake3::Hasher::new();
+    weights.hash_into(&mut hasher, control)?;
+    hasher.update(config.as_bytes());
+    hasher.update(&tokenizer);
+    let trained = weights.metadata("trained");
+    Ok(ModelFiles { name, config, tokenizer, weights: Box::new(weights), fingerprint: hasher.finalize().to_hex().to_string(), trained })
+}
+
+/// The files of a folder, for messages.
+fn listing(dir: &Path) -> String {
+    let Ok(entries) = std::fs::read_dir(dir) else { return "nothing that can be read".into() };
+    let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort();
+    names.truncate(12);
+    if names.is_empty() { "no file".into() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_apart() {
+        assert_eq!("bundled".parse::<ModelSource>().unwrap(), ModelSource::Bundled);
+        assert_eq!("./m".parse::<ModelSource>().unwrap(), ModelSource::Directory("./m".into()));
+        let hub = ModelSource::Hub { repo: "state-spaces/mamba-130m-hf".into(), revision: "main".into() };
+        assert_eq!("state-spaces/mamba-130m-hf".parse::<ModelSource>().unwrap(), hub);
+        assert_eq!("a/b@v1".parse::<ModelSource>().unwrap().to_string(), "a/b@v1");
+        for wrong in ["nothing", "a/b/c", "a/../b", "a/b@", "a b/c"] {
+            assert!(wrong.parse::<ModelSource>().unwrap_err().to_string().contains("is no model"), "{wrong}");
+        }
+    }
+}

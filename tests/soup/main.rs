@@ -1,0 +1,8 @@
+//! The state algebra against brute force: every rule beside the plainest code that says what it should give.
+
+mod chunks;
+mod files;
+mod merges;
+mod recipes;
+mod rules;
+mod texts;
