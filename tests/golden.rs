@@ -89,7 +89,7 @@ fn one_token_at_a_time_is_the_same_as_all_at_once() {
         let mut decoder = model.decoder(&[&empty]).unwrap();
         for (token, want) in ids.iter().zip(&whole.logits) {
             let logits = off(decoder.step(&[*token]).unwrap(), want);
-            assert!(logits < 3e-5, "{kind}: logits {logits}");
+            assert!(logits < 1e-4, "{kind}: logits {logits}");
         }
         let state = state_off(&decoder.state(0).unwrap(), &whole.state);
         assert!(state < 1e-5, "{kind}: state {state}");
@@ -246,7 +246,8 @@ fn the_original_naming_loads_and_faults_are_named() {
 
 #[test]
 fn absurd_configurations_are_refused_before_anything_is_allocated() {
-    let hf = |extra: &str| format!(r#"{{"model_type":"mamba","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#);
+    let hf =
+        |extra: &str| format!(r#"{{"model_type":"mamba","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#);
     let refused = |text: &str, part: &str| {
         let message = MambaConfig::from_json(text, "config.json").unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

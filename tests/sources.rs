@@ -1,9 +1,9 @@
 //! Where models come from: folders with every kind of weights and every kind of damage, and a hub on the loopback.
 
+use sha2::{Digest, Sha256};
 use state_soup::control::quiet;
 use state_soup::error::{Error, Result};
 use state_soup::model::{Checkpoint, Hub, LoadOptions, Model, ModelSource, TensorSource, WeightType};
-use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -170,7 +170,7 @@ impl Mamba {
         self.check(prompts)?;
         let total: usize = prompts.iter().map(|p| p.tokens.len()).sum();
         let mut buffers = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let mut run = Run::new(self, prompts)?;
+        let mut run = Run::new(self, prompts);
         let mut done = 0;
         while let Some(chunk) = run.next_chunk() {
             control.check()?;
@@ -385,6 +385,7 @@ impl Cells {
     ///
     /// # Safety
     /// No other thread touches the same block meanwhile.
+    #[allow(clippy::mut_from_ref)] // what `Shared` is for
     unsafe fn block(&self, block: usize, sizes: [usize; 3]) -> [&mut [f32]; 3] {
         // SAFETY: blocks lie one after the other in each part; the rest is promised by the caller.
         std::array::from_fn(|i| unsafe { self.0[i].part(block * sizes[i], sizes[i]) })
@@ -466,12 +467,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(model: &Mamba, prompts: &'a [Prompt<'a>]) -> Result<Self> {
+    fn new(model: &Mamba, prompts: &'a [Prompt<'a>]) -> Self {
         let mut results: Vec<Partial> = prompts.iter().map(|_| Partial::default()).collect();
         for (result, prompt) in results.iter_mut().zip(prompts).filter(|(_, p)| p.tokens.is_empty()) {
             result.state = Some(prompt.initial.cloned().unwrap_or_else(|| State::zeros(model.shape())));
         }
-        Ok(Self { prompts, shape: model.shape(), at: (0, 0), working: Vec::new(), kept: Vec::new(), results })
+        Self { prompts, shape: model.shape(), at: (0, 0), working: Vec::new(), kept: Vec::new(), results }
     }
 
     /// The next tokens; `working` holds one state for each prompt in it, the first perhaps carried over.

@@ -204,14 +204,12 @@ impl<'a> Parser<'a> {
             self.need(")")?;
             return if n == 0 { Err(self.wrong_at(at, "`top(0)` is nothing")) } else { Ok(Recipe::Top { n }) };
         }
-        match FUNCTIONS.iter().find(|(f, _)| *f == name) {
-            Some((_, values)) => self.call(at, name, values),
-            None => {
-                let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
-                let hint =
-                    near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
-                Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
-            }
+        if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
+            self.call(at, name, values)
+        } else {
+            let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
+            let hint = near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
+            Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
         }
     }
 
