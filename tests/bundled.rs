@@ -1,5 +1,7 @@
 //! The main job on the bundled model: a real library, real queries, numbers that must hold. Nothing here is faked.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use state_soup::control::quiet;
 use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, RankView, Setup};
 use state_soup::library::{BuildSettings, Metric, Part};

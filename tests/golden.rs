@@ -1,5 +1,7 @@
 //! The model against HF transformers' numbers (tests/golden, made by its generate.py), and against itself: packed, split, stepped.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use candle_core::{DType, Device, Tensor};
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::error::{Error, Result};

@@ -1,5 +1,7 @@
 //! Where models come from: folders with every kind of weights and every kind of damage, and a hub on the loopback.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use sha2::{Digest, Sha256};
 use state_soup::control::quiet;
 use state_soup::error::{Error, Result};
