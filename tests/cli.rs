@@ -115,7 +115,8 @@ fn a_folder_that_cannot_be_written_is_named_with_a_way_out() {
 fn a_library_built_otherwise_is_not_built_over() {
     let dir = tempfile::tempdir().unwrap();
     assert!(run(dir.path(), &["build"]).status.success());
-    let other = Command::new(env!("CARGO_BIN_EXE_state-soup")).args(["build", "--shots", "3", "--library"]).arg(dir.path()).output().unwrap();
+    let other =
+        Command::new(env!("CARGO_BIN_EXE_state-soup")).args(["build", "--shots", "3", "--library"]).arg(dir.path()).output().unwrap();
     let (message, code) = refusal(&other);
     assert!(message.contains("1 sets of 4 shots") && code == 5, "{code} {message}");
 }
