@@ -7,6 +7,9 @@
 //! than a state does: the oldest column. It is shifted out before anything reads it (the step convolves the *last* d_conv of cached and new columns), so it is
 //! written as 0. ΣΔ has no place in that layout, so such a file cannot be read back.
 //!
+//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its
+//! scan from zero, and the SSM state has no effect at all.
+//!
 //! A file appears whole or not at all: it is written beside its place, synced and renamed.
 
 use super::{State, StateShape};
