@@ -50,7 +50,8 @@ const FAMILIAR: &[(&str, &str)] = &[
     ("5 -> five", "number_words"),
     ("cat -> CAT", "uppercase"),
     ("walk -> walked", "present_past"),
-    ("one, two, three -> one", "choose_first_of_3"),
+    // One example of this is ambiguous: longest_word_3 comes first then, choose_first_of_3 second.
+    ("one, two, three -> one\nred, green, blue -> red", "choose_first_of_3"),
 ];
 
 /// Query pairs of a task that are in no skill's examples.

@@ -3,6 +3,7 @@
 //! Small libraries go to linfa-tsne's exact method: deterministic for a seed, one shot. It can neither report nor stop, so it runs on a thread
 //! of its own while this one goes on answering. Large ones go to bhtsne's Barnes–Hut with the schedule of openTSNE (principal components as start;
 //! exaggeration 12 at learning rate n/12, then none at 4n), in chunks of epochs with the affinities kept: a frame, and a chance to stop, between chunks.
+//! Its threads add up in any order, so a large map repeats in what lies near what, not to the last bit (seen: the same rows embedded twice differ).
 
 use super::Pca;
 use crate::control::Control;
@@ -152,17 +153,16 @@ mod tests {
         (rows, labels)
     }
 
-    fn check(k: usize, each: usize) {
+    fn check(k: usize, each: usize, repeats: bool) {
         let (rows, labels) = clusters(k, each);
         let n = k * each;
         let pca = Pca::fit(&rows, n, 20, 50).unwrap();
         let settings = TsneSettings { perplexity: 10.0, seed: 3 };
         let run = || quiet(|control| tsne(&pca, &settings, control, &mut |_, _| {})).unwrap();
         let map = run();
-        assert_eq!(map, run(), "the same seed must give the same map");
-        let flat: Vec<f32> = map.points.concat();
-        let near = nearest(&flat.iter().map(|v| v + 1e3).collect::<Vec<_>>(), n, 2, 1).unwrap();
-        let _ = near;
+        if repeats {
+            assert_eq!(map, run(), "the same seed must give the same map");
+        }
         assert!(trustworthiness(&rows, 20, &map.points, 10).unwrap() > 0.9);
         // In the map, a point's nearest point is of its own cluster.
         let pure = (0..n)
@@ -178,12 +178,12 @@ mod tests {
 
     #[test]
     fn small_maps_keep_clusters_apart() {
-        check(4, 20);
+        check(4, 20, true);
     }
 
     #[test]
     fn large_maps_keep_clusters_apart() {
-        check(5, 90);
+        check(5, 90, false);
     }
 
     #[test]

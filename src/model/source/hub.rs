@@ -29,17 +29,14 @@ pub struct Hub {
 
 impl Hub {
     /// The hub that `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` describe.
-    ///
-    /// # Errors
-    /// None today; kept so that callers need not change when the environment is checked.
-    pub fn from_environment() -> Result<Self> {
+    pub fn from_environment() -> Self {
         let on =
             |name: &str| std::env::var(name).is_ok_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off"));
-        Ok(Self {
+        Self {
             endpoint: std::env::var("HF_ENDPOINT").unwrap_or_else(|_| "https://huggingface.co".into()),
             cache: Cache::from_env().path().clone(),
             offline: on("HF_HUB_OFFLINE"),
-        })
+        }
     }
 
     /// The folder with a model's files; downloads what the cache lacks.

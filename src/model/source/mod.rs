@@ -114,7 +114,7 @@ pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
         ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
         ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
         ModelSource::Hub { repo, revision } => {
-            let dir = Hub::from_environment()?.fetch(repo, revision, control)?;
+            let dir = Hub::from_environment().fetch(repo, revision, control)?;
             from_directory(source.to_string(), &dir, control)
         }
     }
