@@ -36,9 +36,8 @@ fn best_task(query: &str, view: &RankView) -> String {
 #[test]
 fn familiar_queries_find_their_task() {
     let view = lab().default_view();
-    for (query, task) in FAMILIAR {
-        assert_eq!(best_task(query, &view), *task, "{query}");
-    }
+    let wrong: Vec<_> = FAMILIAR.iter().map(|(query, task)| (query, best_task(query, &view), task)).filter(|(_, got, want)| got != *want).collect();
+    assert!(wrong.is_empty(), "query, ranked first, wanted: {wrong:?}");
 }
 
 /// What a newcomer would type, and the task it calls for.
@@ -46,6 +45,11 @@ const FAMILIAR: &[(&str, &str)] = &[
     ("hot -> cold", "antonym"),
     ("France -> Paris", "country_capital"),
     ("dog -> dogs", "singular_plural"),
+    ("child -> children", "singular_plural"),
+    ("cat -> cats", "singular_plural"),
+    ("house -> houses", "singular_plural"),
+    ("one, two, three -> one", "choose_first_of_3"),
+    ("dog -> dogs\nchild -> children", "singular_plural"),
     ("big -> bigger", "adjective_comparative"),
     ("5 -> five", "number_words"),
     ("cat -> CAT", "uppercase"),
@@ -64,7 +68,7 @@ fn held_out(task: &Task) -> Vec<usize> {
 fn held_out_examples_find_their_task() {
     let view = lab().default_view();
     let (tasks, mut report) = (bundled().len(), Vec::new());
-    for (k, wanted) in [(1, 0.65), (2, 0.85), (4, 0.90)] {
+    for (k, wanted) in [(1, 0.65), (2, 0.85), (4, 0.93)] {
         let (mut right, mut asked) = (0usize, 0usize);
         for task in bundled() {
             for chosen in held_out(task).chunks_exact(k).take(4) {

@@ -171,15 +171,37 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
 pub fn match_norm(mixed: &State, parts: &[State]) -> Result<State> {
     let shape = common_shape(parts)?;
     common_shape(&[mixed.clone(), parts[0].clone()])?;
+    let mean = |l| parts.iter().map(|p| f64::from(p.ssm_norm(l))).sum::<f64>() / parts.len() as f64;
+    scale_to_norms(mixed, &(0..shape.n_layer).map(mean).collect::<Vec<_>>())
+}
+
+/// Scales each layer's SSM state to the norm given for it; a layer that is 0 stays so.
+///
+/// # Errors
+/// [`Error::Input`] if there are not as many norms as layers; [`Error::Mismatch`] if an entry overflows.
+pub fn scale_to_norms(mixed: &State, norms: &[f64]) -> Result<State> {
+    let shape = mixed.shape();
+    if norms.len() != shape.n_layer {
+        return Err(Error::Input(format!("{} norms are given, the model has {} layers", norms.len(), shape.n_layer)));
+    }
     let mut ssm = mixed.ssm().to_vec();
     for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
-        let wanted = parts.iter().map(|p| f64::from(p.ssm_norm(l))).sum::<f64>() / parts.len() as f64;
         let norm = f64::from(mixed.ssm_norm(l));
         if norm > 0.0 {
-            layer.iter_mut().for_each(|v| *v = (f64::from(*v) * wanted / norm) as f32);
+            let scale = (norms[l] / norm) as f32;
+            layer.iter_mut().for_each(|v| *v *= scale);
         }
     }
     State::new(shape, ssm, mixed.conv().to_vec(), mixed.dt_sum().to_vec(), mixed.tokens())
+}
+
+/// A state with another's convolution windows.
+///
+/// # Errors
+/// As [`common_shape`].
+pub fn with_window(state: &State, from: &State) -> Result<State> {
+    let shape = common_shape(&[state.clone(), from.clone()])?;
+    State::new(shape, state.ssm().to_vec(), from.conv().to_vec(), state.dt_sum().to_vec(), state.tokens())
 }
 
 /// Weights that add up to one.

@@ -4,14 +4,23 @@
 //! - [`decay`]: A-decay and its family, for chunks in order.
 //! - [`picaso`]: A-decay averaged over orders.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
-//! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text.
+//! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
 //!
-//! What happens to the other parts of a state: a rule without order (mean, sum, arithmetic, merges, PICASO) treats the convolution windows like the
-//! SSM states and gives the mean ΣΔ of its parts, weighted by size of weight; a rule for chunks in order (A-decay) keeps the last chunk's window, and
-//! its ΣΔ is the sum, so that a composed chunk composes again. Token counts are added up.
+//! What happens to the other parts of a state:
+//!
+//! | rule | convolution window | ΣΔ |
+//! |---|---|---|
+//! | mean, sum, weighted, softmax, arithmetic, with the query | summed as the SSM states are | mean, weighted by size of weight |
+//! | SLERP | straight between the two | the same way |
+//! | TIES, DARE | mean | mean |
+//! | A-decay and its family | the last chunk's: it is what the next token meets | sum: a composed chunk composes again |
+//! | PICASO | mean | sum: it is the same in every order |
+//!
+//! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that carry weight. Windows and ΣΔ follow the layers too.
 
 pub mod decay;
+mod evaluate;
 mod exp;
 pub mod merge;
 pub mod mix;
@@ -22,5 +31,5 @@ mod recipe;
 #[allow(clippy::module_inception)]
 mod soup;
 
-pub use recipe::{Layers, Recipe, Resolver, Term};
-pub use soup::{Ingredient, Rule, Soup};
+pub use recipe::{Divisor, Layers, Recipe, Resolver, Term};
+pub use soup::{Ingredient, Rule, Soup, Window};

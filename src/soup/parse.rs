@@ -1,25 +1,29 @@
 //! The text of a recipe.
 //!
 //! ```text
-//! recipe  = sum ( "|" pipe )*                 pipe   = with_query | with_query(λ) | match_norm | over(recipe)
+//! recipe  = sum ( "|" pipe )*                 pipe   = with_query | with_query(λ) | match_norm | conv(recipe) | over(recipe)
 //! sum     = ["-"] term ( ("+" | "-") term )*  term   = [ number "*" ] layered
 //! layered = atom [ "@" ( a..b | "[" weights "]" ) ]
 //! atom    = "(" recipe ")" | zero | h0 | query | top(n) | name | function "(" item, …; key=value, … ")"
 //! item    = [ number "*" ] layered
 //! ```
-//! Functions: `mean`, `sum`, `softmax(…; tau)`, `decay(…; gamma, averaged)`, `picaso_s`, `picaso_r`, `arith`, `slerp(a, b; t)`, `ties(…; density, lambda)`,
-//! `dare(…; p, seed)`. A name is `task/set`, or a task: its mean, or all of its skills where it is an item of a function. Other names go in quotes.
+//! Functions: `mean`, `sum`, `softmax(…; tau)`, `decay(…; gamma, z)` with z = `1`, `n` (items) or `w` (sum of weights), `picaso_s`, `picaso_r`, `arith`,
+//! `slerp(a, b; t)`, `ties(…; density, lambda)`, `dare(…; p, seed)`.
+//!
+//! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone) a task is the mean of its skills; as an item of a function it
+//! is all of them, and so is `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus there wants spaces. Any other name goes in
+//! quotes: `"2nd letter/0"`.
 
-use super::{Layers, Recipe, Term};
+use super::{Divisor, Layers, Recipe, Term};
 use crate::error::{Error, Result};
 use std::str::FromStr;
 
-/// Functions over lists, with the values they take and their defaults.
+/// Functions over lists, with the values they take and their defaults (of `z` and `seed`, which are no plain numbers, the names alone).
 const FUNCTIONS: &[(&str, &[(&str, f64)])] = &[
     ("mean", &[]),
     ("sum", &[]),
     ("softmax", &[("tau", 0.1)]),
-    ("decay", &[("gamma", 1.0), ("averaged", 0.0)]),
+    ("decay", &[("gamma", 1.0), ("z", 0.0)]),
     ("picaso_s", &[]),
     ("picaso_r", &[]),
     ("arith", &[]),
@@ -27,13 +31,30 @@ const FUNCTIONS: &[(&str, &[(&str, f64)])] = &[
     ("ties", &[("density", 0.2), ("lambda", 1.0)]),
     ("dare", &[("p", 0.5), ("seed", 0.0)]),
 ];
-/// Brackets within brackets that are followed: beyond it is no recipe but an attempt to exhaust the stack.
+/// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to exhaust the stack (of this parser, or of whatever walks
+/// the recipe later: every pipe wraps all that stands before it).
 const DEEPEST: usize = 64;
 
 /// Whether a name reads back as itself without quotes.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    let reserved = ["zero", "h0", "query", "inf", "nan"];
-    name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(is_name_char) && !reserved.contains(&name)
+    !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "inf", "nan"].contains(&name)
+}
+
+/// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or `_`; and hyphens between letters.
+fn name_len(text: &str) -> usize {
+    let mut before = None;
+    for (i, c) in text.char_indices() {
+        let belongs = match before {
+            None => c.is_alphabetic() || c == '_',
+            Some(before) if c == '-' => char::is_alphabetic(before) && text[i + 1..].starts_with(char::is_alphabetic),
+            Some(_) => is_name_char(c),
+        };
+        if !belongs {
+            return i;
+        }
+        before = Some(c);
+    }
+    text.len()
 }
 
 fn is_name_char(c: char) -> bool {
@@ -44,7 +65,7 @@ impl FromStr for Recipe {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser { text, at: 0, depth: 0, pipes: 0 };
         let recipe = parser.recipe()?;
         parser.skip_space();
         if parser.at < text.len() { Err(parser.wrong("the recipe should end here")) } else { Ok(recipe) }
@@ -55,6 +76,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    pipes: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -95,10 +117,14 @@ impl<'a> Parser<'a> {
         while self.eat("|") {
             self.skip_space();
             let at = self.at;
+            self.pipes += 1;
+            if self.pipes > DEEPEST {
+                return Err(self.wrong_at(at, &format!("a recipe takes at most {DEEPEST} pipes")));
+            }
             recipe = match (self.name(), recipe) {
                 ("with_query", recipe) => {
                     let lambda = if self.eat("(") {
-                        let lambda = if self.eat("lambda") { self.need("=").and_then(|()| self.number())? } else { self.number()? };
+                        let lambda = if self.eat("lambda") { self.need("=").and_then(|()| self.finite())? } else { self.finite()? };
                         self.need(")")?;
                         Some(lambda)
                     } else {
@@ -107,14 +133,10 @@ impl<'a> Parser<'a> {
                     Recipe::WithQuery { of: Box::new(recipe), lambda }
                 }
                 ("match_norm", recipe) => Recipe::MatchNorm { of: Box::new(recipe) },
-                ("over", Recipe::At { of, layers, over: None }) => {
-                    self.need("(")?;
-                    let over = Some(Box::new(self.recipe()?));
-                    self.need(")")?;
-                    Recipe::At { of, layers, over }
-                }
+                ("conv", recipe) => Recipe::Conv { of: Box::new(recipe), from: Box::new(self.bracketed()?) },
+                ("over", Recipe::At { of, layers, over: None }) => Recipe::At { of, layers, over: Some(Box::new(self.bracketed()?)) },
                 ("over", _) => return Err(self.wrong_at(at, "`over` says what the other layers are, so `… @ a..b` must stand before it")),
-                _ => return Err(self.wrong_at(at, "`with_query`, `match_norm` or `over(…)` is expected after `|`")),
+                _ => return Err(self.wrong_at(at, "`with_query`, `match_norm`, `conv(…)` or `over(…)` is expected after `|`")),
             };
         }
         Ok(recipe)
@@ -144,8 +166,10 @@ impl<'a> Parser<'a> {
         self.skip_space();
         let weighted = self.rest().starts_with(|c: char| c.is_ascii_digit() || c == '.');
         let weight = if weighted {
-            let weight = self.number()?;
-            self.need("*")?;
+            let weight = self.finite()?;
+            if !self.eat("*") {
+                return Err(self.wrong("`*` is expected after a number (a name that begins with a digit goes in quotes)"));
+            }
             weight
         } else {
             1.0
@@ -159,35 +183,47 @@ impl<'a> Parser<'a> {
             return Ok(of);
         }
         let layers = if self.eat("[") {
-            let mut weights = vec![self.number()?];
+            let mut weights = vec![self.finite()?];
             while self.eat(",") {
-                weights.push(self.number()?);
+                weights.push(self.finite()?);
             }
             self.need("]")?;
             Layers::Weights(weights)
         } else {
+            self.skip_space();
+            let at = self.at;
             let from = self.whole()?;
-            if self.eat("..") { Layers::Range(from, self.whole()?) } else { Layers::Range(from, from + 1) }
+            let to = if self.eat("..") { self.whole()? } else { from + 1 };
+            if from >= to {
+                return Err(self.wrong_at(at, "the range of layers is empty: it goes up to, not including, its second number"));
+            }
+            Layers::Range(from, to)
         };
         Ok(Recipe::At { of: Box::new(of), layers, over: None })
     }
 
-    /// Everything nested passes through here, so this is where the depth is bounded.
-    fn atom(&mut self) -> Result<Recipe> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
+    /// Reads what stands in brackets; every recursion of the parser leads through here.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth == DEEPEST {
             return Err(self.wrong("there are too many brackets within brackets"));
         }
-        let recipe = self.plain_atom();
+        self.depth += 1;
+        let read = read(self);
         self.depth -= 1;
-        recipe
+        read
     }
 
-    fn plain_atom(&mut self) -> Result<Recipe> {
-        if self.eat("(") {
-            let inner = self.recipe()?;
-            self.need(")")?;
-            return Ok(inner);
+    fn bracketed(&mut self) -> Result<Recipe> {
+        self.need("(")?;
+        let inner = self.within(Self::recipe)?;
+        self.need(")")?;
+        Ok(inner)
+    }
+
+    fn atom(&mut self) -> Result<Recipe> {
+        self.skip_space();
+        if self.rest().starts_with('(') {
+            return self.bracketed();
         }
         if self.eat("\"") {
             return self.quoted();
@@ -211,9 +247,10 @@ impl<'a> Parser<'a> {
             return if n == 0 { Err(self.wrong_at(at, "`top(0)` is nothing")) } else { Ok(Recipe::Top { n }) };
         }
         if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
-            self.call(at, name, values)
+            self.within(|parser| parser.call(at, name, values))
         } else {
-            let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
+            // The last of equals is taken: the order is turned round so that it is the first function.
+            let near = ["top"].into_iter().chain(FUNCTIONS.iter().rev().map(|(f, _)| *f)).max_by_key(|f| likeness(f, name));
             let hint = near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
             Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
         }
@@ -229,6 +266,8 @@ impl<'a> Parser<'a> {
             }
         }
         let mut values: Vec<f64> = known.iter().map(|(_, default)| *default).collect();
+        let (mut z, mut seed) = (Divisor::One, 0);
+        let mut given = Vec::new();
         if self.eat(";") {
             loop {
                 self.skip_space();
@@ -239,8 +278,17 @@ impl<'a> Parser<'a> {
                     let takes = if keys.is_empty() { "no values".into() } else { format!("`{}`", keys.join("`, `")) };
                     return Err(self.wrong_at(at, &format!("`{name}` takes {takes}")));
                 };
+                if given.contains(&i) {
+                    return Err(self.wrong_at(at, &format!("`{key}` is given twice")));
+                }
+                given.push(i);
                 self.need("=")?;
-                values[i] = self.number()?;
+                match key {
+                    "z" => z = self.divisor()?,
+                    "seed" => seed = self.seed()?,
+                    "gamma" => values[i] = self.number()?,
+                    _ => values[i] = self.finite()?,
+                }
                 if !self.eat(",") {
                     break;
                 }
@@ -251,18 +299,13 @@ impl<'a> Parser<'a> {
             "mean" => Recipe::Mean { items },
             "sum" => Recipe::Sum { items },
             "softmax" => Recipe::Softmax { items, tau: values[0] },
-            "decay" => Recipe::Decay { items, gamma: values[0], averaged: values[1] != 0.0 },
+            "decay" => Recipe::Decay { items, gamma: values[0], z },
             "picaso_s" => Recipe::PicasoS { items },
             "picaso_r" => Recipe::PicasoR { items },
             "arith" => Recipe::Arith { items },
             "slerp" => Recipe::Slerp { items, t: values[0] },
             "ties" => Recipe::Ties { items, density: values[0], lambda: values[1] },
-            "dare" => {
-                if values[1] < 0.0 || values[1].fract() != 0.0 || values[1] > 2f64.powi(53) {
-                    return Err(self.wrong_at(at, &format!("the seed is {}; it must be a whole number", values[1])));
-                }
-                Recipe::Dare { items, p: values[0], seed: values[1] as u64 }
-            }
+            "dare" => Recipe::Dare { items, p: values[0], seed },
             _ => return Err(self.wrong_at(at, &format!("there is no function `{name}`"))),
         })
     }
@@ -285,13 +328,40 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self) -> &'a str {
         self.skip_space();
-        let rest = self.rest();
-        if !rest.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            return "";
+        let name = &self.rest()[..name_len(self.rest())];
+        self.at += name.len();
+        name
+    }
+
+    /// A number that is not infinite.
+    fn finite(&mut self) -> Result<f64> {
+        self.skip_space();
+        let at = self.at;
+        let value = self.number()?;
+        if value.is_finite() { Ok(value) } else { Err(self.wrong_at(at, "a finite number is expected")) }
+    }
+
+    /// What `z=` takes.
+    fn divisor(&mut self) -> Result<Divisor> {
+        self.skip_space();
+        for (text, z) in [("1", Divisor::One), ("n", Divisor::Count), ("w", Divisor::Weights)] {
+            if self.eat(text) {
+                return Ok(z);
+            }
         }
-        let end = rest.find(|c| !is_name_char(c)).unwrap_or(rest.len());
-        self.at += end;
-        &rest[..end]
+        Err(self.wrong("`1`, `n` (the number of items) or `w` (the sum of their weights) is expected"))
+    }
+
+    fn seed(&mut self) -> Result<u64> {
+        self.skip_space();
+        let digits = &self.rest()[..self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest().len())];
+        match digits.parse() {
+            Ok(seed) => {
+                self.at += digits.len();
+                Ok(seed)
+            }
+            Err(_) => Err(self.wrong("the seed must be a whole number below 2^64")),
+        }
     }
 
     fn number(&mut self) -> Result<f64> {

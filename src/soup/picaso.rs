@@ -73,15 +73,18 @@ pub fn rotations(states: &[State], rates: &DecayRates) -> Result<State> {
     })
 }
 
+/// Fails for more chunks than [`MOST`].
+pub(super) fn check_count(count: usize) -> Result<()> {
+    if count > MOST { Err(Error::Input(format!("PICASO takes at most {MOST} chunks, not {count}"))) } else { Ok(()) }
+}
+
 /// Σ_k W_k ⊙ H_k; `weigh` makes the weights of a block from the transitions of all chunks there. The window is the mean of the chunks', ΣΔ the sum: it is the
 /// same in every order.
 fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&Block, &mut Block)) -> Result<State> {
     let shape = common_shape(states)?;
     check_rates(rates, states)?;
     let count = states.len();
-    if count > MOST {
-        return Err(Error::Input(format!("PICASO takes at most {MOST} chunks, not {count}")));
-    }
+    check_count(count)?;
     let (mut p, mut w) = (vec![[1.0; BLOCK]; count], vec![[0.0; BLOCK]; count]);
     let mut ssm = vec![0.0f32; shape.n_layer * shape.ssm_len()];
     for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {

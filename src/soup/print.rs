@@ -1,6 +1,6 @@
 //! A recipe as text; [`super::parse`] reads it back.
 
-use super::{Layers, Recipe, Term};
+use super::{Divisor, Layers, Recipe, Term};
 use std::fmt;
 
 impl fmt::Display for Recipe {
@@ -14,15 +14,23 @@ impl fmt::Display for Recipe {
             Self::Plus { terms } => plus(f, terms),
             Self::Mean { items } => call(f, "mean", items, &[]),
             Self::Sum { items } => call(f, "sum", items, &[]),
-            Self::Softmax { items, tau } => call(f, "softmax", items, &[("tau", *tau)]),
-            Self::Decay { items, gamma, averaged: false } => call(f, "decay", items, &[("gamma", *gamma)]),
-            Self::Decay { items, gamma, averaged: true } => call(f, "decay", items, &[("gamma", *gamma), ("averaged", 1.0)]),
+            Self::Softmax { items, tau } => call(f, "softmax", items, &[("tau", tau.to_string())]),
+            Self::Decay { items, gamma, z } => {
+                let gamma = ("gamma", gamma.to_string());
+                match z {
+                    Divisor::One => call(f, "decay", items, &[gamma]),
+                    Divisor::Count => call(f, "decay", items, &[gamma, ("z", "n".into())]),
+                    Divisor::Weights => call(f, "decay", items, &[gamma, ("z", "w".into())]),
+                }
+            }
             Self::PicasoS { items } => call(f, "picaso_s", items, &[]),
             Self::PicasoR { items } => call(f, "picaso_r", items, &[]),
             Self::Arith { items } => call(f, "arith", items, &[]),
-            Self::Slerp { items, t } => call(f, "slerp", items, &[("t", *t)]),
-            Self::Ties { items, density, lambda } => call(f, "ties", items, &[("density", *density), ("lambda", *lambda)]),
-            Self::Dare { items, p, seed } => call(f, "dare", items, &[("p", *p), ("seed", *seed as f64)]),
+            Self::Slerp { items, t } => call(f, "slerp", items, &[("t", t.to_string())]),
+            Self::Ties { items, density, lambda } => {
+                call(f, "ties", items, &[("density", density.to_string()), ("lambda", lambda.to_string())])
+            }
+            Self::Dare { items, p, seed } => call(f, "dare", items, &[("p", p.to_string()), ("seed", seed.to_string())]),
             Self::WithQuery { of, lambda } => {
                 operand(f, of)?;
                 match lambda {
@@ -33,6 +41,10 @@ impl fmt::Display for Recipe {
             Self::MatchNorm { of } => {
                 operand(f, of)?;
                 f.write_str(" | match_norm")
+            }
+            Self::Conv { of, from } => {
+                operand(f, of)?;
+                write!(f, " | conv({from})")
             }
             Self::At { of, layers, over } => {
                 operand(f, of)?;
@@ -54,7 +66,7 @@ impl fmt::Display for Recipe {
 
 /// Whether a recipe can stand before `*`, `+`, `@` or `|` without brackets.
 fn is_atom(recipe: &Recipe) -> bool {
-    !matches!(recipe, Recipe::Plus { .. } | Recipe::WithQuery { .. } | Recipe::MatchNorm { .. } | Recipe::At { .. })
+    !matches!(recipe, Recipe::Plus { .. } | Recipe::WithQuery { .. } | Recipe::MatchNorm { .. } | Recipe::Conv { .. } | Recipe::At { .. })
 }
 
 fn operand(f: &mut fmt::Formatter<'_>, recipe: &Recipe) -> fmt::Result {
@@ -88,7 +100,7 @@ fn plus(f: &mut fmt::Formatter<'_>, terms: &[Term]) -> fmt::Result {
     Ok(())
 }
 
-fn call(f: &mut fmt::Formatter<'_>, function: &str, items: &[Term], values: &[(&str, f64)]) -> fmt::Result {
+fn call(f: &mut fmt::Formatter<'_>, function: &str, items: &[Term], values: &[(&str, String)]) -> fmt::Result {
     write!(f, "{function}(")?;
     for (i, t) in items.iter().enumerate() {
         f.write_str(if i == 0 { "" } else { ", " })?;

@@ -1,6 +1,7 @@
 //! What the screen edits: ingredients with weights, a rule, a few knobs. It becomes a [`Recipe`]; the recipe does the mixing.
 
-use super::{Layers, Recipe, Term};
+use super::recipe::maybe_infinite;
+use super::{Divisor, Layers, Recipe, Term};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -24,6 +25,8 @@ pub enum Rule {
     PicasoR,
     /// h0 + Σ w_i (H_i − h0).
     Arithmetic,
+    /// On the arc between two ingredients, as far as their weights say.
+    Slerp,
     /// TIES.
     Ties,
     /// DARE.
@@ -32,7 +35,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order they are offered.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Weighted,
         Self::Mean,
         Self::Sum,
@@ -41,6 +44,7 @@ impl Rule {
         Self::PicasoS,
         Self::PicasoR,
         Self::Arithmetic,
+        Self::Slerp,
         Self::Ties,
         Self::Dare,
     ];
@@ -56,6 +60,7 @@ impl Rule {
             Self::PicasoS => "PICASO-S",
             Self::PicasoR => "PICASO-R",
             Self::Arithmetic => "arithmetic",
+            Self::Slerp => "SLERP",
             Self::Ties => "TIES",
             Self::Dare => "DARE",
         }
@@ -84,15 +89,34 @@ impl Ingredient {
     }
 }
 
-/// The soup on the screen.
+/// Where the convolution windows come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Window {
+    /// As the rule has it (see [`crate::soup`]).
+    #[default]
+    Rule,
+    /// The last audible ingredient's.
+    Last,
+    /// The plain mean of the audible ingredients'.
+    Mean,
+    /// The query's.
+    Query,
+}
+
+/// The soup on the screen. In a file every field may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Soup {
     /// In order (which A-decay and PICASO-R care about).
     pub ingredients: Vec<Ingredient>,
     /// How they become one state.
     pub rule: Rule,
-    /// Scales the decay of A-decay.
+    /// Scales the decay of A-decay; may be infinite.
+    #[serde(with = "maybe_infinite")]
     pub gamma: f64,
+    /// What A-decay's sum is divided by.
+    pub z: Divisor,
     /// Share of the soup when it is mixed with the query's state; 1 leaves the query out.
     pub lambda: f64,
     /// Temperature of softmax.
@@ -101,11 +125,35 @@ pub struct Soup {
     pub layers: Option<Range<usize>>,
     /// A weight for each layer, instead of the range.
     pub layer_weights: Option<Vec<f64>>,
+    /// Where the convolution windows come from.
+    pub conv: Window,
+    /// Whether each layer is scaled to the mean norm of the ingredients'.
+    pub match_norm: bool,
+    /// Share of entries TIES keeps.
+    pub density: f64,
+    /// Share of entries DARE drops.
+    pub drop: f64,
+    /// Seed of DARE's draw.
+    pub seed: u64,
 }
 
 impl Default for Soup {
     fn default() -> Self {
-        Self { ingredients: Vec::new(), rule: Rule::Weighted, gamma: 1.0, lambda: 1.0, tau: 0.1, layers: None, layer_weights: None }
+        Self {
+            ingredients: Vec::new(),
+            rule: Rule::Weighted,
+            gamma: 1.0,
+            z: Divisor::One,
+            lambda: 1.0,
+            tau: 0.1,
+            layers: None,
+            layer_weights: None,
+            conv: Window::Rule,
+            match_norm: false,
+            density: 0.2,
+            drop: 0.5,
+            seed: 0,
+        }
     }
 }
 
@@ -132,27 +180,55 @@ impl Soup {
         }
     }
 
-    /// The recipe; `None` if nothing is audible (or all weights of a weighted soup are 0).
+    /// Sets an ingredient's weight; false, and nothing changes, if there is no such ingredient, it is locked, or the weight is not finite.
+    pub fn set_weight(&mut self, index: usize, weight: f64) -> bool {
+        match self.ingredients.get_mut(index) {
+            Some(i) if !i.locked && weight.is_finite() => {
+                i.weight = weight;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are to be brought to 1).
     pub fn to_recipe(&self) -> Option<Recipe> {
         let weighted = matches!(self.rule, Rule::Weighted | Rule::Sum | Rule::Arithmetic | Rule::Decay);
-        let weight = |i: &Ingredient| if weighted { i.weight } else { 1.0 };
-        let items: Vec<Term> = self.audible().map(|i| Term { weight: weight(i), recipe: Recipe::skill(&i.skill) }).collect();
-        if items.is_empty() || (self.rule == Rule::Weighted && items.iter().map(|t| t.weight).sum::<f64>().abs() < 1e-12) {
+        let item = |i: &Ingredient| Term { weight: if weighted { i.weight } else { 1.0 }, recipe: Recipe::skill(&i.skill) };
+        let items: Vec<Term> = self.audible().map(item).collect();
+        let last = items.last()?.recipe.clone();
+        let total: f64 = self.audible().map(|i| i.weight).sum();
+        let shares = matches!(self.rule, Rule::Weighted | Rule::Slerp) || (self.rule == Rule::Decay && self.z == Divisor::Weights);
+        if shares && total.abs() < 1e-12 {
             return None;
         }
+        let plain = || self.audible().map(|i| Term { weight: 1.0, recipe: Recipe::skill(&i.skill) }).collect();
+        let window = match self.conv {
+            Window::Rule => None,
+            Window::Last => Some(last),
+            Window::Mean => Some(Recipe::Mean { items: plain() }),
+            Window::Query => Some(Recipe::Query),
+        };
         let mut recipe = match self.rule {
             Rule::Weighted | Rule::Mean => Recipe::Mean { items },
             Rule::Sum => Recipe::Sum { items },
             Rule::Softmax => Recipe::Softmax { items, tau: self.tau },
-            Rule::Decay => Recipe::Decay { items, gamma: self.gamma, averaged: false },
+            Rule::Decay => Recipe::Decay { items, gamma: self.gamma, z: self.z },
             Rule::PicasoS => Recipe::PicasoS { items },
             Rule::PicasoR => Recipe::PicasoR { items },
             Rule::Arithmetic => Recipe::Arith { items },
-            Rule::Ties => Recipe::Ties { items, density: 0.2, lambda: 1.0 },
-            Rule::Dare => Recipe::Dare { items, p: 0.5, seed: 0 },
+            Rule::Slerp => Recipe::Slerp { items, t: self.audible().last().map_or(0.0, |i| i.weight / total) },
+            Rule::Ties => Recipe::Ties { items, density: self.density, lambda: 1.0 },
+            Rule::Dare => Recipe::Dare { items, p: self.drop, seed: self.seed },
         };
+        if self.match_norm {
+            recipe = Recipe::MatchNorm { of: Box::new(recipe) };
+        }
         if self.lambda < 1.0 {
             recipe = Recipe::WithQuery { of: Box::new(recipe), lambda: Some(self.lambda) };
+        }
+        if let Some(window) = window {
+            recipe = Recipe::Conv { of: Box::new(recipe), from: Box::new(window) };
         }
         let layers = match (&self.layer_weights, &self.layers) {
             (Some(weights), _) => Layers::Weights(weights.clone()),
@@ -197,5 +273,40 @@ mod tests {
         s.lambda = 0.5;
         s.layers = Some(2..4);
         assert_eq!(s.to_recipe().unwrap().to_string(), "(decay(0.4*t/1; gamma=1) | with_query(0.5)) @ 2..4 | over(query)");
+        let mut s = soup(&[1.0, 3.0]);
+        s.rule = Rule::Slerp;
+        s.conv = Window::Last;
+        s.match_norm = true;
+        assert_eq!(s.to_recipe().unwrap().to_string(), "(slerp(t/0, t/1; t=0.75) | match_norm) | conv(t/1)");
+        s.ingredients[0].weight = -3.0;
+        assert_eq!(s.to_recipe(), None);
+    }
+
+    /// What every rule makes of a soup is a recipe that reads back as itself.
+    #[test]
+    fn every_rule_has_a_text() {
+        for rule in Rule::ALL {
+            let s = Soup {
+                rule,
+                gamma: f64::INFINITY,
+                conv: Window::Mean,
+                layer_weights: Some(vec![0.5, 1.0]),
+                seed: u64::MAX,
+                ..soup(&[0.25, 0.5])
+            };
+            let recipe = s.to_recipe().unwrap();
+            assert_eq!(recipe.to_string().parse::<Recipe>().unwrap(), recipe);
+            assert_eq!(serde_json::from_str::<Soup>(&serde_json::to_string(&s).unwrap()).unwrap(), s);
+        }
+        assert_eq!(toml::from_str::<Soup>("").unwrap(), Soup::default());
+    }
+
+    #[test]
+    fn locked_weights_stay() {
+        let mut s = soup(&[1.0, 2.0]);
+        s.ingredients[0].locked = true;
+        assert!(!s.set_weight(0, 0.5) && !s.set_weight(7, 0.5) && !s.set_weight(1, f64::NAN));
+        assert!(s.set_weight(1, 0.5));
+        assert_eq!((s.ingredients[0].weight, s.ingredients[1].weight), (1.0, 0.5));
     }
 }

@@ -1,10 +1,16 @@
 //! One state as a safetensors file: the project's own layout, and the one of HF `transformers`' Mamba cache.
 //!
 //! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata
-//! `format` = `state-soup/1`, `tokens`, `model` (fingerprint), `recipe`, `recipe_hash`.
+//! `format` = `state-soup/1`, `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, where there is more to say, `provenance` (JSON).
 //!
-//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for each layer L. The cache keeps d_conv inputs, of which
-//! the oldest is rolled out before it is used again; it is not part of a state and is written as 0.
+//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for each layer L, the same metadata. The cache keeps one input more
+//! than a state does: the oldest column. It is shifted out before anything reads it (the step convolves the *last* d_conv of cached and new columns), so it is
+//! written as 0. ΣΔ has no place in that layout, so such a file cannot be read back.
+//!
+//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its
+//! scan from zero, and the SSM state has no effect at all.
+//!
+//! A file appears whole or not at all: it is written beside its place, synced and renamed.
 
 use super::{State, StateShape};
 use crate::error::{Error, Result};
@@ -26,12 +32,15 @@ pub struct Provenance {
     pub recipe: String,
     /// Its hash.
     pub recipe_hash: String,
+    /// More: the skills' manifest entries, the query, settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 impl Provenance {
     /// A state that a recipe yielded.
     pub fn of_recipe(model: &str, recipe: &str, hash: &str) -> Self {
-        Self { model: model.into(), recipe: recipe.into(), recipe_hash: hash.into() }
+        Self { model: model.into(), recipe: recipe.into(), recipe_hash: hash.into(), details: None }
     }
 }
 
@@ -65,29 +74,56 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
     let s = state.shape();
     let mut tensors = Tensors::new();
     for l in 0..s.n_layer {
-        let window: Vec<f32> =
-            state.conv_layer(l).chunks_exact(s.d_conv - 1).flat_map(|w| std::iter::once(0.0).chain(w.iter().copied())).collect();
+        let mut window = vec![0.0f32; s.d_inner * s.d_conv];
+        if s.d_conv > 1 {
+            let channels = window.chunks_exact_mut(s.d_conv).zip(state.conv_layer(l).chunks_exact(s.d_conv - 1));
+            channels.for_each(|(to, from)| to[1..].copy_from_slice(from));
+        }
         tensors.push((format!("ssm_states.{l}"), vec![1, s.d_inner, s.d_state], bytes(state.ssm_layer(l))));
         tensors.push((format!("conv_states.{l}"), vec![1, s.d_inner, s.d_conv], bytes(&window)));
     }
     write(path, &tensors, state.tokens(), about)
 }
 
-/// Loads a state saved by [`save`].
+/// Loads a state of one model: the sizes and the fingerprint in the file must be that model's.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, or holds numbers that are not finite.
+/// As [`load`]; [`Error::Mismatch`] if the state is another model's.
+pub fn load_for(path: &Path, shape: StateShape, model: &str) -> Result<(State, Provenance)> {
+    let (state, about) = load(path)?;
+    if about.model != model {
+        let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_string();
+        return Err(Error::Mismatch(format!(
+            "{} holds a state of the model {}, not of {}; states of different models cannot be mixed",
+            path.display(),
+            short(&about.model),
+            short(model)
+        )));
+    }
+    if state.shape() != shape {
+        return Err(Error::Mismatch(format!("{} holds a state of {}, the model has {shape}", path.display(), state.shape())));
+    }
+    Ok((state, about))
+}
+
+/// Loads a state saved by [`save`], of whatever model.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
     let data = std::fs::read(path).map_err(Error::io(path))?;
     let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));
     let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| wrong(&e))?;
     let about = header.metadata().clone().unwrap_or_default();
+    let tensors = SafeTensors::deserialize(&data).map_err(|e| wrong(&e))?;
+    if tensors.tensor("conv_states.0").is_ok() {
+        return Err(wrong(&"it is in HF layout, which cannot be read back: it lacks ΣΔ"));
+    }
     match about.get("format").map(String::as_str) {
         Some(FORMAT) => {}
         Some(other) => return Err(wrong(&format!("its format is `{other}`, this program reads `{FORMAT}`"))),
-        None => return Err(wrong(&"it has no `format` entry (a state in HF layout cannot be read back: it lacks ΣΔ)")),
+        None => return Err(wrong(&"it has no `format` entry")),
     }
-    let tensors = SafeTensors::deserialize(&data).map_err(|e| wrong(&e))?;
     let get = |name: &str| {
         let view = tensors.tensor(name).map_err(|_| wrong(&format!("the tensor `{name}` is missing")))?;
         if view.dtype() != Dtype::F32 {
@@ -96,15 +132,23 @@ pub fn load(path: &Path) -> Result<(State, Provenance)> {
         let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         Ok((view.shape().to_vec(), values))
     };
-    let ((ssm_shape, ssm), (conv_shape, conv), (_, dt_sum)) = (get("ssm")?, get("conv")?, get("dt_sum")?);
+    let ((ssm_shape, ssm), (conv_shape, conv), (dt_shape, dt_sum)) = (get("ssm")?, get("conv")?, get("dt_sum")?);
     let (&[n_layer, d_inner, d_state], &[_, _, window]) = (&ssm_shape[..], &conv_shape[..]) else {
         return Err(wrong(&"its tensors have the wrong number of dimensions"));
     };
+    if conv_shape != [n_layer, d_inner, window] || dt_shape != [n_layer, d_inner] {
+        return Err(wrong(&format!("the shapes of its tensors do not fit: ssm {ssm_shape:?}, conv {conv_shape:?}, dt_sum {dt_shape:?}")));
+    }
+    if let Some(i) = dt_sum.iter().position(|v| *v < 0.0) {
+        return Err(wrong(&format!("ΣΔ of layer {}, channel {} is {}, below 0", i / d_inner, i % d_inner, dt_sum[i])));
+    }
     let shape = StateShape { n_layer, d_inner, d_state, d_conv: window + 1 };
     let text = |key: &str| about.get(key).cloned().unwrap_or_default();
     let tokens = text("tokens").parse().map_err(|_| wrong(&"its `tokens` entry is no number"))?;
+    let details = about.get("provenance").map(|json| serde_json::from_str(json)).transpose();
+    let details = details.map_err(|e| wrong(&format!("its `provenance` entry is no JSON: {e}")))?;
     let state = State::new(shape, ssm, conv, dt_sum, tokens).map_err(|e| wrong(&e))?;
-    Ok((state, Provenance { model: text("model"), recipe: text("recipe"), recipe_hash: text("recipe_hash") }))
+    Ok((state, Provenance { model: text("model"), recipe: text("recipe"), recipe_hash: text("recipe_hash"), details }))
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -117,6 +161,7 @@ fn write(path: &Path, tensors: &Tensors, tokens: u64, about: &Provenance) -> Res
     for (name, shape, data) in tensors {
         views.push((name, TensorView::new(Dtype::F32, shape.clone(), data).map_err(|e| failed(&e))?));
     }
+    let details = about.details.as_ref().map(|json| ("provenance", json.to_string()));
     let entries = [
         ("format", FORMAT.to_string()),
         ("tokens", tokens.to_string()),
@@ -124,63 +169,11 @@ fn write(path: &Path, tensors: &Tensors, tokens: u64, about: &Provenance) -> Res
         ("recipe", about.recipe.clone()),
         ("recipe_hash", about.recipe_hash.clone()),
     ];
-    let metadata: HashMap<String, String> = entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+    let metadata: HashMap<String, String> = entries.into_iter().chain(details).map(|(k, v)| (k.to_string(), v)).collect();
     let data = safetensors::serialize(views, Some(metadata)).map_err(|e| failed(&e))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
     file.write_all(&data).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
     file.persist(path).map_err(|e| Error::io(path)(e.error))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state() -> State {
-        let shape = StateShape { n_layer: 2, d_inner: 3, d_state: 2, d_conv: 4 };
-        let ramp = |n: usize, from: f32| (0..n).map(|i| from + i as f32).collect();
-        State::new(shape, ramp(12, 0.5), ramp(18, -3.0), ramp(6, 0.1), 42).unwrap()
-    }
-
-    #[test]
-    fn a_saved_state_comes_back_with_its_provenance() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.safetensors");
-        let about = Provenance::of_recipe("abc", "mean(a, b)", "123");
-        save(&path, &state(), &about).unwrap();
-        assert_eq!(load(&path).unwrap(), (state(), about));
-    }
-
-    #[test]
-    fn the_hf_layout_has_one_more_column() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.safetensors");
-        save_hf_cache(&path, &state(), &Provenance::default()).unwrap();
-        let data = std::fs::read(&path).unwrap();
-        let tensors = SafeTensors::deserialize(&data).unwrap();
-        let conv = tensors.tensor("conv_states.1").unwrap();
-        assert_eq!(conv.shape(), [1, 3, 4]);
-        let values: Vec<f32> = conv.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        assert_eq!(values[..8], [0.0, 6.0, 7.0, 8.0, 0.0, 9.0, 10.0, 11.0]);
-        assert!(load(&path).unwrap_err().to_string().contains("`ssm` is missing"));
-    }
-
-    #[test]
-    fn damage_is_refused_with_the_file_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.safetensors");
-        save(&path, &state(), &Provenance::default()).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for cut in [0, 7, 40, whole.len() - 1] {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let message = load(&path).unwrap_err().to_string();
-            assert!(message.contains("s.safetensors is no saved state"), "{message}");
-        }
-        let mut nan = whole.clone();
-        let at = nan.len() - 4;
-        nan[at..].copy_from_slice(&f32::NAN.to_le_bytes());
-        std::fs::write(&path, &nan).unwrap();
-        assert!(load(&path).unwrap_err().to_string().contains("NaN"));
-    }
 }
