@@ -36,7 +36,8 @@ fn best_task(query: &str, view: &RankView) -> String {
 #[test]
 fn familiar_queries_find_their_task() {
     let view = lab().default_view();
-    let wrong: Vec<_> = FAMILIAR.iter().map(|(query, task)| (query, best_task(query, &view), task)).filter(|(_, got, want)| got != *want).collect();
+    let wrong: Vec<_> =
+        FAMILIAR.iter().map(|(query, task)| (query, best_task(query, &view), task)).filter(|(_, got, want)| got != *want).collect();
     assert!(wrong.is_empty(), "query, ranked first, wanted: {wrong:?}");
 }
 
@@ -44,21 +45,19 @@ fn familiar_queries_find_their_task() {
 const FAMILIAR: &[(&str, &str)] = &[
     ("hot -> cold", "antonym"),
     ("France -> Paris", "country_capital"),
-    ("dog -> dogs", "singular_plural"),
+    // Not `dog -> dogs`: that is as good a third person.
     ("child -> children", "singular_plural"),
-    ("cat -> cats", "singular_plural"),
     ("house -> houses", "singular_plural"),
-    ("one, two, three -> one", "choose_first_of_3"),
-    ("dog -> dogs\nchild -> children", "singular_plural"),
     ("big -> bigger", "adjective_comparative"),
     ("5 -> five", "number_words"),
     ("cat -> CAT", "uppercase"),
     ("walk -> walked", "present_past"),
-    // One example of this is ambiguous: longest_word_3 comes first then, choose_first_of_3 second.
-    ("one, two, three -> one\nred, green, blue -> red", "choose_first_of_3"),
+    ("sing -> sang", "present_past"),
+    // Words of no common kind: among numbers or colours `one, two, three -> one` is as good an odd one out or a repeated word.
+    ("window, happy, seven -> window\nriver, quick, paper -> river\ntea, people, slowly -> tea", "choose_first_of_3"),
 ];
 
-/// Query pairs of a task that are in no skill's examples.
+/// Query pairs of a task that are in no skill's examples (most were in the model's training).
 fn held_out(task: &Task) -> Vec<usize> {
     let split = lab().split_spec().draw(task).unwrap();
     split.test
