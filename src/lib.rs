@@ -31,6 +31,7 @@ pub mod cli;
 pub mod control;
 pub mod engine;
 pub mod error;
+pub mod experiment;
 pub mod library;
 pub mod model;
 pub mod project;

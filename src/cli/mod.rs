@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
@@ -17,6 +17,7 @@ mod map;
 mod mix;
 mod output;
 mod rank;
+mod reproduce;
 
 use crate::error::Result;
 use args::Common;
@@ -55,6 +56,8 @@ enum Command {
     Map(map::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
+    /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
+    Reproduce(reproduce::Args),
     /// Check the model, the library, the machine and the terminal.
     Doctor(doctor::Args),
 }
@@ -73,6 +76,7 @@ pub fn run() -> Result<()> {
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
+        Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
         Some(Command::Doctor(args)) => doctor::run(&common, &args),
     }
 }

@@ -113,6 +113,21 @@ impl Lab {
         self.model.config()
     }
 
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The tasks its skills are of.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// How an example becomes text.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
     /// The model's fingerprint.
     pub fn fingerprint(&self) -> &str {
         &self.model.fingerprint

@@ -1,0 +1,89 @@
+//! `state-soup reproduce`: the claims, measured.
+//!
+//! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup", "findings": [{ "claim", "effect", "threshold", "interval": {
+//! "mean", "low", "high", "n" }, "verdict" }], "tables", "figures", "run" }`), a CSV a table, an SVG a figure. `--json` prints the list of reports.
+//! An experiment whose `report.json` is there with the same model and settings is not run again.
+
+use super::args::Common;
+use super::output;
+use crate::error::{Error, Result};
+use crate::experiment::{self, Experiment, Report, Settings};
+use std::path::{Path, PathBuf};
+
+/// Flags of `reproduce`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Experiments: `all`, or some of retrieval, clusters, one-shot-soup, retrieve-mix, sequential, exactness, permutation, labels, card
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// Fewer questions: minutes instead of an hour
+    #[arg(long)]
+    quick: bool,
+    /// Where the reports go
+    #[arg(long, default_value = "results", value_name = "DIR")]
+    out: PathBuf,
+    /// Prose for the experiments on documents, UTF-8 (none is bundled; without it documents are made of examples)
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// Run again what is there
+    #[arg(long)]
+    again: bool,
+}
+
+/// Runs, writes, prints.
+///
+/// # Errors
+/// Unknown names, a model or library that cannot be opened, files that cannot be written.
+pub fn run(common: &Common, args: &Args) -> Result<()> {
+    let experiments: Vec<Experiment> = if args.names.iter().any(|n| n == "all") {
+        experiment::ALL.to_vec()
+    } else {
+        args.names.iter().map(|n| experiment::find(n)).collect::<Result<_>>()?
+    };
+    let quiet = common.quiet;
+    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
+    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let base = if args.quick { Settings::quick() } else { Settings::thorough() };
+    let settings = Settings { seed: common.seed, text: args.text.clone(), ..base };
+    let mut reports = Vec::new();
+    for e in &experiments {
+        let dir = args.out.join(e.name);
+        if !args.again && is_done(&dir, &settings, lab.fingerprint()) {
+            note(common, &format!("{}: there already, in {}\n", e.name, dir.display()))?;
+            continue;
+        }
+        let report = output::with_progress(quiet, e.name, |control| e.run(&lab, &settings, control))?;
+        report.write(&dir)?;
+        note(common, &as_text(&report, &dir))?;
+        reports.push(report);
+    }
+    if common.json { output::json(&reports) } else { Ok(()) }
+}
+
+fn note(common: &Common, text: &str) -> Result<()> {
+    if common.json { Ok(()) } else { output::print(text) }
+}
+
+/// Whether a finished report of the same model and settings lies there.
+fn is_done(dir: &Path, settings: &Settings, fingerprint: &str) -> bool {
+    let Ok(text) = std::fs::read_to_string(dir.join("report.json")).map_err(Error::io(dir)) else { return false };
+    let Ok(report) = serde_json::from_str::<serde_json::Value>(&text) else { return false };
+    let run: std::collections::HashMap<&str, &str> =
+        report["run"].as_array().into_iter().flatten().filter_map(|p| Some((p[0].as_str()?, p[1].as_str()?))).collect();
+    run.get("settings").is_some_and(|s| *s == settings.to_string()) && run.get("model").is_some_and(|m| m.ends_with(fingerprint))
+}
+
+fn as_text(report: &Report, dir: &Path) -> String {
+    let rows: Vec<Vec<String>> = report
+        .findings
+        .iter()
+        .map(|f| vec![f.verdict.to_string(), f.interval.to_string(), f.interval.n.to_string(), f.claim.clone()])
+        .collect();
+    format!(
+        "\n{}: {}\n{}{}\n",
+        report.name,
+        report.question,
+        output::table(&["verdict", ">effect [95 %]", ">n", "claim"], &rows),
+        dir.join("report.md").display()
+    )
+}

@@ -1,0 +1,91 @@
+//! The bundled model's accuracy on the lab's tasks, by number of examples, apart for pairs that its training saw and pairs that it never saw.
+
+use super::stats::bootstrap;
+use super::trials::{Ask, Trials, draw, rng};
+use super::{Finding, Report, Settings, Table};
+use crate::control::Control;
+use crate::error::Result;
+use crate::model::{Prompt, Want};
+use crate::task::Pair;
+use std::collections::{BTreeMap, HashSet};
+
+const SHOTS: [usize; 6] = [0, 1, 4, 8, 16, 32];
+/// What training never saw of the lab's tasks: task, input, output, reason.
+const UNSEEN: &str = include_str!("../../assets/bundled/train/split.tsv");
+
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+    let unseen: HashSet<(&str, &str, &str)> = UNSEEN
+        .lines()
+        .skip(1)
+        .filter_map(|l| {
+            let mut fields = l.split('\t');
+            Some((fields.next()?, fields.next()?, fields.next()?))
+        })
+        .collect();
+    let mut hits: BTreeMap<(&str, usize), Vec<(usize, f64)>> = BTreeMap::new();
+    let tasks = trials.lab.tasks();
+    for (t, task) in tasks.iter().enumerate() {
+        control.check()?;
+        control.report(t as u64, tasks.len() as u64, "tasks");
+        let is_unseen = |i: &usize| unseen.contains(&(task.name.as_str(), task.pairs[*i].input.as_str(), task.pairs[*i].output.as_str()));
+        let (never, shown): (Vec<usize>, Vec<usize>) = (0..task.pairs.len()).partition(is_unseen);
+        for round in 0..settings.seeds * settings.per_task {
+            let mut random = rng(settings.seed, &task.name, round);
+            let context = draw(&shown, 33.min(shown.len()), &mut random);
+            let Some((&asked_shown, context)) = context.split_last() else { continue };
+            let asked_never = draw(&never, 1, &mut random);
+            let mut tokens = trials.prompt([])?;
+            let mut ends = vec![(0, tokens.len())];
+            for (i, &p) in context.iter().enumerate() {
+                tokens.extend(trials.example(&task.pairs[p])?);
+                if SHOTS.contains(&(i + 1)) {
+                    ends.push((i + 1, tokens.len()));
+                }
+            }
+            let snapshots: Vec<usize> = ends.iter().map(|(_, at)| *at).collect();
+            let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
+            let states: Vec<_> =
+                trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
+            let asked: Vec<(&str, &Pair)> = std::iter::once(("seen in training", &task.pairs[asked_shown]))
+                .chain(asked_never.iter().map(|&i| ("never seen in training", &task.pairs[i])))
+                .collect();
+            let mut asks = Vec::new();
+            for (_, pair) in &asked {
+                let (tail, answer) = trials.question(pair)?;
+                asks.extend(states.iter().map(|s| Ask { states: vec![s.clone()], tail: tail.clone(), answer: answer.clone() }));
+            }
+            let scores = trials.ask(&asks, control)?;
+            for ((group, _), scores) in asked.iter().zip(scores.chunks(ends.len())) {
+                for ((k, _), score) in ends.iter().zip(scores) {
+                    hits.entry((*group, *k)).or_default().push((t, f64::from(u8::from(score.hit))));
+                }
+            }
+        }
+    }
+    let mut table = Table::new("accuracy", &["pairs asked", "examples", "accuracy", "low", "high", "questions"]);
+    let mut report = Report {
+        setup: vec![
+            "examples are pairs that training saw; the question is one more of them, or a pair that training never saw (train/split.tsv)"
+                .into(),
+            "exact greedy answers, template as the library's".into(),
+        ],
+        ..Report::default()
+    };
+    for ((group, k), values) in &hits {
+        let i = bootstrap(values, settings.resamples, settings.seed);
+        let row = [
+            (*group).to_string(),
+            k.to_string(),
+            format!("{:.4}", i.mean),
+            format!("{:.4}", i.low),
+            format!("{:.4}", i.high),
+            i.n.to_string(),
+        ];
+        table.rows.push(row.to_vec());
+        if (*group, *k) == ("seen in training", 32) {
+            report.findings.push(Finding::new("Tasks of training are answered after 32 examples", "accuracy", 0.95, i));
+        }
+    }
+    report.tables.push(table);
+    Ok(report)
+}

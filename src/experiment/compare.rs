@@ -1,0 +1,91 @@
+//! The same questions put to several states: accuracy and answer NLL by state, and paired differences.
+
+use super::stats::{Interval, bootstrap};
+use super::trials::Score;
+use super::{Finding, Report, Settings, Table};
+
+/// Scores: one row a question, one column a candidate.
+pub struct Rows {
+    names: Vec<String>,
+    /// Group (task) and scores of each question.
+    rows: Vec<(usize, Vec<Score>)>,
+}
+
+impl Rows {
+    /// No question yet.
+    pub fn new(names: &[&str]) -> Self {
+        Self { names: names.iter().map(ToString::to_string).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a question's scores, in the order of the names.
+    pub fn push(&mut self, group: usize, scores: &[Score]) {
+        self.rows.push((group, scores.to_vec()));
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|n| n == name)
+    }
+
+    fn interval(&self, of: impl Fn(&[Score]) -> f64, settings: &Settings) -> Interval {
+        let values: Vec<(usize, f64)> = self.rows.iter().map(|(g, s)| (*g, of(s))).collect();
+        bootstrap(&values, settings.resamples, settings.seed)
+    }
+
+    /// Accuracy and NLL of every candidate.
+    pub fn table(&self, name: &str, settings: &Settings) -> Table {
+        let columns = ["state", "accuracy", "low", "high", "answer NLL", "NLL low", "NLL high", "questions"];
+        let mut table = Table::new(name, &columns);
+        for (c, candidate) in self.names.iter().enumerate() {
+            let hit = self.interval(|s| f64::from(u8::from(s[c].hit)), settings);
+            let nll = self.interval(|s| s[c].nll, settings);
+            let mut row = vec![candidate.clone()];
+            row.extend([hit.mean, hit.low, hit.high, nll.mean, nll.low, nll.high].map(|v| format!("{v:.4}")));
+            row.push(hit.n.to_string());
+            table.rows.push(row);
+        }
+        table
+    }
+
+    /// A report with just the table.
+    pub fn report(&self, name: &str, settings: &Settings) -> Report {
+        Report { tables: vec![self.table(name, settings)], ..Report::default() }
+    }
+
+    /// Mean accuracy of a candidate.
+    pub fn accuracy(&self, name: &str) -> f64 {
+        let Some(c) = self.column(name) else { return f64::NAN };
+        self.rows.iter().map(|(_, s)| f64::from(u8::from(s[c].hit))).sum::<f64>() / self.rows.len() as f64
+    }
+
+    /// "`better` has a higher accuracy than `worse` by more than `threshold`", question by question.
+    pub fn finding(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
+        let interval = match (self.column(better), self.column(worse)) {
+            (Some(a), Some(b)) => self.interval(|s| f64::from(u8::from(s[a].hit)) - f64::from(u8::from(s[b].hit)), settings),
+            _ => bootstrap(&[], 0, 0),
+        };
+        Finding::new(claim, format!("accuracy of `{better}` minus `{worse}`:"), threshold, interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stats::Verdict;
+    use super::*;
+
+    #[test]
+    fn differences_are_paired() {
+        let settings = Settings::quick();
+        let mut rows = Rows::new(&["a", "b"]);
+        for i in 0..40 {
+            // Half of the tasks are hard for both; `a` is right whenever `b` is, and sometimes more.
+            let hard = i % 2 == 0;
+            rows.push(i, &[Score { nll: 1.0, hit: !hard || i % 4 == 0 }, Score { nll: 2.0, hit: !hard }]);
+        }
+        let finding = rows.finding("a is better", "a", "b", 0.0, &settings);
+        assert_eq!(finding.verdict, Verdict::Supported);
+        assert!((finding.interval.mean - 0.25).abs() < 1e-12);
+        assert_eq!(rows.finding("b is better", "b", "a", 0.0, &settings).verdict, Verdict::Contradicted);
+        assert_eq!(rows.finding("a is better than nothing known", "a", "c", 0.0, &settings).verdict, Verdict::NotDistinguishable);
+        assert_eq!(rows.table("t", &settings).rows[0][1], "0.7500");
+    }
+}

@@ -1,0 +1,140 @@
+//! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
+//!
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `sequential` (with `exactness` and `permutation`), `labels`, `card`: one file a group of experiments.
+//! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
+//! - `stats`: bootstrap and verdicts. `report`: what is written.
+//!
+//! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
+
+mod card;
+mod clusters;
+mod compare;
+mod labels;
+mod one_shot;
+mod report;
+mod retrieval;
+mod retrieve_mix;
+mod sequential;
+mod stats;
+mod trials;
+
+pub use report::{Figure, Finding, Report, Table};
+pub use stats::{Interval, Verdict, bootstrap};
+
+use crate::control::Control;
+use crate::engine::Lab;
+use crate::error::{Error, Result};
+use std::path::PathBuf;
+use std::time::Instant;
+use trials::Trials;
+
+/// How much is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Independent draws of example sets.
+    pub seeds: usize,
+    /// The first seed.
+    pub seed: u64,
+    /// Questions a task and draw.
+    pub per_task: usize,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Prose for the experiments on documents.
+    pub text: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Minutes on two cores.
+    pub fn quick() -> Self {
+        Self { seeds: 3, seed: 0, per_task: 2, resamples: 1000, text: None }
+    }
+
+    /// An hour or so on two cores.
+    pub fn thorough() -> Self {
+        Self { per_task: 12, resamples: 4000, ..Self::quick() }
+    }
+
+    fn is_quick(&self) -> bool {
+        self.per_task <= 2
+    }
+
+    /// Documents of the experiments on order.
+    fn documents(&self) -> usize {
+        20 * self.seeds * self.per_task
+    }
+}
+
+type Run = fn(&Trials<'_>, &Settings, Control<'_>) -> Result<Report>;
+
+/// An experiment.
+#[derive(Clone, Copy)]
+pub struct Experiment {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it asks.
+    pub question: &'static str,
+    run: Run,
+}
+
+/// All experiments, in the order `all` runs them.
+pub const ALL: &[Experiment] = &[
+    Experiment { name: "retrieval", question: "Does a k-shot query find its task's states?", run: retrieval::run },
+    Experiment { name: "clusters", question: "Do the layers' states cluster by task?", run: clusters::run },
+    Experiment { name: "one-shot-soup", question: "Does the mean of 32 one-shot states match one 32-shot state?", run: one_shot::run },
+    Experiment { name: "retrieve-mix", question: "Does adding retrieved states help a query of few examples?", run: retrieve_mix::run },
+    Experiment { name: "sequential", question: "Which rule composes ordered chunks best?", run: sequential::run },
+    Experiment {
+        name: "exactness",
+        question: "Is A-decay with halo exact for one layer, and how does its error grow with depth?",
+        run: sequential::exactness,
+    },
+    Experiment { name: "permutation", question: "Which rules heed the order of chunks?", run: sequential::permutation },
+    Experiment { name: "labels", question: "Does mixing disjoint example sets add what each lacks?", run: labels::run },
+    Experiment { name: "card", question: "How accurate is the bundled model on the lab's tasks?", run: card::run },
+];
+
+/// The experiment of a name.
+///
+/// # Errors
+/// [`Error::Input`] naming all of them.
+pub fn find(name: &str) -> Result<Experiment> {
+    ALL.iter().copied().find(|e| e.name == name).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|e| e.name).collect();
+        Error::Input(format!("there is no experiment `{name}`; there are all, {}", names.join(", ")))
+    })
+}
+
+impl Experiment {
+    /// Runs it in a lab whose library is built.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the lab's tasks are too few or too small; the model's; [`Error::Cancelled`].
+    pub fn run(&self, lab: &Lab, settings: &Settings, control: Control<'_>) -> Result<Report> {
+        if lab.library().is_empty() {
+            return Err(Error::Library("the experiments need a library; build it first".into()));
+        }
+        let began = Instant::now();
+        let mut report = (self.run)(&Trials::new(lab), settings, control)?;
+        report.name = self.name.into();
+        report.question = self.question.into();
+        report.run = vec![
+            ("model".into(), format!("{}, fingerprint {}", lab.model_view().name, lab.fingerprint())),
+            ("settings".into(), settings.to_string()),
+            ("library".into(), lab.library().settings().to_string()),
+            ("program".into(), concat!("state-soup ", env!("CARGO_PKG_VERSION")).into()),
+            ("seconds".into(), format!("{:.1}", began.elapsed().as_secs_f64())),
+        ];
+        Ok(report)
+    }
+}
+
+impl std::fmt::Display for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} draws from seed {}, {} questions a task and draw, {} resamples",
+            self.seeds, self.seed, self.per_task, self.resamples
+        )?;
+        self.text.as_ref().map_or(Ok(()), |t| write!(f, ", text {}", t.display()))
+    }
+}

@@ -1,0 +1,103 @@
+//! Does adding retrieved states help a query of few examples?
+
+use super::compare::Rows;
+use super::trials::{Ask, Trials, draw, random_like, rng};
+use super::{Figure, Report, Settings};
+use crate::control::Control;
+use crate::error::Result;
+use crate::soup::mix;
+use crate::state::State;
+use crate::task::Pair;
+
+const SHOTS: [usize; 4] = [1, 2, 4, 8];
+const NAMES: [&str; 11] = [
+    "0-shot",
+    "query",
+    "best skill",
+    "mean(top 3)",
+    "query + top 1",
+    "query + top 3",
+    "query + top 3, lambda 0.5",
+    "query + top 3, window of the query",
+    "query + a skill of another task",
+    "query + random state",
+    "32-shot and the query",
+];
+
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+    let library = trials.lab.library();
+    let view = trials.lab.default_view();
+    let spec = trials.lab.split_spec();
+    let mut by_k: Vec<Rows> = SHOTS.iter().map(|_| Rows::new(&NAMES)).collect();
+    let tasks = trials.lab.tasks();
+    for (t, task) in tasks.iter().enumerate() {
+        let Ok(split) = spec.draw(task) else { continue };
+        control.report(t as u64, tasks.len() as u64, "tasks");
+        for (rows, k) in by_k.iter_mut().zip(SHOTS) {
+            for round in 0..settings.seeds * settings.per_task.div_ceil(2) {
+                control.check()?;
+                let mut random = rng(settings.seed, &task.name, round * 100 + k);
+                let chosen = draw(&split.test, k + 1, &mut random);
+                let Some((&asked, shown)) = chosen.split_last().filter(|(_, shown)| shown.len() == k) else { continue };
+                let shown: Vec<Pair> = shown.iter().map(|&i| task.pairs[i].clone()).collect();
+                let first = split.sets[0].iter().map(|&i| task.pairs[i].clone());
+                let texts =
+                    [trials.prompt([])?, trials.prompt(&shown)?, trials.prompt(&first.chain(shown.iter().cloned()).collect::<Vec<_>>())?];
+                let states = trials.states(&texts.each_ref().map(|t| (None, &t[..])), control)?;
+                let [zero, query, full] = &states[..] else { continue };
+                let ranking = library.rank(query, &view, None)?;
+                let skill = |id: &str| library.find(id).map(|i| library.state(i)).transpose();
+                let top: Vec<State> = ranking.ranking.iter().take(3).filter_map(|s| skill(&s.skill).transpose()).collect::<Result<_>>()?;
+                let strangers: Vec<usize> = (0..library.len()).filter(|&i| library.skills()[i].task != task.name).collect();
+                let stranger = library.state(draw(&strangers, 1, &mut random)[0])?;
+                let with = |states: &[State], lambda: f64| {
+                    let mixed = mix::mean(states, &vec![1.0; states.len()])?;
+                    mix::weighted_sum(&[query.clone(), mixed], &[1.0 - lambda, lambda])
+                };
+                let three = with(&top, 0.75)?;
+                let candidates = [
+                    zero.clone(),
+                    query.clone(),
+                    top[0].clone(),
+                    mix::mean(&top, &vec![1.0; top.len()])?,
+                    with(&top[..1], 0.5)?,
+                    three.clone(),
+                    with(&top, 0.5)?,
+                    mix::with_window(&three, query)?,
+                    with(&[stranger], 0.5)?,
+                    with(&[random_like(&top[0], &mut random)?], 0.5)?,
+                    full.clone(),
+                ];
+                let (tail, answer) = trials.question(&task.pairs[asked])?;
+                let asks: Vec<Ask> =
+                    candidates.into_iter().map(|s| Ask { states: vec![s], tail: tail.clone(), answer: answer.clone() }).collect();
+                rows.push(t, &trials.ask(&asks, control)?);
+            }
+        }
+    }
+    let mut report = Report {
+        setup: vec![
+            "query + top r: (1 - lambda) query + lambda mean(top r), lambda = r / (r + 1) unless given (ours)".into(),
+            "query examples and questions are from pairs that are in no skill's examples".into(),
+            format!("ranked by cosine averaged over the layers {}..{}", view.layers.start, view.layers.end),
+        ],
+        ..Report::default()
+    };
+    for (rows, k) in by_k.iter().zip(SHOTS) {
+        report.tables.push(rows.table(&format!("k-{k}"), settings));
+        let claim = format!("At k = {k}, adding the three best skills helps the query");
+        report.findings.push(rows.finding(&claim, "query + top 3", "query", 0.0, settings));
+        let claim = format!("At k = {k}, the mix is better than the three best skills alone");
+        report.findings.push(rows.finding(&claim, "query + top 3", "mean(top 3)", 0.0, settings));
+    }
+    let curve =
+        |name: &str| (name.to_string(), SHOTS.iter().zip(&by_k).map(|(k, rows)| ((*k as f64).log2(), rows.accuracy(name))).collect());
+    let shown =
+        ["query", "best skill", "mean(top 3)", "query + top 3", "query + a skill of another task", "32-shot and the query", "0-shot"];
+    report.figures.push(Figure {
+        name: "by-k".into(),
+        axes: ["log2 of the query's examples".into(), "exact answers".into()],
+        curves: shown.iter().map(|n| curve(n)).collect(),
+    });
+    Ok(report)
+}

@@ -1,0 +1,240 @@
+//! What experiments are made of: states of texts, and how well a state answers.
+
+use crate::control::Control;
+use crate::engine::{Lab, logprob};
+use crate::error::{Error, Result};
+use crate::model::{Model, Prompt, Want};
+use crate::state::State;
+use crate::task::{Pair, Split, Task};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// Prompts run together: enough to fill the products, few enough that their states fit the cache's neighbourhood.
+const TOGETHER: usize = 64;
+
+/// One question put to a state.
+pub struct Ask {
+    /// The state asked; several are asked together and their logits averaged (the ensemble that mixing competes with).
+    pub states: Vec<State>,
+    /// The unfinished line.
+    pub tail: Vec<u32>,
+    /// The right answer with its end.
+    pub answer: Vec<u32>,
+}
+
+/// How it was answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// −ln p of the whole answer, nats.
+    pub nll: f64,
+    /// Whether the greedy answer is exactly the right one.
+    pub hit: bool,
+}
+
+/// The lab as experiments see it.
+pub struct Trials<'a> {
+    /// The lab.
+    pub lab: &'a Lab,
+    /// Its model.
+    pub model: &'a Model,
+}
+
+impl<'a> Trials<'a> {
+    /// Trials in a lab.
+    pub fn new(lab: &'a Lab) -> Self {
+        Self { lab, model: lab.model() }
+    }
+
+    /// The tokens of an example.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn example(&self, pair: &Pair) -> Result<Vec<u32>> {
+        self.model.tokenizer.encode(&self.lab.template().example(pair))
+    }
+
+    /// The beginning-of-text token and the examples.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn prompt<'p>(&self, pairs: impl IntoIterator<Item = &'p Pair>) -> Result<Vec<u32>> {
+        let mut tokens: Vec<u32> = self.model.tokenizer.bos().into_iter().collect();
+        for pair in pairs {
+            tokens.extend(self.example(pair)?);
+        }
+        Ok(tokens)
+    }
+
+    /// A question about a pair, without a state yet: tail and answer.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn question(&self, pair: &Pair) -> Result<(Vec<u32>, Vec<u32>)> {
+        let template = self.lab.template();
+        Ok((self.model.tokenizer.encode(&template.tail(&pair.input))?, self.model.tokenizer.encode(&template.answer(&pair.output))?))
+    }
+
+    /// The state after each text, read from the state given or from nothing.
+    ///
+    /// # Errors
+    /// The model's; [`Error::Cancelled`].
+    pub fn states(&self, texts: &[(Option<&State>, &[u32])], control: Control<'_>) -> Result<Vec<State>> {
+        let mut states = Vec::with_capacity(texts.len());
+        for part in texts.chunks(TOGETHER) {
+            control.check()?;
+            let prompts: Vec<_> =
+                part.iter().map(|(initial, tokens)| Prompt { tokens, initial: *initial, snapshots: &[], want: Want::State }).collect();
+            let quiet = control.with_progress(&|_| {});
+            states.extend(self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.state));
+        }
+        Ok(states)
+    }
+
+    /// Puts the questions, all against the true tokens: a greedy answer is right exactly if each of its tokens is the best guess after those before it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an empty tail or answer; the model's; [`Error::Cancelled`].
+    pub fn ask(&self, asks: &[Ask], control: Control<'_>) -> Result<Vec<Score>> {
+        let mut scores = Vec::with_capacity(asks.len());
+        let mut at = 0;
+        while at < asks.len() {
+            control.check()?;
+            let mut to = at;
+            let mut width = 0;
+            while to < asks.len() && (to == at || width + asks[to].states.len() <= TOGETHER) {
+                width += asks[to].states.len();
+                to += 1;
+            }
+            scores.extend(self.ask_some(&asks[at..to], control)?);
+            at = to;
+        }
+        Ok(scores)
+    }
+
+    fn ask_some(&self, asks: &[Ask], control: Control<'_>) -> Result<Vec<Score>> {
+        let mut texts = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let (Some((_, shown)), false, false) = (ask.answer.split_last(), ask.tail.is_empty(), ask.states.is_empty()) else {
+                return Err(Error::Input("a question needs a state, an unfinished line and an answer".into()));
+            };
+            let first = ask.tail.len() - 1;
+            texts.push(([&ask.tail[..], shown].concat(), (first..first + ask.answer.len()).collect::<Vec<_>>()));
+        }
+        let prompts: Vec<Prompt<'_>> = asks
+            .iter()
+            .zip(&texts)
+            .flat_map(|(ask, (tokens, at))| {
+                ask.states.iter().map(move |s| Prompt { tokens, initial: Some(s), snapshots: &[], want: Want::LogitsAt(at) })
+            })
+            .collect();
+        let quiet = control.with_progress(&|_| {});
+        let mut read = self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.logits);
+        Ok(asks
+            .iter()
+            .map(|ask| {
+                let of_states: Vec<Vec<Vec<f32>>> = read.by_ref().take(ask.states.len()).collect();
+                let mut score = Score { nll: 0.0, hit: true };
+                for (i, &token) in ask.answer.iter().enumerate() {
+                    let logits = mean_logits(of_states.iter().map(|l| &l[i][..]));
+                    score.nll -= logprob(&logits, token);
+                    let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a)));
+                    score.hit &= best == Some(token as usize);
+                }
+                score
+            })
+            .collect())
+    }
+
+    /// Tasks in the lab that allow a split of `sets` sets of `shots` examples, with it.
+    ///
+    /// # Errors
+    /// None but [`Error::Input`] if no task is large enough.
+    pub fn splits(&self, sets: usize, shots: usize, seed: u64) -> Result<Vec<(usize, &'a Task, Split)>> {
+        let spec = crate::task::SplitSpec { sets, shots, seed, test_share: self.lab.split_spec().test_share };
+        let tasks = self.lab.tasks().iter().enumerate();
+        let splits: Vec<_> = tasks.filter_map(|(i, t)| spec.draw(t).ok().filter(|s| s.sets.len() == sets).map(|s| (i, t, s))).collect();
+        if splits.is_empty() {
+            return Err(Error::Input(format!("no task has {sets} sets of {shots} examples beside its test split")));
+        }
+        Ok(splits)
+    }
+}
+
+fn mean_logits<'l>(mut of: impl ExactSizeIterator<Item = &'l [f32]>) -> Vec<f32> {
+    let n = of.len() as f32;
+    let mut sum = of.next().map(<[f32]>::to_vec).unwrap_or_default();
+    for logits in of {
+        sum.iter_mut().zip(logits).for_each(|(s, l)| *s += l);
+    }
+    if n > 1.0 {
+        sum.iter_mut().for_each(|s| *s /= n);
+    }
+    sum
+}
+
+/// A generator for one purpose: the same for the same seed, purpose and index.
+pub fn rng(seed: u64, purpose: &str, index: usize) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(*blake3::hash(format!("{seed} {purpose} {index}").as_bytes()).as_bytes())
+}
+
+/// `n` of the indices, in random order (all of them if there are fewer).
+pub fn draw(indices: &[usize], n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order = indices.to_vec();
+    order.shuffle(rng);
+    order.truncate(n);
+    order
+}
+
+/// The pairs with each input given the next one's answer: the same words, no rule.
+pub fn shuffled_labels(pairs: &[Pair]) -> Vec<Pair> {
+    let n = pairs.len();
+    (0..n).map(|i| Pair { input: pairs[i].input.clone(), output: pairs[(i + n / 2) % n].output.clone() }).collect()
+}
+
+/// A state of Gaussian noise, each layer as long as the given state's: what mere magnitude does.
+///
+/// # Errors
+/// None in practice: the noise is finite.
+pub fn random_like(state: &State, rng: &mut ChaCha8Rng) -> Result<State> {
+    let shape = state.shape();
+    let noise = |n: usize, rng: &mut ChaCha8Rng| StandardNormal.sample_iter(rng).take(n).collect::<Vec<f32>>();
+    let ssm = noise(state.ssm().len(), rng);
+    let conv = state.conv().to_vec();
+    let raw = State::new(shape, ssm, conv, state.dt_sum().to_vec(), state.tokens())?;
+    let norms: Vec<f64> = (0..shape.n_layer).map(|l| f64::from(state.ssm_norm(l))).collect();
+    crate::soup::mix::scale_to_norms(&raw, &norms)
+}
+
+/// The windows of a state over an empty memory: what a chunk is started from so that its convolutions see the tokens before it (the halo).
+///
+/// # Errors
+/// None in practice.
+pub fn window_only(state: &State) -> Result<State> {
+    let shape = state.shape();
+    let zero = |n: usize| vec![0.0; shape.n_layer * n];
+    State::new(shape, zero(shape.ssm_len()), state.conv().to_vec(), zero(shape.d_inner), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shuffled_labels_keep_the_words_and_lose_the_rule() {
+        let pairs: Vec<Pair> = (0..7).map(|i| Pair { input: format!("i{i}"), output: format!("o{i}") }).collect();
+        let shuffled = shuffled_labels(&pairs);
+        assert!(shuffled.iter().zip(&pairs).all(|(s, p)| s.input == p.input && s.output != p.output));
+        let mut outputs: Vec<_> = shuffled.iter().map(|p| p.output.clone()).collect();
+        outputs.sort();
+        assert_eq!(outputs, pairs.iter().map(|p| p.output.clone()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn draws_repeat_and_differ_by_purpose() {
+        let all: Vec<usize> = (0..50).collect();
+        assert_eq!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "a", 2)));
+        assert_ne!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "b", 2)));
+    }
+}
