@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use state_soup::control::{Cancel, Control, Progress, quiet};
 use state_soup::error::Error;
 use state_soup::project::{
-    Descent, EPOCHS, Embedded, Embedder, FrozenMap, OneShot, PCA_DIMS, Pca, Space, Stepped, TsneSettings, agreement, align, divergence, fidelity, purity,
-    silhouette, usable_perplexity,
+    Descent, EPOCHS, Embedded, Embedder, FrozenMap, OneShot, PCA_DIMS, Pca, Space, Stepped, TsneSettings, agreement, align, divergence,
+    fidelity, purity, silhouette, usable_perplexity,
 };
 use std::sync::Mutex;
 
@@ -22,7 +22,11 @@ impl Clusters {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let centres: Vec<f32> = (0..k * d).map(|_| rng.random_range(-1.0..1.0)).collect();
         let labels: Vec<usize> = (0..k * each).map(|i| i / each).collect();
-        let rows = labels.iter().flat_map(|l| centres[l * d..(l + 1) * d].to_vec()).map(|c| c + loose * rng.random_range(-1.0f32..1.0) + 0.3).collect();
+        let rows = labels
+            .iter()
+            .flat_map(|l| centres[l * d..(l + 1) * d].to_vec())
+            .map(|c| c + loose * rng.random_range(-1.0f32..1.0) + 0.3)
+            .collect();
         Self { rows, labels, d }
     }
 
@@ -53,7 +57,9 @@ fn apart(a: [f32; 2], b: [f32; 2]) -> f32 {
 
 /// Share of points whose nearest point on the map has their label.
 fn purity_on_map(points: &[[f32; 2]], labels: &[usize]) -> f64 {
-    let nearest = |i: usize| (0..points.len()).filter(|j| *j != i).min_by(|a, b| apart(points[i], points[*a]).total_cmp(&apart(points[i], points[*b]))).unwrap();
+    let nearest = |i: usize| {
+        (0..points.len()).filter(|j| *j != i).min_by(|a, b| apart(points[i], points[*a]).total_cmp(&apart(points[i], points[*b]))).unwrap()
+    };
     (0..points.len()).filter(|i| labels[nearest(*i)] == labels[*i]).count() as f64 / points.len() as f64
 }
 
@@ -199,7 +205,8 @@ fn trust_is_whole_for_the_plane_itself_and_low_for_a_shuffle() {
     assert_eq!(fidelity(&space, &points, 100).unwrap().k, 19);
 
     // Two far lines folded onto one: false neighbours appear, true ones stay.
-    let lines: Vec<f32> = (0..40).flat_map(|i| [(i % 20) as f32 + if i < 20 { 0.0 } else { 0.25 }, if i < 20 { 0.0 } else { 1000.0 }]).collect();
+    let lines: Vec<f32> =
+        (0..40).flat_map(|i| [(i % 20) as f32 + if i < 20 { 0.0 } else { 0.25 }, if i < 20 { 0.0 } else { 1000.0 }]).collect();
     let folded: Vec<[f32; 2]> = lines.chunks_exact(2).map(|p| [p[0], 0.0]).collect();
     let judged = fidelity(&project(&lines, 40, 2).0, &folded, 4).unwrap();
     assert!(judged.trustworthiness < 0.8 && judged.continuity > judged.trustworthiness + 0.05, "{judged:?}");

@@ -50,7 +50,8 @@ impl Affinities {
 /// The `k` rows nearest to `at`, nearest first, with their squared distances; equal ones in the order of the rows.
 pub(super) fn nearest(rows: &[f32], d: usize, at: &[f32], k: usize, except: Option<usize>) -> Vec<(usize, f64)> {
     let distance = |row: &[f32]| row.iter().zip(at).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-    let mut all: Vec<(usize, f64)> = rows.chunks_exact(d).map(|row| f64::from(distance(row))).enumerate().filter(|(j, _)| Some(*j) != except).collect();
+    let mut all: Vec<(usize, f64)> =
+        rows.chunks_exact(d).map(|row| f64::from(distance(row))).enumerate().filter(|(j, _)| Some(*j) != except).collect();
     let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
     if k < all.len() {
         all.select_nth_unstable_by(k, order);
@@ -78,7 +79,11 @@ pub(super) fn gaussian(squared: &[f64], perplexity: f64) -> Vec<f64> {
         if (entropy - goal).abs() < 1e-6 {
             break;
         }
-        if entropy > goal { low = beta } else { high = beta }
+        if entropy > goal {
+            low = beta
+        } else {
+            high = beta
+        }
         beta = if high.is_finite() { f64::midpoint(low, high) } else { beta * 2.0 };
     }
     p

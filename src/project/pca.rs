@@ -167,7 +167,8 @@ mod tests {
         let rows: Vec<f32> = (0..n * d).map(|i| (0..rank).map(|r| a[i / d * rank + r] * b[r * d + i % d]).sum()).collect();
         let pca = fit(&rows, n, d, 50).unwrap();
         assert_eq!(pca.dims, rank);
-        let distance = |x: &[f32], w: usize, i: usize, j: usize| (0..w).map(|c| f64::from(x[i * w + c] - x[j * w + c]).powi(2)).sum::<f64>();
+        let distance =
+            |x: &[f32], w: usize, i: usize, j: usize| (0..w).map(|c| f64::from(x[i * w + c] - x[j * w + c]).powi(2)).sum::<f64>();
         for (i, j) in [(0, 1), (3, 411), (250, 6)] {
             let (a, b) = (distance(&rows, d, i, j), distance(&pca.scores, pca.dims, i, j));
             assert!((a - b).abs() < 1e-4 * a, "{a} {b}");

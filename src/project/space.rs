@@ -35,7 +35,10 @@ impl Space {
     /// [`Error::Input`] for fewer than three rows, or a number that is not finite (with its row); [`Error::Cancelled`].
     pub fn of(rows: &[f32], n: usize, d: usize, control: Control<'_>) -> Result<Self> {
         if n < 3 {
-            return Err(Error::Input(format!("{n} {} too few for a map; at least 3 are needed", if n == 1 { "state is" } else { "states are" })));
+            return Err(Error::Input(format!(
+                "{n} {} too few for a map; at least 3 are needed",
+                if n == 1 { "state is" } else { "states are" }
+            )));
         }
         if d == 0 || rows.len() != n * d {
             return Err(Error::Mismatch(format!("{} numbers cannot be {n} states of {d} entries", rows.len())));
@@ -58,8 +61,7 @@ impl Space {
                 gram[j * n + i] = gram[i * n + j];
             }
         }
-        let with_mean =
-            rows.par_chunks(d).map(|row| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) - m) * m).sum()).collect();
+        let with_mean = rows.par_chunks(d).map(|row| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) - m) * m).sum()).collect();
         let mean_squared = mean.iter().map(|m| m * m).sum();
         Ok(Self { n, d, gram, mean, with_mean, mean_squared })
     }

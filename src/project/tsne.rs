@@ -61,10 +61,14 @@ pub trait Embedder {
 /// [`Error::Input`] for fewer than ten points, or a perplexity that is not a number above 0.
 pub fn usable_perplexity(n: usize, wished: f64) -> Result<f64> {
     if n < FEWEST {
-        return Err(Error::Input(format!("{n} states are too few for t-SNE, which needs at least {FEWEST}; the principal components can be drawn")));
+        return Err(Error::Input(format!(
+            "{n} states are too few for t-SNE, which needs at least {FEWEST}; the principal components can be drawn"
+        )));
     }
     if !(wished > 0.0 && wished.is_finite()) {
-        return Err(Error::Input(format!("a perplexity of {wished} means nothing; it is about how many neighbours each point heeds, for example 30")));
+        return Err(Error::Input(format!(
+            "a perplexity of {wished} means nothing; it is about how many neighbours each point heeds, for example 30"
+        )));
     }
     Ok(wished.clamp(1.0, (n as f64 - 1.0) / 3.0 - 1e-3))
 }
