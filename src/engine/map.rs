@@ -27,7 +27,7 @@ impl Lab {
         let dim = flat.len() / library.len().max(1);
         let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();
         let labels = labels(&library);
-        let space = project::Space::of(&flat, skills.len(), dim, control)?;
+        let space = project::Space::of(&flat, skills.len(), dim, project::Lengths::Unit, control)?;
         let pca = project::Pca::fit(&space, &flat, project::PCA_DIMS, control)?;
         let neighbours = space.nearest(NEAR);
         let purity = project::purity(&neighbours, &labels);

@@ -1,7 +1,7 @@
 //! Exact t-SNE one epoch at a time: what an animated, stoppable map stands on.
 //!
 //! Attraction goes over the sparse affinities, repulsion over all pairs. For the few thousand states of a library that is as fast as a Barnes–Hut tree,
-//! and nothing is approximated; a frame, a pause or a stop may come after any epoch, and the Kullback–Leibler divergence costs nothing extra.
+//! and nothing is approximated; a frame, a pause or a stop may come after any epoch.
 //! Gradient, gains and schedule as in van der Maaten and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning rate n/12).
 
 use super::affinity::Affinities;
@@ -31,11 +31,17 @@ pub struct Descent {
     speed: Vec<[f32; 2]>,
     gains: Vec<[f32; 2]>,
     epoch: usize,
-    divergence: f64,
 }
 
-/// What one epoch finds for one point: repulsion (unnormalised) and its share of the normaliser.
-type Repulsion = ([f32; 2], f64);
+/// What acts on one point.
+struct Forces {
+    /// Attraction.
+    pulled: [f32; 2],
+    /// Repulsion, to be divided by the normaliser.
+    pushed: [f32; 2],
+    /// The point's part of the normaliser.
+    sum: f64,
+}
 
 impl Descent {
     /// Begins at `start`, one point for each row of the affinities.
@@ -48,7 +54,6 @@ impl Descent {
             speed: vec![[0.0; 2]; n],
             gains: vec![[1.0; 2]; n],
             epoch: 0,
-            divergence: f64::INFINITY,
         }
     }
 
@@ -67,9 +72,20 @@ impl Descent {
         self.x.iter().zip(&self.y).map(|(x, y)| [*x, *y]).collect()
     }
 
-    /// Kullback–Leibler divergence of the map from the affinities (nats, no exaggeration) before the latest epoch's move.
+    /// Kullback–Leibler divergence (nats) of the map as it is from the affinities. Costs about an epoch.
     pub fn divergence(&self) -> f64 {
-        self.divergence
+        let normaliser = normaliser(&self.forces());
+        let a = &self.affinities;
+        // Collected before they are summed: the sum must not depend on how threads share the work.
+        let parts: Vec<f64> = (0..self.x.len())
+            .into_par_iter()
+            .map(|i| {
+                let row = a.starts[i]..a.starts[i + 1];
+                let attracted = a.to[row.clone()].iter().zip(&a.p[row]).filter(|(_, p)| **p > 0.0);
+                attracted.map(|(j, p)| f64::from(*p) * (f64::from(*p) * normaliser / f64::from(self.towards(i, *j as usize).2)).ln()).sum()
+            })
+            .collect();
+        parts.iter().sum()
     }
 
     /// One epoch.
@@ -84,13 +100,10 @@ impl Descent {
         let exaggeration = if phase == 0 { EXAGGERATION } else { 1.0 };
         // With the gradient's factor 4 left out, as in openTSNE.
         let rate = (n as f32 / exaggeration).max(LEAST_RATE);
-        let repulsion = self.repulsion();
-        let normaliser: f64 = repulsion.iter().map(|r| r.1).sum::<f64>().max(f64::MIN_POSITIVE);
-        let mut divergence = 0.0;
+        let forces = self.forces();
+        let normaliser = normaliser(&forces);
         let mut mean = [0.0f64; 2];
-        for (i, (pushed, _)) in repulsion.iter().enumerate() {
-            let (pulled, part) = self.attraction(i, normaliser);
-            divergence += part;
+        for (i, Forces { pulled, pushed, .. }) in forces.iter().enumerate() {
             for c in 0..2 {
                 let gradient = exaggeration * pulled[c] - pushed[c] / normaliser as f32;
                 let (gain, speed) = (&mut self.gains[i][c], &mut self.speed[i][c]);
@@ -103,41 +116,40 @@ impl Descent {
         let drift = mean.map(|m| (m / n as f64) as f32);
         self.x.iter_mut().zip(&self.speed).for_each(|(x, s)| *x += s[0] - drift[0]);
         self.y.iter_mut().zip(&self.speed).for_each(|(y, s)| *y += s[1] - drift[1]);
-        self.divergence = divergence;
         self.epoch += 1;
     }
 
-    /// Attraction of one point, and its part of the divergence.
-    fn attraction(&self, i: usize, normaliser: f64) -> ([f32; 2], f64) {
-        let a = &self.affinities;
-        let mut force = [0.0f32; 2];
-        let mut divergence = 0.0;
-        for (j, p) in a.to[a.starts[i]..a.starts[i + 1]].iter().zip(&a.p[a.starts[i]..a.starts[i + 1]]) {
-            let j = *j as usize;
-            let (dx, dy) = (self.x[i] - self.x[j], self.y[i] - self.y[j]);
-            let w = 1.0 / (1.0 + dx * dx + dy * dy);
-            force[0] += p * w * dx;
-            force[1] += p * w * dy;
-            if *p > 0.0 {
-                divergence += f64::from(*p) * (f64::from(*p) * normaliser / f64::from(w)).ln();
-            }
-        }
-        (force, divergence)
+    /// The way from one point to another, and its weight 1 / (1 + distance²).
+    fn towards(&self, i: usize, j: usize) -> (f32, f32, f32) {
+        let (dx, dy) = (self.x[i] - self.x[j], self.y[i] - self.y[j]);
+        (dx, dy, 1.0 / (1.0 + dx * dx + dy * dy))
     }
 
-    fn repulsion(&self) -> Vec<Repulsion> {
+    fn forces(&self) -> Vec<Forces> {
         let n = self.x.len();
+        let a = &self.affinities;
         let of = |i: usize| {
-            let (force, sum) = repulsion(&self.x, &self.y, self.x[i], self.y[i]);
+            let (pushed, sum) = repulsion(&self.x, &self.y, self.x[i], self.y[i]);
+            let mut pulled = [0.0f32; 2];
+            for (j, p) in a.to[a.starts[i]..a.starts[i + 1]].iter().zip(&a.p[a.starts[i]..a.starts[i + 1]]) {
+                let (dx, dy, w) = self.towards(i, *j as usize);
+                pulled[0] += p * w * dx;
+                pulled[1] += p * w * dy;
+            }
             // Each point met itself, at distance 0 and weight 1.
-            (force, sum - 1.0)
+            Forces { pulled, pushed, sum: sum - 1.0 }
         };
         if n * n < SERIAL { (0..n).map(of).collect() } else { (0..n).into_par_iter().with_min_len(TOGETHER).map(of).collect() }
     }
 }
 
+/// Σ w over all pairs.
+fn normaliser(forces: &[Forces]) -> f64 {
+    forces.iter().map(|f| f.sum).sum::<f64>().max(f64::MIN_POSITIVE)
+}
+
 /// Σ w²·(at − point) and Σ w over all points, with w = 1 / (1 + distance²).
-pub(super) fn repulsion(xs: &[f32], ys: &[f32], x: f32, y: f32) -> Repulsion {
+pub(super) fn repulsion(xs: &[f32], ys: &[f32], x: f32, y: f32) -> ([f32; 2], f64) {
     let (mut fx, mut fy, mut sum) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
     let (x_blocks, x_rest) = xs.as_chunks::<LANES>();
     let (y_blocks, y_rest) = ys.as_chunks::<LANES>();

@@ -20,6 +20,6 @@ mod tsne;
 pub use descent::{Descent, EPOCHS};
 pub use pca::{PCA_DIMS, Pca};
 pub use place::{FrozenMap, align};
-pub use space::Space;
+pub use space::{Lengths, Space};
 pub use trust::{Fidelity, agreement, fidelity, purity, silhouette};
 pub use tsne::{Embedded, Embedder, ONE_SHOT_MOST, OneShot, Stepped, TsneSettings, divergence, usable_perplexity};

@@ -1,7 +1,7 @@
 //! Principal components of few, long rows: eigenvectors of the n × n Gram matrix give scores and basis without ever forming a d × d matrix.
 
 use super::eigen::largest;
-use super::space::{Space, centred};
+use super::space::{Lengths, Space};
 use crate::control::Control;
 use crate::error::{Error, Result};
 
@@ -23,6 +23,7 @@ pub struct Pca {
     pub scores: Vec<f32>,
     /// Share of the variance that each component explains, `[dims]`.
     pub explained: Vec<f64>,
+    lengths: Lengths,
     /// Mean row, `[d]`.
     mean: Vec<f64>,
     /// Orthonormal directions, `[dims, d]`.
@@ -56,7 +57,15 @@ impl Pca {
             let scale = values[c].sqrt() * f64::from(peak.signum());
             (0..n).for_each(|i| scores[i * dims + c] = (vectors[c * n + i] * scale) as f32);
         }
-        Ok(Self { n, dims, scores, explained: values[..dims].iter().map(|v| v / total).collect(), mean: space.mean().to_vec(), basis })
+        Ok(Self {
+            n,
+            dims,
+            scores,
+            explained: values[..dims].iter().map(|v| v / total).collect(),
+            lengths: space.lengths(),
+            mean: space.mean().to_vec(),
+            basis,
+        })
     }
 
     /// The first two components of each row.
@@ -64,7 +73,7 @@ impl Pca {
         self.scores.chunks_exact(self.dims).map(|row| [row[0], row.get(1).copied().unwrap_or(0.0)]).collect()
     }
 
-    /// The scores of a new row, `[dims]`.
+    /// The scores of a new row, `[dims]`; scaled as the space's rows were.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for another length; [`Error::Input`] for a number that is not finite.
@@ -75,7 +84,8 @@ impl Pca {
         if let Some(v) = row.iter().find(|v| !v.is_finite()) {
             return Err(Error::Input(format!("the state holds {v}, so it has no place on a map")));
         }
-        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| (f64::from(*v) - m) as f32).collect();
+        let scale = self.lengths.scale(row);
+        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| (f64::from(*v) * scale - m) as f32).collect();
         let mut scores = vec![0.0; self.dims];
         crate::model::dot_rows(&centred, &self.basis, &mut scores);
         Ok(scores)
@@ -96,7 +106,7 @@ fn basis(rows: &[f32], space: &Space, values: &[f64], vectors: &[f64], control: 
     for first in (0..d).step_by(COLUMNS) {
         control.check()?;
         let count = COLUMNS.min(d - first);
-        let part = scaled.matmul(&centred(rows, n, d, space.mean(), first, count)?)?.to_vec2::<f32>()?;
+        let part = scaled.matmul(&space.centred(rows, first, count)?)?.to_vec2::<f32>()?;
         basis.chunks_exact_mut(d).zip(&part).for_each(|(out, part)| out[first..first + count].copy_from_slice(part));
     }
     Ok(basis)
@@ -109,7 +119,7 @@ mod tests {
     use crate::control::quiet;
 
     fn fit(rows: &[f32], n: usize, d: usize, most: usize) -> Result<Pca> {
-        quiet(|control| Pca::fit(&Space::of(rows, n, d, control)?, rows, most, control))
+        quiet(|control| Pca::fit(&Space::of(rows, n, d, Lengths::AsGiven, control)?, rows, most, control))
     }
 
     /// Noise with a deviation that falls from column to column.
@@ -154,6 +164,12 @@ mod tests {
             for (a, b) in scores.iter().zip(&pca.scores[i * 10..]) {
                 assert!((a - b).abs() < 1e-3, "{a} {b}");
             }
+        }
+        // By direction only, a state's length does not show.
+        let unit = quiet(|c| Pca::fit(&Space::of(&rows, n, d, Lengths::Unit, c)?, &rows, 10, c)).unwrap();
+        let longer: Vec<f32> = rows[..d].iter().map(|v| v * 7.0).collect();
+        for (a, b) in unit.project(&longer).unwrap().iter().zip(&unit.scores) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
         assert!(pca.project(&[0.0; 3]).unwrap_err().to_string().contains("a state of 3 entries"));
         assert!(pca.project(&vec![f32::NAN; d]).unwrap_err().to_string().contains("holds NaN"));

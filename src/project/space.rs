@@ -13,11 +13,36 @@ const COLUMNS: usize = 4096;
 /// Rows multiplied at a time; the products above the diagonal are left out.
 const ROWS: usize = 512;
 
+/// What counts of a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lengths {
+    /// All of it: distances are those of the raw states.
+    #[default]
+    AsGiven,
+    /// Its direction: states are scaled to length 1 first, so that the nearest by distance are the nearest by cosine, and a short query's state
+    /// can be told beside longer skills'. A state of zeros stays where it is.
+    Unit,
+}
+
+impl Lengths {
+    /// What a state is multiplied by.
+    pub(super) fn scale(self, row: &[f32]) -> f64 {
+        let length = || row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        match self {
+            Self::AsGiven => 1.0,
+            Self::Unit => Some(length()).filter(|l| *l > 0.0).map_or(0.0, |l| 1.0 / l),
+        }
+    }
+}
+
 /// Rows with their inner products.
 #[derive(Clone, Debug)]
 pub struct Space {
     n: usize,
     d: usize,
+    lengths: Lengths,
+    /// What each row is multiplied by.
+    scales: Vec<f64>,
     /// Inner products of the centred rows, `[n, n]`.
     gram: Vec<f64>,
     /// Mean row, `[d]`.
@@ -29,11 +54,11 @@ pub struct Space {
 }
 
 impl Space {
-    /// Measures `rows`, `[n, d]`, in units of `columns`. Sums are f32 over 4096 columns and f64 beyond, of centred rows.
+    /// Measures `rows`, `[n, d]`; reports columns. Sums are f32 over 4096 columns and f64 beyond, of centred rows.
     ///
     /// # Errors
     /// [`Error::Input`] for fewer than three rows, or a number that is not finite (with its row); [`Error::Cancelled`].
-    pub fn of(rows: &[f32], n: usize, d: usize, control: Control<'_>) -> Result<Self> {
+    pub fn of(rows: &[f32], n: usize, d: usize, lengths: Lengths, control: Control<'_>) -> Result<Self> {
         if n < 3 {
             return Err(Error::Input(format!(
                 "{n} {} too few for a map; at least 3 are needed",
@@ -48,11 +73,12 @@ impl Space {
             return Err(Error::Input(format!("state {i} holds {} at entry {entry}, so it has no place on a map", row[entry])));
         }
         control.check()?;
-        let mean = mean_of(rows, n, d);
+        let scales: Vec<f64> = rows.par_chunks(d).map(|row| lengths.scale(row)).collect();
+        let mean = mean_of(rows, d, &scales);
         let mut gram = vec![0.0; n * n];
         for first in (0..d).step_by(COLUMNS) {
             control.check()?;
-            let block = centred(rows, n, d, &mean, first, COLUMNS.min(d - first))?;
+            let block = centred(rows, &scales, &mean, first, COLUMNS.min(d - first))?;
             add_products(&block, &mut gram, n)?;
             control.report((first + COLUMNS).min(d) as u64, d as u64, "columns");
         }
@@ -61,9 +87,10 @@ impl Space {
                 gram[j * n + i] = gram[i * n + j];
             }
         }
-        let with_mean = rows.par_chunks(d).map(|row| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) - m) * m).sum()).collect();
+        let with_mean =
+            rows.par_chunks(d).zip(&scales).map(|(row, s)| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) * s - m) * m).sum()).collect();
         let mean_squared = mean.iter().map(|m| m * m).sum();
-        Ok(Self { n, d, gram, mean, with_mean, mean_squared })
+        Ok(Self { n, d, lengths, scales, gram, mean, with_mean, mean_squared })
     }
 
     /// Rows.
@@ -86,7 +113,17 @@ impl Space {
         &self.gram
     }
 
-    /// The mean row, `[d]`.
+    /// What counts of a state.
+    pub fn lengths(&self) -> Lengths {
+        self.lengths
+    }
+
+    /// Some columns of the (scaled) rows that the space was made of, less their mean, `[n, columns]`.
+    pub(super) fn centred(&self, rows: &[f32], first: usize, columns: usize) -> Result<Tensor> {
+        centred(rows, &self.scales, &self.mean, first, columns)
+    }
+
+    /// The mean (scaled) row, `[d]`.
     pub(super) fn mean(&self) -> &[f64] {
         &self.mean
     }
@@ -107,33 +144,35 @@ impl Space {
     /// The `k` nearest other rows of each row by cosine, nearest first: (index, cosine). Equal ones in the order of the rows.
     pub fn nearest(&self, k: usize) -> Vec<Vec<(usize, f32)>> {
         let near = |i: usize| {
-            let mut all: Vec<(usize, f32)> = (0..self.n).filter(|j| *j != i).map(|j| (j, self.cosine(i, j) as f32)).collect();
+            // Ordered in f64: in a narrow cone of states, cosines that differ are equal in f32.
+            let mut all: Vec<(usize, f64)> = (0..self.n).filter(|j| *j != i).map(|j| (j, self.cosine(i, j))).collect();
             all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            all.truncate(k);
-            all
+            all.iter().take(k).map(|(j, c)| (*j, *c as f32)).collect()
         };
         (0..self.n).into_par_iter().map(near).collect()
     }
 }
 
-fn mean_of(rows: &[f32], n: usize, d: usize) -> Vec<f64> {
+fn mean_of(rows: &[f32], d: usize, scales: &[f64]) -> Vec<f64> {
+    /// Columns one thread sums.
+    const PART: usize = 1024;
     let mut mean = vec![0.0f64; d];
-    mean.par_chunks_mut(1024).enumerate().for_each(|(c, mean)| {
-        for row in rows.chunks_exact(d) {
-            mean.iter_mut().zip(&row[c * 1024..]).for_each(|(m, v)| *m += f64::from(*v));
+    mean.par_chunks_mut(PART).enumerate().for_each(|(c, mean)| {
+        for (row, s) in rows.chunks_exact(d).zip(scales) {
+            mean.iter_mut().zip(&row[c * PART..]).for_each(|(m, v)| *m += f64::from(*v) * s);
         }
-        mean.iter_mut().for_each(|m| *m /= n as f64);
+        mean.iter_mut().for_each(|m| *m /= scales.len() as f64);
     });
     mean
 }
 
-/// Some columns of the rows, less their mean, `[n, columns]`.
-pub(super) fn centred(rows: &[f32], n: usize, d: usize, mean: &[f64], first: usize, columns: usize) -> Result<Tensor> {
+fn centred(rows: &[f32], scales: &[f64], mean: &[f64], first: usize, columns: usize) -> Result<Tensor> {
+    let (n, d) = (scales.len(), mean.len());
     let mut block = vec![0.0f32; n * columns];
     let mean = &mean[first..first + columns];
-    block.par_chunks_mut(columns).zip(rows.par_chunks(d)).for_each(|(out, row)| {
+    block.par_chunks_mut(columns).zip(rows.par_chunks(d)).zip(scales).for_each(|((out, row), s)| {
         for ((out, v), m) in out.iter_mut().zip(&row[first..]).zip(mean) {
-            *out = (f64::from(*v) - m) as f32;
+            *out = (f64::from(*v) * s - m) as f32;
         }
     });
     Ok(Tensor::from_vec(block, (n, columns), &Device::Cpu)?)
@@ -159,7 +198,7 @@ mod tests {
     use crate::control::{Cancel, quiet};
 
     fn measure(rows: &[f32], n: usize, d: usize) -> Result<Space> {
-        quiet(|control| Space::of(rows, n, d, control))
+        quiet(|control| Space::of(rows, n, d, Lengths::AsGiven, control))
     }
 
     #[test]
@@ -190,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn at_unit_length_distances_follow_cosines() {
+        let (n, d) = (40, 70);
+        // Lengths differ by up to forty times; one state of zeros.
+        let rows: Vec<f32> =
+            noise(8, n * d).iter().enumerate().map(|(i, v)| v * (i / d) as f32 + if i < d { 0.0 } else { 0.1 }).map(|v| v * 3.0).collect();
+        let rows: Vec<f32> = rows.iter().enumerate().map(|(i, v)| if i < d { 0.0 } else { *v }).collect();
+        let unit = quiet(|control| Space::of(&rows, n, d, Lengths::Unit, control)).unwrap();
+        let raw = measure(&rows, n, d).unwrap();
+        for (i, j) in [(1, 2), (39, 1), (20, 30)] {
+            assert!((unit.distance_squared(i, j) - (2.0 - 2.0 * raw.cosine(i, j))).abs() < 1e-5, "{i} {j}");
+            assert!((unit.cosine(i, j) - raw.cosine(i, j)).abs() < 1e-5);
+        }
+        assert!((unit.distance_squared(0, 5) - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
     fn what_cannot_be_measured_is_refused_with_its_place() {
         let says = |rows: &[f32], n, d| measure(rows, n, d).unwrap_err().to_string();
         assert!(says(&[0.0; 4], 2, 2).contains("2 states are too few"));
@@ -200,6 +255,6 @@ mod tests {
         assert!(says(&[1.0, 2.0, 3.0, 1.0, f32::NEG_INFINITY, 5.0], 3, 2).contains("state 2 holds -inf at entry 0"));
         let cancel = Cancel::new();
         cancel.cancel();
-        assert!(matches!(Space::of(&[0.0; 6], 3, 2, Control::new(&cancel, &|_| {})), Err(Error::Cancelled)));
+        assert!(matches!(Space::of(&[0.0; 6], 3, 2, Lengths::AsGiven, Control::new(&cancel, &|_| {})), Err(Error::Cancelled)));
     }
 }

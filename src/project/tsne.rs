@@ -137,9 +137,7 @@ impl Embedder for OneShot {
 
 /// Kullback–Leibler divergence (nats) of any map from a PCA's affinities.
 pub fn divergence(pca: &Pca, perplexity: f64, points: &[[f32; 2]]) -> f64 {
-    let mut at = Descent::new(Affinities::of(&pca.scores, pca.n, pca.dims, perplexity), points);
-    at.step();
-    at.divergence()
+    Descent::new(Affinities::of(&pca.scores, pca.n, pca.dims, perplexity), points).divergence()
 }
 
 /// The first two components, shrunk to a deviation of 1e-4 along the first, with a hundredth of that of jitter.
