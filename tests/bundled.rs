@@ -1,5 +1,7 @@
 //! The main job on the bundled model: a real library, real queries, numbers that must hold. Nothing here is faked.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use state_soup::control::quiet;
 use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, RankView, Setup};
 use state_soup::library::{BuildSettings, Metric, Part};
@@ -40,8 +42,17 @@ fn familiar_queries_find_their_task() {
 }
 
 /// What a newcomer would type, and the task it calls for.
-const FAMILIAR: &[(&str, &str)] =
-    &[("hot -> cold", "antonym"), ("France -> Paris", "country_capital"), ("dog -> dogs", "singular_plural"), ("big -> bigger", "adjective_comparative"), ("5 -> five", "number_words"), ("cat -> CAT", "uppercase"), ("walk -> walked", "present_past"), ("one, two, three -> one", "choose_first_of_3")];
+const FAMILIAR: &[(&str, &str)] = &[
+    ("hot -> cold", "antonym"),
+    ("France -> Paris", "country_capital"),
+    ("dog -> dogs", "singular_plural"),
+    ("big -> bigger", "adjective_comparative"),
+    ("5 -> five", "number_words"),
+    ("cat -> CAT", "uppercase"),
+    ("walk -> walked", "present_past"),
+    // One example of this is ambiguous: longest_word_3 comes first then, choose_first_of_3 second.
+    ("one, two, three -> one\nred, green, blue -> red", "choose_first_of_3"),
+];
 
 /// Query pairs of a task that are in no skill's examples.
 fn held_out(task: &Task) -> Vec<usize> {
@@ -51,34 +62,23 @@ fn held_out(task: &Task) -> Vec<usize> {
 
 #[test]
 fn held_out_examples_find_their_task() {
-    let tasks = bundled();
-    let n_layer = lab().shape().n_layer;
-    // Targets of k = 1, 2, 4 at the best layer (chosen over all three together, and printed).
-    let wanted = [(1, 0.65), (2, 0.85), (4, 0.93)];
-    let mut right = vec![[0usize; 3]; n_layer];
-    let mut asked = [0usize; 3];
-    for task in tasks {
-        let pairs = held_out(task);
-        for (column, (k, _)) in wanted.iter().enumerate() {
-            for chosen in pairs.chunks_exact(*k).take(4) {
+    let view = lab().default_view();
+    let (tasks, mut report) = (bundled().len(), Vec::new());
+    for (k, wanted) in [(1, 0.65), (2, 0.85), (4, 0.90)] {
+        let (mut right, mut asked) = (0usize, 0usize);
+        for task in bundled() {
+            for chosen in held_out(task).chunks_exact(k).take(4) {
                 let query: String = chosen.iter().map(|&i| format!("{} -> {}\n", task.pairs[i].input, task.pairs[i].output)).collect();
-                asked[column] += 1;
-                for (layer, right) in right.iter_mut().enumerate() {
-                    let view = RankView { metric: Metric::Cosine, layers: layer..layer + 1, part: Part::Ssm };
-                    right[column] += usize::from(best_task(&query, &view) == task.name);
-                }
+                asked += 1;
+                right += usize::from(best_task(&query, &view) == task.name);
             }
         }
-    }
-    let share = |layer: usize, column: usize| right[layer][column] as f64 / asked[column] as f64;
-    let best = (0..n_layer).max_by(|&a, &b| (0..3).map(|c| share(a, c)).sum::<f64>().total_cmp(&(0..3).map(|c| share(b, c)).sum::<f64>())).unwrap();
-    println!("{} tasks, chance {:.3}, best layer {best}", tasks.len(), 1.0 / tasks.len() as f64);
-    for (column, (k, target)) in wanted.iter().enumerate() {
-        let (p, n) = (share(best, column), asked[column] as f64);
+        let (p, n) = (right as f64 / asked as f64, asked as f64);
         let half = 1.96 * (p * (1.0 - p) / n).sqrt();
-        println!("k={k}: {p:.3} ± {half:.3} (n = {n}), wanted {target}");
-        assert!(p >= *target, "k={k}: {p:.3} of {n} queries, wanted {target}");
+        println!("k={k}: {p:.3} ± {half:.3} (n = {n}), chance {:.3}", 1.0 / tasks as f64);
+        report.push((k, p, wanted));
     }
+    assert!(report.iter().all(|(_, p, wanted)| p >= wanted), "{report:?}");
 }
 
 #[test]

@@ -126,8 +126,8 @@ impl Common {
         }
         let mut names: Vec<&str> = tasks.iter().map(|t| t.name.as_str()).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
-            return Err(Error::Input(format!("two tasks are named `{}`; rename the file of one", twice[0])));
+        if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair[0])) {
+            return Err(Error::Input(format!("two tasks are named `{twice}`; rename the file of one")));
         }
         if self.shots == 0 || self.sets == 0 {
             return Err(Error::Input("--shots and --sets must be at least 1".into()));

@@ -142,7 +142,11 @@ impl Lab {
         if text.trim().is_empty() {
             return Err(Error::Input("there is no text to read".into()));
         }
-        let set = (0..).find(|set| self.library().find(&format!("{name}/{set}")).is_none()).unwrap_or(0);
+        let taken = self.library();
+        let mut set = 0;
+        while taken.find(&format!("{name}/{set}")).is_some() {
+            set += 1;
+        }
         let plan = SkillPlan {
             id: format!("{name}/{set}"),
             task: name.into(),

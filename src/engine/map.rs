@@ -62,9 +62,10 @@ fn labels(library: &Library) -> Vec<usize> {
     let mut names: Vec<&str> = Vec::new();
     let skills = library.skills().iter();
     skills
-        .map(|s| match names.iter().position(|n| *n == s.task) {
-            Some(i) => i,
-            None => {
+        .map(|s| {
+            if let Some(i) = names.iter().position(|n| *n == s.task) {
+                i
+            } else {
                 names.push(&s.task);
                 names.len() - 1
             }

@@ -5,7 +5,7 @@
 
 use super::MambaConfig;
 use super::cpu::conv::{ConvIo, conv_block};
-use super::cpu::linear::Rows;
+use super::cpu::linear::{Linear, Rows};
 use super::cpu::scan::{ScanIo, scan_block};
 use super::cpu::{LANES, Shared, math};
 use super::weights::{Layer, Weightset};
@@ -15,7 +15,9 @@ use crate::error::{Error, Result};
 use crate::state::{DecayRates, State, StateShape};
 use candle_core::Device;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tokens run together. Bounds memory, and how long an urgent request waits behind a long one (about 20 ms with the bundled model on two cores).
 pub const CHUNK: usize = 256;
@@ -92,6 +94,8 @@ pub struct Mamba {
     device: Device,
     /// Work space of runs that have ended, to be used again.
     spare: Mutex<Vec<Buffers>>,
+    /// Nanoseconds spent in matrix products so far.
+    products: AtomicU64,
 }
 
 /// A stretch of one sequence within a chunk; it ends where the sequence, the chunk, or the way to a snapshot does.
@@ -133,7 +137,7 @@ impl Mamba {
     pub fn load(config: MambaConfig, tensors: &dyn super::TensorSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
         let (weights, a) = Weightset::load(config, tensors, options.weights, control)?;
         let rates = DecayRates::new(weights.config.shape(), a)?;
-        Ok(Self { weights, rates, device: options.device.clone(), spare: Mutex::default() })
+        Ok(Self { weights, rates, device: options.device.clone(), spare: Mutex::default(), products: AtomicU64::new(0) })
     }
 
     /// The configuration.
@@ -156,6 +160,17 @@ impl Mamba {
         &self.device
     }
 
+    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole with.
+    pub fn time_in_products(&self) -> Duration {
+        Duration::from_nanos(self.products.load(Ordering::Relaxed))
+    }
+
+    fn product(&self, linear: &Linear, x: Rows<'_>, out: &mut [f32], accumulate: bool, scratch: &mut Vec<f32>) {
+        let began = Instant::now();
+        linear.forward(x, out, accumulate, scratch);
+        self.products.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+
     /// Bytes of weights that one token reads.
     pub fn bytes_per_token(&self) -> usize {
         self.weights.bytes()
@@ -170,7 +185,7 @@ impl Mamba {
         self.check(prompts)?;
         let total: usize = prompts.iter().map(|p| p.tokens.len()).sum();
         let mut buffers = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let mut run = Run::new(self, prompts)?;
+        let mut run = Run::new(self, prompts);
         let mut done = 0;
         while let Some(chunk) = run.next_chunk() {
             control.check()?;
@@ -244,7 +259,7 @@ impl Mamba {
         let blocks = e.div_ceil(LANES);
         let width = r + 2 * n;
         math::rms_norm(&b.x[..t * m], &layer.norm, config.norm_eps, &mut b.normed);
-        layer.in_proj.forward(Rows { data: &b.normed, stride: m, count: t }, &mut b.xz[..t * 2 * e], false, &mut b.wide);
+        self.product(&layer.in_proj, Rows { data: &b.normed, stride: m, count: t }, &mut b.xz[..t * 2 * e], false, &mut b.wide);
 
         let states: Vec<Cells> = working.iter_mut().map(|w| Cells::of(w, l)).collect();
         let kept: Vec<Cells> = kept.iter_mut().map(|w| Cells::of(w, l)).collect();
@@ -263,7 +278,7 @@ impl Mamba {
             }
         });
 
-        layer.x_proj.forward(Rows { data: &b.u, stride: e, count: t }, &mut b.dbc[..t * width], false, &mut b.wide);
+        self.product(&layer.x_proj, Rows { data: &b.u, stride: e, count: t }, &mut b.dbc[..t * width], false, &mut b.wide);
         if let Some(eps) = config.mixer_norm_eps {
             for row in b.dbc[..t * width].chunks_exact_mut(width) {
                 let (dt, bc) = row.split_at_mut(r);
@@ -274,7 +289,7 @@ impl Mamba {
                 }
             }
         }
-        layer.dt_proj.forward(Rows { data: &b.dbc, stride: width, count: t }, &mut b.dt[..t * e], false, &mut b.wide);
+        self.product(&layer.dt_proj, Rows { data: &b.dbc, stride: width, count: t }, &mut b.dt[..t * e], false, &mut b.wide);
 
         let io = ScanIo {
             u: &b.u,
@@ -300,7 +315,7 @@ impl Mamba {
                 }
             }
         });
-        layer.out_proj.forward(Rows { data: &b.y, stride: e, count: t }, &mut b.x[..t * m], true, &mut b.wide);
+        self.product(&layer.out_proj, Rows { data: &b.y, stride: e, count: t }, &mut b.x[..t * m], true, &mut b.wide);
     }
 
     /// Logits of the rows looked at, a block of rows at a time.
@@ -332,7 +347,7 @@ impl Mamba {
         math::rms_norm(&packed, &self.weights.norm_f, self.config().norm_eps, &mut normed);
         buffers.logits.resize(rows.len() * vocab, 0.0);
         let x = Rows { data: &normed, stride: m, count: rows.len() };
-        self.weights.head().forward(x, &mut buffers.logits, false, &mut buffers.wide);
+        self.product(self.weights.head(), x, &mut buffers.logits, false, &mut buffers.wide);
     }
 
     /// A decoder that continues from these states, one token each at a time.
@@ -385,6 +400,7 @@ impl Cells {
     ///
     /// # Safety
     /// No other thread touches the same block meanwhile.
+    #[allow(clippy::mut_from_ref)] // what `Shared` is for
     unsafe fn block(&self, block: usize, sizes: [usize; 3]) -> [&mut [f32]; 3] {
         // SAFETY: blocks lie one after the other in each part; the rest is promised by the caller.
         std::array::from_fn(|i| unsafe { self.0[i].part(block * sizes[i], sizes[i]) })
@@ -466,12 +482,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(model: &Mamba, prompts: &'a [Prompt<'a>]) -> Result<Self> {
+    fn new(model: &Mamba, prompts: &'a [Prompt<'a>]) -> Self {
         let mut results: Vec<Partial> = prompts.iter().map(|_| Partial::default()).collect();
         for (result, prompt) in results.iter_mut().zip(prompts).filter(|(_, p)| p.tokens.is_empty()) {
             result.state = Some(prompt.initial.cloned().unwrap_or_else(|| State::zeros(model.shape())));
         }
-        Ok(Self { prompts, shape: model.shape(), at: (0, 0), working: Vec::new(), kept: Vec::new(), results })
+        Self { prompts, shape: model.shape(), at: (0, 0), working: Vec::new(), kept: Vec::new(), results }
     }
 
     /// The next tokens; `working` holds one state for each prompt in it, the first perhaps carried over.

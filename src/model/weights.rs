@@ -154,7 +154,7 @@ fn conv(weight: &[f32], bias: Option<Vec<f32>>, config: &MambaConfig) -> Conv {
             taps[tap * width + channel] = weight[channel * k + tap];
         }
     }
-    Conv { taps, bias: bias.map_or_else(|| vec![0.0; width], padded), d_conv: k }
+    Conv { taps, bias: bias.map_or_else(|| vec![0.0; width], padded), width: k }
 }
 
 /// `[d_inner, d_state]` to `[block][d_state][LANES]`.

@@ -91,10 +91,6 @@ impl<'a> Parser<'a> {
     }
 
     fn recipe(&mut self) -> Result<Recipe> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(self.wrong("there are too many brackets within brackets"));
-        }
         let mut recipe = self.sum()?;
         while self.eat("|") {
             self.skip_space();
@@ -121,7 +117,6 @@ impl<'a> Parser<'a> {
                 _ => return Err(self.wrong_at(at, "`with_query`, `match_norm` or `over(…)` is expected after `|`")),
             };
         }
-        self.depth -= 1;
         Ok(recipe)
     }
 
@@ -177,7 +172,18 @@ impl<'a> Parser<'a> {
         Ok(Recipe::At { of: Box::new(of), layers, over: None })
     }
 
+    /// Everything nested passes through here, so this is where the depth is bounded.
     fn atom(&mut self) -> Result<Recipe> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.wrong("there are too many brackets within brackets"));
+        }
+        let recipe = self.plain_atom();
+        self.depth -= 1;
+        recipe
+    }
+
+    fn plain_atom(&mut self) -> Result<Recipe> {
         if self.eat("(") {
             let inner = self.recipe()?;
             self.need(")")?;
@@ -204,14 +210,12 @@ impl<'a> Parser<'a> {
             self.need(")")?;
             return if n == 0 { Err(self.wrong_at(at, "`top(0)` is nothing")) } else { Ok(Recipe::Top { n }) };
         }
-        match FUNCTIONS.iter().find(|(f, _)| *f == name) {
-            Some((_, values)) => self.call(at, name, values),
-            None => {
-                let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
-                let hint =
-                    near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
-                Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
-            }
+        if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
+            self.call(at, name, values)
+        } else {
+            let near = FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]).max_by_key(|f| likeness(f, name));
+            let hint = near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
+            Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
         }
     }
 
@@ -349,4 +353,18 @@ fn likeness(a: &str, b: &str) -> usize {
             None => false,
         })
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_is_bounded_whatever_nests() {
+        for open in ["(", "mean(", "zero | over("] {
+            let text = open.repeat(100_000);
+            assert!(text.parse::<Recipe>().is_err(), "{open}");
+        }
+        assert!(format!("{}zero{}", "mean(".repeat(20), ")".repeat(20)).parse::<Recipe>().is_ok());
+    }
 }

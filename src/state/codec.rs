@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(conv.shape(), [1, 3, 4]);
         let values: Vec<f32> = conv.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         assert_eq!(values[..8], [0.0, 6.0, 7.0, 8.0, 0.0, 9.0, 10.0, 11.0]);
-        assert!(load(&path).unwrap_err().to_string().contains("HF layout") || load(&path).unwrap_err().to_string().contains("missing"));
+        assert!(load(&path).unwrap_err().to_string().contains("`ssm` is missing"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn read_file(path: &Path) -> Result<Task> {
     }
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let text = String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
         Error::Input(format!("{}, line {line}: not UTF-8 text", path.display()))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);

@@ -182,6 +182,7 @@ fn sixty_four_chunks_agree_with_the_symmetric_polynomials() {
     let p: Vec<Vec<f64>> = s.iter().map(|s| transitions(&r, s)).collect();
     let mut want = vec![0.0; s[0].ssm().len()];
     for (i, want) in want.iter_mut().enumerate() {
+        #[allow(clippy::needless_range_loop)] // the formula counts cyclically from k
         for k in 0..n {
             let mut e = vec![0.0; n];
             e[0] = 1.0;

@@ -10,8 +10,8 @@ pub struct Conv {
     pub taps: Vec<f32>,
     /// `[padded channels]`, zeros if there is none.
     pub bias: Vec<f32>,
-    /// Taps.
-    pub d_conv: usize,
+    /// Number of taps, `d_conv`.
+    pub width: usize,
 }
 
 /// Where the inputs and outputs of a pass lie.
@@ -35,7 +35,7 @@ simd! {
 
 #[inline(always)]
 unsafe fn conv_body<V: Lanes>(conv: &Conv, io: ConvIo<'_>, block: usize, from: usize, to: usize, window: &mut [f32]) {
-    let (padded, at, kept) = (conv.bias.len(), block * LANES, conv.d_conv - 1);
+    let (padded, at, kept) = (conv.bias.len(), block * LANES, conv.width - 1);
     let lanes = LANES.min(io.d_inner - at);
     let window = &mut window.as_chunks_mut::<LANES>().0[..kept];
     // SAFETY: the caller has what V needs; each call owns its block's channels of every row.

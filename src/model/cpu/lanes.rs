@@ -30,15 +30,14 @@ pub trait Lanes: Copy {
     /// Up to sixteen floats from a slice, zeros behind them.
     #[inline(always)]
     unsafe fn load_part(from: &[f32]) -> Self {
-        match from.first_chunk::<LANES>() {
+        if let Some(whole) = from.first_chunk::<LANES>() {
             // SAFETY: promised by the caller.
-            Some(whole) => unsafe { Self::load(whole) },
-            None => {
-                let mut lanes = [0.0; LANES];
-                lanes[..from.len()].copy_from_slice(from);
-                // SAFETY: promised by the caller.
-                unsafe { Self::load(&lanes) }
-            }
+            unsafe { Self::load(whole) }
+        } else {
+            let mut lanes = [0.0; LANES];
+            lanes[..from.len()].copy_from_slice(from);
+            // SAFETY: promised by the caller.
+            unsafe { Self::load(&lanes) }
         }
     }
 

@@ -196,12 +196,14 @@ unsafe fn dots_body<V: Lanes, W: Stored>(x: Rows<'_>, w: &[W], k: usize, out: Sh
             let many = if x.count - r >= 4 { 4 } else { 1 };
             let x_at = &x.data[r * x.stride..];
             // SAFETY: the caller has what V needs.
-            let sums = unsafe { match (rows, many) {
-                (TOGETHER, 4) => tile::<V, W, TOGETHER, 4>(x_at, x.stride, w, k),
-                (TOGETHER, _) => spread(tile::<V, W, TOGETHER, 1>(x_at, x.stride, w, k)),
-                (_, 4) => each(rows, |j| tile::<V, W, 1, 4>(x_at, x.stride, &w[j * k..], k)[0]),
-                _ => each(rows, |j| spread(tile::<V, W, 1, 1>(x_at, x.stride, &w[j * k..], k))[0]),
-            } };
+            let sums = unsafe {
+                match (rows, many) {
+                    (TOGETHER, 4) => tile::<V, W, TOGETHER, 4>(x_at, x.stride, w, k),
+                    (TOGETHER, _) => spread(tile::<V, W, TOGETHER, 1>(x_at, x.stride, w, k)),
+                    (_, 4) => each(rows, |j| tile::<V, W, 1, 4>(x_at, x.stride, &w[j * k..], k)[0]),
+                    _ => each(rows, |j| spread(tile::<V, W, 1, 1>(x_at, x.stride, &w[j * k..], k))[0]),
+                }
+            };
             for row in 0..many {
                 // SAFETY: this call owns columns `first..first + n` of every row of `out`.
                 let out = unsafe { out.part((r + row) * n_out + first + i, rows) };

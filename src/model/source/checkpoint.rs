@@ -41,7 +41,9 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Model`] if there are none, or one is damaged; [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
-        for (single, index) in [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")] {
+        for (single, index) in
+            [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")]
+        {
             if dir.join(index).is_file() {
                 let files = shard_names(&dir.join(index))?;
                 return Self::from_parts(files.iter().map(|file| open_part(&dir.join(file))).collect::<Result<_>>()?);
@@ -51,7 +53,10 @@ impl Checkpoint {
             }
         }
         let found = super::listing(dir);
-        Err(Error::Model(format!("{} has no weights: no model.safetensors, pytorch_model.bin or index of shards; it holds {found}", dir.display())))
+        Err(Error::Model(format!(
+            "{} has no weights: no model.safetensors, pytorch_model.bin or index of shards; it holds {found}",
+            dir.display()
+        )))
     }
 
     fn from_parts(parts: Vec<Part>) -> Result<Self> {
@@ -159,7 +164,8 @@ fn open_part(path: &Path) -> Result<Part> {
     if path.extension().is_some_and(|e| e == "safetensors") {
         return Ok(Part::Mapped { path: path.into(), map: map_file(path)? });
     }
-    let tensors = PthTensors::new(path, None).map_err(|e| Error::Model(format!("{} is damaged or no PyTorch checkpoint: {e}", path.display())))?;
+    let tensors =
+        PthTensors::new(path, None).map_err(|e| Error::Model(format!("{} is damaged or no PyTorch checkpoint: {e}", path.display())))?;
     if tensors.tensor_infos().is_empty() {
         return Err(Error::Model(format!("{} holds no tensor", path.display())));
     }

@@ -10,8 +10,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Weight files in the order they are looked for: an index of shards, or a single file.
-const WEIGHTS: [(&str, bool); 4] =
-    [("model.safetensors.index.json", true), ("model.safetensors", false), ("pytorch_model.bin.index.json", true), ("pytorch_model.bin", false)];
+const WEIGHTS: [(&str, bool); 4] = [
+    ("model.safetensors.index.json", true),
+    ("model.safetensors", false),
+    ("pytorch_model.bin.index.json", true),
+    ("pytorch_model.bin", false),
+];
 
 /// A hub and its cache.
 pub struct Hub {
@@ -25,16 +29,14 @@ pub struct Hub {
 
 impl Hub {
     /// The hub that `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` describe.
-    ///
-    /// # Errors
-    /// None today; kept so that callers need not change when the environment is checked.
-    pub fn from_environment() -> Result<Self> {
-        let on = |name: &str| std::env::var(name).is_ok_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off"));
-        Ok(Self {
+    pub fn from_environment() -> Self {
+        let on =
+            |name: &str| std::env::var(name).is_ok_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off"));
+        Self {
             endpoint: std::env::var("HF_ENDPOINT").unwrap_or_else(|_| "https://huggingface.co".into()),
             cache: Cache::from_env().path().clone(),
             offline: on("HF_HUB_OFFLINE"),
-        })
+        }
     }
 
     /// The folder with a model's files; downloads what the cache lacks.
@@ -65,7 +67,8 @@ impl Hub {
             Error::Hub(format!("{repo}@{revision} has no {file}{offline}"))
         };
         let config = get("config.json")?.ok_or_else(|| missing("config.json"))?;
-        get("tokenizer.json")?.ok_or_else(|| missing("tokenizer.json (the original state-spaces models come without one; use the `-hf` ones)"))?;
+        get("tokenizer.json")?
+            .ok_or_else(|| missing("tokenizer.json (the original state-spaces models come without one; use the `-hf` ones)"))?;
         for (file, is_index) in WEIGHTS {
             let Some(path) = get(file)? else { continue };
             if is_index {
@@ -96,7 +99,9 @@ impl Hub {
                     }
                 };
             }
-            Err(ApiError::InvalidResume) => return Err(failed("a part of it from an earlier try is too long; remove it from the cache".into())),
+            Err(ApiError::InvalidResume) => {
+                return Err(failed("a part of it from an earlier try is too long; remove it from the cache".into()));
+            }
             Err(other) => return Err(failed(other.to_string())),
         };
         control.check()?;
@@ -130,8 +135,9 @@ fn check_content(path: &Path) -> Result<Option<String>> {
         }
         hasher.update(&buffer[..n]);
     }
-    let found: String = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok((found != name.to_ascii_lowercase()).then(|| format!("its content is wrong (SHA-256 {}… instead of {}…)", &found[..12], &name[..12])))
+    let found = format!("{:x}", hasher.finalize());
+    Ok((found != name.to_ascii_lowercase())
+        .then(|| format!("its content is wrong (SHA-256 {}… instead of {}…)", &found[..12], &name[..12])))
 }
 
 struct Listener<'a> {

@@ -56,16 +56,20 @@ impl FromStr for ModelSource {
             return Ok(Self::Directory(text.into()));
         }
         if let Some(rest) = text.strip_prefix("~/") {
-            let home = directories::BaseDirs::new().ok_or_else(|| Error::Input("`~` cannot be resolved: the system names no home folder".into()))?;
+            let home = directories::BaseDirs::new()
+                .ok_or_else(|| Error::Input("`~` cannot be resolved: the system names no home folder".into()))?;
             return Ok(Self::Directory(home.home_dir().join(rest)));
         }
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
-        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !part.contains("..");
+        let plain =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !part.contains("..");
         match repo.split_once('/') {
             Some((owner, name)) if plain(owner) && plain(name) && !revision.is_empty() => {
                 Ok(Self::Hub { repo: repo.into(), revision: revision.into() })
             }
-            _ => Err(Error::Input(format!("`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)"))),
+            _ => Err(Error::Input(format!(
+                "`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)"
+            ))),
         }
     }
 }
@@ -110,7 +114,7 @@ pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
         ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
         ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
         ModelSource::Hub { repo, revision } => {
-            let dir = Hub::from_environment()?.fetch(repo, revision, control)?;
+            let dir = Hub::from_environment().fetch(repo, revision, control)?;
             from_directory(source.to_string(), &dir, control)
         }
     }

@@ -1,0 +1,300 @@
+//! The model core on the shape of mamba-130m (random weights), beside candle-transformers' Mamba in the same run.
+//!
+//!     cargo bench --bench model                 all timings, then the summary
+//!     cargo bench --bench model -- --summary    the summary only: ratios against the targets
+//!
+//! The summary's candle prefill is timed over 64 tokens and scaled to 256: it runs token by token, so its time grows in proportion.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)]
+
+use candle_core::{DType, Device, Tensor};
+use candle_transformers::models::mamba as candle_mamba;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use rayon::prelude::*;
+use state_soup::control::quiet;
+use state_soup::error::Result;
+use state_soup::model::{LoadOptions, Mamba, MambaConfig, ModelSource, Prompt, TensorSource, Want, WeightType};
+use state_soup::state::State;
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+const D_MODEL: usize = 768;
+const N_LAYER: usize = 24;
+const VOCAB: usize = 50280;
+
+fn main() {
+    if !std::env::args().any(|a| a == "--summary") {
+        divan::main();
+    }
+    // `cargo test --benches` runs every benchmark once, for which the summary is too long.
+    if std::env::args().any(|a| a == "--bench" || a == "--summary") {
+        summary();
+    }
+}
+
+#[divan::bench(args = [64, 256, 1024], sample_count = 5, sample_size = 1)]
+fn prefill_f32(bencher: Bencher, tokens: usize) {
+    let model = model(WeightType::F32);
+    bencher.counter(ItemsCount::new(tokens)).bench_local(|| prefill(model, &[tokens]));
+}
+
+#[divan::bench(args = [64, 256], sample_count = 5, sample_size = 1)]
+fn prefill_f16(bencher: Bencher, tokens: usize) {
+    let model = model(WeightType::F16);
+    bencher.counter(ItemsCount::new(tokens)).bench_local(|| prefill(model, &[tokens]));
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn prefill_batch_8_of_256(bencher: Bencher) {
+    let model = model(WeightType::F32);
+    bencher.counter(ItemsCount::new(8 * 256usize)).bench_local(|| prefill(model, &[256; 8]));
+}
+
+#[divan::bench(args = [WeightType::F32, WeightType::F16, WeightType::BF16], sample_count = 3, sample_size = 1)]
+fn decode_32(bencher: Bencher, weights: WeightType) {
+    let model = model(weights);
+    bencher.counter(ItemsCount::new(32usize)).bench_local(|| decode(model, 32));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn candle_prefill_64(bencher: Bencher) {
+    bencher.counter(ItemsCount::new(64usize)).bench_local(|| candle_run(64));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn candle_decode_32(bencher: Bencher) {
+    bencher.counter(ItemsCount::new(32usize)).bench_local(|| candle_run(32));
+}
+
+/// Reads prompts of these lengths; the logits after the last token of each are computed, as in use.
+fn prefill(model: &Mamba, lengths: &[usize]) {
+    let tokens: Vec<u32> = (0..lengths.iter().copied().max().unwrap_or(0) as u32).map(|i| (i * 7919) % VOCAB as u32).collect();
+    let prompts: Vec<Prompt> =
+        lengths.iter().map(|&n| Prompt { tokens: &tokens[..n], initial: None, snapshots: &[], want: Want::LastLogits }).collect();
+    black_box(quiet(|control| model.prefill(&prompts, control)).unwrap());
+}
+
+fn decode(model: &Mamba, tokens: u32) {
+    let start = State::zeros(model.shape());
+    let mut decoder = model.decoder(&[&start]).unwrap();
+    for t in 0..tokens {
+        black_box(decoder.step(&[t * 31 % VOCAB as u32]).unwrap());
+    }
+}
+
+/// candle's Mamba takes one token at a time and gives its logits: prefill and decode are the same to it.
+fn candle_run(tokens: u32) {
+    let (model, config) = candle_model();
+    let mut state = candle_mamba::State::new(1, config, DType::F32, &Device::Cpu).unwrap();
+    for t in 0..tokens {
+        black_box(model.forward(&Tensor::new(&[t * 31 % VOCAB as u32], &Device::Cpu).unwrap(), &mut state).unwrap());
+    }
+}
+
+/// Random weights of this shape, each tensor made when it is asked for, the same at every call.
+struct Random;
+
+impl Random {
+    fn shape(name: &str) -> Option<Vec<usize>> {
+        let e = 2 * D_MODEL;
+        let (_, last) = name.split_once("mixer.").unwrap_or(("", name));
+        Some(match last {
+            "in_proj.weight" => vec![2 * e, D_MODEL],
+            "conv1d.weight" => vec![e, 1, 4],
+            "x_proj.weight" => vec![D_MODEL / 16 + 32, e],
+            "dt_proj.weight" => vec![e, D_MODEL / 16],
+            "A_log" => vec![e, 16],
+            "out_proj.weight" => vec![D_MODEL, e],
+            "conv1d.bias" | "dt_proj.bias" | "D" => vec![e],
+            "backbone.embedding.weight" => vec![VOCAB, D_MODEL],
+            norm if norm.ends_with("norm.weight") || norm.ends_with("norm_f.weight") => vec![D_MODEL],
+            _ => return None,
+        })
+    }
+}
+
+impl TensorSource for Random {
+    fn get(&self, name: &str) -> Result<Option<Tensor>> {
+        let Some(shape) = Self::shape(name) else { return Ok(None) };
+        let count: usize = shape.iter().product();
+        let seed = name.bytes().fold(17u64, |s, b| s.wrapping_mul(31).wrapping_add(u64::from(b)));
+        let (centre, width) = match name {
+            n if n.contains("norm") || n.ends_with(".D") => (1.0, 0.1),
+            n if n.ends_with("A_log") => (1.5, 1.3),
+            n if n.ends_with("dt_proj.bias") => (-3.0, 1.5),
+            _ => (0.0, 1.7 / (shape.last().copied().unwrap_or(1) as f32).sqrt()),
+        };
+        let value = |i: usize| {
+            // SplitMix64 of the place.
+            let mut z = seed.wrapping_add((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            centre + width * (((z >> 40) as f32) / (1u64 << 23) as f32 - 1.0)
+        };
+        let values: Vec<f32> = (0..count).into_par_iter().map(value).collect();
+        Ok(Some(Tensor::from_vec(values, shape, &Device::Cpu)?))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let of_layer = [
+            "norm.weight",
+            "mixer.in_proj.weight",
+            "mixer.conv1d.weight",
+            "mixer.conv1d.bias",
+            "mixer.x_proj.weight",
+            "mixer.dt_proj.weight",
+            "mixer.dt_proj.bias",
+            "mixer.A_log",
+            "mixer.D",
+            "mixer.out_proj.weight",
+        ];
+        let layers = (0..N_LAYER).flat_map(|l| of_layer.map(|n| format!("backbone.layers.{l}.{n}")));
+        layers.chain(["backbone.embedding.weight", "backbone.norm_f.weight"].map(String::from)).collect()
+    }
+}
+
+fn load(weights: WeightType) -> Mamba {
+    let json = format!(r#"{{"d_model": {D_MODEL}, "n_layer": {N_LAYER}, "vocab_size": {VOCAB}, "pad_vocab_size_multiple": 8}}"#);
+    let config = MambaConfig::from_json(&json, "mamba-130m").unwrap();
+    let options = LoadOptions { device: Device::Cpu, weights };
+    quiet(|control| Mamba::load(config, &Random, &options, control)).unwrap()
+}
+
+/// The model in each precision, loaded once.
+fn model(weights: WeightType) -> &'static Mamba {
+    static F32: OnceLock<Mamba> = OnceLock::new();
+    static F16: OnceLock<Mamba> = OnceLock::new();
+    static BF16: OnceLock<Mamba> = OnceLock::new();
+    let cell = match weights {
+        WeightType::F16 => &F16,
+        WeightType::BF16 => &BF16,
+        _ => &F32,
+    };
+    cell.get_or_init(|| load(weights))
+}
+
+fn candle_model() -> &'static (candle_mamba::Model, candle_mamba::Config) {
+    static MODEL: OnceLock<(candle_mamba::Model, candle_mamba::Config)> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let config = candle_mamba::Config { d_model: D_MODEL, n_layer: N_LAYER, vocab_size: VOCAB, pad_vocab_size_multiple: 8 };
+        let tensors: HashMap<String, Tensor> = Random.names().into_iter().map(|n| (n.clone(), Random.get(&n).unwrap().unwrap())).collect();
+        let weights = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        (candle_mamba::Model::new(&config, weights.pp("backbone")).unwrap(), config)
+    })
+}
+
+/// Seconds of each run, after one to warm up; the median.
+fn median(runs: usize, mut work: impl FnMut()) -> f64 {
+    work();
+    let mut times: Vec<f64> = (0..runs)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[runs / 2]
+}
+
+/// Bytes a second that all threads together can read: each sums its part of 512 MiB; the best of eight.
+fn read_bandwidth() -> f64 {
+    let data = vec![1u64; 64 << 20];
+    let part = data.len() / rayon::current_num_threads();
+    let total = Mutex::new(0u64);
+    let best = (0..8)
+        .map(|_| {
+            let start = Instant::now();
+            let sum: u64 =
+                data.par_chunks(part).map(|part| part.chunks(64).map(|c| c.iter().fold(0u64, |s, v| s ^ v)).fold(0, |s, v| s ^ v)).sum();
+            *total.lock().unwrap() ^= sum;
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    black_box(total);
+    (data.len() * 8) as f64 / best
+}
+
+/// Peak resident memory in KiB since the last reset, or `None` where the system does not tell.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
+}
+
+fn line(what: &str, value: f64, unit: &str, target: &str) {
+    println!("{what:<58} {value:>9.2} {unit:<9} {target}");
+}
+
+fn summary() {
+    println!("\nmamba-130m shape, random weights, {} threads", rayon::current_num_threads());
+    let stream = read_bandwidth();
+    line("read bandwidth", stream / 1e9, "GB/s", "");
+    let f32 = model(WeightType::F32);
+    let mut seconds_256 = 0.0;
+    for tokens in [64, 256, 1024] {
+        let before = f32.time_in_products();
+        let mut calls = 0;
+        let start = Instant::now();
+        let seconds = median(5, || {
+            calls += 1;
+            prefill(f32, &[tokens]);
+        });
+        let share = f32.time_in_products().saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64();
+        line(&format!("prefill {tokens}, f32"), tokens as f64 / seconds, "tokens/s", "");
+        line("  share of the time in matrix products", 100.0 * share, "%", "target ≥ 75");
+        if tokens == 256 {
+            seconds_256 = seconds;
+        }
+    }
+    line("prefill of 8 × 256, f32", 2048.0 / median(2, || prefill(f32, &[256; 8])), "tokens/s", "");
+    let candle = median(1, || candle_run(64));
+    line("candle-transformers, token by token", 64.0 / candle, "tokens/s", "");
+    line("prefill 256 over candle (64 tokens × 4)", 4.0 * candle / seconds_256, "×", "target ≥ 30");
+
+    let per_token = |weights| median(5, || decode(model(weights), 32)) / 32.0;
+    let wide = per_token(WeightType::F32);
+    line("decode, f32", 1.0 / wide, "tokens/s", "");
+    let bytes = f32.bytes_per_token() as f64;
+    line("  share of the read bandwidth", 100.0 * bytes / wide / stream, "%", "target ≥ 85");
+    for weights in [WeightType::F16, WeightType::BF16] {
+        let half = per_token(weights);
+        line(&format!("decode, {weights:?}"), 1.0 / half, "tokens/s", "");
+        line("  over f32", wide / half, "×", "target ≥ 1.4");
+        line(&format!("prefill 256, {weights:?}"), 256.0 / median(3, || prefill(model(weights), &[256])), "tokens/s", "");
+    }
+
+    let mut peaks = Vec::new();
+    for tokens in [1024, 16 * 1024] {
+        // 5 sets the peak back to what is resident now (proc(5)).
+        if std::fs::write("/proc/self/clear_refs", "5").is_err() {
+            println!("peak memory: this system cannot set the peak back");
+            break;
+        }
+        prefill(f32, &[tokens]);
+        peaks.extend(peak_memory());
+    }
+    if let [short, long] = peaks[..] {
+        line("peak memory, prompt of 1024 tokens", short as f64 / 1024.0, "MiB", "");
+        line("peak memory, prompt of 16384 tokens", long as f64 / 1024.0, "MiB", "target: no higher");
+    }
+    bundled();
+}
+
+/// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next token's distribution.
+fn bundled() {
+    let options = LoadOptions { device: Device::Cpu, weights: WeightType::AsStored };
+    let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().mamba;
+    println!("\nbundled model, weights as stored");
+    let tokens: Vec<u32> = (1..=1024).collect();
+    let state = State::zeros(model.shape());
+    for n in [1, 4, 10, 64, 1024] {
+        let prompt = [Prompt { tokens: &tokens[..n], initial: Some(&state), snapshots: &[], want: Want::LastLogits }];
+        let seconds = median(51, || {
+            black_box(quiet(|control| model.prefill(&prompt, control)).unwrap());
+        });
+        line(&format!("{n} tokens from a state, with logits"), seconds * 1e3, "ms", if n == 10 { "target < 5" } else { "" });
+    }
+}

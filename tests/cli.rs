@@ -1,0 +1,132 @@
+//! The program as a user calls it: JSON that others can rely on, sentences and exit codes for bad input, two processes on one library.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A small library: one set of four shots a task.
+const SMALL: [&str; 4] = ["--sets", "1", "--shots", "4"];
+
+fn soup(library: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_state-soup"));
+    command.args(args).args(SMALL).arg("--library").arg(library).stdin(Stdio::null());
+    command
+}
+
+fn run(library: &Path, args: &[&str]) -> Output {
+    soup(library, args).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The sentence on stderr and the exit code.
+fn refusal(output: &Output) -> (String, i32) {
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code().unwrap())
+}
+
+#[test]
+fn json_has_what_its_readers_rely_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let built = json(&run(dir.path(), &["build", "--json"]));
+    assert!(built["skills"].as_u64().unwrap() >= 60 && built["tokens"].as_u64().unwrap() > 1000);
+
+    let ranked = json(&run(dir.path(), &["rank", "hot -> cold", "--json"]));
+    let ranking = ranked["ranking"].as_array().unwrap();
+    assert_eq!(ranking.len() as u64, built["skills"].as_u64().unwrap());
+    assert!(ranking.iter().all(|r| r["task"].is_string() && r["skill"].is_string() && r["score"].is_f64()));
+    assert!(ranking.windows(2).all(|w| w[0]["score"].as_f64() >= w[1]["score"].as_f64()));
+    assert_eq!(ranked["by_task"][0]["task"], ranking[0]["task"]);
+
+    let asked = json(&run(dir.path(), &["ask", "hot -> cold\\nbig ->", "--target", "small", "--json"]));
+    let from: Vec<&str> = asked["answers"].as_array().unwrap().iter().map(|a| a["from"].as_str().unwrap()).collect();
+    assert_eq!(from, ["zero-shot", "query", "best-skill", "soup", "full"]);
+    for answer in asked["answers"].as_array().unwrap() {
+        assert!(answer["text"].is_string() && answer["logprob"].as_f64().unwrap() <= 0.0 && answer["target_logprob"].is_f64());
+        assert!(answer["top"].as_array().unwrap().iter().all(|t| t["token"].is_string() && t["probability"].is_f64()));
+    }
+
+    let doctor = json(&run(dir.path(), &["doctor", "--json"]));
+    assert_eq!(doctor["model"]["fingerprint"].as_str().unwrap().len(), 64);
+    assert_eq!(doctor["library"]["skills"], built["skills"]);
+    assert!(doctor["model"]["parameters"].as_u64().unwrap() > 1_000_000 && doctor["device"].is_string());
+
+    let state = dir.path().join("soup.safetensors");
+    let mixed = json(&run(dir.path(), &["mix", "0.6*antonym/0 + 0.4*country_capital/0", "--out", state.to_str().unwrap(), "--json"]));
+    assert_eq!(mixed["ingredients"], serde_json::json!(["antonym/0", "country_capital/0"]));
+    let seen = json(&run(dir.path(), &["inspect", state.to_str().unwrap(), "--json"]));
+    assert_eq!(seen["provenance"]["recipe_hash"], mixed["hash"]);
+    assert_eq!(json(&run(dir.path(), &["inspect", "antonym/0", "--json"]))["preview"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_query_may_come_from_a_file_or_standard_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("query.txt");
+    std::fs::write(&file, "hot -> cold\n").unwrap();
+    let from_file = json(&run(dir.path(), &["rank", &format!("@{}", file.display()), "--json"]));
+    let mut child = soup(dir.path(), &["rank", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"hot -> cold\n").unwrap();
+    assert_eq!(json(&child.wait_with_output().unwrap()), from_file);
+}
+
+#[test]
+fn bad_input_gets_a_sentence_and_its_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = dir.path().join("library");
+    let check = |args: &[&str], part: &str, code: i32| {
+        let (message, got) = refusal(&run(&library, args));
+        assert!(message.contains(part) && got == code, "{args:?}: {got} {message}");
+    };
+    check(&["rank", ""], "the query is empty", 2);
+    check(&["rank", "@/nowhere"], "/nowhere", 74);
+    let long = dir.path().join("long.txt");
+    std::fs::write(&long, "a -> b\n".repeat(150_000)).unwrap();
+    check(&["rank", &format!("@{}", long.display())], "longer than 256 KiB", 2);
+    check(&["ask", "hot -> cold\\n"], "nothing to answer", 2);
+    check(&["ask", "hot ->", "--soup", "mena(antonym)"], "did you mean `mean`", 2);
+    check(&["ask", "hot ->", "--soup", "mean(antonim/0)"], "no skill `antonim/0`", 2);
+    check(&["rank", "a -> b", "--layer", "99"], "0 to 11", 2);
+    check(&["rank", "a -> b", "--model", "./nowhere"], "no config.json", 3);
+    check(&["rank", "a -> b", "--template", "{input}"], "no {output}", 2);
+    let tasks = dir.path().join("mine.tsv");
+    std::fs::write(&tasks, b"a\tb\nc\xff\td\n").unwrap();
+    check(&["build", "--tasks", tasks.to_str().unwrap()], "mine.tsv, line 2: not UTF-8", 2);
+    std::fs::write(&tasks, "a\tb\nc\td\n").unwrap();
+    let small = run(&library, &["build", "--tasks", tasks.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&small.stderr).contains("`mine` has 2 pairs, too few"), "{small:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (message, code) = refusal(&run(&file.join("library"), &["build"]));
+    assert!(message.contains("file/library") && code != 0, "{code} {message}");
+}
+
+#[test]
+fn a_library_built_otherwise_is_not_built_over() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(dir.path(), &["build"]).status.success());
+    let other =
+        Command::new(env!("CARGO_BIN_EXE_state-soup")).args(["build", "--shots", "3", "--library"]).arg(dir.path()).output().unwrap();
+    let (message, code) = refusal(&other);
+    assert!(message.contains("1 sets of 4 shots") && code == 5, "{code} {message}");
+}
+
+#[test]
+fn two_processes_build_one_library_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let spawn = || soup(dir.path(), &["build", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let both = [spawn(), spawn()].map(|child| json(&child.wait_with_output().unwrap()));
+    let built: u64 = both.iter().map(|b| b["built"].as_u64().unwrap()).sum();
+    assert_eq!(built, both[0]["skills"].as_u64().unwrap());
+    assert_eq!(both[0]["skills"], both[1]["skills"]);
+}
