@@ -1,5 +1,7 @@
 //! Maps through the public API: quality against linfa-tsne, determinism, degenerate libraries, stopping, placing and aligning.
 
+#![allow(clippy::unwrap_used)]
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use state_soup::control::{Cancel, Control, Progress, quiet};

@@ -80,9 +80,9 @@ pub(super) fn gaussian(squared: &[f64], perplexity: f64) -> Vec<f64> {
             break;
         }
         if entropy > goal {
-            low = beta
+            low = beta;
         } else {
-            high = beta
+            high = beta;
         }
         beta = if high.is_finite() { f64::midpoint(low, high) } else { beta * 2.0 };
     }

@@ -62,7 +62,7 @@ fn orthonormalise(block: &mut Array2<f64>, before: ArrayView2<'_, f64>) {
     for _ in 0..2 {
         let shadow = before.dot(&before.t().dot(block));
         *block -= &shadow;
-        for c in 0..block.ncols() {
+        for (c, size) in sizes.iter().enumerate() {
             for p in 0..c {
                 let overlap = block.column(p).dot(&block.column(c));
                 let shadow = block.column(p).mapv(|v| v * overlap);
@@ -70,7 +70,7 @@ fn orthonormalise(block: &mut Array2<f64>, before: ArrayView2<'_, f64>) {
                 column -= &shadow;
             }
             let length = block.column(c).dot(&block.column(c)).sqrt();
-            let scale = if length > sizes[c] * 1e-12 && length > 0.0 { 1.0 / length } else { 0.0 };
+            let scale = if length > size * 1e-12 && length > 0.0 { 1.0 / length } else { 0.0 };
             block.column_mut(c).mapv_inplace(|v| v * scale);
         }
     }
