@@ -5,7 +5,7 @@ use super::{MapMethod, MapRequest, MapView};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Library, Part};
-use crate::project;
+use crate::project::{self, Embedder};
 
 /// Nearest skills listed for each point.
 const NEAR: usize = 8;
@@ -27,21 +27,21 @@ impl Lab {
         let dim = flat.len() / library.len().max(1);
         let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();
         let labels = labels(&library);
-        control.check()?;
-        let pca = project::Pca::fit(&flat, skills.len(), dim, project::PCA_DIMS)?;
-        control.check()?;
-        let neighbours = project::nearest(&flat, skills.len(), dim, NEAR)?;
+        let space = project::Space::of(&flat, skills.len(), dim, project::Lengths::Unit, control)?;
+        let pca = project::Pca::fit(&space, &flat, project::PCA_DIMS, control)?;
+        let neighbours = space.nearest(NEAR);
+        let purity = project::purity(&neighbours, &labels);
         let view = |points: Vec<[f32; 2]>, perplexity: f64, trust: Option<f64>| MapView {
             request: request.clone(),
             trust,
             points,
             skills: skills.clone(),
             perplexity,
-            purity: Some(project::nearest_purity(&neighbours, &labels)),
+            purity: Some(purity),
             neighbours: neighbours.clone(),
         };
         let plane = pca.plane();
-        let trust = |points: &[[f32; 2]]| project::trustworthiness(&flat, dim, points, TRUST_AT).ok();
+        let trust = |points: &[[f32; 2]]| project::fidelity(&space, points, TRUST_AT).ok().map(|f| f.trustworthiness);
         if request.method == MapMethod::Pca {
             let map = view(plane.clone(), 0.0, trust(&plane));
             frame(map.clone());
@@ -49,7 +49,8 @@ impl Lab {
         }
         frame(view(plane, 0.0, None));
         let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
-        let embedded = project::tsne(&pca, &settings, control, &mut |points, perplexity| frame(view(points.to_vec(), perplexity, None)))?;
+        let perplexity = project::usable_perplexity(pca.n, request.perplexity)?;
+        let embedded = project::Stepped.embed(&pca, &settings, control, &mut |points| frame(view(points.to_vec(), perplexity, None)))?;
         let map = view(embedded.points.clone(), embedded.perplexity, trust(&embedded.points));
         frame(map.clone());
         Ok(map)

@@ -1,13 +1,25 @@
-//! States in two dimensions.
+//! States in two dimensions. Everything starts from one product of the states with themselves:
 //!
-//! - `pca`: principal components through the Gram matrix (few rows, many columns).
-//! - `tsne`: t-SNE of the leading components: linfa-tsne for small libraries, bhtsne in chunks for large ones.
-//! - `trust`: how far a map can be believed, and who is near whom in the original space.
+//! - `space`: [`Space`], all distances and cosines in the original space, and each state's neighbours.
+//! - `eigen`, `pca`: [`Pca`], principal components through that product (few rows, many columns), with the basis kept for new states.
+//! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and [`OneShot`] (linfa-tsne).
+//! - `trust`: how far a map can be believed.
+//! - `place`: a new state on a finished map, a new map laid over the one before.
 
+mod affinity;
+mod descent;
+mod eigen;
 mod pca;
+mod place;
+mod space;
+#[cfg(test)]
+mod testing;
 mod trust;
 mod tsne;
 
+pub use descent::{Descent, EPOCHS};
 pub use pca::{PCA_DIMS, Pca};
-pub use trust::{nearest, nearest_purity, trustworthiness};
-pub use tsne::{Embedded, TsneSettings, tsne};
+pub use place::{FrozenMap, align};
+pub use space::{Lengths, Space};
+pub use trust::{Fidelity, agreement, fidelity, purity, silhouette};
+pub use tsne::{Embedded, Embedder, ONE_SHOT_MOST, OneShot, Stepped, TsneSettings, divergence, usable_perplexity};

@@ -1,14 +1,18 @@
-//! Principal components of few, long rows: the eigenvectors of the n × n Gram matrix give the scores without ever forming a d × d matrix.
+//! Principal components of few, long rows: eigenvectors of the n × n Gram matrix give scores and basis without ever forming a d × d matrix.
 
+use super::eigen::largest;
+use super::space::{Lengths, Space};
+use crate::control::Control;
 use crate::error::{Error, Result};
-use gemm::Parallelism;
-use linfa_linalg::eigh::EighInto;
-use ndarray::Array2;
 
-/// Components kept: enough for t-SNE, and what linfa-tsne takes safely (it aborts the process on very wide input).
+/// Components kept at most: enough for t-SNE, and what linfa-tsne takes safely (it aborts the process on very wide input).
 pub const PCA_DIMS: usize = 50;
+/// Components with a smaller share of the variance are the rounding of f32 products.
+const NEGLIGIBLE: f64 = 1e-7;
+/// Columns of the basis computed at a time.
+const COLUMNS: usize = 4096;
 
-/// Principal component scores.
+/// Principal components with their basis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
     /// Rows.
@@ -17,125 +21,186 @@ pub struct Pca {
     pub dims: usize,
     /// Scores, `[n, dims]`, components by falling variance.
     pub scores: Vec<f32>,
-    /// Share of the variance that each component explains.
+    /// Share of the variance that each component explains, `[dims]`.
     pub explained: Vec<f64>,
+    lengths: Lengths,
+    /// Mean row, `[d]`.
+    mean: Vec<f64>,
+    /// Orthonormal directions, `[dims, d]`.
+    basis: Vec<f32>,
 }
 
 impl Pca {
-    /// The components of `rows`, `[n, d]`; at most `most` of them.
+    /// The components of `rows`, `[n, d]`, that `space` was made of; at most `most` of them (and 50). Each direction's largest loading is positive, so
+    /// that a map does not flip from run to run.
     ///
     /// # Errors
-    /// [`Error::Input`] for fewer than three rows, rows that are all the same, or a number that is not finite (with its row).
-    pub fn fit(rows: &[f32], n: usize, d: usize, most: usize) -> Result<Self> {
-        if n < 3 {
-            return Err(Error::Input(format!("{n} states are too few for a map; at least 3 are needed")));
+    /// [`Error::Input`] for rows that are all the same; [`Error::Mismatch`] for rows that are not the space's; [`Error::Cancelled`].
+    pub fn fit(space: &Space, rows: &[f32], most: usize, control: Control<'_>) -> Result<Self> {
+        let (n, d) = (space.len(), space.entries());
+        if rows.len() != n * d {
+            return Err(Error::Mismatch(format!("{} numbers are not the {n} states of {d} entries that were measured", rows.len())));
         }
-        if let Some(i) = rows.iter().position(|v| !v.is_finite()) {
-            return Err(Error::Input(format!("state {} holds {}, which cannot be drawn", i / d, rows[i])));
+        let total: f64 = (0..n).map(|i| space.gram()[i * n + i]).sum();
+        let power = space.mean().iter().map(|m| m * m).sum::<f64>() * n as f64;
+        // Centring in f32 leaves about this much of rows that are equal.
+        if total <= 1e-12 * power || total == 0.0 {
+            return Err(Error::Input("all states are the same here, so there is nothing to draw".into()));
         }
-        let centred = centre(rows, n, d);
-        let gram = gram(&centred, n, d);
-        let (values, vectors) = gram.eigh_into().map_err(|e| Error::Input(format!("the principal components cannot be computed: {e}")))?;
-        // Ascending order comes back; take the largest.
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        let total: f64 = values.iter().map(|v| v.max(0.0)).sum();
-        if total <= 0.0 {
-            return Err(Error::Input("all states are the same here; there is nothing to draw".into()));
-        }
-        let kept: Vec<usize> = order.into_iter().take(most.min(n - 1)).filter(|&k| values[k] > total * 1e-10).collect();
-        let dims = kept.len();
+        let (values, vectors) = largest(space.gram(), n, most.min(PCA_DIMS).min(n - 1), control)?;
+        let dims = values.iter().take_while(|v| **v > NEGLIGIBLE * total).count();
+        let mut basis = basis(rows, space, &values[..dims], &vectors, control)?;
         let mut scores = vec![0.0f32; n * dims];
-        for (c, &k) in kept.iter().enumerate() {
-            let scale = values[k].sqrt();
-            // An eigenvector's sign is arbitrary: its largest entry is made positive, so that a map does not flip from run to run.
-            let peak = (0..n).map(|i| vectors[[i, k]]).fold(0.0f64, |m, v| if v.abs() > m.abs() { v } else { m });
-            for i in 0..n {
-                scores[i * dims + c] = (vectors[[i, k]] * scale * peak.signum()) as f32;
-            }
+        for (c, direction) in basis.chunks_exact_mut(d).enumerate() {
+            let peak = direction.iter().fold(0.0f32, |m, v| if v.abs() > m.abs() { *v } else { m });
+            direction.iter_mut().for_each(|v| *v *= peak.signum());
+            let scale = values[c].sqrt() * f64::from(peak.signum());
+            (0..n).for_each(|i| scores[i * dims + c] = (vectors[c * n + i] * scale) as f32);
         }
-        Ok(Self { n, dims, scores, explained: kept.iter().map(|&k| values[k] / total).collect() })
+        Ok(Self {
+            n,
+            dims,
+            scores,
+            explained: values[..dims].iter().map(|v| v / total).collect(),
+            lengths: space.lengths(),
+            mean: space.mean().to_vec(),
+            basis,
+        })
     }
 
     /// The first two components of each row.
     pub fn plane(&self) -> Vec<[f32; 2]> {
-        let at = |row: &[f32], c: usize| row.get(c).copied().unwrap_or(0.0);
-        self.scores.chunks_exact(self.dims).map(|row| [at(row, 0), at(row, 1)]).collect()
+        self.scores.chunks_exact(self.dims).map(|row| [row[0], row.get(1).copied().unwrap_or(0.0)]).collect()
+    }
+
+    /// The scores of a new row, `[dims]`; scaled as the space's rows were.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for another length; [`Error::Input`] for a number that is not finite.
+    pub fn project(&self, row: &[f32]) -> Result<Vec<f32>> {
+        if row.len() != self.mean.len() {
+            return Err(Error::Mismatch(format!("a state of {} entries cannot be drawn among states of {}", row.len(), self.mean.len())));
+        }
+        if let Some(v) = row.iter().find(|v| !v.is_finite()) {
+            return Err(Error::Input(format!("the state holds {v}, so it has no place on a map")));
+        }
+        let scale = self.lengths.scale(row);
+        let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| (f64::from(*v) * scale - m) as f32).collect();
+        let mut scores = vec![0.0; self.dims];
+        crate::model::dot_rows(&centred, &self.basis, &mut scores);
+        Ok(scores)
+    }
+
+    /// Orthonormal directions, `[dims, d]`.
+    pub fn basis(&self) -> &[f32] {
+        &self.basis
     }
 }
 
-fn centre(rows: &[f32], n: usize, d: usize) -> Vec<f32> {
-    let mut mean = vec![0.0f64; d];
-    for row in rows.chunks_exact(d) {
-        mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n as f64);
+/// `Uᵀ·X / √λ`: the directions whose scores the eigenvectors are.
+fn basis(rows: &[f32], space: &Space, values: &[f64], vectors: &[f64], control: Control<'_>) -> Result<Vec<f32>> {
+    let (n, d, dims) = (space.len(), space.entries(), values.len());
+    let scaled: Vec<f32> = vectors.chunks_exact(n).zip(values).flat_map(|(u, v)| u.iter().map(|x| (x / v.sqrt()) as f32)).collect();
+    let scaled = candle_core::Tensor::from_vec(scaled, (dims, n), &candle_core::Device::Cpu)?;
+    let mut basis = vec![0.0f32; dims * d];
+    for first in (0..d).step_by(COLUMNS) {
+        control.check()?;
+        let count = COLUMNS.min(d - first);
+        let part = scaled.matmul(&space.centred(rows, first, count)?)?.to_vec2::<f32>()?;
+        basis.chunks_exact_mut(d).zip(&part).for_each(|(out, part)| out[first..first + count].copy_from_slice(part));
     }
-    rows.chunks_exact(d).flat_map(|row| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) - m) as f32)).collect()
-}
-
-/// `X · Xᵀ`.
-fn gram(x: &[f32], n: usize, d: usize) -> Array2<f64> {
-    let mut out = vec![0.0f32; n * n];
-    // SAFETY: `x` is [n, d] and `out` [n, n], both dense; `out` is borrowed alone.
-    unsafe {
-        gemm::gemm(
-            n,
-            n,
-            d,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            x.as_ptr(),
-            1,
-            d as isize,
-            x.as_ptr(),
-            d as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::Rayon(0),
-        );
-    }
-    Array2::from_shape_fn((n, n), |(i, j)| f64::midpoint(f64::from(out[i * n + j]), f64::from(out[j * n + i])))
+    Ok(basis)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::noise;
     use super::*;
+    use crate::control::quiet;
 
-    #[test]
-    fn points_on_a_line_have_one_component() {
-        let rows: Vec<f32> = (0..5).flat_map(|i| [i as f32 * 3.0, i as f32 * 4.0, 7.0]).collect();
-        let pca = Pca::fit(&rows, 5, 3, 50).unwrap();
-        assert_eq!(pca.dims, 1);
-        let mut x: Vec<f32> = pca.scores.clone();
-        x.sort_by(f32::total_cmp);
-        for (x, want) in x.iter().zip([-10.0, -5.0, 0.0, 5.0, 10.0]) {
-            assert!((x - want).abs() < 1e-4, "{x} {want}");
-        }
-        assert!((pca.explained[0] - 1.0).abs() < 1e-6);
+    fn fit(rows: &[f32], n: usize, d: usize, most: usize) -> Result<Pca> {
+        quiet(|control| Pca::fit(&Space::of(rows, n, d, Lengths::AsGiven, control)?, rows, most, control))
+    }
+
+    /// Noise with a deviation that falls from column to column.
+    fn tapered(seed: u64, n: usize, d: usize) -> Vec<f32> {
+        noise(seed, n * d).iter().enumerate().map(|(i, v)| v * 5.0 / (1.0 + (i % d) as f32) + 2.0).collect()
     }
 
     #[test]
-    fn distances_survive_when_all_components_are_kept() {
-        let (n, d) = (12, 40);
-        let rows: Vec<f32> = (0..n * d).map(|i| ((i * 7919 % 1009) as f32 / 1009.0) - 0.5).collect();
-        let pca = Pca::fit(&rows, n, d, 50).unwrap();
-        let distance = |x: &[f32], w: usize, i: usize, j: usize| (0..w).map(|c| (x[i * w + c] - x[j * w + c]).powi(2)).sum::<f32>();
-        for (i, j) in [(0, 1), (3, 11), (5, 6)] {
-            let (a, b) = (distance(&rows, d, i, j), distance(&pca.scores, pca.dims, i, j));
-            assert!((a - b).abs() < 1e-3 * a, "{a} {b}");
+    fn agrees_with_the_covariance_matrix() {
+        let (n, d) = (40, 6);
+        let rows = tapered(3, n, d);
+        let pca = fit(&rows, n, d, 50).unwrap();
+        assert_eq!(pca.dims, d);
+        let mean: Vec<f64> = (0..d).map(|c| (0..n).map(|i| f64::from(rows[i * d + c])).sum::<f64>() / n as f64).collect();
+        let x = |i: usize, c: usize| f64::from(rows[i * d + c]) - mean[c];
+        let cov = |a: usize, b: usize| (0..n).map(|i| x(i, a) * x(i, b)).sum::<f64>();
+        let total: f64 = (0..d).map(|c| cov(c, c)).sum();
+        for (k, v) in pca.basis().chunks_exact(d).enumerate() {
+            // C·v = λ·v, where λ is the share of the variance that was reported.
+            for a in 0..d {
+                let cv: f64 = (0..d).map(|b| cov(a, b) * f64::from(v[b])).sum();
+                assert!((cv - pca.explained[k] * total * f64::from(v[a])).abs() < 1e-5 * total, "component {k}");
+            }
+            assert!(v.iter().fold(0.0f32, |m, v| if v.abs() > m.abs() { *v } else { m }) > 0.0);
+            for (l, w) in pca.basis().chunks_exact(d).enumerate() {
+                let dot: f32 = v.iter().zip(w).map(|(a, b)| a * b).sum();
+                assert!((dot - f32::from(u8::from(k == l))).abs() < 1e-5, "{k} {l}: {dot}");
+            }
         }
         assert!(pca.explained.windows(2).all(|w| w[0] >= w[1]));
+        assert!((pca.explained.iter().sum::<f64>() - 1.0).abs() < 1e-6);
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_refused() {
-        assert!(Pca::fit(&[0.0; 4], 2, 2, 50).unwrap_err().to_string().contains("too few"));
-        assert!(Pca::fit(&[1.0; 8], 4, 2, 50).unwrap_err().to_string().contains("all states are the same"));
-        assert!(Pca::fit(&[1.0, 2.0, f32::NAN, 3.0, 4.0, 5.0], 3, 2, 50).unwrap_err().to_string().contains("state 1"));
+    fn projecting_a_row_gives_its_scores() {
+        let (n, d) = (30, 5000);
+        let rows = tapered(4, n, d);
+        let pca = fit(&rows, n, d, 10).unwrap();
+        assert_eq!(pca.dims, 10);
+        for i in [0, 17, 29] {
+            let scores = pca.project(&rows[i * d..(i + 1) * d]).unwrap();
+            for (a, b) in scores.iter().zip(&pca.scores[i * 10..]) {
+                assert!((a - b).abs() < 1e-3, "{a} {b}");
+            }
+        }
+        // By direction only, a state's length does not show.
+        let unit = quiet(|c| Pca::fit(&Space::of(&rows, n, d, Lengths::Unit, c)?, &rows, 10, c)).unwrap();
+        let longer: Vec<f32> = rows[..d].iter().map(|v| v * 7.0).collect();
+        for (a, b) in unit.project(&longer).unwrap().iter().zip(&unit.scores) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+        assert!(pca.project(&[0.0; 3]).unwrap_err().to_string().contains("a state of 3 entries"));
+        assert!(pca.project(&vec![f32::NAN; d]).unwrap_err().to_string().contains("holds NaN"));
+    }
+
+    #[test]
+    fn many_rows_keep_the_distances_of_their_components() {
+        // Rank 8 in 300 columns, 420 rows: the iterative eigensolver, and all variance in 8 components.
+        let (n, d, rank) = (420, 300, 8);
+        let (a, b) = (tapered(5, n, rank), noise(6, rank * d));
+        let rows: Vec<f32> = (0..n * d).map(|i| (0..rank).map(|r| a[i / d * rank + r] * b[r * d + i % d]).sum()).collect();
+        let pca = fit(&rows, n, d, 50).unwrap();
+        assert_eq!(pca.dims, rank);
+        let distance =
+            |x: &[f32], w: usize, i: usize, j: usize| (0..w).map(|c| f64::from(x[i * w + c] - x[j * w + c]).powi(2)).sum::<f64>();
+        for (i, j) in [(0, 1), (3, 411), (250, 6)] {
+            let (a, b) = (distance(&rows, d, i, j), distance(&pca.scores, pca.dims, i, j));
+            assert!((a - b).abs() < 1e-4 * a, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn constant_columns_and_duplicates_are_fine_equal_states_are_not() {
+        let rows: Vec<f32> = (0..6).flat_map(|i| [(i / 2) as f32 * 3.0, (i / 2) as f32 * 4.0, 7.0]).collect();
+        let pca = fit(&rows, 6, 3, 50).unwrap();
+        assert_eq!(pca.dims, 1);
+        for (x, want) in pca.scores.iter().zip([-5.0, -5.0, 0.0, 0.0, 5.0, 5.0]) {
+            assert!((x - want).abs() < 1e-5, "{x} {want}");
+        }
+        assert!(pca.plane().iter().all(|p| p[1] == 0.0));
+        assert!(fit(&[0.1; 900], 9, 100, 50).unwrap_err().to_string().contains("all states are the same"));
+        assert!(fit(&[0.0; 12], 4, 3, 50).unwrap_err().to_string().contains("all states are the same"));
     }
 }

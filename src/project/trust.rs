@@ -1,90 +1,112 @@
-//! How far a map can be believed, and who is near whom in the original space.
+//! How far a map can be believed.
 
+use super::Space;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 
-/// The `k` nearest other rows of each row of `rows`, `[n, d]`, by cosine, nearest first: (index, cosine).
-///
-/// # Errors
-/// [`Error::Input`] for fewer than two rows.
-pub fn nearest(rows: &[f32], n: usize, d: usize, k: usize) -> Result<Vec<Vec<(usize, f32)>>> {
-    if n < 2 {
-        return Err(Error::Input("one state has no neighbours".into()));
-    }
-    let unit: Vec<f32> = rows
-        .chunks_exact(d)
-        .flat_map(|row| {
-            let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-            row.iter().map(move |v| if norm > 0.0 { (f64::from(*v) / norm) as f32 } else { 0.0 })
-        })
-        .collect();
-    let near = |i: usize| {
-        let mut cosines = vec![0.0f32; n];
-        crate::model::dot_rows(&unit[i * d..(i + 1) * d], &unit, &mut cosines);
-        let mut order: Vec<usize> = (0..n).filter(|j| *j != i).collect();
-        order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]).then(a.cmp(&b)));
-        order.into_iter().take(k).map(|j| (j, cosines[j])).collect()
-    };
-    Ok((0..n).map(near).collect())
+/// How well a map keeps neighbourhoods (Venna and Kaski 2001), both 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fidelity {
+    /// 1 if every neighbour in the map is one in the original space; lower the further false neighbours come from.
+    pub trustworthiness: f64,
+    /// 1 if every neighbour in the original space is one in the map; lower the further true neighbours were torn away.
+    pub continuity: f64,
+    /// Neighbours looked at: those wished for, or half of the points.
+    pub k: usize,
 }
 
-/// Share of rows whose nearest other row has the same label.
-pub fn nearest_purity(near: &[Vec<(usize, f32)>], labels: &[usize]) -> f64 {
-    let same = near.iter().zip(labels).filter(|(near, label)| near.first().is_some_and(|(j, _)| labels[*j] == **label)).count();
-    same as f64 / near.len().max(1) as f64
-}
-
-/// Trustworthiness (Venna and Kaski): 1 if every point's `k` neighbours in the map are its neighbours in the original space too, lower the further they
-/// come from there. `k` is lowered to what the measure allows.
+/// Judges a map of the space's rows at `k` neighbours.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than five points.
-pub fn trustworthiness(rows: &[f32], d: usize, points: &[[f32; 2]], k: usize) -> Result<f64> {
+/// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if the map has other points than the space.
+pub fn fidelity(space: &Space, points: &[[f32; 2]], k: usize) -> Result<Fidelity> {
     let n = points.len();
-    if n < 5 {
-        return Err(Error::Input(format!("{n} points are too few to judge a map")));
+    if n != space.len() {
+        return Err(Error::Mismatch(format!("a map of {n} points cannot be judged by {} states", space.len())));
     }
-    let k = k.min((n - 1) / 2).max(1);
-    let ranked = |distance: &dyn Fn(usize) -> f64, i: usize| {
-        let far: Vec<f64> = (0..n).map(distance).collect();
-        let mut order: Vec<usize> = (0..n).filter(|j| *j != i).collect();
-        order.sort_by(|&a, &b| far[a].total_cmp(&far[b]).then(a.cmp(&b)));
-        order
-    };
-    let penalty: f64 = (0..n)
+    if n < 5 {
+        return Err(Error::Input(format!("{n} points are too few to judge a map; at least 5 are needed")));
+    }
+    // Beyond half of the points the measure's scale breaks down.
+    let k = k.clamp(1, (n - 1) / 2);
+    let penalties: Vec<(f64, f64)> = (0..n)
         .into_par_iter()
         .map(|i| {
-            let row = |j: usize| &rows[j * d..(j + 1) * d];
-            let original = ranked(&|j| row(i).iter().zip(row(j)).map(|(a, b)| f64::from(a - b).powi(2)).sum(), i);
-            let mut rank = vec![0usize; n];
-            original.iter().enumerate().for_each(|(r, j)| rank[*j] = r + 1);
-            let map = ranked(&|j| (0..2).map(|c| f64::from(points[i][c] - points[j][c]).powi(2)).sum(), i);
-            map.iter().take(k).map(|j| rank[*j].saturating_sub(k) as f64).sum::<f64>()
+            let original = ranks(n, i, |j| space.distance_squared(i, j));
+            let map = ranks(n, i, |j| squared(points[i], points[j]));
+            let beyond = |inside: &[usize], rank: &[usize]| {
+                let others = (0..n).filter(|j| *j != i && inside[*j] <= k);
+                others.map(|j| rank[j].saturating_sub(k) as f64).sum::<f64>()
+            };
+            (beyond(&map, &original), beyond(&original, &map))
         })
-        .sum();
-    let (n, k) = (n as f64, k as f64);
-    Ok(1.0 - 2.0 / (n * k * (2.0 * n - 3.0 * k - 1.0)) * penalty)
+        .collect();
+    let (n, size) = (n as f64, k as f64);
+    let scale = 2.0 / (n * size * (2.0 * n - 3.0 * size - 1.0));
+    let score = |of: fn(&(f64, f64)) -> f64| 1.0 - scale * penalties.iter().map(of).sum::<f64>();
+    Ok(Fidelity { trustworthiness: score(|p| p.0), continuity: score(|p| p.1), k })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy); `nearest` as [`Space::nearest`] gives it, at least one each.
+pub fn purity(nearest: &[Vec<(usize, f32)>], labels: &[usize]) -> f64 {
+    let same = nearest.iter().zip(labels).filter(|(near, label)| near.first().is_some_and(|(j, _)| labels[*j] == **label)).count();
+    same as f64 / nearest.len().max(1) as f64
+}
 
-    #[test]
-    fn a_faithful_map_is_trusted_and_a_shuffled_one_is_not() {
-        let points: Vec<[f32; 2]> = (0..40).map(|i| [(i % 8) as f32 * 1.01, (i / 8) as f32]).collect();
-        let rows: Vec<f32> = points.concat();
-        assert!((trustworthiness(&rows, 2, &points, 5).unwrap() - 1.0).abs() < 1e-12);
-        let shuffled: Vec<[f32; 2]> = (0..40).map(|i| points[i * 27 % 40]).collect();
-        assert!(trustworthiness(&rows, 2, &shuffled, 5).unwrap() < 0.7);
+/// Mean silhouette (Rousseeuw 1987) of the labels in the original space, −1 to 1: how much nearer points are to their own label than to the next one.
+/// Points alone with their label count 0. `None` if there are not at least two labels, or no label with two points.
+pub fn silhouette(space: &Space, labels: &[usize]) -> Option<f64> {
+    let n = labels.len();
+    let count = labels.iter().max()? + 1;
+    let mut sizes = vec![0usize; count];
+    labels.iter().for_each(|l| sizes[*l] += 1);
+    if n != space.len() || sizes.iter().filter(|s| **s > 0).count() < 2 || sizes.iter().all(|s| *s < 2) {
+        return None;
     }
+    let of = |i: usize| {
+        let own = labels[i];
+        if sizes[own] < 2 {
+            return 0.0;
+        }
+        let mut sums = vec![0.0f64; count];
+        (0..n).for_each(|j| sums[labels[j]] += space.distance_squared(i, j).sqrt());
+        let inside = sums[own] / (sizes[own] - 1) as f64;
+        let outside = (0..count).filter(|l| *l != own && sizes[*l] > 0).map(|l| sums[l] / sizes[l] as f64).fold(f64::INFINITY, f64::min);
+        let wider = inside.max(outside);
+        if wider > 0.0 { (outside - inside) / wider } else { 0.0 }
+    };
+    // Collected before it is summed: the sum must not depend on how threads share the work.
+    let each: Vec<f64> = (0..n).into_par_iter().map(of).collect();
+    Some(each.iter().sum::<f64>() / n as f64)
+}
 
-    #[test]
-    fn neighbours_go_by_angle() {
-        let rows = [1.0, 0.0, 10.0, 1.0, 0.0, 1.0];
-        let near = nearest(&rows, 3, 2, 2).unwrap();
-        assert_eq!(near[0][0].0, 1);
-        assert_eq!(near[2][0].0, 1);
-        assert!((nearest_purity(&near, &[0, 0, 1]) - 2.0 / 3.0).abs() < 1e-12);
+/// Share of each point's `k` nearest in one map that are among its `k` nearest in another, averaged: how much of a picture does not depend on how it was
+/// made (start, seed, method). `None` if the maps have different or fewer than three points.
+pub fn agreement(a: &[[f32; 2]], b: &[[f32; 2]], k: usize) -> Option<f64> {
+    let n = a.len();
+    if n != b.len() || n < 3 {
+        return None;
     }
+    let k = k.clamp(1, n - 1);
+    let shared: usize = (0..n)
+        .into_par_iter()
+        .map(|i| {
+            let (in_a, in_b) = (ranks(n, i, |j| squared(a[i], a[j])), ranks(n, i, |j| squared(b[i], b[j])));
+            (0..n).filter(|j| *j != i && in_a[*j] <= k && in_b[*j] <= k).count()
+        })
+        .sum();
+    Some(shared as f64 / (n * k) as f64)
+}
+
+/// Each point's place (from 1) in the order of distance from point `i`, which itself has place 0. Equal ones in the order of the points.
+fn ranks(n: usize, i: usize, distance: impl Fn(usize) -> f64) -> Vec<usize> {
+    let mut order: Vec<(f64, usize)> = (0..n).filter(|j| *j != i).map(|j| (distance(j), j)).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut rank = vec![0; n];
+    order.iter().enumerate().for_each(|(r, (_, j))| rank[*j] = r + 1);
+    rank
+}
+
+fn squared(a: [f32; 2], b: [f32; 2]) -> f64 {
+    (0..2).map(|c| (f64::from(a[c]) - f64::from(b[c])).powi(2)).sum()
 }

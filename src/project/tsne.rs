@@ -1,36 +1,35 @@
-//! t-SNE of principal component scores.
+//! t-SNE of principal component scores, by two methods behind one trait.
 //!
-//! Small libraries go to linfa-tsne's exact method: deterministic for a seed, one shot. It can neither report nor stop, so it runs on a thread
-//! of its own while this one goes on answering. Large ones go to bhtsne's Barnes–Hut with the schedule of openTSNE (principal components as start;
-//! exaggeration 12 at learning rate n/12, then none at 4n), in chunks of epochs with the affinities kept: a frame, and a chance to stop, between chunks.
-//! Its threads add up in any order, so a large map repeats in what lies near what, not to the last bit (seen: the same rows embedded twice differ).
+//! [`Stepped`] is the animated map: exact, from the principal components, a frame after every few epochs, stopped within one. [`OneShot`] is
+//! linfa-tsne's exact method: an independent computation from a random start, without frames. They answer different questions: the first gives the same
+//! picture every time the same library is opened; the second, run with other seeds, tells which neighbourhoods of that picture do not depend on its start
+//! ([`agreement`](super::agreement)). Tests hold the first to the second's divergence.
 
 use super::Pca;
+use super::affinity::Affinities;
+use super::descent::{Descent, EPOCHS};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use bhtsne::tSNE;
 use linfa::traits::Transformer;
 use linfa_tsne::TSneParams;
 use ndarray::Array2;
-use rand08::SeedableRng;
-use std::sync::mpsc;
-use std::time::Duration;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-/// Rows up to which the exact method is used: about two seconds.
-const EXACT: usize = 400;
+/// Rows that [`OneShot`] takes at most: it cannot be stopped, and takes about two seconds for these.
+pub const ONE_SHOT_MOST: usize = 400;
 /// Fewest rows that make a map.
 const FEWEST: usize = 10;
 /// Epochs between frames.
-const CHUNK: usize = 50;
-/// Epochs with and without exaggeration.
-const EPOCHS: [usize; 2] = [250, 750];
-/// Barnes–Hut's accuracy.
-const THETA: f32 = 0.5;
+const FRAME: usize = 10;
+/// Deviation of the start, and of the jitter that tells duplicates apart, as a share of it.
+const START: f64 = 1e-4;
+const JITTER: f32 = 1e-2;
 
 /// What can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TsneSettings {
-    /// Perplexity wished for.
+    /// Perplexity wished for: about how many neighbours each point heeds.
     pub perplexity: f64,
     /// Seed.
     pub seed: u64,
@@ -41,162 +40,112 @@ pub struct TsneSettings {
 pub struct Embedded {
     /// Coordinates.
     pub points: Vec<[f32; 2]>,
-    /// Perplexity used.
+    /// Perplexity used: the one wished for, or the most that so few points allow.
     pub perplexity: f64,
+    /// Kullback–Leibler divergence of the map from the affinities, nats.
+    pub divergence: f64,
 }
 
-/// Embeds the rows of a PCA; `frame` gets the points as they move, with the perplexity used.
+/// A way from principal components to a map.
+pub trait Embedder {
+    /// Embeds the rows of a PCA; `frame` gets the points as they move. Reports epochs and runs on the caller's thread.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for too few (or, by method, too many) rows or a perplexity that is no number; [`Error::Cancelled`].
+    fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded>;
+}
+
+/// The perplexity that `n` points allow: each looks at three times as many neighbours, which must exist.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than ten rows; [`Error::Cancelled`].
-pub fn tsne(pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]], f64)) -> Result<Embedded> {
-    if pca.n < FEWEST {
-        return Err(Error::Input(format!("{} states are too few for t-SNE; at least {FEWEST} are needed (PCA takes fewer)", pca.n)));
+/// [`Error::Input`] for fewer than ten points, or a perplexity that is not a number above 0.
+pub fn usable_perplexity(n: usize, wished: f64) -> Result<f64> {
+    if n < FEWEST {
+        return Err(Error::Input(format!(
+            "{n} states are too few for t-SNE, which needs at least {FEWEST}; the principal components can be drawn"
+        )));
     }
-    // Each point looks at three times the perplexity of neighbours, and there must be so many.
-    let perplexity = settings.perplexity.clamp(1.0, (pca.n as f64 - 1.0) / 3.0 - 0.01);
-    let points = if pca.n <= EXACT { exact(pca, perplexity, settings.seed, control)? } else { chunked(pca, perplexity, control, frame)? };
-    Ok(Embedded { points, perplexity })
+    if !(wished > 0.0 && wished.is_finite()) {
+        return Err(Error::Input(format!(
+            "a perplexity of {wished} means nothing; it is about how many neighbours each point heeds, for example 30"
+        )));
+    }
+    Ok(wished.clamp(1.0, (n as f64 - 1.0) / 3.0 - 1e-3))
 }
 
-fn exact(pca: &Pca, perplexity: f64, seed: u64, control: Control<'_>) -> Result<Vec<[f32; 2]>> {
-    let data = Array2::from_shape_vec((pca.n, pca.dims), pca.scores.clone()).map_err(|e| Error::Input(e.to_string()))?;
-    let (send, receive) = mpsc::channel();
-    let work = move || {
-        let params = TSneParams::embedding_size_with_rng(2, rand08::rngs::SmallRng::seed_from_u64(seed))
+impl Descent {
+    /// The beginning of an animated map: affinities computed, points at their principal components (shrunk). Returns the perplexity used too.
+    ///
+    /// # Errors
+    /// As [`usable_perplexity`].
+    pub fn begin(pca: &Pca, settings: &TsneSettings) -> Result<(Self, f64)> {
+        let perplexity = usable_perplexity(pca.n, settings.perplexity)?;
+        let affinities = Affinities::of(&pca.scores, pca.n, pca.dims, perplexity);
+        Ok((Self::new(affinities, &start(pca, settings.seed)), perplexity))
+    }
+}
+
+/// The animated method.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stepped;
+
+impl Embedder for Stepped {
+    fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded> {
+        let (mut descent, perplexity) = Descent::begin(pca, settings)?;
+        while !descent.finished() {
+            control.check()?;
+            descent.step();
+            if descent.epoch().is_multiple_of(FRAME) {
+                frame(&descent.points());
+                control.report(descent.epoch() as u64, (EPOCHS[0] + EPOCHS[1]) as u64, "epochs");
+            }
+        }
+        Ok(Embedded { points: descent.points(), perplexity, divergence: descent.divergence() })
+    }
+}
+
+/// linfa-tsne's exact method (θ = 0), from a random start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneShot;
+
+impl Embedder for OneShot {
+    fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded> {
+        let perplexity = usable_perplexity(pca.n, settings.perplexity)?;
+        if pca.n > ONE_SHOT_MOST {
+            return Err(Error::Input(format!("{} states are too many for the one-shot t-SNE, which takes at most {ONE_SHOT_MOST}", pca.n)));
+        }
+        control.check()?;
+        // Scores of at most 50 components, finite, row-major, not all equal: what linfa-tsne needs not to panic.
+        let data = Array2::from_shape_vec((pca.n, pca.dims), pca.scores.clone()).map_err(|e| Error::Input(e.to_string()))?;
+        let map = TSneParams::embedding_size_with_rng(2, <rand08::rngs::SmallRng as rand08::SeedableRng>::seed_from_u64(settings.seed))
             .perplexity(perplexity as f32)
             .approx_threshold(0.0)
-            .max_iter(1000);
-        // Nobody listens any more after a cancel.
-        let _ = send.send(params.transform(data).map_err(|e| e.to_string()));
-    };
-    std::thread::Builder::new().name("t-sne".into()).spawn(work).map_err(Error::io("t-SNE thread"))?;
-    loop {
-        match receive.recv_timeout(Duration::from_millis(10)) {
-            Ok(Ok(map)) => return Ok(map.rows().into_iter().map(|r| [r[0], r[1]]).collect()),
-            Ok(Err(why)) => return Err(Error::Input(format!("t-SNE refused: {why}"))),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                control.check()?;
-                control.report(0, 0, "epochs");
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Input("t-SNE gave up on these states".into())),
+            .max_iter(EPOCHS[0] + EPOCHS[1])
+            .preliminary_iter(EPOCHS[0])
+            .transform(data)
+            .map_err(|e| Error::Input(format!("t-SNE refused these states: {e}")))?;
+        let points: Vec<[f32; 2]> = map.rows().into_iter().map(|r| [r[0], r[1]]).collect();
+        if points.iter().flatten().any(|v| !v.is_finite()) {
+            return Err(Error::Input("t-SNE found no finite map of these states".into()));
         }
+        let divergence = divergence(pca, perplexity, &points);
+        control.report((EPOCHS[0] + EPOCHS[1]) as u64, (EPOCHS[0] + EPOCHS[1]) as u64, "epochs");
+        frame(&points);
+        Ok(Embedded { points, perplexity, divergence })
     }
 }
 
-fn chunked(pca: &Pca, perplexity: f64, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]], f64)) -> Result<Vec<[f32; 2]>> {
-    let n = pca.n;
-    let rows: Vec<&[f32]> = pca.scores.chunks_exact(pca.dims).collect();
-    let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt();
-    let mut points = start(pca);
-    let mut affinities = None;
-    let total = EPOCHS.iter().sum::<usize>() as u64;
-    let mut done = 0;
-    for (phase, epochs) in EPOCHS.into_iter().enumerate() {
-        for _ in 0..epochs / CHUNK {
-            control.check()?;
-            let mut fit: tSNE<'_, f32, &[f32]> = tSNE::new(&rows);
-            if let Some(affinities) = affinities.take() {
-                fit.with_affinities(affinities);
-            } else {
-                fit.perplexity(perplexity as f32);
-            }
-            let exaggerate = phase == 0;
-            fit.epochs(CHUNK)
-                .learning_rate(if exaggerate { n as f32 / 12.0 } else { 4.0 * n as f32 })
-                .early_exaggeration(if exaggerate { 12.0 } else { 1.0 })
-                .stop_lying_epoch(if exaggerate { CHUNK + 1 } else { 0 })
-                .momentum(if exaggerate { 0.5 } else { 0.8 })
-                .final_momentum(if exaggerate { 0.5 } else { 0.8 })
-                .momentum_switch_epoch(CHUNK + 1)
-                .initial_embedding(points.concat())
-                .barnes_hut(THETA, distance);
-            points = fit.embedding().as_chunks::<2>().0.to_vec();
-            affinities = fit.affinities();
-            done += CHUNK as u64;
-            frame(&points, perplexity);
-            control.report(done, total, "epochs");
-        }
-    }
-    Ok(points)
+/// Kullback–Leibler divergence (nats) of any map from a PCA's affinities.
+pub fn divergence(pca: &Pca, perplexity: f64, points: &[[f32; 2]]) -> f64 {
+    Descent::new(Affinities::of(&pca.scores, pca.n, pca.dims, perplexity), points).divergence()
 }
 
-/// The first two components, shrunk to a deviation of 1e-4.
-fn start(pca: &Pca) -> Vec<[f32; 2]> {
+/// The first two components, shrunk to a deviation of 1e-4 along the first, with a hundredth of that of jitter.
+fn start(pca: &Pca, seed: u64) -> Vec<[f32; 2]> {
     let plane = pca.plane();
     let variance = plane.iter().map(|p| f64::from(p[0]).powi(2)).sum::<f64>() / plane.len() as f64;
-    let scale = if variance > 0.0 { (1e-4 / variance.sqrt()) as f32 } else { 0.0 };
-    plane.iter().map(|p| [p[0] * scale, p[1] * scale]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{nearest, nearest_purity, trustworthiness};
-    use super::*;
-    use crate::control::quiet;
-
-    /// Well-separated clusters of `each` points in 20 dimensions.
-    fn clusters(k: usize, each: usize) -> (Vec<f32>, Vec<usize>) {
-        let mut s = 1u32;
-        let mut noise = || {
-            s = s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (s >> 8) as f32 / 16_777_216.0 - 0.5
-        };
-        let mut rows = Vec::new();
-        let mut labels = Vec::new();
-        for c in 0..k {
-            for _ in 0..each {
-                rows.extend((0..20).map(|d| noise() + if d == c { 6.0 } else { 0.0 }));
-                labels.push(c);
-            }
-        }
-        (rows, labels)
-    }
-
-    fn check(k: usize, each: usize, repeats: bool) {
-        let (rows, labels) = clusters(k, each);
-        let n = k * each;
-        let pca = Pca::fit(&rows, n, 20, 50).unwrap();
-        let settings = TsneSettings { perplexity: 10.0, seed: 3 };
-        let run = || quiet(|control| tsne(&pca, &settings, control, &mut |_, _| {})).unwrap();
-        let map = run();
-        if repeats {
-            assert_eq!(map, run(), "the same seed must give the same map");
-        }
-        assert!(trustworthiness(&rows, 20, &map.points, 10).unwrap() > 0.9);
-        // In the map, a point's nearest point is of its own cluster.
-        let pure = (0..n)
-            .filter(|&i| {
-                let d = |j: usize| (0..2).map(|c| (map.points[i][c] - map.points[j][c]).powi(2)).sum::<f32>();
-                let best = (0..n).filter(|j| *j != i).min_by(|a, b| d(*a).total_cmp(&d(*b))).unwrap();
-                labels[best] == labels[i]
-            })
-            .count();
-        assert!(pure as f64 > 0.97 * n as f64, "{pure} of {n}");
-        assert!(nearest_purity(&nearest(&rows, n, 20, 1).unwrap(), &labels) > 0.97);
-    }
-
-    #[test]
-    fn small_maps_keep_clusters_apart() {
-        check(4, 20, true);
-    }
-
-    #[test]
-    fn large_maps_keep_clusters_apart() {
-        check(5, 90, false);
-    }
-
-    #[test]
-    fn too_few_points_are_refused_and_cancelling_stops() {
-        let (rows, _) = clusters(2, 4);
-        let pca = Pca::fit(&rows, 8, 20, 50).unwrap();
-        let settings = TsneSettings { perplexity: 30.0, seed: 0 };
-        let message = quiet(|c| tsne(&pca, &settings, c, &mut |_, _| {})).unwrap_err().to_string();
-        assert!(message.contains("at least 10"), "{message}");
-        let (rows, _) = clusters(5, 90);
-        let pca = Pca::fit(&rows, 450, 20, 50).unwrap();
-        let cancel = crate::control::Cancel::new();
-        cancel.cancel();
-        assert!(matches!(tsne(&pca, &settings, Control::new(&cancel, &|_| {}), &mut |_, _| {}), Err(Error::Cancelled)));
-    }
+    let scale = if variance > 0.0 { (START / variance.sqrt()) as f32 } else { 0.0 };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut jitter = || rng.random_range(-1.0..1.0) * JITTER * START as f32;
+    plane.iter().map(|p| [p[0] * scale + jitter(), p[1] * scale + jitter()]).collect()
 }

@@ -1,0 +1,125 @@
+//! A new point on a map that does not move, and a new map laid over an old one.
+//!
+//! A placed point is an approximation, and whoever shows it says so: the map was made without it.
+
+use super::Pca;
+use super::affinity::{gaussian, nearest};
+use super::descent::repulsion;
+use crate::error::{Error, Result};
+
+/// Neighbours that pull, and how many of them count (openTSNE's `transform`; its learning rate, momentum, exaggeration and clip too).
+const NEIGHBOURS: usize = 15;
+const PERPLEXITY: f64 = 5.0;
+const STEPS: usize = 250;
+const RATE: f32 = 0.1;
+const MOMENTUM: f32 = 0.8;
+const EXAGGERATION: f32 = 1.5;
+const CLIP: f32 = 0.25;
+
+/// A finished map that new points can be placed on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrozenMap {
+    x: Vec<f32>,
+    y: Vec<f32>,
+    scores: Vec<f32>,
+    dims: usize,
+}
+
+impl FrozenMap {
+    /// Freezes a map of a PCA's rows.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the map has other points than the PCA has rows.
+    pub fn new(pca: &Pca, points: &[[f32; 2]]) -> Result<Self> {
+        if points.len() != pca.n {
+            return Err(Error::Mismatch(format!("a map of {} points is not one of {} states", points.len(), pca.n)));
+        }
+        let axis = |c: usize| points.iter().map(|p| p[c]).collect();
+        Ok(Self { x: axis(0), y: axis(1), scores: pca.scores.clone(), dims: pca.dims })
+    }
+
+    /// Where a state with these scores ([`Pca::project`]) belongs. The map stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for scores of another PCA.
+    pub fn place(&self, scores: &[f32]) -> Result<[f32; 2]> {
+        if scores.len() != self.dims {
+            return Err(Error::Mismatch(format!("{} scores do not fit a map of {} components", scores.len(), self.dims)));
+        }
+        let near = nearest(&self.scores, self.dims, scores, NEIGHBOURS.min(self.x.len()), None);
+        let perplexity = PERPLEXITY.min(near.len() as f64 / 3.0).max(1.0);
+        let pull: Vec<(f32, f32, f32)> = gaussian(&near.iter().map(|n| n.1).collect::<Vec<_>>(), perplexity)
+            .iter()
+            .zip(&near)
+            .map(|(p, (j, _))| (*p as f32, self.x[*j], self.y[*j]))
+            .collect();
+        let mut at = [median(pull.iter().map(|p| p.1)), median(pull.iter().map(|p| p.2))];
+        let mut speed = [0.0f32; 2];
+        let mut gains = [1.0f32; 2];
+        for _ in 0..STEPS {
+            let (pushed, normaliser) = repulsion(&self.x, &self.y, at[0], at[1]);
+            let mut gradient = pushed.map(|p| -p / normaliser as f32);
+            for (p, x, y) in &pull {
+                let (dx, dy) = (at[0] - x, at[1] - y);
+                let w = EXAGGERATION * p / (1.0 + dx * dx + dy * dy);
+                gradient[0] += w * dx;
+                gradient[1] += w * dy;
+            }
+            let length = gradient[0].hypot(gradient[1]);
+            let scale = if length > CLIP { CLIP / length } else { 1.0 };
+            for c in 0..2 {
+                let g = gradient[c] * scale;
+                gains[c] = if (g > 0.0) == (speed[c] > 0.0) { (gains[c] * 0.8).max(0.01) } else { gains[c] + 0.2 };
+                speed[c] = MOMENTUM * speed[c] - RATE * gains[c] * g;
+                at[c] += speed[c];
+            }
+        }
+        Ok(at)
+    }
+}
+
+fn median(values: impl Iterator<Item = f32>) -> f32 {
+    let mut all: Vec<f32> = values.collect();
+    all.sort_by(f32::total_cmp);
+    let half = all.len() / 2;
+    if all.len().is_multiple_of(2) { f32::midpoint(all[half - 1], all[half]) } else { all[half] }
+}
+
+/// Turns (and mirrors, and shifts, never stretches) a map so that the points it shares with an earlier one lie as near to their old places as can be
+/// (orthogonal Procrustes). `shared` holds (index in this map, old place). Returns the root mean square distance that is left, as a share of the old
+/// points' radius; `None`, with the map untouched, for fewer than two shared points.
+pub fn align(points: &mut [[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<f64> {
+    let pairs: Vec<([f64; 2], [f64; 2])> =
+        shared.iter().filter_map(|(i, old)| points.get(*i).map(|new| (new.map(f64::from), old.map(f64::from)))).collect();
+    if pairs.len() < 2 {
+        return None;
+    }
+    let count = pairs.len() as f64;
+    let centre = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| [0, 1].map(|c| pairs.iter().map(|p| of(p)[c]).sum::<f64>() / count);
+    let (from, to) = (centre(|p| p.0), centre(|p| p.1));
+    // Sums of products of the centred coordinates; the best turn has a closed form in the plane, with and without a mirror.
+    let mut s = [[0.0f64; 2]; 2];
+    for (new, old) in &pairs {
+        for (a, row) in s.iter_mut().enumerate() {
+            for (b, v) in row.iter_mut().enumerate() {
+                *v += (new[a] - from[a]) * (old[b] - to[b]);
+            }
+        }
+    }
+    let turned = (s[0][0] + s[1][1], s[0][1] - s[1][0]);
+    let mirrored = (s[0][0] - s[1][1], s[0][1] + s[1][0]);
+    let mirror = mirrored.0.hypot(mirrored.1) > turned.0.hypot(turned.1);
+    let (cos, sin) = if mirror { mirrored } else { turned };
+    let length = cos.hypot(sin);
+    let (cos, sin) = if length > 0.0 { (cos / length, sin / length) } else { (1.0, 0.0) };
+    let flip = if mirror { -1.0 } else { 1.0 };
+    let moved = |p: [f64; 2]| {
+        let (x, y) = (p[0] - from[0], (p[1] - from[1]) * flip);
+        [cos * x - sin * y + to[0], sin * x + cos * y + to[1]]
+    };
+    let square = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
+    let left: f64 = pairs.iter().map(|(new, old)| square(moved(*new), *old)).sum();
+    let radius: f64 = pairs.iter().map(|(_, old)| square(*old, to)).sum();
+    points.iter_mut().for_each(|p| *p = moved(p.map(f64::from)).map(|v| v as f32));
+    Some(if radius > 0.0 { (left / radius).sqrt() } else { 0.0 })
+}
