@@ -177,7 +177,7 @@ pub static COMMANDS: &[Command] = &[
     command("ask.tokens", &["L"], In(ANSWERS), "Type the length of answers", "Type how many tokens an answer has at most.", |_| Action::Prompt(PromptKind::MaxTokens)).hint("length").when(on_lab),
     command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::NextSeed).when(lab_or_map),
 
-    command("map.method", &["m"], In(MAP), "PCA or t-SNE", "Draw the two leading principal components, or t-SNE.", |_| Action::NextMapMethod).hint("PCA/t-SNE").when(on_map),
+    command("map.method", &["m"], In(MAP), "PCA, t-SNE, one-shot", "Draw the two leading principal components, t-SNE from them, or t-SNE from a random start (linfa-tsne): what both show does not hang on the start.", |_| Action::NextMapMethod).hint("PCA/t-SNE").when(on_map),
     command("map.colour", &["c"], In(MAP), "Colour the map by task, family or rank", "What colours and letters stand for.", |_| Action::NextMapColour).hint("colour").when(on_map),
     command("map.markers", &["v"], In(MAP), "Letters or dots", "Draw points as letters or as dots.", |_| Action::ToggleMapMarkers).hint("letters/dots").when(on_map),
     command("map.next", &["n"], In(SCATTER), "Next point", "Pick the next point in the library's order.", |_| Action::NextPoint(1)).when(has_map),

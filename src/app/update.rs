@@ -97,7 +97,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::NextMapMethod => {
             state.map.request.method = match state.map.request.method {
                 MapMethod::Pca => MapMethod::Tsne,
-                MapMethod::Tsne => MapMethod::Pca,
+                MapMethod::Tsne => MapMethod::OneShot,
+                MapMethod::OneShot => MapMethod::Pca,
             };
             map::run(state)
         }

@@ -29,6 +29,8 @@ enum Method {
     Pca,
     /// t-SNE of the leading principal components
     Tsne,
+    /// linfa-tsne's, from a random start: an independent picture to compare with (at most 400 skills)
+    OneShot,
 }
 
 /// Projects and prints.
@@ -49,7 +51,11 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let request = MapRequest {
         layer: view.layers.start,
         part: view.part,
-        method: if args.method == Method::Pca { MapMethod::Pca } else { MapMethod::Tsne },
+        method: match args.method {
+            Method::Pca => MapMethod::Pca,
+            Method::Tsne => MapMethod::Tsne,
+            Method::OneShot => MapMethod::OneShot,
+        },
         perplexity: args.perplexity,
         seed: common.seed,
     };
@@ -67,7 +73,11 @@ fn as_json(map: &MapView) -> serde_json::Value {
     json!({
         "layer": map.request.layer,
         "part": map.request.part,
-        "method": if map.request.method == MapMethod::Pca { "pca" } else { "t-sne" },
+        "method": match map.request.method {
+            MapMethod::Pca => "pca",
+            MapMethod::Tsne => "t-sne",
+            MapMethod::OneShot => "one-shot",
+        },
         "perplexity": map.perplexity,
         "seed": map.request.seed,
         "trust": map.trust,

@@ -50,7 +50,8 @@ impl Lab {
         frame(view(plane, 0.0, None));
         let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
         let perplexity = project::usable_perplexity(pca.n, request.perplexity)?;
-        let embedded = project::Stepped.embed(&pca, &settings, control, &mut |points| frame(view(points.to_vec(), perplexity, None)))?;
+        let method: &dyn Embedder = if request.method == MapMethod::OneShot { &project::OneShot } else { &project::Stepped };
+        let embedded = method.embed(&pca, &settings, control, &mut |points| frame(view(points.to_vec(), perplexity, None)))?;
         let map = view(embedded.points.clone(), embedded.perplexity, trust(&embedded.points));
         frame(map.clone());
         Ok(map)

@@ -127,8 +127,10 @@ pub struct Answer {
 pub enum MapMethod {
     /// The two leading principal components.
     Pca,
-    /// t-SNE of the leading principal components.
+    /// t-SNE of the leading principal components, from the first two: animated, the same every time.
     Tsne,
+    /// linfa-tsne's, from a random start.
+    OneShot,
 }
 
 /// A request for a map.

@@ -6,15 +6,17 @@ use super::{Figure, Finding, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::library::Part;
-use crate::project::nearest;
+use crate::project::{Lengths, Space, silhouette};
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
     let library = trials.lab.library();
     let n_layer = trials.lab.shape().n_layer;
     let skills = library.skills();
-    let mut table = Table::new("purity", &["part", "layer", "purity", "low", "high", "cosine within", "cosine between"]);
+    let mut table = Table::new("purity", &["part", "layer", "purity", "low", "high", "cosine within", "cosine between", "silhouette"]);
     let mut curves = Vec::new();
     let mut report = Report::default();
+    let place = |name: &str| trials.lab.tasks().iter().position(|t| t.name == name).unwrap_or(usize::MAX);
+    let labels: Vec<usize> = skills.iter().map(|s| place(&s.task)).collect();
     // Tasks with one skill have no one to stand beside.
     let counted: Vec<bool> = skills.iter().map(|s| skills.iter().filter(|o| o.task == s.task).count() > 1).collect();
     let chance: f64 = skills.iter().map(|s| (skills.iter().filter(|o| o.task == s.task).count() - 1) as f64).sum::<f64>()
@@ -25,14 +27,12 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
             control.check()?;
             control.report((layer + if part == Part::Ssm { 0 } else { n_layer }) as u64, 2 * n_layer as u64, "layers");
             let rows = library.matrix(part, layer);
-            let near = nearest(&rows, skills.len(), rows.len() / skills.len(), skills.len() - 1)?;
+            let space = Space::of(&rows, skills.len(), rows.len() / skills.len(), Lengths::Unit, control.with_progress(&|_| {}))?;
+            let near = space.nearest(skills.len() - 1);
             let same = |i: usize, j: usize| skills[i].task == skills[j].task;
             let pure: Vec<(usize, f64)> = (0..skills.len())
                 .filter(|&i| counted[i])
-                .map(|i| {
-                    let task = trials.lab.tasks().iter().position(|t| t.name == skills[i].task).unwrap_or(usize::MAX);
-                    (task, near[i].first().map_or(0.0, |(j, _)| f64::from(u8::from(same(i, *j)))))
-                })
+                .map(|i| (labels[i], near[i].first().map_or(0.0, |(j, _)| f64::from(u8::from(same(i, *j))))))
                 .collect();
             let mean = |within: bool| {
                 let all = near
@@ -52,6 +52,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
                 number(interval.high),
                 number(mean(true)),
                 number(mean(false)),
+                silhouette(&space, &labels).map_or("-".into(), number),
             ]);
             curve.push((layer as f64, interval.mean));
             if part == Part::Ssm && layer == n_layer / 2 {

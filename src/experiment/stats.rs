@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn values_of_one_group_are_one_witness() {
         // Four groups of many equal values: as uncertain as four values, not as four hundred.
-        let values: Vec<_> = (0..400).map(|i| (i % 4, f64::from(i % 4))).collect();
+        let values: Vec<_> = (0..400).map(|i| (i % 4, (i % 4) as f64)).collect();
         let interval = bootstrap(&values, 1000, 0);
         assert!(interval.high - interval.low > 1.0, "{interval}");
     }

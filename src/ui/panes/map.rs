@@ -34,9 +34,10 @@ fn draw_scatter(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group
     let method = match request.method {
         MapMethod::Pca => "PCA",
         MapMethod::Tsne => "t-SNE",
+        MapMethod::OneShot => "t-SNE, random start",
     };
     let mut about = format!("layer {} · {}", request.layer, crate::app::lab::part_name(request.part));
-    if let (MapMethod::Tsne, Some(map)) = (request.method, &state.map.map) {
+    if let (MapMethod::Tsne | MapMethod::OneShot, Some(map)) = (request.method, &state.map.map) {
         about = format!("{about} · perplexity {:.0} · seed {}", map.perplexity, request.seed);
     }
     let stale = state.map.run_at.is_some()
