@@ -109,7 +109,7 @@ fn setup(settings: &Settings) -> Vec<String> {
             Some(path) => format!("documents: windows of {}", path.display()),
             None => "documents: runs of examples whose task changes from one chunk to the next; the continuation is of the last chunk's task (no prose is bundled; give one with --text)".into(),
         },
-        format!("each chunk after the first is read from an empty memory without a beginning-of-text token; with halo its convolutions see the {} tokens before it", 3),
+        "each chunk after the first is read from an empty memory without a beginning-of-text token; with halo its convolutions see the tokens before it".into(),
         format!("{AFTER} tokens of continuation, natural log"),
     ]
 }
@@ -230,6 +230,7 @@ pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>)
         }
     }
     let mut table = Table::new("error-by-layer", &["rule", "layer", "relative error", "low", "high"]);
+    let mut curves = Vec::new();
     for (name, layers) in names.iter().zip(&by_layer) {
         let mut curve = Vec::new();
         for (layer, values) in layers.iter().enumerate() {
@@ -243,17 +244,9 @@ pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>)
             ]);
             curve.push((layer as f64, i.mean.log10()));
         }
-        report.figures.first().is_none().then(|| {
-            report.figures.push(Figure {
-                name: "error-by-layer".into(),
-                axes: ["layer".into(), "log10 of the relative error".into()],
-                curves: Vec::new(),
-            });
-        });
-        if let Some(figure) = report.figures.first_mut() {
-            figure.curves.push(((*name).into(), curve));
-        }
+        curves.push(((*name).into(), curve));
     }
+    report.figures.push(Figure { name: "error-by-layer".into(), axes: ["layer".into(), "log10 of the relative error".into()], curves });
     let exact: Vec<(usize, f64)> = by_layer[0][0].iter().map(|(g, e)| (*g, 1e-5 - e)).collect();
     let claim = "At the first layer A-decay with halo equals one pass to 1e-5";
     report.findings.push(Finding::new(claim, "1e-5 minus the relative error:", 0.0, bootstrap(&exact, settings.resamples, settings.seed)));
