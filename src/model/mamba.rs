@@ -126,7 +126,6 @@ struct Buffers {
     dt: Vec<f32>,
     y: Vec<f32>,
     logits: Vec<f32>,
-    wide: Vec<f32>,
 }
 
 impl Mamba {
@@ -165,9 +164,9 @@ impl Mamba {
         Duration::from_nanos(self.products.load(Ordering::Relaxed))
     }
 
-    fn product(&self, linear: &Linear, x: Rows<'_>, out: &mut [f32], accumulate: bool, scratch: &mut Vec<f32>) {
+    fn product(&self, linear: &Linear, x: Rows<'_>, out: &mut [f32], accumulate: bool) {
         let began = Instant::now();
-        linear.forward(x, out, accumulate, scratch);
+        linear.forward(x, out, accumulate);
         self.products.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 
@@ -259,7 +258,7 @@ impl Mamba {
         let blocks = e.div_ceil(LANES);
         let width = r + 2 * n;
         math::rms_norm(&b.x[..t * m], &layer.norm, config.norm_eps, &mut b.normed);
-        self.product(&layer.in_proj, Rows { data: &b.normed, stride: m, count: t }, &mut b.xz[..t * 2 * e], false, &mut b.wide);
+        self.product(&layer.in_proj, Rows { data: &b.normed, stride: m, count: t }, &mut b.xz[..t * 2 * e], false);
 
         let states: Vec<Cells> = working.iter_mut().map(|w| Cells::of(w, l)).collect();
         let kept: Vec<Cells> = kept.iter_mut().map(|w| Cells::of(w, l)).collect();
@@ -278,7 +277,7 @@ impl Mamba {
             }
         });
 
-        self.product(&layer.x_proj, Rows { data: &b.u, stride: e, count: t }, &mut b.dbc[..t * width], false, &mut b.wide);
+        self.product(&layer.x_proj, Rows { data: &b.u, stride: e, count: t }, &mut b.dbc[..t * width], false);
         if let Some(eps) = config.mixer_norm_eps {
             for row in b.dbc[..t * width].chunks_exact_mut(width) {
                 let (dt, bc) = row.split_at_mut(r);
@@ -289,7 +288,7 @@ impl Mamba {
                 }
             }
         }
-        self.product(&layer.dt_proj, Rows { data: &b.dbc, stride: width, count: t }, &mut b.dt[..t * e], false, &mut b.wide);
+        self.product(&layer.dt_proj, Rows { data: &b.dbc, stride: width, count: t }, &mut b.dt[..t * e], false);
 
         let io = ScanIo {
             u: &b.u,
@@ -315,7 +314,7 @@ impl Mamba {
                 }
             }
         });
-        self.product(&layer.out_proj, Rows { data: &b.y, stride: e, count: t }, &mut b.x[..t * m], true, &mut b.wide);
+        self.product(&layer.out_proj, Rows { data: &b.y, stride: e, count: t }, &mut b.x[..t * m], true);
     }
 
     /// Logits of the rows looked at, a block of rows at a time.
@@ -347,7 +346,7 @@ impl Mamba {
         math::rms_norm(&packed, &self.weights.norm_f, self.config().norm_eps, &mut normed);
         buffers.logits.resize(rows.len() * vocab, 0.0);
         let x = Rows { data: &normed, stride: m, count: rows.len() };
-        self.product(self.weights.head(), x, &mut buffers.logits, false, &mut buffers.wide);
+        self.product(self.weights.head(), x, &mut buffers.logits, false);
     }
 
     /// A decoder that continues from these states, one token each at a time.

@@ -8,7 +8,7 @@ mod weights;
 mod working;
 
 pub use config::MambaConfig;
-pub use cpu::linear::{Stored, dot_rows, widen_into};
+pub use cpu::stored::{Stored, dot_rows, widen_into};
 pub use mamba::{CHUNK, Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
 pub use source::{Checkpoint, Hub, ModelFiles, ModelSource, TensorSource, open};
 pub use tokenizer::Tokenizer;

@@ -9,6 +9,8 @@ use half::{bf16, f16};
 /// # Safety
 /// Every method may only be called where the processor has what the type is made of (`simd!` picks the type after asking).
 pub trait Lanes: Copy {
+    /// Whether there are registers for a dozen rows of sums at once.
+    const MANY: bool = false;
     unsafe fn splat(v: f32) -> Self;
     unsafe fn load(from: &[f32; LANES]) -> Self;
     unsafe fn load_f16(from: &[f16; LANES]) -> Self;
@@ -144,6 +146,7 @@ mod x86 {
 
     // SAFETY (all methods of both): the trait's contract gives the instruction set; loads and stores stay in their arrays of sixteen floats.
     impl Lanes for Avx512 {
+        const MANY: bool = true;
         #[inline(always)]
         unsafe fn splat(v: f32) -> Self {
             Self(unsafe { _mm512_set1_ps(v) })

@@ -1,15 +1,21 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
+//!
+//! The weights are laid out once, when they are loaded, in panels of 32 outputs, input by input: the kernel reads them from front to back, two registers an input,
+//! and multiplies both with one float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so every precision and every number
+//! of rows goes through the same loop, and a row's result does not depend on the rows beside it.
 
 use super::lanes::Lanes;
+use super::stored::{SERIAL, Stored};
 use super::{LANES, Shared, simd};
-use gemm::Parallelism;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Rows up to which weights are streamed once through dot products instead of being packed for `gemm`.
-const FEW_ROWS: usize = 8;
-/// Multiply-adds below which a product is not worth waking other threads for (measured: about 5 µs of work).
-const SERIAL: usize = 1 << 17;
+/// Outputs of a panel.
+const PANEL: usize = 2 * LANES;
+/// Inputs handled before the rows change: a panel's part of 64 KiB stays in the second cache, the rows' of 24 KiB in the first.
+const DEPTH: usize = 512;
+/// Rows of one piece of work where there are too few panels for all threads; a multiple of every tile's rows.
+const PIECE: usize = 24;
 
 /// A weight matrix in the precision it is kept in.
 pub enum Weights {
@@ -21,10 +27,11 @@ pub enum Weights {
     BF16(Vec<bf16>),
 }
 
-/// A linear layer; `weights` is `[n_out, n_in]`, row by row.
+/// A linear layer.
 pub struct Linear {
     n_out: usize,
     n_in: usize,
+    /// `[panels, n_in, PANEL]`, zeros behind the last output.
     weights: Weights,
     bias: Option<Vec<f32>>,
 }
@@ -41,8 +48,13 @@ pub struct Rows<'a> {
 }
 
 impl Linear {
-    /// A layer from its parts; the lengths must agree (the loader checks them).
+    /// A layer from its weights `[n_out, n_in]`, row by row; the lengths must agree (the loader checks them).
     pub fn new(n_out: usize, n_in: usize, weights: Weights, bias: Option<Vec<f32>>) -> Self {
+        let weights = match weights {
+            Weights::F32(w) => Weights::F32(packed(&w, n_out, n_in, 0.0)),
+            Weights::F16(w) => Weights::F16(packed(&w, n_out, n_in, f16::ZERO)),
+            Weights::BF16(w) => Weights::BF16(packed(&w, n_out, n_in, bf16::ZERO)),
+        };
         Self { n_out, n_in, weights, bias }
     }
 
@@ -53,266 +65,154 @@ impl Linear {
 
     /// One row of the weights, widened: an embedding looked up.
     pub fn row(&self, row: usize, out: &mut [f32]) {
-        let at = row * self.n_in..(row + 1) * self.n_in;
         match &self.weights {
-            Weights::F32(w) => out.copy_from_slice(&w[at]),
-            Weights::F16(w) => widen_part(&w[at], out),
-            Weights::BF16(w) => widen_part(&w[at], out),
+            Weights::F32(w) => self.unpacked_row(w, row, out),
+            Weights::F16(w) => self.unpacked_row(w, row, out),
+            Weights::BF16(w) => self.unpacked_row(w, row, out),
         }
     }
 
-    /// `out[r] (+)= x[r] · Wᵀ + bias`, `out` dense; `scratch` is reused for widened weights.
-    pub fn forward(&self, x: Rows<'_>, out: &mut [f32], accumulate: bool, scratch: &mut Vec<f32>) {
+    fn unpacked_row<W: Stored>(&self, w: &[W], row: usize, out: &mut [f32]) {
+        let panel = &w[row / PANEL * PANEL * self.n_in..][..PANEL * self.n_in];
+        out.iter_mut().zip(panel.iter().skip(row % PANEL).step_by(PANEL)).for_each(|(o, w)| *o = w.one());
+    }
+
+    /// `out[r] (+)= x[r] · Wᵀ + bias`, `out` dense.
+    pub fn forward(&self, x: Rows<'_>, out: &mut [f32], accumulate: bool) {
         if x.count == 0 {
             return;
         }
-        if x.count <= FEW_ROWS {
-            match &self.weights {
-                Weights::F32(w) => self.stream(x, w, out, accumulate),
-                Weights::F16(w) => self.stream(x, w, out, accumulate),
-                Weights::BF16(w) => self.stream(x, w, out, accumulate),
-            }
-        } else {
-            match &self.weights {
-                Weights::F32(w) => self.product(x, w, out, accumulate),
-                Weights::F16(w) => self.product(x, widen(w, scratch), out, accumulate),
-                Weights::BF16(w) => self.product(x, widen(w, scratch), out, accumulate),
-            }
+        match &self.weights {
+            Weights::F32(w) => self.product(x, w, out, accumulate),
+            Weights::F16(w) => self.product(x, w, out, accumulate),
+            Weights::BF16(w) => self.product(x, w, out, accumulate),
         }
         if let Some(bias) = &self.bias {
-            for row in out.chunks_exact_mut(self.n_out) {
+            for row in out[..x.count * self.n_out].chunks_exact_mut(self.n_out) {
                 row.iter_mut().zip(bias).for_each(|(o, b)| *o += b);
             }
         }
     }
 
-    fn product(&self, x: Rows<'_>, w: &[f32], out: &mut [f32], accumulate: bool) {
-        let (m, n, k) = (x.count, self.n_out, self.n_in);
-        assert!(out.len() >= m * n && w.len() == n * k && x.data.len() >= (m - 1) * x.stride + k);
-        let parallel = if m * n * k < SERIAL * 8 { Parallelism::None } else { Parallelism::Rayon(0) };
-        // SAFETY: the three matrices lie within their slices (asserted above), and `out` is borrowed alone.
-        unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                out.as_mut_ptr(),
-                1,
-                n as isize,
-                accumulate,
-                x.data.as_ptr(),
-                1,
-                x.stride as isize,
-                w.as_ptr(),
-                k as isize,
-                1,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                parallel,
-            );
-        }
-    }
-
-    fn stream<W: Stored>(&self, x: Rows<'_>, w: &[W], out: &mut [f32], accumulate: bool) {
+    fn product<W: Stored>(&self, x: Rows<'_>, w: &[W], out: &mut [f32], accumulate: bool) {
         let (n, k) = (self.n_out, self.n_in);
-        assert!(out.len() >= x.count * n && w.len() == n * k && x.data.len() >= (x.count - 1) * x.stride + k);
+        let panels = n.div_ceil(PANEL);
+        assert!(out.len() >= x.count * n && w.len() == panels * k * PANEL && x.data.len() >= (x.count - 1) * x.stride + k);
         let shared = Shared::new(out);
-        let part = |from: usize, to: usize| dots(x, &w[from * k..to * k], k, shared, from, n, accumulate);
-        if x.count * n * k < SERIAL {
-            part(0, n);
+        // Pieces of work: some panels by some rows. Each writes its own part of `out`.
+        let part = |from: usize, to: usize, row: usize, rows: usize| {
+            let x = Rows { data: &x.data[row * x.stride..], stride: x.stride, count: rows };
+            panels_of(x, &w[from * k * PANEL..to * k * PANEL], k, shared, row, from * PANEL, n, accumulate);
+        };
+        let threads = rayon::current_num_threads();
+        if x.count * n * k < SERIAL || threads == 1 {
+            part(0, panels, 0, x.count);
             return;
         }
-        let tile = n.div_ceil(rayon::current_num_threads() * 2).next_multiple_of(LANES);
-        (0..n.div_ceil(tile)).into_par_iter().for_each(|i| part(i * tile, n.min((i + 1) * tile)));
+        let wide = panels.div_ceil(threads * 4);
+        let pieces = panels.div_ceil(wide);
+        let tall = if pieces >= threads * 2 || x.count <= PIECE { x.count } else { (x.count / 4).next_multiple_of(PIECE) };
+        let stacks = x.count.div_ceil(tall);
+        (0..pieces * stacks).into_par_iter().for_each(|i| {
+            let (from, row) = (i / stacks * wide, i % stacks * tall);
+            part(from, panels.min(from + wide), row, tall.min(x.count - row));
+        });
     }
 }
 
-/// The dot product of a vector with each row of a stored matrix, `[rows, vector.len()]`, which is read once.
-pub fn dot_rows<W: Stored>(vector: &[f32], rows: &[W], out: &mut [f32]) {
-    let k = vector.len();
-    let x = Rows { data: vector, stride: k, count: 1 };
-    assert!(rows.len() == out.len() * k);
-    let n = out.len();
-    let shared = Shared::new(out);
-    if rows.len() < SERIAL {
-        dots(x, rows, k, shared, 0, n, false);
-        return;
-    }
-    let tile = n.div_ceil(rayon::current_num_threads() * 2).next_multiple_of(4);
-    rows.par_chunks(tile * k).enumerate().for_each(|(i, rows)| dots(x, rows, k, shared, i * tile, n, false));
-}
-
-/// Widens stored numbers to f32.
-pub fn widen_into<W: Stored>(stored: &[W], wide: &mut [f32]) {
-    widen_part(stored, wide);
-}
-
-/// Widens stored weights to f32, in parallel where there are many.
-fn widen<'a, W: Stored>(weights: &[W], scratch: &'a mut Vec<f32>) -> &'a [f32] {
-    if scratch.len() < weights.len() {
-        scratch.resize(weights.len(), 0.0);
-    }
-    let wide = &mut scratch[..weights.len()];
-    wide.par_chunks_mut(1 << 16).zip(weights.par_chunks(1 << 16)).for_each(|(wide, w)| widen_part(w, wide));
-    wide
-}
-
-simd! {
-    fn widen_part[W: Stored](weights: &[W], wide: &mut [f32]) = widen_body
-}
-
-#[inline(always)]
-unsafe fn widen_body<V: Lanes, W: Stored>(weights: &[W], wide: &mut [f32]) {
-    let (w, w_rest) = weights.as_chunks::<LANES>();
-    let (o, o_rest) = wide.as_chunks_mut::<LANES>();
-    for (w, o) in w.iter().zip(o) {
-        // SAFETY: the caller has what V needs.
-        unsafe { W::widen::<V>(w).store(o) };
-    }
-    for (w, o) in w_rest.iter().zip(o_rest) {
-        *o = w.one();
-    }
-}
-
-simd! {
-    /// Dot products of a few rows of `x` with a range of weight rows, which are read once.
-    fn dots[W: Stored](x: Rows<'_>, w: &[W], k: usize, out: Shared, first: usize, n_out: usize, accumulate: bool) = dots_body
-}
-
-#[inline(always)]
-unsafe fn dots_body<V: Lanes, W: Stored>(x: Rows<'_>, w: &[W], k: usize, out: Shared, first: usize, n_out: usize, accumulate: bool) {
-    /// Weight rows handled together: enough independent sums to hide the latency of the additions.
-    const TOGETHER: usize = 4;
-    let n = w.len() / k;
-    let mut i = 0;
-    while i < n {
-        let rows = TOGETHER.min(n - i);
-        let w = &w[i * k..(i + rows) * k];
-        let mut r = 0;
-        while r < x.count {
-            let many = if x.count - r >= 4 { 4 } else { 1 };
-            let x_at = &x.data[r * x.stride..];
-            // SAFETY: the caller has what V needs.
-            let sums = unsafe {
-                match (rows, many) {
-                    (TOGETHER, 4) => tile::<V, W, TOGETHER, 4>(x_at, x.stride, w, k),
-                    (TOGETHER, _) => spread(tile::<V, W, TOGETHER, 1>(x_at, x.stride, w, k)),
-                    (_, 4) => each(rows, |j| tile::<V, W, 1, 4>(x_at, x.stride, &w[j * k..], k)[0]),
-                    _ => each(rows, |j| spread(tile::<V, W, 1, 1>(x_at, x.stride, &w[j * k..], k))[0]),
-                }
-            };
-            for row in 0..many {
-                // SAFETY: this call owns columns `first..first + n` of every row of `out`.
-                let out = unsafe { out.part((r + row) * n_out + first + i, rows) };
-                for (o, sums) in out.iter_mut().zip(&sums) {
-                    *o = if accumulate { *o + sums[row] } else { sums[row] };
-                }
-            }
-            r += many;
+/// `[n_out, n_in]` as panels.
+fn packed<W: Stored>(w: &[W], n_out: usize, n_in: usize, zero: W) -> Vec<W> {
+    let mut panels = vec![zero; n_out.next_multiple_of(PANEL) * n_in];
+    for (panel, rows) in panels.chunks_exact_mut((PANEL * n_in).max(1)).zip(w.chunks((PANEL * n_in).max(1))) {
+        for (lane, row) in rows.chunks_exact(n_in.max(1)).enumerate() {
+            panel.iter_mut().skip(lane).step_by(PANEL).zip(row).for_each(|(p, w)| *p = *w);
         }
-        i += rows;
+    }
+    panels
+}
+
+simd! {
+    /// Some panels times some rows. `row` and `column` say where the results stand in `out`.
+    fn panels_of[W: Stored](x: Rows<'_>, w: &[W], k: usize, out: Shared, row: usize, column: usize, n_out: usize, accumulate: bool) = panels_body
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn panels_body<V: Lanes, W: Stored>(
+    x: Rows<'_>,
+    w: &[W],
+    k: usize,
+    out: Shared,
+    row: usize,
+    column: usize,
+    n_out: usize,
+    accumulate: bool,
+) {
+    for (p, panel) in w.chunks_exact((k * PANEL).max(1)).enumerate() {
+        let column = column + p * PANEL;
+        let mut from = 0;
+        while from < k {
+            let to = k.min(from + DEPTH);
+            let w = &panel[from * PANEL..to * PANEL];
+            let add = accumulate || from > 0;
+            let mut r = 0;
+            while r < x.count {
+                let data = &x.data[r * x.stride + from..];
+                let at = Place { out, row: row + r, column, n_out, add };
+                // SAFETY: the caller has what V needs, and owns these rows and columns of `out`.
+                r += unsafe {
+                    match x.count - r {
+                        12.. if V::MANY => tile::<V, W, 12>(data, x.stride, w, at),
+                        4.. if V::MANY => tile::<V, W, 4>(data, x.stride, w, at),
+                        2.. => tile::<V, W, 2>(data, x.stride, w, at),
+                        _ => tile::<V, W, 1>(data, x.stride, w, at),
+                    }
+                };
+            }
+            from = to;
+        }
     }
 }
 
-#[inline(always)]
-fn spread<const N: usize>(sums: [[f32; 1]; N]) -> [[f32; 4]; N] {
-    sums.map(|[s]| [s, 0.0, 0.0, 0.0])
+/// Where a tile's results go.
+#[derive(Clone, Copy)]
+struct Place {
+    out: Shared,
+    row: usize,
+    column: usize,
+    n_out: usize,
+    /// Whether they are added to what is there.
+    add: bool,
 }
 
+/// A part of a panel times `M` rows; returns `M`.
 #[inline(always)]
-fn each(rows: usize, mut of: impl FnMut(usize) -> [f32; 4]) -> [[f32; 4]; 4] {
-    let mut sums = [[0.0; 4]; 4];
-    for (j, s) in sums.iter_mut().enumerate().take(rows) {
-        *s = of(j);
-    }
-    sums
-}
-
-/// `N` weight rows times `M` rows of `x`.
-#[inline(always)]
-unsafe fn tile<V: Lanes, W: Stored, const N: usize, const M: usize>(x: &[f32], stride: usize, w: &[W], k: usize) -> [[f32; M]; N] {
-    let whole = k / LANES * LANES;
-    let mut lanes = [[[0.0f32; LANES]; M]; N];
-    // SAFETY: the caller has what V needs.
+unsafe fn tile<V: Lanes, W: Stored, const M: usize>(x: &[f32], stride: usize, w: &[W], at: Place) -> usize {
+    let (w, _) = w.as_chunks::<LANES>();
+    let (w, _) = w.as_chunks::<2>();
+    // SAFETY: the caller has what V needs and owns the part of `out`.
     unsafe {
-        let mut sums = [[V::splat(0.0); M]; N];
-        let mut at = 0;
-        while at < whole {
-            let mut xs = [V::splat(0.0); M];
-            for (m, xs) in xs.iter_mut().enumerate() {
-                *xs = V::load_part(&x[m * stride + at..][..LANES]);
+        let mut sums = [[V::splat(0.0); 2]; M];
+        let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..w.len()]);
+        for (i, [low, high]) in w.iter().enumerate() {
+            let (low, high) = (W::widen::<V>(low), W::widen::<V>(high));
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let x = V::splat(row[i]);
+                sums[0] = low.fma(x, sums[0]);
+                sums[1] = high.fma(x, sums[1]);
             }
-            for (n, sums) in sums.iter_mut().enumerate() {
-                let Some(chunk) = w[n * k + at..].first_chunk::<LANES>() else { break };
-                let ws = W::widen::<V>(chunk);
-                for (sum, x) in sums.iter_mut().zip(xs) {
-                    *sum = ws.fma(x, *sum);
-                }
+        }
+        let width = PANEL.min(at.n_out - at.column);
+        for (m, [low, high]) in sums.into_iter().enumerate() {
+            let out = at.out.part((at.row + m) * at.n_out + at.column, width);
+            let (first, second) = out.split_at_mut(width.min(LANES));
+            for (sum, out) in [(low, first), (high, second)] {
+                let sum = if at.add { sum.add(V::load_part(out)) } else { sum };
+                sum.store_part(out);
             }
-            at += LANES;
-        }
-        for (lanes, sums) in lanes.iter_mut().flatten().zip(sums.into_iter().flatten()) {
-            sums.store(lanes);
         }
     }
-    let mut totals = [[0.0f32; M]; N];
-    for n in 0..N {
-        for m in 0..M {
-            let rest: f32 = (whole..k).map(|j| w[n * k + j].one() * x[m * stride + j]).sum();
-            totals[n][m] = lanes[n][m].iter().sum::<f32>() + rest;
-        }
-    }
-    totals
-}
-
-/// A stored weight that widens to f32.
-pub trait Stored: Copy + Send + Sync {
-    /// Sixteen of them.
-    ///
-    /// # Safety
-    /// As [`Lanes`]; where V is no plain array, F16C must be there too (`simd!` sees to it).
-    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V;
-    /// One of them.
-    fn one(self) -> f32;
-}
-
-impl Stored for f32 {
-    #[inline(always)]
-    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load(chunk) }
-    }
-    #[inline(always)]
-    fn one(self) -> f32 {
-        self
-    }
-}
-
-impl Stored for bf16 {
-    #[inline(always)]
-    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load_bf16(chunk) }
-    }
-    #[inline(always)]
-    fn one(self) -> f32 {
-        self.to_f32()
-    }
-}
-
-impl Stored for f16 {
-    #[inline(always)]
-    unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
-        // SAFETY: promised by the caller.
-        unsafe { V::load_f16(chunk) }
-    }
-    #[inline(always)]
-    fn one(self) -> f32 {
-        self.to_f32()
-    }
+    M
 }
 
 #[cfg(test)]
@@ -332,7 +232,7 @@ mod tests {
     /// Every way through `forward` against a plain f64 sum, for sizes that are no multiples of anything.
     #[test]
     fn products_agree_with_a_plain_sum() {
-        for (n_out, n_in) in [(1, 1), (5, 16), (19, 37), (64, 48), (130, 100)] {
+        for (n_out, n_in) in [(1, 1), (5, 16), (19, 37), (64, 48), (130, 100), (33, 1100)] {
             let w = noise(n_out * n_in, 1);
             let half: Vec<f16> = w.iter().map(|v| f16::from_f32(*v)).collect();
             let brain: Vec<bf16> = w.iter().map(|v| bf16::from_f32(*v)).collect();
@@ -344,12 +244,12 @@ mod tests {
             let bias = noise(n_out, 3);
             for (weights, exact) in kinds {
                 let linear = Linear::new(n_out, n_in, weights, Some(bias.clone()));
-                for rows in [1, 3, 4, 7, 8, 9, 33] {
+                for rows in [1, 2, 3, 4, 7, 12, 13, 33, 61] {
                     let stride = n_in + 3;
                     let x = noise(rows * stride, 2);
                     let mut out = noise(rows * n_out, 4);
                     let before = out.clone();
-                    linear.forward(Rows { data: &x, stride, count: rows }, &mut out, true, &mut Vec::new());
+                    linear.forward(Rows { data: &x, stride, count: rows }, &mut out, true);
                     for r in 0..rows {
                         for o in 0..n_out {
                             let sum: f64 = (0..n_in).map(|i| f64::from(x[r * stride + i]) * f64::from(exact[o * n_in + i])).sum();
@@ -359,6 +259,62 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// A row comes out the same to the bit whatever stands beside it, and however the threads share the work.
+    #[test]
+    fn a_row_does_not_depend_on_its_neighbours() {
+        let (n_out, n_in, rows) = (208, 700, 61);
+        let linear = Linear::new(n_out, n_in, Weights::F32(noise(n_out * n_in, 1)), None);
+        let x = noise(rows * n_in, 2);
+        let mut all = vec![0.0; rows * n_out];
+        linear.forward(Rows { data: &x, stride: n_in, count: rows }, &mut all, false);
+        for (r, row) in all.chunks_exact(n_out).enumerate() {
+            let mut alone = vec![0.0; n_out];
+            linear.forward(Rows { data: &x[r * n_in..], stride: n_in, count: 1 }, &mut alone, false);
+            assert_eq!(alone, row, "row {r}");
+        }
+    }
+
+    #[test]
+    fn rows_of_the_weights_come_back() {
+        let (n_out, n_in) = (37, 11);
+        let w = noise(n_out * n_in, 1);
+        let linear = Linear::new(n_out, n_in, Weights::F32(w.clone()), None);
+        for (r, want) in w.chunks_exact(n_in).enumerate() {
+            let mut row = vec![0.0; n_in];
+            linear.row(r, &mut row);
+            assert_eq!(row, want);
+        }
+    }
+
+    /// The kernel as other processors run it.
+    #[test]
+    fn every_instruction_set_agrees() {
+        let (n_out, n_in, rows) = (70, 90, 15);
+        let w = noise(n_out * n_in, 1);
+        let panels = packed(&w, n_out, n_in, 0.0);
+        let x = noise(rows * n_in, 2);
+        let x = Rows { data: &x, stride: n_in, count: rows };
+        let mut want = vec![0.0; rows * n_out];
+        Linear::new(n_out, n_in, Weights::F32(w), None).forward(x, &mut want, false);
+        let check = |run: &dyn Fn(Shared)| {
+            let mut out = vec![0.0; rows * n_out];
+            run(Shared::new(&mut out));
+            assert!(out.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4));
+        };
+        // SAFETY: plain arrays need nothing; `out` is theirs alone.
+        check(&|out| unsafe { panels_body::<super::super::lanes::Plain, f32>(x, &panels, n_in, out, 0, 0, n_out, false) });
+        #[cfg(target_arch = "x86_64")]
+        if super::super::has_avx2() {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn avx2(x: Rows<'_>, panels: &[f32], n_in: usize, out: Shared, n_out: usize) {
+                // SAFETY: called where AVX2 is.
+                unsafe { panels_body::<super::super::lanes::Avx2, f32>(x, panels, n_in, out, 0, 0, n_out, false) }
+            }
+            // SAFETY: the processor was asked.
+            check(&|out| unsafe { avx2(x, &panels, n_in, out, n_out) });
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! - [`lanes`]: sixteen floats as one value, on each instruction set.
 //! - [`math`]: exponential, softplus, SiLU and norms.
-//! - [`linear`]: matrix products: `gemm` for many rows, streaming dot products for few.
+//! - [`linear`]: matrix products with weights packed in panels.
+//! - [`stored`]: numbers in the precision they are kept in, and dot products with them.
 //! - [`conv`]: the causal convolution with its SiLU.
 //! - [`scan`]: the selective scan, fused with softplus, skip and gate.
 //!
@@ -14,6 +15,7 @@ pub mod lanes;
 pub mod linear;
 pub mod math;
 pub mod scan;
+pub mod stored;
 
 /// Channels handled together: the lanes of one AVX-512 register. Working states are laid out in blocks of this width.
 pub const LANES: usize = 16;
