@@ -47,7 +47,7 @@ pub enum Wait<'a> {
 pub struct LibraryWriter {
     library: Library,
     disk: Arc<dyn Disk>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl LibraryWriter {
@@ -375,8 +375,19 @@ fn unwritable(dir: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// Takes the lock, which the system gives back when the file is closed or the process dies.
-fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<File> {
+/// A lock held. The system gives it back when the process dies; on every other way out it is given back by name, for closing the
+/// file is not enough while a child process that is just being started holds a copy of the descriptor.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock.
+fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<Lock> {
     loop {
         match lock.try_lock() {
             Ok(()) => break,
@@ -400,5 +411,5 @@ fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<File> {
     }
     // Only for the sentence above; without it that names nobody.
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
-    Ok(lock)
+    Ok(Lock(lock))
 }
