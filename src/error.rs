@@ -11,6 +11,9 @@ pub enum Error {
     /// The user, or a newer request, called the work off.
     #[error("cancelled")]
     Cancelled,
+    /// Everything was done, and something a session expects does not hold.
+    #[error("{0}")]
+    Unmet(String),
     /// The operating system refused a file or folder.
     #[error("{}: {source}", path.display())]
     Io {
@@ -59,7 +62,7 @@ impl Error {
             Self::Hub(_) => 6,
             Self::Io { .. } => 74,
             Self::Cancelled => 130,
-            Self::Candle(_) => 1,
+            Self::Candle(_) | Self::Unmet(_) => 1,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{self, Common};
 use crate::app::{EngineHandle, Options};
-use crate::engine::{Engine, Job, JobKind, RankView, opener};
+use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
 use crate::error::Result;
 use crate::term;
 use std::sync::Arc;
@@ -27,14 +27,7 @@ impl EngineHandle for Handle {
 /// Flags that make no sense, a terminal that cannot be used.
 pub fn run(common: &Common) -> Result<()> {
     let setup = common.setup()?;
-    // The model's layers are not known yet; the screen cuts the range to them when they are.
-    let layers = common.layer.as_ref().map_or(Ok(0..0), |text| args::layers(text, usize::MAX))?;
-    let options = Options {
-        look: term::caps::detect(|name| std::env::var(name).ok()),
-        template: setup.build.template.clone(),
-        view: RankView { metric: common.metric.into(), layers, part: common.part.into() },
-        ..Options::default()
-    };
+    let options = Options { look: term::caps::detect(|name| std::env::var(name).ok()), ..options(common, &setup)? };
     let (send, events) = mpsc::unbounded_channel();
     let tell = Arc::new(move |event| {
         // After the loop has ended nobody listens, and nothing is lost: the engine ends next.
@@ -42,4 +35,18 @@ pub fn run(common: &Common) -> Result<()> {
     });
     let engine = Engine::start(opener(setup), tell)?;
     term::run(options, Handle(engine), events)
+}
+
+/// What the flags say of the screen.
+///
+/// # Errors
+/// [`crate::error::Error::Input`] for layers that are none.
+pub fn options(common: &Common, setup: &Setup) -> Result<Options> {
+    // The model's layers are not known yet; the screen cuts the range to them when they are.
+    let layers = common.layer.as_ref().map_or(Ok(0..0), |text| args::layers(text, usize::MAX))?;
+    Ok(Options {
+        template: setup.build.template.clone(),
+        view: RankView { metric: common.metric.into(), layers, part: common.part.into() },
+        ..Options::default()
+    })
 }

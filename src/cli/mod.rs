@@ -2,10 +2,10 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
-//! Exit codes: 0 done, 1 unexpected, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
+//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
 
 mod args;
 mod ask;
@@ -17,6 +17,7 @@ mod map;
 mod mix;
 mod output;
 mod rank;
+mod replay;
 mod reproduce;
 
 use crate::error::Result;
@@ -58,6 +59,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
+    /// Play a session file without a terminal and check what it expects.
+    Replay(replay::Args),
     /// Check the model, the library, the machine and the terminal.
     Doctor(doctor::Args),
 }
@@ -77,6 +80,7 @@ pub fn run() -> Result<()> {
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
+        Some(Command::Replay(args)) => replay::run(&common, &args),
         Some(Command::Doctor(args)) => doctor::run(&common, &args),
     }
 }

@@ -1,0 +1,115 @@
+//! `state-soup replay`: plays a session without a terminal and checks what it expects.
+//!
+//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }] }`.
+//! Exit code 1 if an expectation does not hold.
+
+use super::args::Common;
+use super::{lab, output};
+use crate::app::{Background, ColourDepth, Look, Options};
+use crate::engine::opener;
+use crate::error::{Error, Result};
+use crate::session::{Session, StepReport, play};
+use crate::ui::export;
+use clap::ValueEnum;
+use ratatui::{buffer::Buffer, layout::Rect};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Flags of `replay`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The session file
+    file: PathBuf,
+    /// Save the screen after each step to this folder
+    #[arg(long, value_name = "DIR")]
+    frames: Option<PathBuf>,
+    /// What the screens are saved as
+    #[arg(long, value_enum, default_value_t = Picture::Svg)]
+    format: Picture,
+    /// Size of the screens, columns × rows
+    #[arg(long, default_value = "120x40", value_parser = size)]
+    size: (u16, u16),
+}
+
+/// `--format`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Picture {
+    /// A picture
+    Svg,
+    /// Plain text
+    Text,
+}
+
+fn size(text: &str) -> std::result::Result<(u16, u16), String> {
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=200).contains(h)).ok_or_else(|| "a size looks like 120x40".into())
+}
+
+/// Plays and prints.
+///
+/// # Errors
+/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
+pub fn run(common: &Common, args: &Args) -> Result<()> {
+    let text = std::fs::read_to_string(&args.file).map_err(Error::io(&args.file))?;
+    let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", args.file.display())))?;
+    let setup = common.setup()?;
+    let look = Look { depth: ColourDepth::True, ..Look::default() };
+    let options = Options { look, ..lab::options(common, &setup)? };
+    if let Some(dir) = &args.frames {
+        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+    }
+    let mut failed = None;
+    let reports = output::with_progress(common.quiet, "playing", |control| {
+        play(&session, options, opener(setup), control, &mut |report, state| {
+            let Some(dir) = &args.frames else { return };
+            let area = Rect::new(0, 0, args.size.0, args.size.1);
+            let mut frame = Buffer::empty(area);
+            crate::ui::draw(state, area, &mut frame);
+            let (extension, text) = match args.format {
+                Picture::Svg => ("svg", export::svg(&frame, state.look.background == Background::Light)),
+                Picture::Text => ("txt", export::text(&frame)),
+            };
+            let path = dir.join(format!("{:02}.{extension}", report.step));
+            if let Err(error) = std::fs::write(&path, text) {
+                failed.get_or_insert(Error::io(&path)(error));
+            }
+        })
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
+    if common.json {
+        output::json(&as_json(&session, &reports))?;
+    } else {
+        output::print(&as_text(&session, &reports))?;
+    }
+    if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
+}
+
+fn as_json(session: &Session, reports: &[StepReport]) -> serde_json::Value {
+    let steps = reports.iter().map(|r| json!({ "step": r.step, "chapter": r.chapter, "held": r.held, "broken": r.broken }));
+    json!({
+        "title": session.title,
+        "held": reports.iter().map(|r| r.held.len()).sum::<usize>(),
+        "broken": reports.iter().map(|r| r.broken.len()).sum::<usize>(),
+        "steps": steps.collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(session: &Session, reports: &[StepReport]) -> String {
+    let mut text = format!("{}\n", session.title);
+    for report in reports {
+        if !report.chapter.is_empty() {
+            text.push_str(&format!("\n{}. {}\n", report.step, report.chapter));
+        }
+        for (mark, lines) in [("  ok  ", &report.held), ("  NO  ", &report.broken)] {
+            for line in lines {
+                text.push_str(mark);
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}

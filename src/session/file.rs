@@ -1,0 +1,128 @@
+//! The file of a session.
+//!
+//! ```toml
+//! title = "Retrieval"
+//!
+//! [[step]]
+//! chapter = "One example is a query"
+//! note = "The ranking changes while you type."
+//! keys = "hot -> cold"            # `<…>` holds named keys and chords: <enter>, <ctrl-p>, <shift-left>
+//! expect = { task = "antonym" }
+//! ```
+
+use crate::app::key::{Key, parse_macro};
+use crate::engine::AnswerFrom;
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A session.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// What it is called.
+    pub title: String,
+    /// Its steps, in order.
+    pub step: Vec<Step>,
+}
+
+/// Some keys, and what they lead to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The title of the chapter that starts here; empty if the last one goes on.
+    #[serde(default)]
+    pub chapter: String,
+    /// What there is to see.
+    #[serde(default)]
+    pub note: String,
+    /// The keys, as [`parse_macro`] reads them. A line break at the end of the text is not typed.
+    #[serde(default)]
+    pub keys: String,
+    /// What holds when the lab has come to rest after them.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// Conditions on the lab at rest; those left out are not checked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The task ranked first.
+    pub task: Option<String>,
+    /// A task among the first three.
+    pub among_three: Option<String>,
+    /// Least margin between the first task's score and the second's.
+    pub margin: Option<f32>,
+    /// First line of an answer, by where it comes from (`zero-shot`, `query`, `best-skill`, `soup`, `full`), without the spaces around it.
+    #[serde(default)]
+    pub answer: BTreeMap<String, String>,
+    /// Answers by falling log-probability of the target: each is likelier than the next.
+    #[serde(default)]
+    pub likelier: Vec<String>,
+    /// The soup, as a recipe prints.
+    pub soup: Option<String>,
+    /// Least number of skills in the library.
+    pub skills: Option<usize>,
+    /// Least trustworthiness of the map.
+    pub trust: Option<f64>,
+    /// Part of the sentence at the bottom.
+    pub notice: Option<String>,
+}
+
+impl Session {
+    /// Reads a session and checks its keys and names, so that nothing goes wrong half-way through a talk.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the place in the file, or the number of the step.
+    pub fn parse(text: &str) -> Result<Self> {
+        let session: Self = toml::from_str(text).map_err(|e| Error::Input(format!("this is no session: {e}")))?;
+        if session.step.is_empty() {
+            return Err(Error::Input("this session has no step; add one with `[[step]]`".into()));
+        }
+        for (i, step) in session.step.iter().enumerate() {
+            let at = |what: String| Error::Input(format!("step {}: {what}", i + 1));
+            step.keys().map_err(at)?;
+            for name in step.expect.answer.keys().chain(&step.expect.likelier) {
+                if !AnswerFrom::ALL.iter().any(|f| f.name() == name) {
+                    let names = AnswerFrom::ALL.map(AnswerFrom::name).join(", ");
+                    return Err(at(format!("there is no answer from `{name}`; there is {names}")));
+                }
+            }
+        }
+        Ok(session)
+    }
+}
+
+impl Step {
+    /// Its keys.
+    ///
+    /// # Errors
+    /// A sentence that names what is not a key.
+    pub fn keys(&self) -> std::result::Result<Vec<Key>, String> {
+        parse_macro(self.keys.trim_end_matches('\n'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_files_are_refused_with_their_place() {
+        let refused = |text: &str| Session::parse(text).unwrap_err().to_string();
+        assert!(refused("title = 'x'\nstep = []").contains("no step"));
+        assert!(refused("title = 'x'\n[[step]]\nkees = 'a'").contains("kees"));
+        let message = refused("title = 'x'\n[[step]]\n[[step]]\nkeys = 'a<f99>'");
+        assert!(message.contains("step 2") && message.contains("f99"), "{message}");
+        let message = refused("title = 'x'\n[[step]]\nexpect = { answer = { soap = 'a' } }");
+        assert!(message.contains("`soap`") && message.contains("best-skill"), "{message}");
+    }
+
+    #[test]
+    fn keys_may_stand_on_several_lines() {
+        let session = Session::parse("title = 'x'\n[[step]]\nkeys = '''\na -> b\nc\n'''").unwrap();
+        let keys = session.step[0].keys().unwrap();
+        assert_eq!(keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" "), "a space - > space b enter c");
+    }
+}
