@@ -228,7 +228,12 @@ impl State {
     /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
     pub fn wake_at(&self) -> Option<u64> {
         let notice = self.notice.as_ref().and_then(|n| n.until);
-        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, notice].into_iter().flatten().min()
+        [self.work_at(), notice].into_iter().flatten().min()
+    }
+
+    /// The clock at which work is due that was put off until a pause, if any.
+    pub fn work_at(&self) -> Option<u64> {
+        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at].into_iter().flatten().min()
     }
 
     /// The action a key causes here, if any.

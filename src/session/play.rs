@@ -116,7 +116,7 @@ impl Player {
         self.rest(control)
     }
 
-    /// Until nothing runs and nothing is due but a notice's end.
+    /// Until nothing runs and no work is due.
     fn rest(&mut self, control: Control<'_>) -> Result<()> {
         loop {
             while let Ok(event) = self.events.try_recv() {
@@ -127,8 +127,7 @@ impl Player {
                 self.apply(Action::Engine(event));
                 continue;
             }
-            let fading = self.state.notice.as_ref().and_then(|n| n.until);
-            match self.state.wake_at().filter(|at| fading != Some(*at)) {
+            match self.state.work_at() {
                 Some(at) => self.apply(Action::Tick(at.max(self.state.clock + 1))),
                 None => return Ok(()),
             }
