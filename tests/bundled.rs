@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use state_soup::control::quiet;
-use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, RankView, Setup};
-use state_soup::library::{BuildSettings, Metric, Part};
-use state_soup::model::{LoadOptions, ModelSource, WeightType};
+use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, RankView};
+use state_soup::library::{Metric, Part};
 use state_soup::task::{Task, bundled};
 use std::sync::OnceLock;
 
@@ -14,13 +15,7 @@ fn lab() -> &'static Lab {
     static LAB: OnceLock<(tempfile::TempDir, Lab)> = OnceLock::new();
     &LAB.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let setup = Setup {
-            model: ModelSource::Bundled,
-            load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
-            library: Some(dir.path().join("library")),
-            build: BuildSettings::default(),
-            tasks: bundled().to_vec(),
-        };
+        let setup = common::bundled(&dir.path().join("library"));
         let lab = quiet(|control| Lab::open(setup, control)).unwrap();
         let report = quiet(|control| lab.build(control, &|_| {})).unwrap();
         assert!(report.built >= 300, "{} skills, {:?}", report.built, report.skipped);

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::engine::{Lab, Setup};
 use state_soup::experiment::{ALL, Report, Settings, Verdict, find};
 use state_soup::library::BuildSettings;
-use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::task::bundled;
 use std::sync::OnceLock;
 
@@ -17,11 +18,9 @@ fn lab() -> &'static Lab {
     &LAB.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let setup = Setup {
-            model: ModelSource::Bundled,
-            load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
-            library: Some(dir.path().join("library")),
             build: BuildSettings { sets: 2, ..BuildSettings::default() },
             tasks: bundled().iter().filter(|t| TASKS.contains(&t.name.as_str())).cloned().collect(),
+            ..common::bundled(&dir.path().join("library"))
         };
         let lab = quiet(|control| Lab::open(setup, control)).unwrap();
         quiet(|control| lab.build(control, &|_| {})).unwrap();

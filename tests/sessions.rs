@@ -2,24 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
 use state_soup::app::Options;
 use state_soup::control::quiet;
-use state_soup::engine::{Setup, opener};
-use state_soup::library::BuildSettings;
-use state_soup::model::{LoadOptions, ModelSource, WeightType};
+use state_soup::engine::opener;
 use state_soup::session::{Session, StepReport, play};
-use state_soup::task::bundled;
 use std::path::Path;
 
 fn played(session: &Session, library: &Path) -> Vec<StepReport> {
-    let setup = Setup {
-        model: ModelSource::Bundled,
-        load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
-        library: Some(library.to_owned()),
-        build: BuildSettings::default(),
-        tasks: bundled().to_vec(),
-    };
-    quiet(|control| play(session, Options::default(), opener(setup), control, &mut |_, _| {})).unwrap()
+    let setup = common::bundled(library);
+    quiet(|control| play(session, Options::default(), opener(setup), control, &mut |_, _| Ok(()))).unwrap()
 }
 
 /// One test, so that the library is built once: by the lab itself, while the first session waits for it.

@@ -73,6 +73,11 @@ impl Jobs {
         self.running.contains_key(&kind)
     }
 
+    /// Whether any job is under way.
+    pub fn any(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// A job's progress.
     pub fn running(&self, kind: JobKind) -> Option<&Running> {
         self.running.get(&kind)

@@ -5,7 +5,7 @@
 
 use super::args::Common;
 use super::{lab, output};
-use crate::app::{Background, ColourDepth, Look, Options};
+use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
 use crate::engine::opener;
 use crate::error::{Error, Result};
 use crate::session::{Session, StepReport, play};
@@ -40,6 +40,15 @@ enum Picture {
     Text,
 }
 
+impl From<Picture> for FrameFormat {
+    fn from(arg: Picture) -> Self {
+        match arg {
+            Picture::Svg => Self::Svg,
+            Picture::Text => Self::Text,
+        }
+    }
+}
+
 fn size(text: &str) -> std::result::Result<(u16, u16), String> {
     let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=200).contains(h)).ok_or_else(|| "a size looks like 120x40".into())
@@ -58,26 +67,17 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }
-    let mut failed = None;
     let reports = output::with_progress(common.quiet, "playing", |control| {
         play(&session, options, opener(setup), control, &mut |report, state| {
-            let Some(dir) = &args.frames else { return };
+            let Some(dir) = &args.frames else { return Ok(()) };
             let area = Rect::new(0, 0, args.size.0, args.size.1);
             let mut frame = Buffer::empty(area);
             crate::ui::draw(state, area, &mut frame);
-            let (extension, text) = match args.format {
-                Picture::Svg => ("svg", export::svg(&frame, state.look.background == Background::Light)),
-                Picture::Text => ("txt", export::text(&frame)),
-            };
-            let path = dir.join(format!("{:02}.{extension}", report.step));
-            if let Err(error) = std::fs::write(&path, text) {
-                failed.get_or_insert(Error::io(&path)(error));
-            }
+            let text = export::frame(&frame, args.format.into(), state.look.background == Background::Light);
+            let path = dir.join(format!("{:02}.{}", report.step, FrameFormat::from(args.format).extension()));
+            std::fs::write(&path, text).map_err(Error::io(&path))
         })
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
     if common.json {
         output::json(&as_json(&session, &reports))?;

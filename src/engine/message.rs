@@ -28,11 +28,6 @@ pub enum JobKind {
     Edit,
 }
 
-impl JobKind {
-    /// All.
-    pub const ALL: [Self; 7] = [Self::Open, Self::Build, Self::Rank, Self::Ask, Self::Map, Self::Inspect, Self::Edit];
-}
-
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnswerFrom {

@@ -8,9 +8,8 @@ use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
 use crate::engine::{AnswerFrom, Engine, Event, JobKind, Open};
 use crate::error::{Error, Result};
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How a step went.
@@ -35,21 +34,19 @@ struct Player {
 /// Plays `session` on the lab that `open` opens; `seen` gets each step's report and the state after it. Reports steps as progress.
 ///
 /// # Errors
-/// The engine's if there is no model; [`Error::Input`] if `options` bind keys wrongly; [`Error::Cancelled`]. An expectation that does not
+/// The engine's if there is no model; [`Error::Input`] if `options` bind keys wrongly; [`Error::Cancelled`]; whatever `seen` returns. An expectation that does not
 /// hold is no error: it is in the reports.
 pub fn play(
     session: &Session,
     options: Options,
     open: Open,
     control: Control<'_>,
-    seen: &mut dyn FnMut(&StepReport, &State),
+    seen: &mut dyn FnMut(&StepReport, &State) -> Result<()>,
 ) -> Result<Vec<StepReport>> {
     let (send, events) = channel();
-    let send = Mutex::new(send);
     let tell = Arc::new(move |event| {
-        if let Ok(send) = send.lock() {
-            let _ = send.send(event);
-        }
+        // After the last step nobody listens, and nothing is lost: the engine ends next.
+        let _ = send.send(event);
     });
     let mut player = Player { state: State::new(options)?, engine: Engine::start(open, tell)?, events };
     player.opened(control)?;
@@ -68,7 +65,7 @@ pub fn play(
         player.rest(control)?;
         let (held, broken) = compare(&step.expect, &player.state);
         let report = StepReport { step: i + 1, chapter: step.chapter.clone(), held, broken };
-        seen(&report, &player.state);
+        seen(&report, &player.state)?;
         reports.push(report);
         if player.state.quitting {
             break;
@@ -79,15 +76,12 @@ pub fn play(
 
 impl Player {
     fn apply(&mut self, action: Action) {
-        let mut queue = VecDeque::from([action]);
-        while let Some(action) = queue.pop_front() {
-            for effect in update(&mut self.state, action) {
-                match effect {
-                    Effect::Send(job) => self.engine.send(job),
-                    Effect::Cancel(kind) => self.engine.cancel(kind),
-                    // There is no terminal to copy to, to save a picture of, or to give back.
-                    Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
-                }
+        for effect in update(&mut self.state, action) {
+            match effect {
+                Effect::Send(job) => self.engine.send(job),
+                Effect::Cancel(kind) => self.engine.cancel(kind),
+                // There is no terminal to copy to, to save a picture of, or to give back.
+                Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
             }
         }
     }
@@ -122,7 +116,7 @@ impl Player {
             while let Ok(event) = self.events.try_recv() {
                 self.apply(Action::Engine(event));
             }
-            if JobKind::ALL.iter().any(|kind| self.state.jobs.is_running(*kind)) {
+            if self.state.jobs.any() {
                 let event = self.event(control)?;
                 self.apply(Action::Engine(event));
                 continue;

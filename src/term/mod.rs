@@ -165,11 +165,7 @@ impl<E: EngineHandle> Lab<E> {
     /// Writes the frame on screen beside the user's files, under the first free name.
     fn save_frame<W: Write>(&self, tui: &Tui<W>, format: FrameFormat) -> Action {
         let light = self.state.look.background == crate::app::Background::Light;
-        let text = match format {
-            FrameFormat::Svg => export::svg(tui.shown(), light),
-            FrameFormat::Ansi => export::ansi(tui.shown()),
-            FrameFormat::Text => export::text(tui.shown()),
-        };
+        let text = export::frame(tui.shown(), format, light);
         for number in 1..10_000 {
             let name = format!("state-soup-{number}.{}", format.extension());
             match std::fs::OpenOptions::new().write(true).create_new(true).open(&name).and_then(|mut file| file.write_all(text.as_bytes()))

@@ -1,9 +1,19 @@
 //! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames and for tests.
 
+use crate::app::FrameFormat;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
+
+/// A frame in the format of a file. `light` says whether the terminal's background is, which only a picture has to paint.
+pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
+    match format {
+        FrameFormat::Svg => svg(buf, light),
+        FrameFormat::Ansi => ansi(buf),
+        FrameFormat::Text => text(buf),
+    }
+}
 
 /// Plain text, one line a row, blanks at the ends of lines cut.
 pub fn text(buf: &Buffer) -> String {

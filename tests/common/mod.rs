@@ -1,13 +1,26 @@
-//! A deterministic engine made of plain values, for tests of the screen.
+//! What several tests start from: a deterministic engine made of plain values for those of the screen, and the bundled model for the others.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 use state_soup::app::key::parse_macro;
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
-use state_soup::library::{Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use state_soup::library::{BuildSettings, Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::state::StateShape;
+use std::path::Path;
 use std::sync::Arc;
+
+/// The real lab on the bundled model and its tasks, with its library in a folder of the test.
+pub fn bundled(library: &Path) -> Setup {
+    Setup {
+        model: ModelSource::Bundled,
+        load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
+        library: Some(library.to_owned()),
+        build: BuildSettings::default(),
+        tasks: state_soup::task::bundled().to_vec(),
+    }
+}
 
 pub const TASKS: [(&str, &str); 16] = [
     ("antonym", "lexical"),
