@@ -38,7 +38,7 @@ fn frames() {
         save(&lab, "map", width, height);
         lab.keys("v");
         save(&lab, "map-dots", width, height);
-        lab.keys("3").idle();
+        lab.keys("5").idle();
         save(&lab, "library", width, height);
         lab.keys("1?");
         save(&lab, "help", width, height);
@@ -56,7 +56,7 @@ fn frames() {
 #[test]
 #[ignore = "a measurement"]
 fn cost() {
-    for (keys, name) in [("", "lab"), ("2", "map"), ("3", "library")] {
+    for (keys, name) in [("", "lab"), ("2", "map"), ("5", "library")] {
         let mut lab = busy(options());
         lab.keys(keys).idle();
         let area = Rect::new(0, 0, 200, 60);

@@ -173,7 +173,7 @@ fn the_map_is_asked_for_when_it_comes_to_the_front() {
 #[test]
 fn the_library_is_filtered_tagged_deleted_and_restored() {
     let mut lab = busy(options());
-    lab.keys("3/geo capital<enter>").idle();
+    lab.keys("5/geo capital<enter>").idle();
     assert_eq!(state_soup::app::library::visible(&lab.state).len(), 5);
     assert_eq!(lab.state.shelf.report.as_ref().unwrap().meta.id, "country_capital/0");
     lab.keys("t<ctrl-u>talk, demo talk<enter>");
@@ -194,7 +194,7 @@ fn the_library_is_filtered_tagged_deleted_and_restored() {
 fn library_changes_wait_for_each_other() {
     let mut lab = Lab::ready(options());
     lab.answering = false;
-    lab.keys("<esc>3xx");
+    lab.keys("<esc>5xx");
     assert_eq!(lab.sent(JobKind::Edit).len(), 1);
     let job = lab.sent(JobKind::Edit)[0].clone();
     for event in common::replies(&job) {
@@ -206,7 +206,7 @@ fn library_changes_wait_for_each_other() {
 #[test]
 fn a_skill_is_added_from_text() {
     let mut lab = Lab::ready(options());
-    lab.keys("a -> b<esc>3a<enter>");
+    lab.keys("a -> b<esc>5a<enter>");
     lab.keys("<ctrl-s>");
     let Some(Overlay::AddSkill { error: Some(error), .. }) = &lab.state.overlay else { panic!() };
     assert!(error.contains("name"), "{error}");
@@ -231,7 +231,7 @@ fn the_missing_skills_are_built_once_and_escape_stops_it() {
 
 #[test]
 fn every_command_is_in_the_palette_and_runs_from_it() {
-    for command in state_soup::app::command::COMMANDS.iter().filter(|c| !c.hidden) {
+    for command in state_soup::app::command::all().filter(|c| !c.hidden) {
         let mut lab = busy(options());
         lab.keys("<ctrl-p>");
         let found = state_soup::app::overlay::matches(&lab.state, command.name);

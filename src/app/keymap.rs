@@ -1,7 +1,7 @@
 //! Which command a key runs where.
 
 use super::action::Action;
-use super::command::{COMMANDS, Command, Place};
+use super::command::{self, Command, Place};
 use super::key::Key;
 use super::state::State;
 
@@ -17,13 +17,13 @@ impl Keymap {
     /// # Errors
     /// A sentence that names an unknown command, or two commands that share a key in one place.
     pub fn new(overrides: &[(String, Vec<Key>)]) -> Result<Self, String> {
-        let mut keys = Vec::with_capacity(COMMANDS.len());
-        for command in COMMANDS {
+        let mut keys = Vec::new();
+        for command in command::all() {
             let parsed: Result<Vec<Key>, String> = command.keys.iter().map(|k| k.parse()).collect();
             keys.push(parsed?);
         }
         for (id, own) in overrides {
-            let at = COMMANDS.iter().position(|c| c.id == id).ok_or_else(|| format!("there is no command `{id}` to bind keys to"))?;
+            let at = command::all().position(|c| c.id == id).ok_or_else(|| format!("there is no command `{id}` to bind keys to"))?;
             keys[at].clone_from(own);
         }
         let map = Self { keys };
@@ -32,8 +32,8 @@ impl Keymap {
     }
 
     fn check(&self) -> Result<(), String> {
-        for (i, a) in COMMANDS.iter().enumerate() {
-            for (j, b) in COMMANDS.iter().enumerate().skip(i + 1) {
+        for (i, a) in command::all().enumerate() {
+            for (j, b) in command::all().enumerate().skip(i + 1) {
                 if let Some(key) = self.keys[i].iter().find(|k| self.keys[j].contains(k))
                     && a.place.clashes(b.place)
                 {
@@ -46,7 +46,7 @@ impl Keymap {
 
     /// Keys of a command.
     pub fn keys(&self, command: &Command) -> &[Key] {
-        COMMANDS.iter().position(|c| c.id == command.id).map_or(&[], |i| &self.keys[i])
+        command::all().position(|c| c.id == command.id).map_or(&[], |i| &self.keys[i])
     }
 
     /// A command's keys in words, `glyphs` telling how: `a`, `↑`.
@@ -57,7 +57,7 @@ impl Keymap {
     /// The command a key runs here: the focused pane's own before the general ones.
     pub fn command(&self, state: &State, key: Key) -> Option<&'static Command> {
         let focus = state.focus();
-        let bound = COMMANDS.iter().zip(&self.keys).filter(|(_, keys)| keys.contains(&key)).map(|(c, _)| c);
+        let bound = command::all().zip(&self.keys).filter(|(_, keys)| keys.contains(&key)).map(|(c, _)| c);
         let here = |place: Place| match place {
             Place::Everywhere => Some(2),
             Place::General => (!state.takes_text() || key.typed().is_none()).then_some(1),

@@ -143,8 +143,7 @@ pub fn trim_number(value: f64) -> String {
 pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
     let input = input.to_lowercase();
     let words: Vec<&str> = input.split_whitespace().collect();
-    let mut found: Vec<(u8, &'static Command)> = command::COMMANDS
-        .iter()
+    let mut found: Vec<(u8, &'static Command)> = command::all()
         .filter(|c| !c.hidden)
         .filter_map(|c| {
             let name = c.name.to_lowercase();
@@ -183,7 +182,7 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
                     *scroll = 0;
                 }
             }
-            *scroll = (*scroll).min(command::COMMANDS.len());
+            *scroll = (*scroll).min(command::all().count());
             Vec::new()
         }
         Overlay::Palette { input, selected } => {

@@ -2,7 +2,7 @@
 
 use super::footer::key_text;
 use super::query;
-use crate::app::command::{COMMANDS, Command, Place};
+use crate::app::command::{self, Command, Place};
 use crate::app::line::Line as Input;
 use crate::app::overlay::{Overlay, matches, question};
 use crate::ui::paint::{Paint, fit, pad, put, put_right, scroll, wrap};
@@ -102,7 +102,7 @@ fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolle
     let key_width = 18;
     let name_width = if inner.width >= 84 { 30 } else { 24 };
     for (title, belongs) in sections {
-        let rows: Vec<&Command> = COMMANDS.iter().filter(belongs).filter(fits).filter(|c| !keys(paint, c).is_empty()).collect();
+        let rows: Vec<&Command> = command::all().filter(belongs).filter(fits).filter(|c| !keys(paint, c).is_empty()).collect();
         if rows.is_empty() {
             continue;
         }

@@ -1,0 +1,149 @@
+//! The command table: keys, hints, help, palette and the README's key table all come from here. One file a tab, and [`general`] for what works in several.
+
+mod general;
+mod lab;
+mod library;
+mod map;
+
+use super::action::Action;
+use super::keymap::Keymap;
+use super::state::{Focus, State};
+use Place::{Everywhere, General, In};
+use std::fmt::Write as _;
+
+/// Where a command's keys work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Also while typing.
+    Everywhere,
+    /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them too.
+    General,
+    /// Only in these panes.
+    In(&'static [Focus]),
+}
+
+impl Place {
+    /// Whether one key for commands in both places is ambiguous. A pane's own command goes before a general one by design
+    /// (`u` takes a deletion back in the library), so only equals clash; nothing may share a key with what works everywhere.
+    pub fn clashes(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
+            (Self::In(a), Self::In(b)) => a.iter().any(|f| b.contains(f)),
+            _ => false,
+        }
+    }
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name in configuration and sessions.
+    pub id: &'static str,
+    /// Its name in the palette.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Its default keys.
+    pub keys: &'static [&'static str],
+    /// Where they work.
+    pub place: Place,
+    /// Its word in the hint bar, if it is shown there.
+    pub hint: Option<&'static str>,
+    /// Whether its keys work above overlays too.
+    pub over_overlays: bool,
+    /// Whether it is left out of the palette (movements).
+    pub hidden: bool,
+    /// Whether it can be done now.
+    pub available: fn(&State) -> bool,
+    /// What it does.
+    pub action: fn(&State) -> Action,
+}
+
+fn always(_: &State) -> bool {
+    true
+}
+fn has_model(s: &State) -> bool {
+    s.model.is_some()
+}
+
+const fn command(
+    id: &'static str,
+    keys: &'static [&'static str],
+    place: Place,
+    name: &'static str,
+    doc: &'static str,
+    action: fn(&State) -> Action,
+) -> Command {
+    Command { id, name, doc, keys, place, hint: None, over_overlays: false, hidden: false, available: always, action }
+}
+
+impl Command {
+    const fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+    const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+    const fn above(mut self) -> Self {
+        self.over_overlays = true;
+        self
+    }
+    const fn when(mut self, available: fn(&State) -> bool) -> Self {
+        self.available = available;
+        self
+    }
+}
+
+/// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
+static TABLES: &[&[Command]] = &[lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
+
+/// All commands.
+pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
+    TABLES.iter().copied().flatten()
+}
+
+/// Keys and words for the hint bar: the focused pane's, then the general ones.
+pub fn hints(state: &State) -> Vec<(String, &'static str)> {
+    let focus = state.focus();
+    let here = |c: &&Command| match c.place {
+        Everywhere => true,
+        General => !state.takes_text(),
+        In(panes) => panes.contains(&focus),
+    };
+    let mut hints: Vec<(String, &'static str)> = Vec::new();
+    if focus.is_editor() {
+        hints.push(("esc".into(), "commands"));
+    }
+    let shown = all().filter(here).filter(|c| (c.available)(state));
+    hints.extend(shown.filter_map(|c| Some((state.keymap.keys(c).first()?.to_string(), c.hint?))));
+    if focus.is_editor() {
+        hints.push(("f1".into(), "help"));
+        hints.push(("ctrl-p".into(), "all commands"));
+        hints.push(("ctrl-q".into(), "quit"));
+    } else {
+        hints.push(("q".into(), "quit"));
+    }
+    hints
+}
+
+/// A command's place in words.
+pub fn place_name(place: Place) -> String {
+    match place {
+        Everywhere => "everywhere".into(),
+        General => "any pane".into(),
+        In(panes) => panes.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The README's key table, in Markdown.
+pub fn key_table(keymap: &Keymap) -> String {
+    let mut table = String::from("| Key | Where | Command | What it does |\n|---|---|---|---|\n");
+    for command in all() {
+        let keys: Vec<String> = keymap.keys(command).iter().map(|k| format!("`{k}`")).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| {} | {} | {} | {} |", keys.join(" "), place_name(command.place), command.name, command.doc);
+    }
+    table
+}
