@@ -23,16 +23,19 @@ fn has_layers(s: &State) -> bool {
     s.model.is_some() && matches!(s.tab, Tab::Lab | Tab::Map)
 }
 
+/// What acts on the selected skill or the compared layers.
 #[rustfmt::skip]
-pub static COMMANDS: &[Command] = &[
-    // What acts on the selected skill or the compared layers.
+pub static SHARED: &[Command] = &[
     command("add", &["enter", "+"], In(ADDERS), "Add to the soup", "Add the selected skill (of a task: its best) to the soup.", |_| Action::AddSelected).hint("add to soup").when(has_skill),
     command("layers.down", &["["], In(COMPARED), "Layers down", "Compare (or draw) one layer lower.", |_| Action::ShiftLayers(-1)).hint("layer −").when(has_layers),
     command("layers.up", &["]"], In(COMPARED), "Layers up", "Compare (or draw) one layer higher.", |_| Action::ShiftLayers(1)).hint("layer +").when(has_layers),
     command("part", &["p"], In(COMPARED), "SSM state or convolution window", "Compare (or draw) the SSM state or the convolution window.", |_| Action::NextPart).hint("ssm/conv").when(has_layers),
     command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::NextSeed).when(has_layers),
+];
 
-    // Everywhere.
+/// What works everywhere, and movements.
+#[rustfmt::skip]
+pub static COMMANDS: &[Command] = &[
     command("focus.next", &["tab"], Everywhere, "Next pane", "Focus the next pane.", |_| Action::CycleFocus(1)).hint("pane").hidden(),
     command("focus.previous", &["backtab"], Everywhere, "Previous pane", "Focus the previous pane.", |_| Action::CycleFocus(-1)).hidden(),
     command("back", &["esc"], Everywhere, "Back", "Leave the overlay, notice or editor in front; then stop long work.", |_| Action::Back).hidden(),

@@ -97,7 +97,7 @@ impl Command {
 }
 
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
-static TABLES: &[&[Command]] = &[lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
+static TABLES: &[&[Command]] = &[general::SHARED, lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
 
 /// All commands.
 pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
