@@ -2,13 +2,14 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`, `bench`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
 
 mod args;
 mod ask;
+mod bench;
 mod build;
 mod doctor;
 mod inspect;
@@ -63,6 +64,8 @@ enum Command {
     Replay(replay::Args),
     /// Check the model, the library, the machine and the terminal.
     Doctor(doctor::Args),
+    /// Measure the speed of this model and library on this machine.
+    Bench(bench::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -82,6 +85,7 @@ pub fn run() -> Result<()> {
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
         Some(Command::Replay(args)) => replay::run(&common, &args),
         Some(Command::Doctor(args)) => doctor::run(&common, &args),
+        Some(Command::Bench(args)) => bench::run(&common, &args),
     }
 }
 
