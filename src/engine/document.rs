@@ -44,8 +44,8 @@ impl Cut {
         if tokens.len() < needed {
             let Self { chunks, length, after } = self;
             return Err(Error::Input(format!(
-                "The document has {} tokens; {chunks} chunks of {length} and a continuation of {after} need {needed}: \
-                 give a longer text, or ask for fewer or shorter chunks.",
+                "the document has {} tokens; {chunks} chunks of {length} and a continuation of {after} need {needed}: \
+                 give a longer text, or ask for fewer or shorter chunks",
                 tokens.len()
             )));
         }

@@ -13,6 +13,7 @@
 //! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
 mod answer;
+mod decay;
 pub mod document;
 pub mod fake;
 mod keep;
@@ -25,6 +26,8 @@ mod work;
 mod worker;
 
 pub use answer::logprob;
+pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
+pub use document::Cut;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};
 pub use message::*;
