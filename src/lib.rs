@@ -40,4 +40,5 @@ pub mod soup;
 pub mod state;
 pub mod task;
 pub mod term;
+pub mod text;
 pub mod ui;

@@ -1,5 +1,6 @@
 //! Everything that can happen to the state.
 
+use super::decay::DecayAction;
 use super::effect::FrameFormat;
 use super::key::Key;
 use super::overlay::PromptKind;
@@ -113,6 +114,9 @@ pub enum Action {
     RunMap,
     /// The next (+1) or previous (−1) point in the library's order.
     NextPoint(i32),
+
+    /// What happens on the Decay tab.
+    Decay(DecayAction),
 
     /// The next way to sort the library.
     NextSort,

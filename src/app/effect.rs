@@ -11,6 +11,8 @@ pub enum Effect {
     Cancel(JobKind),
     /// Put a text on the clipboard (OSC 52).
     Copy(String),
+    /// Read the text of a file; `Action::Decay(DecayAction::Opened(…))` answers.
+    ReadDocument(String),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
     /// Forget what the terminal shows and draw all of it.

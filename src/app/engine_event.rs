@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::state::{State, Tab};
-use super::{library, map};
+use super::{decay, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -15,7 +15,11 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             state.lab.fit_layers(model.shape.n_layer);
             state.map.request.layer = state.map.request.layer.min(model.shape.n_layer.saturating_sub(1));
             state.model = Some(model);
-            lab::query_changed(state)
+            let mut effects = lab::query_changed(state);
+            if state.tab == Tab::Decay {
+                effects.extend(decay::shown(state));
+            }
+            effects
         }
         Event::Library(library) => library::take(state, library),
         Event::Progress { generation, kind, done, total, unit } => {
@@ -44,6 +48,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Decay { generation, view } => {
+            if state.jobs.is_current(JobKind::Decay, generation) {
+                decay::take(state, view);
+            }
+            Vec::new()
+        }
         Event::Report { generation, report } => {
             if state.jobs.is_current(JobKind::Inspect, generation) {
                 state.shelf.report = Some(*report);
@@ -63,7 +73,10 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
                 return Vec::new();
             }
             state.jobs.finish(kind);
-            if cancelled {
+            if kind == JobKind::Decay && !cancelled {
+                // It stands where the numbers would: while a text is typed it is too short until it is long enough.
+                decay::refuse(state, message);
+            } else if cancelled {
                 state.say(format!("{} stopped.", work_name(kind)));
             } else {
                 state.complain(message);
@@ -81,6 +94,7 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Rank => "Ranking",
         JobKind::Ask => "Answering",
         JobKind::Map => "Drawing the map",
+        JobKind::Decay => "Comparing the rules",
         JobKind::Inspect => "Reading the skill",
         JobKind::Edit => "Changing the library",
     }

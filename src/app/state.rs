@@ -1,6 +1,7 @@
 //! Everything the screen knows.
 
 use super::action::Action;
+use super::decay::DecayTab;
 use super::jobs::Jobs;
 use super::key::Key;
 use super::keymap::Keymap;
@@ -21,19 +22,22 @@ pub enum Tab {
     Lab,
     /// Scatter of the library.
     Map,
+    /// Chunks of a document, and rules that make one state of theirs.
+    Decay,
     /// The library itself.
     Library,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 3] = [Self::Lab, Self::Map, Self::Library];
+    pub const ALL: [Self; 4] = [Self::Lab, Self::Map, Self::Decay, Self::Library];
 
     /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Lab => "Lab",
             Self::Map => "Map",
+            Self::Decay => "Decay",
             Self::Library => "Library",
         }
     }
@@ -43,6 +47,7 @@ impl Tab {
         match self {
             Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
             Self::Map => &[Focus::Map, Focus::Neighbours],
+            Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
             Self::Library => &[Focus::Skills, Focus::Filter],
         }
     }
@@ -70,6 +75,14 @@ pub enum Focus {
     Map,
     /// The list of neighbours beside it.
     Neighbours,
+    /// The document editor.
+    Document,
+    /// The table of rules.
+    Rules,
+    /// Loss by position.
+    Positions,
+    /// Errors and half-lives by layer.
+    Layers,
     /// The list of skills.
     Skills,
     /// The line that filters it.
@@ -79,7 +92,7 @@ pub enum Focus {
 impl Focus {
     /// Whether characters typed here are text rather than commands.
     pub fn is_editor(self) -> bool {
-        matches!(self, Self::Query | Self::Target | Self::Filter)
+        matches!(self, Self::Query | Self::Target | Self::Filter | Self::Document)
     }
 
     /// Its name in help.
@@ -92,6 +105,10 @@ impl Focus {
             Self::Target => "Target",
             Self::Map => "Map",
             Self::Neighbours => "Neighbours",
+            Self::Document => "Document",
+            Self::Rules => "Rules",
+            Self::Positions => "Positions",
+            Self::Layers => "Layers",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
         }
@@ -174,6 +191,8 @@ pub struct State {
     pub lab: Lab,
     /// The Map tab.
     pub map: MapTab,
+    /// The Decay tab.
+    pub decay: DecayTab,
     /// The Library tab.
     pub shelf: LibraryTab,
     /// Whether the program is to end.
@@ -200,6 +219,7 @@ impl State {
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
             lab: Lab::new(options),
+            decay: DecayTab::default(),
             shelf: LibraryTab::default(),
             quitting: false,
         })
@@ -233,7 +253,7 @@ impl State {
 
     /// The clock at which work is due that was put off until a pause, if any.
     pub fn work_at(&self) -> Option<u64> {
-        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at].into_iter().flatten().min()
+        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
     }
 
     /// The action a key causes here, if any.

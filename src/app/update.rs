@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{engine_event, lab, library, map};
+use super::{decay, engine_event, lab, library, map};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -123,6 +123,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }),
 
+        Action::Decay(action) => decay::apply(state, action),
+
         Action::NextSort => none({
             let chosen = library::selected(state).map(|s| s.id.clone());
             state.shelf.sort = state.shelf.sort.next();
@@ -159,6 +161,9 @@ fn tick(state: &mut State, clock: u64) -> Vec<Effect> {
     }
     if due(state.map.run_at) {
         effects.extend(map::run(state));
+    }
+    if due(state.decay.run_at) {
+        effects.extend(decay::run(state));
     }
     if due(state.notice.as_ref().and_then(|n| n.until)) {
         state.notice = None;
@@ -201,6 +206,7 @@ fn type_key(state: &mut State, key: Key) -> Vec<Effect> {
                 Vec::new()
             }
         }
+        Focus::Document => decay::typed(state, key),
         Focus::Target => {
             if key.code == KeyCode::Enter {
                 return focus_on(state, Focus::Answers);
@@ -238,6 +244,7 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             state.lab.query.insert_str(&text);
             lab::query_changed(state)
         }
+        Focus::Document => decay::pasted(state, &text),
         Focus::Target => {
             state.lab.target.insert(&text);
             soup_changed(state);
@@ -262,10 +269,11 @@ fn back(state: &mut State) -> Vec<Effect> {
         Focus::Query => return focus_on(state, Focus::Ranking),
         Focus::Target => return focus_on(state, Focus::Answers),
         Focus::Filter => return focus_on(state, Focus::Skills),
+        Focus::Document => return focus_on(state, Focus::Rules),
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Edit, JobKind::Ask, JobKind::Build];
+    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
@@ -285,6 +293,7 @@ fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     match tab {
         Tab::Lab => Vec::new(),
         Tab::Map => map::shown(state),
+        Tab::Decay => decay::shown(state),
         Tab::Library => {
             library::inspect_soon(state);
             Vec::new()
@@ -302,6 +311,7 @@ fn move_selection(state: &mut State, motion: Motion) -> Vec<Effect> {
     match state.tab {
         Tab::Lab => lab::motion(state, motion),
         Tab::Map => map::motion(state, motion),
+        Tab::Decay => decay::motion(state, motion),
         Tab::Library => library::motion(state, motion),
     }
     Vec::new()
@@ -322,6 +332,7 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     let skill = match state.tab {
         Tab::Lab => state.lab.selected_skill().map(str::to_owned),
         Tab::Map => map::selected_skill(state),
+        Tab::Decay => None,
         Tab::Library => library::selected(state).map(|s| s.id.clone()),
     };
     let Some(skill) = skill else { return Vec::new() };
@@ -357,6 +368,7 @@ fn copy(state: &mut State) -> Vec<Effect> {
             let near = map.neighbours.get(state.map.pick)?;
             Some(near.iter().filter_map(|(i, c)| map.skills.get(*i).map(|s| format!("{s}\t{c}\n"))).collect())
         }),
+        Focus::Document | Focus::Rules | Focus::Positions | Focus::Layers => decay::copied(state),
         Focus::Skills | Focus::Filter => {
             let rows = library::visible(state);
             let line = |s: &crate::library::SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);

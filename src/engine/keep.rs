@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BatchSize, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing, now};
 use crate::model::{Prompt, Want};
+use crate::soup::decay;
 use crate::state::State;
 
 /// What a build did.
@@ -195,10 +196,7 @@ impl Lab {
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
     fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let d_state = state.shape().d_state;
-        let (a, dt, tokens) = (self.model.mamba.rates().layer(layer), state.dt_sum_layer(layer), state.tokens() as f32);
-        let mut lives: Vec<f32> =
-            a.iter().enumerate().map(|(i, a)| std::f32::consts::LN_2 * tokens / (a.abs() * dt[i / d_state])).collect();
+        let mut lives = decay::half_lives(self.model.mamba.rates(), state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }

@@ -2,6 +2,7 @@
 //! command line call the same functions, so they print the same numbers.
 
 use super::answer::{Spec, Start, continue_from};
+use super::decay::Encoded;
 use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
@@ -42,6 +43,8 @@ pub struct Lab {
     library: Mutex<Arc<Library>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
+    /// The document read last, for the Decay tab.
+    pub(super) document: Mutex<Option<Arc<Encoded>>>,
 }
 
 /// A query in the model's terms.
@@ -91,6 +94,7 @@ impl Lab {
             library: Mutex::new(Arc::new(library)),
             reader: Mutex::default(),
             previous: Mutex::default(),
+            document: Mutex::default(),
         })
     }
 

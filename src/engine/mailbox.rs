@@ -36,7 +36,7 @@ pub(super) fn urgency(kind: JobKind) -> u8 {
         JobKind::Open => 5,
         JobKind::Rank => 4,
         JobKind::Edit | JobKind::Inspect => 3,
-        JobKind::Ask => 2,
+        JobKind::Ask | JobKind::Decay => 2,
         JobKind::Map => 1,
         JobKind::Build => 0,
     }

@@ -1,5 +1,6 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
+use super::decay::{DecayRequest, DecayView};
 pub use crate::library::RankView;
 use crate::library::{Part, Ranking, SkillMeta};
 use crate::soup::Recipe;
@@ -22,6 +23,8 @@ pub enum JobKind {
     Ask,
     /// A map of the library.
     Map,
+    /// Rules compared on a document's chunks.
+    Decay,
     /// One skill's provenance and figures.
     Inspect,
     /// A change of the library: add, delete, restore, tag.
@@ -244,6 +247,8 @@ pub enum Request {
     Ask(AskRequest),
     /// A map.
     Map(MapRequest),
+    /// Rules compared on a document's chunks.
+    Decay(DecayRequest),
     /// One skill's report.
     Inspect(String),
     /// A change of the library.
@@ -258,6 +263,7 @@ impl Request {
             Self::Rank { .. } => JobKind::Rank,
             Self::Ask(_) => JobKind::Ask,
             Self::Map(_) => JobKind::Map,
+            Self::Decay(_) => JobKind::Decay,
             Self::Inspect(_) => JobKind::Inspect,
             Self::Edit(_) => JobKind::Edit,
         }
@@ -313,6 +319,13 @@ pub enum Event {
         generation: Generation,
         /// The map.
         map: Arc<MapView>,
+    },
+    /// Rules compared on a document's chunks.
+    Decay {
+        /// Whose.
+        generation: Generation,
+        /// The comparison.
+        view: Arc<DecayView>,
     },
     /// A skill's report.
     Report {

@@ -8,10 +8,13 @@
 //! - `query`: reading a query so that an edit costs only what changed.
 //! - `answer`: continuations from states.
 //! - `map`: the library's states in two dimensions.
+//! - [`document`]: documents in chunks; `decay`: every rule for the chunks of one, side by side.
 //! - `work`: requests in, events out.
 //! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
 mod answer;
+mod decay;
+pub mod document;
 pub mod fake;
 mod keep;
 mod lab;
@@ -23,6 +26,8 @@ mod work;
 mod worker;
 
 pub use answer::logprob;
+pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
+pub use document::Cut;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};
 pub use message::*;

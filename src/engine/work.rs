@@ -51,6 +51,11 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
+            Request::Decay(request) => {
+                let view = Arc::new(self.decay(request, control)?);
+                tell(Event::Decay { generation, view });
+                Ok(())
+            }
             Request::Inspect(skill) => {
                 let report = Box::new(self.inspect(skill)?);
                 tell(Event::Report { generation, report });

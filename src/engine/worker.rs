@@ -176,6 +176,7 @@ impl std::fmt::Display for JobKind {
             Self::Rank => "ranking",
             Self::Ask => "answering",
             Self::Map => "mapping",
+            Self::Decay => "comparing",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
         })

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::app::key::{Key, parse_macro};
-use crate::engine::AnswerFrom;
+use crate::engine::{AnswerFrom, DecayRequest};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -60,6 +60,9 @@ pub struct Expect {
     /// Answers by falling log-probability of the target: each is likelier than the next.
     #[serde(default)]
     pub likelier: Vec<String>,
+    /// Rules of the Decay tab (`A-decay`, `mean`, `full pass`, …) by rising loss: each predicts the continuation better than the next.
+    #[serde(default)]
+    pub better: Vec<String>,
     /// The soup, as a recipe prints.
     pub soup: Option<String>,
     /// Least number of skills in the library.
@@ -89,6 +92,10 @@ impl Session {
                     return Err(at(format!("there is no answer from `{name}`; there is {names}")));
                 }
             }
+            let rules = DecayRequest::rule_names();
+            if let Some(name) = step.expect.better.iter().find(|name| !rules.contains(&name.as_str())) {
+                return Err(at(format!("there is no rule `{name}`; there is {}", rules.join(", "))));
+            }
         }
         Ok(session)
     }
@@ -117,6 +124,8 @@ mod tests {
         assert!(message.contains("step 2") && message.contains("f99"), "{message}");
         let message = refused("title = 'x'\n[[step]]\nexpect = { answer = { soap = 'a' } }");
         assert!(message.contains("`soap`") && message.contains("best-skill"), "{message}");
+        let message = refused("title = 'x'\n[[step]]\nexpect = { better = ['mean', 'A-decoy'] }");
+        assert!(message.contains("`A-decoy`") && message.contains("PICASO-S"), "{message}");
     }
 
     #[test]

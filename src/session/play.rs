@@ -4,9 +4,10 @@
 //! session gives the same on a slow machine and on a fast one.
 
 use super::file::{Expect, Session};
+use crate::app::decay::DecayAction;
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
-use crate::engine::{AnswerFrom, Engine, Event, JobKind, Open};
+use crate::engine::{AnswerFrom, Engine, Event, JobKind, Open, RuleResult};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -80,6 +81,10 @@ impl Player {
             match effect {
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
+                Effect::ReadDocument(path) => {
+                    let text = crate::text::file(&path);
+                    self.apply(Action::Decay(DecayAction::opened(path, text)));
+                }
                 // There is no terminal to copy to, to save a picture of, or to give back.
                 Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
             }
@@ -162,6 +167,15 @@ fn compare(expect: &Expect, state: &State) -> (Vec<String>, Vec<String>) {
             matches!((a, b), (Some(a), Some(b)) if a > b),
             format!("the target is likelier from {} than from {}", pair[0], pair[1]),
             format!("{a:?} and {b:?}"),
+        );
+    }
+    let rule = |name: &str| state.decay.view.as_ref().and_then(|v| v.results.iter().find(|r| r.rule.name() == name));
+    for pair in expect.better.windows(2) {
+        let [a, b] = [0, 1].map(|i| rule(&pair[i]).map(RuleResult::nats));
+        check(
+            matches!((a, b), (Some(a), Some(b)) if a < b),
+            format!("{} predicts better than {}", pair[0], pair[1]),
+            format!("{a:?} and {b:?} nats a token"),
         );
     }
     if let Some(wanted) = &expect.soup {

@@ -2,6 +2,7 @@
 //!
 //! - [`mix`]: sums, means, arithmetic, layers, norms.
 //! - [`decay`]: A-decay and its family, for chunks in order.
+//! - [`chunks`]: every rule for the chunks of one document, side by side.
 //! - [`picaso`]: A-decay averaged over orders.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
@@ -19,6 +20,7 @@
 //!
 //! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that carry weight. Windows and ΣΔ follow the layers too.
 
+pub mod chunks;
 pub mod decay;
 mod evaluate;
 mod exp;

@@ -14,6 +14,7 @@ pub mod signals;
 pub mod tui;
 pub mod watch;
 
+use crate::app::decay::DecayAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Options, State, update};
 use crate::engine::Event;
 use crate::error::{Error, Result};
@@ -148,6 +149,10 @@ impl<E: EngineHandle> Lab<E> {
                     Effect::Send(job) => self.engine.send(job),
                     Effect::Cancel(kind) => self.engine.cancel(kind),
                     Effect::Copy(text) => clipboard::copy(tui.writer(), &text)?,
+                    Effect::ReadDocument(path) => {
+                        let text = crate::text::file(&path);
+                        queue.push_back(Action::Decay(DecayAction::opened(path, text)));
+                    }
                     Effect::Redraw => tui.forget()?,
                     Effect::Quit => return Ok(Next::Quit),
                     Effect::Suspend => {

@@ -32,6 +32,23 @@ pub fn track(set: GlyphSet, width: u16) -> String {
     empty.repeat(usize::from(width))
 }
 
+/// The glyph of a column `filled` cells high in its cell number `cell`, counted from below.
+pub fn column(set: GlyphSet, filled: f64, cell: usize) -> char {
+    let rest = filled - cell as f64;
+    let half = |part: char| if rest >= 0.5 { part } else { ' ' };
+    match set {
+        GlyphSet::Ascii => half('#'),
+        _ if rest >= 1.0 && set == GlyphSet::Dot => '┃',
+        _ if rest >= 1.0 => '█',
+        GlyphSet::Braille => match (rest * 8.0).round() as usize {
+            0 => ' ',
+            eighths => LEVELS[eighths.min(8) - 1].chars().next().unwrap_or(' '),
+        },
+        GlyphSet::HalfBlock => half('▄'),
+        GlyphSet::Dot => half('╻'),
+    }
+}
+
 /// One character a value, from the least to the greatest; blanks for what is not finite.
 pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
     let finite = || values.iter().copied().filter(|v| v.is_finite());
@@ -136,6 +153,18 @@ mod tests {
         assert_eq!(points(GlyphSet::Braille, 0b0000_0001), '⠁');
         assert_eq!(points(GlyphSet::Braille, 0b1000_0000), '⢀');
         assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
+    }
+
+    #[test]
+    fn columns_grow_from_below() {
+        let tall = |set, filled| (0..3).map(|cell| column(set, filled, cell)).collect::<String>();
+        assert_eq!(tall(GlyphSet::Braille, 1.5), "█▄ ");
+        assert_eq!(tall(GlyphSet::HalfBlock, 2.5), "██▄");
+        assert_eq!(tall(GlyphSet::Dot, 1.6), "┃╻ ");
+        assert_eq!(tall(GlyphSet::Ascii, 1.2), "#  ");
+        for set in GlyphSet::ALL {
+            assert_eq!(tall(set, 0.0), "   ");
+        }
     }
 
     #[test]

@@ -251,6 +251,7 @@ pub fn replies(job: &Job) -> Vec<Event> {
         Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
         Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
         Request::Map(request) => vec![Event::Map { generation, map: Arc::new(map(request)) }],
+        Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(fake::decay(request)) }],
         Request::Inspect(id) => vec![Event::Report { generation, report: Box::new(report(id)) }],
         Request::Edit(LibraryEdit::Delete(id)) => {
             let mut view = library();

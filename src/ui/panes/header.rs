@@ -69,6 +69,7 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
         JobKind::Open => "loading",
         JobKind::Build => "building",
         JobKind::Map => "map",
+        JobKind::Decay => "comparing",
         JobKind::Edit => "reading",
         JobKind::Rank | JobKind::Ask | JobKind::Inspect => "working",
     };
