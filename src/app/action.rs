@@ -1,6 +1,7 @@
 //! Everything that can happen to the state.
 
 use super::effect::FrameFormat;
+use super::experiments::ExperimentsAction;
 use super::key::Key;
 use super::overlay::PromptKind;
 use super::soup_edit::SoupEdit;
@@ -113,6 +114,9 @@ pub enum Action {
     RunMap,
     /// The next (+1) or previous (−1) point in the library's order.
     NextPoint(i32),
+
+    /// A change of the Experiments tab.
+    Experiments(ExperimentsAction),
 
     /// The next way to sort the library.
     NextSort,

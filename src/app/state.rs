@@ -1,6 +1,7 @@
 //! Everything the screen knows.
 
 use super::action::Action;
+use super::experiments::ExperimentsTab;
 use super::jobs::Jobs;
 use super::key::Key;
 use super::keymap::Keymap;
@@ -12,6 +13,7 @@ use super::overlay::Overlay;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A tab. Adding one: a variant here, a file in `app/` for its values, one in `ui/panes/` for its picture.
@@ -21,19 +23,22 @@ pub enum Tab {
     Lab,
     /// Scatter of the library.
     Map,
+    /// The claims, measured.
+    Experiments,
     /// The library itself.
     Library,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 3] = [Self::Lab, Self::Map, Self::Library];
+    pub const ALL: [Self; 4] = [Self::Lab, Self::Map, Self::Experiments, Self::Library];
 
     /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Lab => "Lab",
             Self::Map => "Map",
+            Self::Experiments => "Experiments",
             Self::Library => "Library",
         }
     }
@@ -43,6 +48,7 @@ impl Tab {
         match self {
             Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
             Self::Map => &[Focus::Map, Focus::Neighbours],
+            Self::Experiments => &[Focus::Experiments, Focus::Result],
             Self::Library => &[Focus::Skills, Focus::Filter],
         }
     }
@@ -70,6 +76,10 @@ pub enum Focus {
     Map,
     /// The list of neighbours beside it.
     Neighbours,
+    /// The list of experiments.
+    Experiments,
+    /// What the selected one found.
+    Result,
     /// The list of skills.
     Skills,
     /// The line that filters it.
@@ -92,6 +102,8 @@ impl Focus {
             Self::Target => "Target",
             Self::Map => "Map",
             Self::Neighbours => "Neighbours",
+            Self::Experiments => "Experiments",
+            Self::Result => "Result",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
         }
@@ -126,6 +138,8 @@ pub struct Options {
     pub max_tokens: usize,
     /// The answer whose log-probability is asked for.
     pub target: String,
+    /// Where reports of experiments are read from and written to; `None` keeps them in memory.
+    pub results: Option<PathBuf>,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
 }
@@ -140,6 +154,7 @@ impl Default for Options {
             soup: Soup::default(),
             max_tokens: 16,
             target: String::new(),
+            results: None,
             keys: Vec::new(),
         }
     }
@@ -174,6 +189,8 @@ pub struct State {
     pub lab: Lab,
     /// The Map tab.
     pub map: MapTab,
+    /// The Experiments tab.
+    pub experiments: ExperimentsTab,
     /// The Library tab.
     pub shelf: LibraryTab,
     /// Whether the program is to end.
@@ -199,6 +216,7 @@ impl State {
             notice: None,
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
+            experiments: ExperimentsTab::new(options.results.clone()),
             lab: Lab::new(options),
             shelf: LibraryTab::default(),
             quitting: false,

@@ -2,11 +2,12 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport,
+    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, ResultsRequest, SkillReport,
     TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::experiment::Report;
 use crate::library::{Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
 use crate::state::StateShape;
 use std::sync::Arc;
@@ -129,6 +130,16 @@ impl Work for Fake {
                 });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
+            Request::Experiment { name, settings } => {
+                let run = vec![("settings".into(), settings.to_string())];
+                let report = Report { name: name.clone(), run, ..Report::default() };
+                tell(Event::Experiment { generation, report: Arc::new(report), complete: true });
+            }
+            Request::Results(ResultsRequest::Load(_)) => tell(Event::Loaded { generation, reports: Vec::new(), left_out: Vec::new() }),
+            Request::Results(ResultsRequest::Save { dir, reports, .. }) => {
+                let folders = reports.iter().map(|r| dir.join(&r.name)).collect();
+                tell(Event::Saved { generation, folders, kept: Vec::new() });
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `sequential` (with `exactness` and `permutation`), `labels`, `card`: one file a group of experiments.
 //! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
-//! - `stats`: bootstrap and verdicts. `report`: what is written.
+//! - `stats`: bootstrap and verdicts. `report`: what is written; `saved`: read again.
 //!
 //! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
 
@@ -14,11 +14,13 @@ mod one_shot;
 mod report;
 mod retrieval;
 mod retrieve_mix;
+mod saved;
 mod sequential;
 mod stats;
 mod trials;
 
 pub use report::{Figure, Finding, Report, Table};
+pub use saved::{holds_other_settings, load};
 pub use stats::{Interval, Verdict, bootstrap};
 
 use crate::control::Control;
