@@ -2,7 +2,7 @@
 
 use super::compare::Rows;
 use super::trials::{Ask, Trials, draw, random_like, rng};
-use super::{Figure, Report, Settings};
+use super::{Figure, Live, Report, Settings};
 use crate::control::Control;
 use crate::error::Result;
 use crate::soup::mix;
@@ -24,7 +24,7 @@ const NAMES: [&str; 11] = [
     "32-shot and the query",
 ];
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let library = trials.lab.library();
     let view = trials.lab.default_view();
     let spec = trials.lab.split_spec();
@@ -74,7 +74,13 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
                 rows.push(t, &trials.ask(&asks, control)?);
             }
         }
+        live.show(|| report(&by_k, trials, settings));
     }
+    Ok(report(&by_k, trials, settings))
+}
+
+fn report(by_k: &[Rows], trials: &Trials<'_>, settings: &Settings) -> Report {
+    let view = trials.lab.default_view();
     let mut report = Report {
         setup: vec![
             "query + top r: (1 - lambda) query + lambda mean(top r), lambda = r / (r + 1) unless given (ours)".into(),
@@ -91,13 +97,10 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         report.findings.push(rows.finding(&claim, "query + top 3", "mean(top 3)", 0.0, settings));
     }
     let curve =
-        |name: &str| (name.to_string(), SHOTS.iter().zip(&by_k).map(|(k, rows)| ((*k as f64).log2(), rows.accuracy(name))).collect());
+        |name: &str| (name.to_string(), SHOTS.iter().zip(by_k).map(|(k, rows)| ((*k as f64).log2(), rows.accuracy(name))).collect());
     let shown =
         ["query", "best skill", "mean(top 3)", "query + top 3", "query + a skill of another task", "32-shot and the query", "0-shot"];
-    report.figures.push(Figure {
-        name: "by-k".into(),
-        axes: ["log2 of the query's examples".into(), "exact answers".into()],
-        curves: shown.iter().map(|n| curve(n)).collect(),
-    });
-    Ok(report)
+    let curves = shown.iter().map(|n| curve(n)).collect();
+    report.figures.push(Figure::curves("by-k", ["log2 of the query's examples", "exact answers"], curves));
+    report
 }
