@@ -1,6 +1,7 @@
 //! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
 //!
-//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `sequential` (with `exactness` and `permutation`), `labels`, `card`: one file a group of experiments.
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `cross_task` (with `sweep`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
+//!   `cost` (with `transformer`), `card`: one file a group of experiments.
 //! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
 //! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written. `live`: reports while they grow.
 //!
@@ -9,6 +10,9 @@
 mod card;
 mod clusters;
 mod compare;
+mod cost;
+mod cross_task;
+mod documents;
 mod figure;
 mod labels;
 mod live;
@@ -18,6 +22,8 @@ mod retrieval;
 mod retrieve_mix;
 mod sequential;
 mod stats;
+mod sweep;
+mod transformer;
 mod trials;
 
 pub use figure::{Figure, Heat, Picture};
@@ -92,8 +98,15 @@ pub const ALL: &[Experiment] = &[
         question: "Is A-decay with halo exact for one layer, and how does its error grow with depth?",
         run: sequential::exactness,
     },
+    Experiment { name: "documents", question: "How many documents can be souped without fine-tuning?", run: documents::run },
     Experiment { name: "permutation", question: "Which rules heed the order of chunks?", run: sequential::permutation },
+    Experiment {
+        name: "cross-task",
+        question: "Does a mix of two tasks help either, and how does it change along the mix?",
+        run: cross_task::run,
+    },
     Experiment { name: "labels", question: "Does mixing disjoint example sets add what each lacks?", run: labels::run },
+    Experiment { name: "cost", question: "What does a long context cost, and what does retrieving states save?", run: cost::run },
     Experiment { name: "card", question: "How accurate is the bundled model on the lab's tasks?", run: card::run },
 ];
 

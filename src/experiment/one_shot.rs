@@ -71,14 +71,19 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             for scores in trials.ask(&asks, control)?.chunks(NAMES.len()) {
                 rows.push(*t, scores);
             }
-            live.show(|| report(&rows, settings));
+            live.show(|| report(&rows, trials, settings));
         }
     }
-    Ok(report(&rows, settings))
+    Ok(report(&rows, trials, settings))
 }
 
-fn report(rows: &compare::Rows, settings: &Settings) -> Report {
+fn report(rows: &compare::Rows, trials: &Trials<'_>, settings: &Settings) -> Report {
     let mut report = rows.report("rules", settings);
+    let family = |t: usize| trials.lab.tasks()[t].family.clone();
+    report.tables.push(rows.table_by("accuracy-by-family", &family));
+    for (name, rule) in [("mean-32x1-by-family", "mean 32 x 1"), ("mean-4x8-by-family", "mean 4 x 8")] {
+        report.tables.push(rows.difference_by(name, rule, "32-shot", &family, settings));
+    }
     report.setup = vec![
         format!("{} seeds, {} test pairs a task and seed; test pairs are in none of the 32 examples", settings.seeds, settings.per_task),
         "every short state is read from its own beginning-of-text token (ours); windows and sidecars as the rules' documentation says"
