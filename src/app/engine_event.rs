@@ -51,7 +51,11 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Experiment { generation, report, complete } => {
-            if state.jobs.is_current(JobKind::Experiment, generation) { experiments::take(state, report, complete) } else { Vec::new() }
+            if state.jobs.is_current(JobKind::Experiment, generation) {
+                experiments::take(state, report, complete)
+            } else {
+                Vec::new()
+            }
         }
         Event::Loaded { generation, reports, left_out } => {
             if state.jobs.is_current(JobKind::Results, generation) {

@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::lab::moved;
 use super::state::{Focus, State, Tab};
 use crate::engine::{Request, ResultsRequest};
-use crate::experiment::{ALL, Figure, Report, Settings, Table};
+use crate::experiment::{ALL, Figure, Heat, Picture, Report, Settings, Table};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,11 +69,16 @@ pub enum Stand {
     Done,
 }
 
-/// A picture of a report.
+/// A curve: its label and points.
+pub type Curve = (String, Vec<(f64, f64)>);
+
+/// A picture as the tab shows it.
 #[derive(Clone, Copy, Debug)]
-pub enum Picture<'a> {
+pub enum Plate<'a> {
     /// Curves.
-    Curves(&'a Figure),
+    Curves(&'a Figure, &'a [Curve]),
+    /// A field of numbers.
+    Heat(&'a Figure, &'a Heat),
     /// A table's rows as values with intervals; the column of the value, low and high follow it.
     Intervals(&'a Table, usize),
 }
@@ -167,7 +172,7 @@ impl ExperimentsTab {
     fn is_done(&self, index: usize) -> bool {
         let wanted = self.settings().to_string();
         let report = self.entries.get(index).and_then(|e| e.report.as_ref());
-        report.is_some_and(|r| r.circumstance("settings") == Some(wanted.as_str()))
+        report.is_some_and(|r| r.run_value("settings") == Some(wanted.as_str()))
     }
 
     fn to_the_top(&mut self) {
@@ -176,16 +181,19 @@ impl ExperimentsTab {
 }
 
 /// The pictures of a report: its figures, then the tables that hold intervals.
-pub fn pictures(report: &Report) -> Vec<Picture<'_>> {
+pub fn plates(report: &Report) -> Vec<Plate<'_>> {
     let interval = |t: &Table| t.columns.windows(3).position(|w| w[1].ends_with("low") && w[2].ends_with("high"));
     let tables = report.tables.iter().filter(|t| !t.rows.is_empty());
-    let curves = report.figures.iter().filter(|f| f.curves.iter().any(|(_, p)| !p.is_empty())).map(Picture::Curves);
-    curves.chain(tables.filter_map(|t| interval(t).map(|c| Picture::Intervals(t, c)))).collect()
+    let figures = report.figures.iter().filter(|f| !f.is_empty()).map(|figure| match &figure.picture {
+        Picture::Curves(curves) => Plate::Curves(figure, curves),
+        Picture::Heat(heat) => Plate::Heat(figure, heat),
+    });
+    figures.chain(tables.filter_map(|t| interval(t).map(|c| Plate::Intervals(t, c)))).collect()
 }
 
-/// The places along a figure's axis, ascending, each once.
-pub fn places(figure: &Figure) -> Vec<f64> {
-    let mut all: Vec<f64> = figure.curves.iter().flat_map(|(_, p)| p.iter().map(|p| p.0)).filter(|x| x.is_finite()).collect();
+/// The places along the axis of some curves, ascending, each once.
+pub fn places(curves: &[Curve]) -> Vec<f64> {
+    let mut all: Vec<f64> = curves.iter().flat_map(|(_, p)| p.iter().map(|p| p.0)).filter(|x| x.is_finite()).collect();
     all.sort_by(f64::total_cmp);
     all.dedup();
     all
@@ -238,7 +246,7 @@ pub fn apply(state: &mut State, action: ExperimentsAction) -> Vec<Effect> {
             let Some(report) = tab.shown().cloned() else { return Vec::new() };
             let turned = |at: usize, len: usize| if len == 0 { 0 } else { (at as i32 + by).rem_euclid(len as i32) as usize };
             match tab.view {
-                View::Picture => (tab.picture, tab.curve, tab.at) = (turned(tab.picture, pictures(&report).len()), 0, None),
+                View::Picture => (tab.picture, tab.curve, tab.at) = (turned(tab.picture, plates(&report).len()), 0, None),
                 View::Table => (tab.table, tab.scroll) = (turned(tab.table, report.tables.len()), 0),
                 View::Text => {}
             }
@@ -360,18 +368,22 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
     let Some(report) = tab.shown().cloned() else { return };
     match tab.view {
-        View::Picture => match pictures(&report).get(tab.picture) {
-            Some(Picture::Curves(figure)) => match motion {
+        View::Picture => {
+            let (across, down) = match plates(&report).get(tab.picture) {
+                Some(Plate::Curves(_, curves)) => (places(curves).len(), curves.len()),
+                Some(Plate::Heat(_, heat)) => (heat.columns.len(), heat.rows.len()),
+                Some(Plate::Intervals(table, _)) => (0, table.rows.len()),
+                None => (0, 0),
+            };
+            match motion {
                 Motion::Left | Motion::Right => {
-                    let last = places(figure).len().saturating_sub(1);
+                    let last = across.saturating_sub(1);
                     let at = tab.at.unwrap_or(last);
                     tab.at = Some(if motion == Motion::Left { at.saturating_sub(1) } else { (at + 1).min(last) });
                 }
-                _ => tab.curve = moved(tab.curve, figure.curves.len(), motion),
-            },
-            Some(Picture::Intervals(table, _)) => tab.curve = moved(tab.curve, table.rows.len(), motion),
-            None => {}
-        },
+                _ => tab.curve = moved(tab.curve, down, motion),
+            }
+        }
         View::Table => tab.scroll = moved(tab.scroll, report.tables.get(tab.table).map_or(0, |t| t.rows.len()), motion),
         View::Text => tab.scroll = moved(tab.scroll, report.markdown().lines().count(), motion),
     }
@@ -384,13 +396,18 @@ pub fn copy_text(state: &State) -> Option<String> {
     let table = |t: &Table| std::iter::once(&t.columns).chain(&t.rows).map(|r| r.join("\t") + "\n").collect::<String>();
     match (state.focus(), tab.view) {
         (Focus::Result, View::Table) => report.tables.get(tab.table).map(table),
-        (Focus::Result, View::Picture) => Some(match pictures(report).get(tab.picture)? {
-            Picture::Intervals(of, _) => table(of),
-            Picture::Curves(figure) => {
-                let row = |(label, points): &(String, Vec<(f64, f64)>)| {
-                    points.iter().map(|(x, y)| format!("{label}\t{x}\t{y}\n")).collect::<String>()
+        (Focus::Result, View::Picture) => Some(match plates(report).get(tab.picture)? {
+            Plate::Intervals(of, _) => table(of),
+            Plate::Curves(figure, curves) => {
+                let row = |(label, points): &Curve| points.iter().map(|(x, y)| format!("{label}\t{x}\t{y}\n")).collect::<String>();
+                format!("curve\t{}\t{}\n", figure.axes[0], figure.axes[1]) + &curves.iter().map(row).collect::<String>()
+            }
+            Plate::Heat(figure, heat) => {
+                let row = |(label, values): (&String, &Vec<f64>)| {
+                    format!("{label}\t{}\n", values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\t"))
                 };
-                format!("curve\t{}\t{}\n", figure.axes[0], figure.axes[1]) + &figure.curves.iter().map(row).collect::<String>()
+                format!("{}\t{}\n", figure.axes[1], heat.columns.join("\t"))
+                    + &heat.rows.iter().zip(&heat.values).map(row).collect::<String>()
             }
         }),
         _ => Some(report.markdown()),

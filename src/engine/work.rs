@@ -63,8 +63,9 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Experiment { name, settings } => {
-                let report = Arc::new(experiment::find(name)?.run(self, settings, control)?);
-                tell(Event::Experiment { generation, report, complete: true });
+                let found = |report, complete| tell(Event::Experiment { generation, report: Arc::new(report), complete });
+                let report = experiment::find(name)?.stream(self, settings, control, &mut |so_far| found(so_far.clone(), false))?;
+                found(report, true);
                 Ok(())
             }
             Request::Results(ResultsRequest::Load(dir)) => {

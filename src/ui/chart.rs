@@ -1,17 +1,15 @@
 //! Line charts in cells: curves in the look's glyphs with axes, a letter at every point, and a legend with values.
 
 use super::glyphs;
-use super::paint::{Paint, fit, pad, put, put_right, signed};
+use super::paint::{Paint, fit, pad, put, signed};
 use super::theme::Role;
 use crate::app::GlyphSet;
+use crate::app::experiments::Curve;
 use crate::app::map::letter;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
-
-/// A label and its points.
-pub type Curve = (String, Vec<(f64, f64)>);
 
 /// What is drawn.
 #[derive(Clone, Copy)]
@@ -46,7 +44,11 @@ impl Scale {
         let rough = (high - low) / count.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
-        if whole { Some(Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, step }) } else { Some(Self { low, high, step }) }
+        if whole {
+            Some(Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, step })
+        } else {
+            Some(Self { low, high, step })
+        }
     }
 
     /// Where a value lies, 0 to 1.
@@ -71,7 +73,10 @@ impl Chart<'_> {
     /// Draws axes and curves.
     pub fn draw(&self, paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         let rows = usize::from(area.height.saturating_sub(3));
-        let scales = (Scale::of(self.points().map(|p| p.0), (usize::from(area.width) / 12).min(8), false), Scale::of(self.points().map(|p| p.1), rows / 3, true));
+        let scales = (
+            Scale::of(self.points().map(|p| p.0), (usize::from(area.width) / 12).min(8), false),
+            Scale::of(self.points().map(|p| p.1), (rows / 3).min(10), true),
+        );
         let (Some(across), Some(up)) = scales else {
             return paint.centred(buf, area, &[("No point yet.".into(), Role::Dim)]);
         };
@@ -79,7 +84,8 @@ impl Chart<'_> {
         if area.width <= margin + 4 || rows < 2 {
             return;
         }
-        put(buf, area, 0, 0, Line::from(paint.span(fit(&self.axes[1], usize::from(area.width)), Role::Dim)));
+        let names = format!("↑ {}  → {}", self.axes[1], self.axes[0]);
+        put(buf, area, 0, 0, Line::from(paint.span(fit(&names, usize::from(area.width)), Role::Dim)));
         let plot = Rect::new(area.x + margin, area.y + 1, area.width - margin, rows as u16);
         self.axes_of(paint, area, plot, buf, across, up);
         let raster = Raster::of(self, paint.set, plot, across, up);
@@ -111,8 +117,6 @@ impl Chart<'_> {
                 put(buf, area, start, bottom + 1, Line::from(paint.span(text, Role::Dim)));
             }
         }
-        let name = fit(&self.axes[0], usize::from(area.width.saturating_sub(free + 1)));
-        put_right(buf, area, bottom + 1, Line::from(paint.span(name, Role::Dim)));
         if let Some(at) = self.at {
             for row in 0..plot.height {
                 put(buf, plot, column(at), row, Line::from(paint.span("│", Role::Border)));

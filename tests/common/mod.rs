@@ -5,7 +5,7 @@
 use state_soup::app::key::parse_macro;
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
-use state_soup::experiment::{ALL, Figure, Finding, Interval, Report, Settings, Table};
+use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
 use state_soup::library::{BuildSettings, Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
 use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::state::StateShape;
@@ -180,6 +180,12 @@ pub fn experiment(name: &str, settings: &Settings) -> Report {
             table.rows.push([vec![label.to_string(), (1 << k).to_string()], numbers.to_vec(), vec!["450".into()]].concat());
         }
     }
+    let field = Heat {
+        rows: (0..12).map(|l| l.to_string()).collect(),
+        columns: (0..6).map(|k| (1 << k).to_string()).collect(),
+        value: "right task first".into(),
+        values: (0..12).map(|l| (0..6).map(|k| value(0, k) - 0.004 * f64::from((l - 5i32).pow(2))).collect()).collect(),
+    };
     let finding = |claim: &str, mean: f64, half: f64| {
         Finding::new(claim, "difference in accuracy:", 0.0, Interval { mean, low: mean - half, high: mean + half, n: 450 })
     };
@@ -194,11 +200,10 @@ pub fn experiment(name: &str, settings: &Settings) -> Report {
             finding("L2 finds it more often than the cosine", 0.004, 0.02),
         ],
         tables: vec![table],
-        figures: vec![Figure {
-            name: "by-k".into(),
-            axes: ["log2 of the examples".into(), "right task first".into()],
-            curves: (0..5).map(curve).collect(),
-        }],
+        figures: vec![
+            Figure::curves("by-k", ["log2 of the examples", "right task first"], (0..5).map(curve).collect()),
+            Figure::heat("layer-by-k", ["examples", "layer"], field),
+        ],
         run: vec![("model".into(), "bundled, fingerprint 5ba93f1c0d7e4f2a8b6c".into()), ("settings".into(), settings.to_string())],
     }
 }
@@ -298,8 +303,7 @@ pub fn replies(job: &Job) -> Vec<Event> {
         Request::Build => Vec::new(),
         Request::Experiment { name, settings } => {
             let whole = experiment(name, settings);
-            let figures = whole.figures.iter().map(|f| Figure { curves: f.curves[..1].to_vec(), ..f.clone() }).collect();
-            let partial = Report { figures, findings: Vec::new(), tables: Vec::new(), ..whole.clone() };
+            let partial = Report { figures: whole.figures[..1].to_vec(), tables: Vec::new(), run: Vec::new(), ..whole.clone() };
             let event = |report, complete| Event::Experiment { generation, report: Arc::new(report), complete };
             vec![event(partial, false), event(whole, true)]
         }

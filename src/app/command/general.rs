@@ -7,7 +7,8 @@ use crate::app::effect::FrameFormat;
 use crate::app::library;
 use crate::app::state::{Focus, State, Tab};
 
-const LISTS: &[Focus] = &[Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Map, Focus::Neighbours, Focus::Experiments, Focus::Result, Focus::Skills];
+const LISTS: &[Focus] =
+    &[Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Map, Focus::Neighbours, Focus::Experiments, Focus::Result, Focus::Skills];
 const COMPARED: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours];
 const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Result];
 const ADDERS: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours, Focus::Skills];

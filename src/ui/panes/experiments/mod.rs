@@ -1,6 +1,7 @@
 //! The experiments: the list of claims, and what the selected one found.
 
 mod list;
+mod picture;
 mod result;
 
 use crate::app::Focus;
