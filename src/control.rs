@@ -36,17 +36,24 @@ pub struct Progress {
     pub unit: &'static str,
 }
 
-/// What long-running functions take: the cancel handle they poll and the listener they report to.
+/// What long-running functions take: the cancel handle they poll, the listener they report to, and whoever may use their pauses.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
     cancel: &'a Cancel,
     progress: &'a (dyn Fn(Progress) + Sync),
+    pause: &'a (dyn Fn() + Sync),
 }
 
 impl<'a> Control<'a> {
     /// A control over the given handle and listener. The listener is called from the working thread and must be quick.
     pub fn new(cancel: &'a Cancel, progress: &'a (dyn Fn(Progress) + Sync)) -> Self {
-        Self { cancel, progress }
+        Self { cancel, progress, pause: &|| {} }
+    }
+
+    /// The same, with something to do at every report, whoever listens to it: there, other work may go first.
+    #[must_use]
+    pub fn with_pauses(self, pause: &'a (dyn Fn() + Sync)) -> Self {
+        Self { pause, ..self }
     }
 
     /// Fails with [`Error::Cancelled`] if the work was called off.
@@ -65,11 +72,12 @@ impl<'a> Control<'a> {
     /// Reports progress.
     pub fn report(&self, done: u64, total: u64, unit: &'static str) {
         (self.progress)(Progress { done, total, unit });
+        (self.pause)();
     }
 
-    /// The same cancel handle with another listener: for a part of a larger piece of work.
+    /// The same cancel handle and pauses with another listener: for a part of a larger piece of work.
     pub fn with_progress<'b>(&'b self, progress: &'b (dyn Fn(Progress) + Sync)) -> Control<'b> {
-        Control { cancel: self.cancel, progress }
+        Control { cancel: self.cancel, progress, pause: self.pause }
     }
 }
 

@@ -70,6 +70,32 @@ fn a_run_repeats() {
 }
 
 #[test]
+fn what_is_shown_on_the_way_is_the_report_growing() {
+    let mut shown = Vec::new();
+    let e = find("one-shot-soup").unwrap();
+    let last = quiet(|control| e.stream(lab(), &settings(), control, &mut |r| shown.push(r.clone()))).unwrap();
+    let questions = |r: &Report| r.findings[0].interval.n;
+    let first = &shown[0];
+    assert_eq!((first.name.as_str(), first.findings.len()), ("one-shot-soup", last.findings.len()));
+    assert!(questions(first) < questions(&last), "{} of {}", questions(first), questions(&last));
+    assert!(shown.windows(2).all(|w| questions(&w[0]) < questions(&w[1])));
+}
+
+#[test]
+fn what_is_done_is_not_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let e = find("clusters").unwrap();
+    let done = |settings: &Settings| e.done(dir.path(), lab(), settings);
+    assert!(done(&settings()).is_none());
+    let report = report("clusters");
+    report.write(&dir.path().join("clusters")).unwrap();
+    assert_eq!(done(&settings()).unwrap().tables, report.tables);
+    assert!(done(&Settings { seed: 1, ..settings() }).is_none());
+    std::fs::rename(dir.path().join("clusters"), dir.path().join("card")).unwrap();
+    assert!(find("card").unwrap().done(dir.path(), lab(), &settings()).is_none());
+}
+
+#[test]
 fn a_run_can_be_called_off() {
     let cancel = Cancel::new();
     let stop = |_| cancel.cancel();

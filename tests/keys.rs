@@ -6,8 +6,8 @@ mod common;
 
 use common::{Lab, busy, options};
 use state_soup::app::overlay::Overlay;
-use state_soup::app::{Action, Effect, Focus, Tab};
-use state_soup::engine::{AnswerFrom, Event, JobKind, LibraryEdit, MapMethod, Request};
+use state_soup::app::{Action, Effect, Focus, Options, Tab};
+use state_soup::engine::{AnswerFrom, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
 use state_soup::library::Metric;
 use std::sync::Arc;
 
@@ -260,10 +260,107 @@ fn failures_stay_until_escape_and_hints_go_by_themselves() {
 
 #[test]
 fn keys_can_be_bound_anew_and_clashes_are_refused() {
-    use state_soup::app::{Options, State};
+    use state_soup::app::State;
     let bind = |id: &str, key: &str| Options { keys: vec![(id.into(), vec![key.parse().unwrap()])], ..options() };
     assert!(State::new(bind("quit", "Q")).is_ok());
     let error = State::new(bind("quit", "?")).unwrap_err().to_string();
     assert!(error.contains("`help`") && error.contains("`quit`"), "{error}");
     assert!(State::new(bind("nothing", "a")).unwrap_err().to_string().contains("nothing"));
+}
+
+#[test]
+fn experiments_run_one_after_the_other_and_are_not_run_twice() {
+    use state_soup::app::experiments::{Stand, View};
+    use state_soup::experiment::ALL;
+    let mut lab = busy(options());
+    lab.keys("4<down><enter>");
+    let Request::Experiment { name, settings } = &lab.sent(JobKind::Experiment)[0].request else { panic!() };
+    assert_eq!((name.as_str(), settings), (ALL[1].name, &state_soup::experiment::Settings::quick()));
+    assert_eq!(lab.state.experiments.stand(1), Stand::Done);
+    lab.keys("<enter>");
+    assert_eq!(lab.sent(JobKind::Experiment).len(), 1, "it is done");
+    lab.keys("R");
+    assert_eq!(lab.sent(JobKind::Experiment).len(), 2);
+    lab.keys("a");
+    assert_eq!(lab.sent(JobKind::Experiment).len(), 1 + ALL.len(), "all but the one that is done");
+    assert!((0..ALL.len()).all(|i| lab.state.experiments.stand(i) == Stand::Done));
+    lab.keys("t<enter>");
+    let Request::Experiment { settings, .. } = &lab.sent(JobKind::Experiment).last().unwrap().request else { panic!() };
+    assert_eq!(*settings, state_soup::experiment::Settings::thorough());
+    assert!(lab.sent(JobKind::Results).is_empty(), "nothing is written unless a folder is known");
+    // The picture: curves are walked up and down, the axis left and right.
+    lab.keys("<tab><down><left>");
+    assert_eq!((lab.state.experiments.curve, lab.state.experiments.at), (1, Some(4)));
+    lab.keys("y");
+    assert!(matches!(lab.effects.last(), Some(Effect::Copy(text)) if text.starts_with("curve\tlog2 of the examples")));
+    lab.keys("]y");
+    assert!(matches!(lab.effects.last(), Some(Effect::Copy(text)) if text.starts_with("layer\t1\t2")), "the heat map is next");
+    lab.keys("v");
+    assert_eq!(lab.state.experiments.view, View::Table);
+    lab.keys("e<ctrl-u>out<enter>");
+    let Request::Results(ResultsRequest::Save { dir, reports, replace }) = &lab.sent(JobKind::Results)[0].request else { panic!() };
+    assert_eq!((dir.to_str(), reports.len(), *replace), (Some("out"), ALL.len(), true));
+    assert!(lab.state.notice.as_ref().unwrap().text.contains("out/retrieval"));
+}
+
+#[test]
+fn escape_stops_an_experiment_and_what_is_done_is_kept() {
+    use state_soup::app::experiments::Stand;
+    let mut lab = busy(options());
+    lab.answering = false;
+    lab.keys("4a");
+    let job = lab.sent(JobKind::Experiment)[0].clone();
+    let replies = common::replies(&job);
+    lab.act(Action::Engine(Event::Progress { generation: job.generation, kind: JobKind::Experiment, done: 1, total: 4, unit: "tasks" }));
+    assert_eq!((lab.state.experiments.stand(0), lab.state.experiments.stand(1)), (Stand::Running, Stand::Waiting));
+    for event in replies.clone() {
+        lab.act(Action::Engine(event));
+    }
+    assert_eq!((lab.state.experiments.stand(0), lab.state.experiments.stand(1)), (Stand::Done, Stand::Running));
+    // The second has shown its first figures when it is stopped.
+    let second = lab.sent(JobKind::Experiment)[1].clone();
+    lab.act(Action::Engine(common::replies(&second).remove(0)));
+    lab.keys("<esc>");
+    assert!(lab.effects.iter().any(|e| matches!(e, Effect::Cancel(JobKind::Experiment))));
+    assert_eq!(
+        (lab.state.experiments.stand(0), lab.state.experiments.stand(1), lab.state.experiments.stand(2)),
+        (Stand::Done, Stand::Stopped, Stand::NotRun)
+    );
+    let before = lab.state.experiments.report(1).cloned();
+    for event in common::replies(&second) {
+        lab.act(Action::Engine(event));
+    }
+    assert_eq!(lab.state.experiments.report(1), before.as_ref(), "what comes after the end is dropped");
+    assert_eq!(lab.sent(JobKind::Experiment).len(), 2);
+    lab.keys("<esc>a");
+    assert_eq!(lab.state.experiments.running, Some(1), "the first one is not run again");
+    // One that fails says why, and the next one starts.
+    let third = lab.sent(JobKind::Experiment)[2].clone();
+    let failed =
+        Event::Failed { generation: third.generation, kind: JobKind::Experiment, cancelled: false, message: "Too few tasks.".into() };
+    lab.act(Action::Engine(failed));
+    assert_eq!((lab.state.experiments.stand(1), lab.state.experiments.running), (Stand::Failed, Some(2)));
+}
+
+#[test]
+fn earlier_results_are_read_once_and_new_ones_written() {
+    use state_soup::app::experiments::Stand;
+    let mut lab = busy(Options { results: Some("results".into()), ..options() });
+    lab.answering = false;
+    lab.keys("4");
+    let load = lab.sent(JobKind::Results)[0].clone();
+    let reports = vec![Arc::new(common::experiment("retrieval", &state_soup::experiment::Settings::thorough()))];
+    let left_out = vec!["The report in results/card is of another model.".to_owned()];
+    lab.act(Action::Engine(Event::Loaded { generation: load.generation, reports, left_out }));
+    lab.act(Action::Engine(Event::Done { generation: load.generation, kind: JobKind::Results }));
+    assert_eq!(lab.state.experiments.stand(0), Stand::Done);
+    assert!(lab.state.experiments.entries[0].loaded && lab.state.notice.as_ref().unwrap().text.contains("another model"));
+    lab.keys("<esc>14");
+    assert_eq!(lab.sent(JobKind::Results).len(), 1, "read once");
+    lab.keys("t<enter>");
+    assert!(lab.sent(JobKind::Experiment).is_empty(), "it was measured with these settings before");
+    lab.answering = true;
+    lab.keys("t<enter>");
+    let Request::Results(ResultsRequest::Save { replace, .. }) = &lab.sent(JobKind::Results)[1].request else { panic!() };
+    assert!(!replace, "a thorough report is not written over by a quick one");
 }

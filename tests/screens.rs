@@ -65,7 +65,7 @@ fn every_tab_at_three_sizes_in_three_colour_modes() {
     ];
     for (mode, depth, glyphs) in modes {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-            for (tab, keys) in [("lab", ""), ("map", "2"), ("library", "5")] {
+            for (tab, keys) in [("lab", ""), ("map", "2"), ("experiments", "4<enter>"), ("library", "5")] {
                 let mut lab = busy(with(depth, glyphs));
                 lab.keys(keys).idle();
                 insta::assert_snapshot!(format!("{tab}-{width}x{height}-{mode}"), serialise(&frame(&lab, width, height)));
@@ -198,7 +198,7 @@ fn no_size_and_no_keys_panic() {
 /// Every size once, with everything on screen.
 #[test]
 fn every_size_is_drawn() {
-    for keys in ["", "2", "5", "?", ":", "<home>="] {
+    for keys in ["", "2", "4<enter>", "4<enter>v<tab><left>", "5", "?", ":", "<home>="] {
         let mut lab = busy(options());
         lab.keys(keys).idle();
         for width in (0..=300).step_by(11) {

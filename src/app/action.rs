@@ -2,6 +2,7 @@
 
 use super::decay::DecayAction;
 use super::effect::FrameFormat;
+use super::experiments::ExperimentsAction;
 use super::key::Key;
 use super::overlay::PromptKind;
 use super::soup_edit::SoupEdit;
@@ -117,6 +118,8 @@ pub enum Action {
 
     /// What happens on the Decay tab.
     Decay(DecayAction),
+    /// A change of the Experiments tab.
+    Experiments(ExperimentsAction),
 
     /// The next way to sort the library.
     NextSort,

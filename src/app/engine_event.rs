@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::state::{State, Tab};
-use super::{decay, library, map};
+use super::{decay, experiments, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -60,10 +60,29 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Experiment { generation, report, complete } => {
+            if state.jobs.is_current(JobKind::Experiment, generation) {
+                experiments::take(state, report, complete)
+            } else {
+                Vec::new()
+            }
+        }
+        Event::Loaded { generation, reports, left_out } => {
+            if state.jobs.is_current(JobKind::Results, generation) {
+                experiments::loaded(state, reports, &left_out);
+            }
+            Vec::new()
+        }
+        Event::Saved { generation, folders, kept } => {
+            if state.jobs.is_current(JobKind::Results, generation) {
+                experiments::saved(state, &folders, &kept);
+            }
+            Vec::new()
+        }
         Event::Done { generation, kind } => {
             if state.jobs.is_current(kind, generation) {
                 state.jobs.finish(kind);
-                ended(state, kind, true)
+                ended(state, kind, None)
             } else {
                 Vec::new()
             }
@@ -73,6 +92,7 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
                 return Vec::new();
             }
             state.jobs.finish(kind);
+            let ended = ended(state, kind, Some(&message));
             if kind == JobKind::Decay && !cancelled {
                 // It stands where the numbers would: while a text is typed it is too short until it is long enough.
                 decay::refuse(state, message);
@@ -81,7 +101,7 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             } else {
                 state.complain(message);
             }
-            ended(state, kind, false)
+            ended
         }
     }
 }
@@ -97,13 +117,16 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Decay => "Comparing the rules",
         JobKind::Inspect => "Reading the skill",
         JobKind::Edit => "Changing the library",
+        JobKind::Experiment => "Measuring",
+        JobKind::Results => "Reading or writing the results",
     }
 }
 
-fn ended(state: &mut State, kind: JobKind, well: bool) -> Vec<Effect> {
+/// What follows a job's end; `failure` says why it ended badly.
+fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect> {
     match kind {
         // Answers that the newest request did not ask for (the soup was emptied) go with its end.
-        JobKind::Ask if well => {
+        JobKind::Ask if failure.is_none() => {
             let newest = state.jobs.generation(JobKind::Ask);
             for slot in &mut state.lab.answers {
                 if slot.as_ref().is_some_and(|a| a.generation != newest) {
@@ -113,6 +136,7 @@ fn ended(state: &mut State, kind: JobKind, well: bool) -> Vec<Effect> {
             Vec::new()
         }
         JobKind::Edit => library::next_edit(state),
+        JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
         // The map that was asked for before the library grew is drawn again once the library is at rest.
         JobKind::Build if state.tab == Tab::Map => map::shown(state),
         _ => Vec::new(),

@@ -100,9 +100,8 @@ impl Jobs {
 
     /// The long job to show, the most basic first.
     pub fn shown(&self) -> Option<(JobKind, &Running)> {
-        [JobKind::Open, JobKind::Edit, JobKind::Decay, JobKind::Map, JobKind::Build]
-            .into_iter()
-            .find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
+        let long = [JobKind::Open, JobKind::Edit, JobKind::Decay, JobKind::Map, JobKind::Experiment, JobKind::Build];
+        long.into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
     }
 }
 

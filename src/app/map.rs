@@ -69,7 +69,11 @@ pub struct Group {
     pub points: usize,
 }
 
-const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// The letter of the n-th group or curve; after the digits they go round.
+pub fn letter(n: usize) -> char {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    LETTERS[n % LETTERS.len()] as char
+}
 
 impl MapTab {
     /// The tab at the start.
@@ -114,8 +118,7 @@ pub fn groups(state: &State) -> (Vec<Group>, Vec<usize>) {
         let next = groups.len();
         let at = *seen.entry(name).or_insert(next);
         if at == next {
-            let letter = LETTERS.as_bytes()[next % LETTERS.len()] as char;
-            groups.push(Group { name: name.to_owned(), letter, number: next, points: 0 });
+            groups.push(Group { name: name.to_owned(), letter: letter(next), number: next, points: 0 });
         }
         groups[at].points += 1;
         members.push(at);

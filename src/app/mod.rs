@@ -6,7 +6,7 @@
 //! results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`library`]: one file a tab (values and their changes).
+//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`]: one file a tab (values and their changes).
 //! - [`soup_edit`]: changes of the soup and their undo history.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
@@ -18,6 +18,7 @@ pub mod command;
 pub mod decay;
 pub mod effect;
 pub mod engine_event;
+pub mod experiments;
 pub mod jobs;
 pub mod key;
 pub mod keymap;

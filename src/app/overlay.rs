@@ -7,7 +7,7 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, lab, map, update};
+use super::{decay, experiments, lab, map, update};
 use crate::engine::LibraryEdit;
 use ratatui_textarea::TextArea;
 
@@ -30,6 +30,8 @@ pub enum PromptKind {
     MaxTokens,
     /// A value of the Decay tab.
     Decay(decay::DecayValue),
+    /// The folder that reports of experiments are written to.
+    ResultsFolder,
 }
 
 /// What is open.
@@ -104,6 +106,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
         PromptKind::Decay(value) => value.question().into(),
+        PromptKind::ResultsFolder => "Folder for the reports, one folder an experiment".into(),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => String::new(),
     }
 }
@@ -131,6 +134,9 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             PromptKind::Perplexity => trim_number(state.map.request.perplexity),
             PromptKind::Tags => library::selected(state).map(|s| s.tags.join(" ")).unwrap_or_default(),
             PromptKind::Decay(value) => decay::value_text(state, value),
+            PromptKind::ResultsFolder => {
+                state.experiments.results.as_ref().map_or_else(|| "results".into(), |dir| dir.display().to_string())
+            }
             _ => state.lab.max_tokens.to_string(),
         },
     };
@@ -304,6 +310,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             Ok(lab::ask(state))
         }
         PromptKind::Decay(value) => decay::set_value(state, *value, text),
+        PromptKind::ResultsFolder => experiments::export(state, text),
         PromptKind::Tags => {
             let id = library::selected(state).map(|s| s.id.clone()).ok_or("No skill is selected.")?;
             Ok(library::edit(state, LibraryEdit::Tag(id, parse_tags(text))))

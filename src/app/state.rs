@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::decay::DecayTab;
+use super::experiments::ExperimentsTab;
 use super::jobs::Jobs;
 use super::key::Key;
 use super::keymap::Keymap;
@@ -13,6 +14,7 @@ use super::overlay::Overlay;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A tab. Adding one: a variant here, a file in `app/` for its values, one in `ui/panes/` for its picture.
@@ -24,13 +26,15 @@ pub enum Tab {
     Map,
     /// Chunks of a document, and rules that make one state of theirs.
     Decay,
+    /// The claims, measured.
+    Experiments,
     /// The library itself.
     Library,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 4] = [Self::Lab, Self::Map, Self::Decay, Self::Library];
+    pub const ALL: [Self; 5] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library];
 
     /// Its title.
     pub fn title(self) -> &'static str {
@@ -38,6 +42,7 @@ impl Tab {
             Self::Lab => "Lab",
             Self::Map => "Map",
             Self::Decay => "Decay",
+            Self::Experiments => "Experiments",
             Self::Library => "Library",
         }
     }
@@ -48,6 +53,7 @@ impl Tab {
             Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
             Self::Map => &[Focus::Map, Focus::Neighbours],
             Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
+            Self::Experiments => &[Focus::Experiments, Focus::Result],
             Self::Library => &[Focus::Skills, Focus::Filter],
         }
     }
@@ -83,6 +89,10 @@ pub enum Focus {
     Positions,
     /// Errors and half-lives by layer.
     Layers,
+    /// The list of experiments.
+    Experiments,
+    /// What the selected one found.
+    Result,
     /// The list of skills.
     Skills,
     /// The line that filters it.
@@ -109,6 +119,8 @@ impl Focus {
             Self::Rules => "Rules",
             Self::Positions => "Positions",
             Self::Layers => "Layers",
+            Self::Experiments => "Experiments",
+            Self::Result => "Result",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
         }
@@ -143,6 +155,8 @@ pub struct Options {
     pub max_tokens: usize,
     /// The answer whose log-probability is asked for.
     pub target: String,
+    /// Where reports of experiments are read from and written to; `None` keeps them in memory.
+    pub results: Option<PathBuf>,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
 }
@@ -157,6 +171,7 @@ impl Default for Options {
             soup: Soup::default(),
             max_tokens: 16,
             target: String::new(),
+            results: None,
             keys: Vec::new(),
         }
     }
@@ -193,6 +208,8 @@ pub struct State {
     pub map: MapTab,
     /// The Decay tab.
     pub decay: DecayTab,
+    /// The Experiments tab.
+    pub experiments: ExperimentsTab,
     /// The Library tab.
     pub shelf: LibraryTab,
     /// Whether the program is to end.
@@ -218,6 +235,7 @@ impl State {
             notice: None,
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
+            experiments: ExperimentsTab::new(options.results.clone()),
             lab: Lab::new(options),
             decay: DecayTab::default(),
             shelf: LibraryTab::default(),

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{decay, engine_event, lab, library, map};
+use super::{decay, engine_event, experiments, lab, library, map};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -124,6 +124,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         }),
 
         Action::Decay(action) => decay::apply(state, action),
+        Action::Experiments(action) => experiments::apply(state, action),
 
         Action::NextSort => none({
             let chosen = library::selected(state).map(|s| s.id.clone());
@@ -273,12 +274,19 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Build];
+    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Experiment, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
     let (kind, effect) = effect;
-    let more = if kind == JobKind::Build { " What was built is kept; `Build the missing skills` goes on." } else { "" };
+    let more = match kind {
+        JobKind::Build => " What was built is kept; `Build the missing skills` goes on.",
+        JobKind::Experiment => " What is done is kept; `Run all experiments` goes on.",
+        _ => "",
+    };
+    if kind == JobKind::Experiment {
+        experiments::stop(state);
+    }
     state.say(format!("{} stopped.{more}", engine_event::work_name(kind)));
     let mut effects = vec![effect];
     if kind == JobKind::Edit {
@@ -294,6 +302,7 @@ fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
         Tab::Lab => Vec::new(),
         Tab::Map => map::shown(state),
         Tab::Decay => decay::shown(state),
+        Tab::Experiments => experiments::shown(state),
         Tab::Library => {
             library::inspect_soon(state);
             Vec::new()
@@ -312,6 +321,7 @@ fn move_selection(state: &mut State, motion: Motion) -> Vec<Effect> {
         Tab::Lab => lab::motion(state, motion),
         Tab::Map => map::motion(state, motion),
         Tab::Decay => decay::motion(state, motion),
+        Tab::Experiments => experiments::motion(state, motion),
         Tab::Library => library::motion(state, motion),
     }
     Vec::new()
@@ -334,6 +344,7 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
         Tab::Map => map::selected_skill(state),
         Tab::Decay => None,
         Tab::Library => library::selected(state).map(|s| s.id.clone()),
+        Tab::Experiments => None,
     };
     let Some(skill) = skill else { return Vec::new() };
     if state.tab != Tab::Lab {
@@ -369,6 +380,7 @@ fn copy(state: &mut State) -> Vec<Effect> {
             Some(near.iter().filter_map(|(i, c)| map.skills.get(*i).map(|s| format!("{s}\t{c}\n"))).collect())
         }),
         Focus::Document | Focus::Rules | Focus::Positions | Focus::Layers => decay::copied(state),
+        Focus::Experiments | Focus::Result => experiments::copy_text(state),
         Focus::Skills | Focus::Filter => {
             let rows = library::visible(state);
             let line = |s: &crate::library::SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);

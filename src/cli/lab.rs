@@ -27,7 +27,8 @@ impl EngineHandle for Handle {
 /// Flags that make no sense, a terminal that cannot be used.
 pub fn run(common: &Common) -> Result<()> {
     let setup = common.setup()?;
-    let options = Options { look: term::caps::detect(|name| std::env::var(name).ok()), ..options(common, &setup)? };
+    let options =
+        Options { look: term::caps::detect(|name| std::env::var(name).ok()), results: Some("results".into()), ..options(common, &setup)? };
     let (send, events) = mpsc::unbounded_channel();
     let tell = Arc::new(move |event| {
         // After the loop has ended nobody listens, and nothing is lost: the engine ends next.

@@ -2,11 +2,11 @@
 //!
 //! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup", "findings": [{ "claim", "effect", "threshold", "interval": {
 //! "mean", "low", "high", "n" }, "verdict" }], "tables", "figures", "run" }`), a CSV a table, an SVG a figure. `--json` prints the list of reports.
-//! An experiment whose `report.json` is there with the same model and settings is not run again.
+//! An experiment whose `report.json` is there with the same model, library and settings is not run again: a run that was interrupted goes on where it was.
 
 use super::args::Common;
 use super::output;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::{self, Experiment, Report, Settings};
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,9 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let mut reports = Vec::new();
     for e in &experiments {
         let dir = args.out.join(e.name);
-        if !args.again && is_done(&dir, &settings, lab.fingerprint()) {
+        if let Some(report) = e.done(&args.out, &lab, &settings).filter(|_| !args.again) {
             note(common, &format!("{}: there already, in {}\n", e.name, dir.display()))?;
+            reports.push(report);
             continue;
         }
         let report = output::with_progress(quiet, e.name, |control| e.run(&lab, &settings, control))?;
@@ -62,15 +63,6 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
 
 fn note(common: &Common, text: &str) -> Result<()> {
     if common.json { Ok(()) } else { output::print(text) }
-}
-
-/// Whether a finished report of the same model and settings lies there.
-fn is_done(dir: &Path, settings: &Settings, fingerprint: &str) -> bool {
-    let Ok(text) = std::fs::read_to_string(dir.join("report.json")).map_err(Error::io(dir)) else { return false };
-    let Ok(report) = serde_json::from_str::<serde_json::Value>(&text) else { return false };
-    let run: std::collections::HashMap<&str, &str> =
-        report["run"].as_array().into_iter().flatten().filter_map(|p| Some((p[0].as_str()?, p[1].as_str()?))).collect();
-    run.get("settings").is_some_and(|s| *s == settings.to_string()) && run.get("model").is_some_and(|m| m.ends_with(fingerprint))
 }
 
 fn as_text(report: &Report, dir: &Path) -> String {

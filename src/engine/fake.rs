@@ -3,10 +3,11 @@
 
 use super::{
     Answer, AnswerFrom, AskRequest, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox,
-    Request, RuleResult, SkillReport, TokenProbability, Work,
+    Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::experiment::Report;
 use crate::library::{Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
 use crate::soup::chunks::ChunkRule;
 use crate::state::StateShape;
@@ -131,6 +132,16 @@ impl Work for Fake {
                 });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
+            Request::Experiment { name, settings } => {
+                let run = vec![("settings".into(), settings.to_string())];
+                let report = Report { name: name.clone(), run, ..Report::default() };
+                tell(Event::Experiment { generation, report: Arc::new(report), complete: true });
+            }
+            Request::Results(ResultsRequest::Load(_)) => tell(Event::Loaded { generation, reports: Vec::new(), left_out: Vec::new() }),
+            Request::Results(ResultsRequest::Save { dir, reports, .. }) => {
+                let folders = reports.iter().map(|r| dir.join(&r.name)).collect();
+                tell(Event::Saved { generation, folders, kept: Vec::new() });
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Where requests wait: one place per kind, so that a newer request replaces (and calls off) the older one of its kind.
 //!
-//! Edits are the exception: each of them counts, so they queue up in order and are never called off by a later one.
+//! Edits and results are the exception: each of them counts, so they queue up in order and are never called off by a later one.
 
 use super::{Job, JobKind, Request};
 use crate::control::Cancel;
@@ -16,7 +16,7 @@ pub(super) struct Pending {
 
 #[derive(Default)]
 struct Inner {
-    /// Waiting, most urgent kind first when taken; at most one a kind, but for edits.
+    /// Waiting, most urgent kind first when taken; at most one a kind, but for edits and results.
     waiting: VecDeque<Pending>,
     /// Running, innermost last: a request may overtake another, so several can be under way on the one thread.
     running: Vec<(JobKind, Cancel)>,
@@ -35,10 +35,10 @@ pub(super) fn urgency(kind: JobKind) -> u8 {
     match kind {
         JobKind::Open => 5,
         JobKind::Rank => 4,
-        JobKind::Edit | JobKind::Inspect => 3,
+        JobKind::Edit | JobKind::Inspect | JobKind::Results => 3,
         JobKind::Ask | JobKind::Decay => 2,
         JobKind::Map => 1,
-        JobKind::Build => 0,
+        JobKind::Build | JobKind::Experiment => 0,
     }
 }
 
@@ -53,7 +53,7 @@ impl Mailbox {
         let kind = job.request.kind();
         let mut inner = self.lock();
         let mut replaced = None;
-        if !matches!(job.request, Request::Edit(_)) {
+        if !matches!(job.request, Request::Edit(_) | Request::Results(_)) {
             if let Some(i) = inner.waiting.iter().position(|p| p.job.request.kind() == kind) {
                 replaced = inner.waiting.remove(i).map(|p| p.job);
             }

@@ -1,10 +1,12 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
 use super::decay::{DecayRequest, DecayView};
+use crate::experiment::{Report, Settings};
 pub use crate::library::RankView;
 use crate::library::{Part, Ranking, SkillMeta};
 use crate::soup::Recipe;
 use crate::state::StateShape;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
@@ -29,6 +31,10 @@ pub enum JobKind {
     Inspect,
     /// A change of the library: add, delete, restore, tag.
     Edit,
+    /// An experiment (background).
+    Experiment,
+    /// Reports of experiments, read or written.
+    Results,
 }
 
 /// Where an answer comes from.
@@ -253,6 +259,31 @@ pub enum Request {
     Inspect(String),
     /// A change of the library.
     Edit(LibraryEdit),
+    /// An experiment.
+    Experiment {
+        /// Its name.
+        name: String,
+        /// How much is drawn.
+        settings: Settings,
+    },
+    /// Reports of experiments, read or written.
+    Results(ResultsRequest),
+}
+
+/// What is done with a folder of reports, one folder an experiment.
+#[derive(Clone, Debug)]
+pub enum ResultsRequest {
+    /// Read those of the present model.
+    Load(PathBuf),
+    /// Write some.
+    Save {
+        /// The folder of folders.
+        dir: PathBuf,
+        /// Which.
+        reports: Vec<Arc<Report>>,
+        /// Whether reports of other settings that lie there are written over.
+        replace: bool,
+    },
 }
 
 impl Request {
@@ -266,6 +297,8 @@ impl Request {
             Self::Decay(_) => JobKind::Decay,
             Self::Inspect(_) => JobKind::Inspect,
             Self::Edit(_) => JobKind::Edit,
+            Self::Experiment { .. } => JobKind::Experiment,
+            Self::Results(_) => JobKind::Results,
         }
     }
 }
@@ -333,6 +366,33 @@ pub enum Event {
         generation: Generation,
         /// The report.
         report: Box<SkillReport>,
+    },
+    /// What an experiment has found so far, or in all.
+    Experiment {
+        /// Whose.
+        generation: Generation,
+        /// The report.
+        report: Arc<Report>,
+        /// Whether it is whole.
+        complete: bool,
+    },
+    /// Reports were read.
+    Loaded {
+        /// Whose.
+        generation: Generation,
+        /// The reports of the present model.
+        reports: Vec<Arc<Report>>,
+        /// A sentence for each one left out.
+        left_out: Vec<String>,
+    },
+    /// Reports were written.
+    Saved {
+        /// Whose.
+        generation: Generation,
+        /// Their folders.
+        folders: Vec<PathBuf>,
+        /// Folders that hold reports of other settings and were left as they are.
+        kept: Vec<PathBuf>,
     },
     /// A job ended well; nothing more of it comes.
     Done {

@@ -1,9 +1,10 @@
 //! Requests in, events out: the lab as the engine's thread runs it.
 
 use super::lab::Lab;
-use super::{Answer, Event, Job, LibraryEdit, Outbox, Request, Setup, Work};
+use super::{Answer, Event, Job, LibraryEdit, Outbox, Request, ResultsRequest, Setup, Work};
 use crate::control::Control;
 use crate::error::Result;
+use crate::experiment;
 use std::sync::Arc;
 
 /// A way to open the lab on the engine's thread.
@@ -64,6 +65,32 @@ impl Work for Lab {
             Request::Edit(edit) => {
                 self.edit(edit, control)?;
                 self.tell_library(tell);
+                Ok(())
+            }
+            Request::Experiment { name, settings } => {
+                let found = |report, complete| tell(Event::Experiment { generation, report: Arc::new(report), complete });
+                let report = experiment::find(name)?.stream(self, settings, control, &mut |so_far| found(so_far.clone(), false))?;
+                found(report, true);
+                Ok(())
+            }
+            Request::Results(ResultsRequest::Load(dir)) => {
+                let (reports, left_out) = experiment::load(dir, self.fingerprint())?;
+                tell(Event::Loaded { generation, reports: reports.into_iter().map(Arc::new).collect(), left_out });
+                Ok(())
+            }
+            Request::Results(ResultsRequest::Save { dir, reports, replace }) => {
+                let (mut folders, mut kept) = (Vec::new(), Vec::new());
+                for report in reports {
+                    control.check()?;
+                    let folder = dir.join(&report.name);
+                    if *replace || !experiment::holds_other_settings(&folder, report) {
+                        report.write(&folder)?;
+                        folders.push(folder);
+                    } else {
+                        kept.push(folder);
+                    }
+                }
+                tell(Event::Saved { generation, folders, kept });
                 Ok(())
             }
         }

@@ -126,9 +126,8 @@ impl Server<'_> {
         let kind = job.request.kind();
         let overtaking = AtomicBool::new(false);
         let report = progress_to(self.tell, job.generation, kind);
-        let progress = |p| {
-            report(p);
-            // A job run from here reports too; only the outermost report of this job may start others.
+        let pause = || {
+            // A job run from here pauses too; only the outermost pause of this job may start others.
             if !overtaking.swap(true, Ordering::Relaxed) {
                 while let Some(urgent) = self.mailbox.take_above(Some(urgency(kind))) {
                     self.run(&urgent);
@@ -138,7 +137,7 @@ impl Server<'_> {
         };
         self.mailbox.begin(kind, cancel.clone());
         let result = guarded(|| {
-            let control = Control::new(cancel, &progress);
+            let control = Control::new(cancel, &report).with_pauses(&pause);
             control.check()?;
             self.work.run(job, self.tell, control)
         });
@@ -179,6 +178,8 @@ impl std::fmt::Display for JobKind {
             Self::Decay => "comparing",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
+            Self::Experiment => "measuring",
+            Self::Results => "reading results",
         })
     }
 }

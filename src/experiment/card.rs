@@ -2,7 +2,7 @@
 
 use super::stats::bootstrap;
 use super::trials::{Ask, Trials};
-use super::{Finding, Report, Settings, Table};
+use super::{Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::{Prompt, Want};
@@ -10,10 +10,12 @@ use crate::task::{Pair, draw, rng};
 use std::collections::{BTreeMap, HashSet};
 
 const SHOTS: [usize; 6] = [0, 1, 4, 8, 16, 32];
+/// Right or wrong by task, for each kind of pair asked and number of examples.
+type Hits = BTreeMap<(&'static str, usize), Vec<(usize, f64)>>;
 /// What training never saw of the lab's tasks: task, input, output, reason.
 const UNSEEN: &str = include_str!("../../assets/bundled/train/split.tsv");
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let unseen: HashSet<(&str, &str, &str)> = UNSEEN
         .lines()
         .skip(1)
@@ -22,7 +24,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
             Some((fields.next()?, fields.next()?, fields.next()?))
         })
         .collect();
-    let mut hits: BTreeMap<(&str, usize), Vec<(usize, f64)>> = BTreeMap::new();
+    let mut hits = Hits::new();
     let tasks = trials.lab.tasks();
     for (t, task) in tasks.iter().enumerate() {
         control.check()?;
@@ -46,7 +48,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
             let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
             let states: Vec<_> =
                 trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
-            let asked: Vec<(&str, &Pair)> = std::iter::once(("seen in training", &task.pairs[asked_shown]))
+            let asked: Vec<(&'static str, &Pair)> = std::iter::once(("seen in training", &task.pairs[asked_shown]))
                 .chain(asked_never.iter().map(|&i| ("never seen in training", &task.pairs[i])))
                 .collect();
             let mut asks = Vec::new();
@@ -61,7 +63,12 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
                 }
             }
         }
+        live.show(|| report(&hits, settings));
     }
+    Ok(report(&hits, settings))
+}
+
+fn report(hits: &Hits, settings: &Settings) -> Report {
     let mut table = Table::new("accuracy", &["pairs asked", "examples", "accuracy", "low", "high", "questions"]);
     let mut report = Report {
         setup: vec![
@@ -71,7 +78,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         ],
         ..Report::default()
     };
-    for ((group, k), values) in &hits {
+    for ((group, k), values) in hits {
         let i = bootstrap(values, settings.resamples, settings.seed);
         let row = [
             (*group).to_string(),
@@ -87,5 +94,5 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         }
     }
     report.tables.push(table);
-    Ok(report)
+    report
 }

@@ -2,13 +2,13 @@
 
 use super::stats::bootstrap;
 use super::trials::Trials;
-use super::{Figure, Finding, Report, Settings, Table};
+use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::library::Part;
 use crate::project::{Lengths, Space, silhouette};
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let library = trials.lab.library();
     let n_layer = trials.lab.shape().n_layer;
     let skills = library.skills();
@@ -21,6 +21,10 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
     let counted: Vec<bool> = skills.iter().map(|s| skills.iter().filter(|o| o.task == s.task).count() > 1).collect();
     let chance: f64 = skills.iter().map(|s| (skills.iter().filter(|o| o.task == s.task).count() - 1) as f64).sum::<f64>()
         / (skills.len().max(2) * (skills.len().max(2) - 1)) as f64;
+    report.setup = vec![
+        format!("{} skills of 32 examples from disjoint sets; nearest by raw cosine in the original space, not on a map", skills.len()),
+        format!("chance {chance:.4}; tasks with a single skill are left out of the shares"),
+    ];
     for part in [Part::Ssm, Part::Conv] {
         let mut curve = Vec::new();
         for layer in 0..n_layer {
@@ -55,6 +59,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
                 silhouette(&space, &labels).map_or("-".into(), number),
             ]);
             curve.push((layer as f64, interval.mean));
+            live.show(|| Report { tables: vec![table.clone()], figures: vec![purity(&curves, Some((part, &curve)))], ..report.clone() });
             if part == Part::Ssm && layer == n_layer / 2 {
                 let claim = format!("At the middle layer ({layer}) a state's nearest other state is of its own task");
                 report.findings.push(Finding::new(claim, "share", chance, interval));
@@ -62,11 +67,12 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         }
         curves.push((part.to_string(), curve));
     }
-    report.setup = vec![
-        format!("{} skills of 32 examples from disjoint sets; nearest by raw cosine in the original space, not on a map", skills.len()),
-        format!("chance {chance:.4}; tasks with a single skill are left out of the shares"),
-    ];
-    report.figures.push(Figure { name: "purity".into(), axes: ["layer".into(), "nearest state of the same task".into()], curves });
+    report.figures.push(purity(&curves, None));
     report.tables.push(table);
     Ok(report)
+}
+
+fn purity(curves: &[(String, Vec<(f64, f64)>)], unfinished: Option<(Part, &Vec<(f64, f64)>)>) -> Figure {
+    let last = unfinished.map(|(part, curve)| (part.to_string(), curve.clone()));
+    Figure::curves("purity", ["layer", "nearest state of the same task"], curves.iter().cloned().chain(last).collect())
 }

@@ -65,6 +65,51 @@ impl Rows {
         };
         Finding::new(claim, format!("accuracy of `{better}` minus `{worse}`:"), threshold, interval)
     }
+
+    /// "`better` gives the right answers a higher probability than `worse` by more than `threshold` nats", question by question.
+    pub fn saved(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
+        let interval = match (self.column(better), self.column(worse)) {
+            (Some(a), Some(b)) => self.interval(|s| s[b].nll - s[a].nll, settings),
+            _ => bootstrap(&[], 0, 0),
+        };
+        Finding::new(claim, format!("nats an answer saved by `{better}` over `{worse}`:"), threshold, interval)
+    }
+
+    /// Accuracies apart for each kind of group (a task's family).
+    pub fn table_by(&self, name: &str, kind: &dyn Fn(usize) -> String) -> Table {
+        let columns: Vec<&str> = ["family", "questions"].into_iter().chain(self.names.iter().map(String::as_str)).collect();
+        let mut table = Table::new(name, &columns);
+        for (label, part) in self.parts(kind) {
+            let mut row = vec![label, part.rows.len().to_string()];
+            row.extend(self.names.iter().map(|n| format!("{:.4}", part.accuracy(n))));
+            table.rows.push(row);
+        }
+        table
+    }
+
+    /// How `better` differs from `worse` for each kind of group, with intervals.
+    pub fn difference_by(&self, name: &str, better: &str, worse: &str, kind: &dyn Fn(usize) -> String, settings: &Settings) -> Table {
+        let columns = ["family", "difference in accuracy", "low", "high", "nats an answer saved", "low", "high", "questions"];
+        let mut table = Table::new(name, &columns);
+        for (label, part) in self.parts(kind) {
+            let (hit, nll) =
+                (part.finding("", better, worse, 0.0, settings).interval, part.saved("", better, worse, 0.0, settings).interval);
+            let mut row = vec![label];
+            row.extend([hit.mean, hit.low, hit.high, nll.mean, nll.low, nll.high].map(|v| format!("{v:.4}")));
+            row.push(hit.n.to_string());
+            table.rows.push(row);
+        }
+        table
+    }
+
+    fn parts(&self, kind: &dyn Fn(usize) -> String) -> std::collections::BTreeMap<String, Self> {
+        let mut parts = std::collections::BTreeMap::new();
+        for (group, scores) in &self.rows {
+            let part = parts.entry(kind(*group)).or_insert_with(|| Self { names: self.names.clone(), rows: Vec::new() });
+            part.rows.push((*group, scores.clone()));
+        }
+        parts
+    }
 }
 
 #[cfg(test)]
@@ -87,5 +132,21 @@ mod tests {
         assert_eq!(rows.finding("b is better", "b", "a", 0.0, &settings).verdict, Verdict::Contradicted);
         assert_eq!(rows.finding("a is better than nothing known", "a", "c", 0.0, &settings).verdict, Verdict::NotDistinguishable);
         assert_eq!(rows.table("t", &settings).rows[0][1], "0.7500");
+        assert_eq!(rows.saved("a is surer", "a", "b", 0.5, &settings).verdict, Verdict::Supported);
+    }
+
+    #[test]
+    fn parts_are_counted_apart() {
+        let settings = Settings::quick();
+        let mut rows = Rows::new(&["a", "b"]);
+        for i in 0..8 {
+            rows.push(i, &[Score { nll: 1.0, hit: i < 4 }, Score { nll: 1.5, hit: false }]);
+        }
+        let kind = |group: usize| if group < 4 { "low" } else { "up" }.to_string();
+        let table = rows.table_by("t", &kind);
+        assert_eq!(table.rows, [["low", "4", "1.0000", "0.0000"], ["up", "4", "0.0000", "0.0000"]]);
+        let table = rows.difference_by("d", "a", "b", &kind, &settings);
+        assert_eq!(table.rows[0][1..5], ["1.0000", "1.0000", "1.0000", "0.5000"]);
+        assert_eq!(table.rows[1][1], "0.0000");
     }
 }

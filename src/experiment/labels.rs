@@ -3,7 +3,7 @@
 
 use super::compare::Rows;
 use super::trials::{Ask, Trials, shuffled_labels};
-use super::{Report, Settings};
+use super::{Live, Report, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::soup::{decay, mix, picaso};
@@ -28,7 +28,7 @@ const NAMES: [&str; 9] = [
     "one pass of 32, shuffled labels",
 ];
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let kinds = trials.lab.tasks().iter().find(|t| t.name == KINDS);
     let kinds =
         kinds.ok_or_else(|| Error::Input(format!("the experiment draws its words from the task `{KINDS}`, which is not at hand")))?;
@@ -87,7 +87,12 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         for scores in trials.ask(&asks, control)?.chunks(NAMES.len()) {
             rows.push(episode, scores);
         }
+        live.show(|| report(&rows, settings));
     }
+    Ok(report(&rows, settings))
+}
+
+fn report(rows: &Rows, settings: &Settings) -> Report {
     let mut report = rows.report("rules", settings);
     report.setup = vec![
         "four kinds of nouns, four arbitrary labels an episode, drawn anew; each set of 8 shows two of the four, the question's word is in none (ours)".into(),
@@ -100,5 +105,5 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         rows.finding("The mean is better than A-decay", "mean 4 x 8", "A-decay 4 x 8", 0.0, settings),
         rows.finding("The mean matches the logit ensemble", "mean 4 x 8", "logit ensemble 4 x 8", -0.01, settings),
     ];
-    Ok(report)
+    report
 }

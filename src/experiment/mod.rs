@@ -1,30 +1,42 @@
 //! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
 //!
-//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `sequential` (with `exactness` and `permutation`), `labels`, `card`: one file a group of experiments.
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `cross_task` (with `sweep`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
+//!   `cost` (with `transformer`), `card`: one file a group of experiments.
 //! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
-//! - `stats`: bootstrap and verdicts. `report`: what is written.
+//! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again. `live`: reports while they grow.
 //!
 //! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
 
 mod card;
 mod clusters;
 mod compare;
+mod cost;
+mod cross_task;
+mod documents;
+mod figure;
 mod labels;
+mod live;
 mod one_shot;
 mod report;
 mod retrieval;
 mod retrieve_mix;
+mod saved;
 mod sequential;
 mod stats;
+mod sweep;
+mod transformer;
 mod trials;
 
-pub use report::{Figure, Finding, Report, Table};
+pub use figure::{Figure, Heat, Picture};
+pub use report::{Finding, Report, Table};
+pub use saved::{holds_other_settings, load};
 pub use stats::{Interval, Verdict, bootstrap};
 
 use crate::control::Control;
 use crate::engine::Lab;
 use crate::error::{Error, Result};
-use std::path::PathBuf;
+use live::Live;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trials::Trials;
 
@@ -64,7 +76,7 @@ impl Settings {
     }
 }
 
-type Run = fn(&Trials<'_>, &Settings, Control<'_>) -> Result<Report>;
+type Run = fn(&Trials<'_>, &Settings, Control<'_>, &mut Live<'_>) -> Result<Report>;
 
 /// An experiment.
 #[derive(Clone, Copy)]
@@ -88,8 +100,15 @@ pub const ALL: &[Experiment] = &[
         question: "Is A-decay with halo exact for one layer, and how does its error grow with depth?",
         run: sequential::exactness,
     },
+    Experiment { name: "documents", question: "How many documents can be souped without fine-tuning?", run: documents::run },
     Experiment { name: "permutation", question: "Which rules heed the order of chunks?", run: sequential::permutation },
+    Experiment {
+        name: "cross-task",
+        question: "Does a mix of two tasks help either, and how does it change along the mix?",
+        run: cross_task::run,
+    },
     Experiment { name: "labels", question: "Does mixing disjoint example sets add what each lacks?", run: labels::run },
+    Experiment { name: "cost", question: "What does a long context cost, and what does retrieving states save?", run: cost::run },
     Experiment { name: "card", question: "How accurate is the bundled model on the lab's tasks?", run: card::run },
 ];
 
@@ -110,22 +129,64 @@ impl Experiment {
     /// # Errors
     /// [`Error::Input`] if the lab's tasks are too few or too small; the model's; [`Error::Cancelled`].
     pub fn run(&self, lab: &Lab, settings: &Settings, control: Control<'_>) -> Result<Report> {
+        self.measure(lab, settings, control, None)
+    }
+
+    /// Runs it and shows what is measured so far, a few times a second: reports with the same tables and figures as the last one, over fewer questions
+    /// (so their verdicts are not yet verdicts), without `run`. The last report is returned, not shown.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn stream(&self, lab: &Lab, settings: &Settings, control: Control<'_>, partial: &mut dyn FnMut(&Report)) -> Result<Report> {
+        self.measure(lab, settings, control, Some(partial))
+    }
+
+    fn measure(&self, lab: &Lab, settings: &Settings, control: Control<'_>, partial: Option<&mut dyn FnMut(&Report)>) -> Result<Report> {
         if lab.library().is_empty() {
             return Err(Error::Library("the experiments need a library; build it first".into()));
         }
         let began = Instant::now();
-        let mut report = (self.run)(&Trials::new(lab), settings, control)?;
+        let mut live = Live::new(self.name, self.question, partial);
+        let mut report = (self.run)(&Trials::new(lab), settings, control, &mut live)?;
         report.name = self.name.into();
         report.question = self.question.into();
-        report.run = vec![
-            ("model".into(), format!("{}, fingerprint {}", lab.model_view().name, lab.fingerprint())),
-            ("settings".into(), settings.to_string()),
-            ("library".into(), lab.library().settings().to_string()),
-            ("program".into(), concat!("state-soup ", env!("CARGO_PKG_VERSION")).into()),
-            ("seconds".into(), format!("{:.1}", began.elapsed().as_secs_f64())),
-        ];
+        report.run = circumstances(lab, settings);
+        report.run.push(("seconds".into(), format!("{:.1}", began.elapsed().as_secs_f64())));
         Ok(report)
     }
+
+    /// The finished report of this experiment in a folder of reports, if it is of the same model, library and settings.
+    pub fn done(&self, out: &Path, lab: &Lab, settings: &Settings) -> Option<Report> {
+        let report = Report::read(&out.join(self.name)).ok().flatten()?;
+        let same = circumstances(lab, settings).into_iter().filter(|(key, _)| ["model", "settings", "library"].contains(&key.as_str()));
+        (report.name == self.name && same.into_iter().all(|(key, value)| report.run_value(&key) == Some(&value))).then_some(report)
+    }
+}
+
+/// What a report says of its run, but for the time it took.
+fn circumstances(lab: &Lab, settings: &Settings) -> Vec<(String, String)> {
+    let mut run = vec![
+        ("model".into(), format!("{}, fingerprint {}", lab.model_view().name, lab.fingerprint())),
+        ("settings".into(), settings.to_string()),
+        ("library".into(), lab.library().settings().to_string()),
+        ("program".into(), concat!("state-soup ", env!("CARGO_PKG_VERSION")).into()),
+    ];
+    run.extend(revision().map(|r| ("revision".into(), r)));
+    run
+}
+
+/// The git revision of the source this program was built from, if it still runs inside that source's folder.
+fn revision() -> Option<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !std::env::current_exe().ok()?.starts_with(source) {
+        return None;
+    }
+    let git = |args: &[&str]| {
+        let output = std::process::Command::new("git").arg("-C").arg(source).args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    let changed = !git(&["status", "--porcelain", "--untracked-files=no", "--", "src", "Cargo.lock"])?.is_empty();
+    Some(format!("{}{}", git(&["rev-parse", "--short=12", "HEAD"])?, if changed { ", with changes" } else { "" }))
 }
 
 impl std::fmt::Display for Settings {

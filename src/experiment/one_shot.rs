@@ -1,7 +1,7 @@
 //! Does the mean of many short states match one long one? 32 × 1, 8 × 4, 4 × 8 against 1 × 32 examples of the same set.
 
 use super::trials::{Ask, Trials, random_like, shuffled_labels};
-use super::{Report, Settings, compare};
+use super::{Live, Report, Settings, compare};
 use crate::control::Control;
 use crate::error::Result;
 use crate::soup::{decay, mix, picaso};
@@ -25,7 +25,7 @@ const NAMES: [&str; 13] = [
     "random state, norm of 32-shot",
 ];
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let mut rows = compare::Rows::new(&NAMES);
     let rates = trials.model.mamba.rates();
     for seed in settings.seed..settings.seed + settings.seeds as u64 {
@@ -71,9 +71,19 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
             for scores in trials.ask(&asks, control)?.chunks(NAMES.len()) {
                 rows.push(*t, scores);
             }
+            live.show(|| report(&rows, trials, settings));
         }
     }
+    Ok(report(&rows, trials, settings))
+}
+
+fn report(rows: &compare::Rows, trials: &Trials<'_>, settings: &Settings) -> Report {
     let mut report = rows.report("rules", settings);
+    let family = |t: usize| trials.lab.tasks()[t].family.clone();
+    report.tables.push(rows.table_by("accuracy-by-family", &family));
+    for (name, rule) in [("mean-32x1-by-family", "mean 32 x 1"), ("mean-4x8-by-family", "mean 4 x 8")] {
+        report.tables.push(rows.difference_by(name, rule, "32-shot", &family, settings));
+    }
     report.setup = vec![
         format!("{} seeds, {} test pairs a task and seed; test pairs are in none of the 32 examples", settings.seeds, settings.per_task),
         "every short state is read from its own beginning-of-text token (ours); windows and sidecars as the rules' documentation says"
@@ -88,5 +98,5 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
         rows.finding("The mean of 4 eight-shot states matches their logit ensemble", "mean 4 x 8", "logit ensemble 4 x 8", -0.01, settings),
         rows.finding("A 32-shot state is better than one of shuffled labels", "32-shot", "32-shot, shuffled labels", 0.0, settings),
     ];
-    Ok(report)
+    report
 }

@@ -1,13 +1,13 @@
 //! What an experiment found, and its files: `report.json`, `report.md`, a CSV a table, an SVG a figure.
 
+use super::Figure;
 use super::stats::{Interval, Verdict};
 use crate::error::{Error, Result};
-use plotters::prelude::*;
-use serde::Serialize;
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// A claim and what was measured of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The claim, as a sentence.
     pub claim: String,
@@ -29,7 +29,7 @@ impl Finding {
 }
 
 /// Rows of text under headings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// File name without ending.
     pub name: String,
@@ -44,21 +44,23 @@ impl Table {
     pub fn new(name: &str, columns: &[&str]) -> Self {
         Self { name: name.into(), columns: columns.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
-}
 
-/// Curves over one axis.
-#[derive(Clone, Debug, Serialize)]
-pub struct Figure {
-    /// File name without ending.
-    pub name: String,
-    /// What the axes are.
-    pub axes: [String; 2],
-    /// Label and points of each curve.
-    pub curves: Vec<(String, Vec<(f64, f64)>)>,
+    /// The table as CSV.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a row has another length than the headings.
+    pub fn csv(&self) -> Result<Vec<u8>> {
+        let wrong = |e: &dyn std::fmt::Display| Error::Input(format!("the table {} cannot be written: {e}", self.name));
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        for row in std::iter::once(&self.columns).chain(&self.rows) {
+            csv.write_record(row).map_err(|e| wrong(&e))?;
+        }
+        csv.into_inner().map_err(|e| wrong(&e))
+    }
 }
 
 /// What an experiment found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Its name.
     pub name: String,
@@ -90,7 +92,7 @@ impl Report {
                 text += &format!("| {} |\n", row.join(" | "));
             }
         }
-        for figure in &self.figures {
+        for figure in self.figures.iter().filter(|f| !f.is_empty()) {
             text += &format!("\n![{}]({}.svg)\n", figure.name, figure.name);
         }
         text += "\n## How\n\nIntervals are 95 % bootstrap intervals, tasks or documents resampled whole.\n\n";
@@ -103,87 +105,56 @@ impl Report {
         text
     }
 
-    /// Writes everything into a folder, `report.json` last: where it stands, the run was finished.
+    /// Writes everything into a folder, every file whole or not at all. `report.json` comes last: where it stands, the run was finished.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] if a figure cannot be drawn.
     pub fn write(&self, dir: &Path) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let last = dir.join(FILE);
+        match std::fs::remove_file(&last) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&last)(e)),
+            _ => {}
+        }
         for table in &self.tables {
-            let path = dir.join(format!("{}.csv", table.name));
-            let mut csv = csv::Writer::from_path(&path).map_err(|e| Error::io(&path)(e.into()))?;
-            for row in std::iter::once(&table.columns).chain(&table.rows) {
-                csv.write_record(row).map_err(|e| Error::io(&path)(e.into()))?;
-            }
-            csv.flush().map_err(Error::io(&path))?;
+            write_whole(&dir.join(format!("{}.csv", table.name)), &table.csv()?)?;
         }
-        for figure in &self.figures {
-            let path = dir.join(format!("{}.svg", figure.name));
-            std::fs::write(&path, figure.svg()?).map_err(Error::io(&path))?;
+        // An experiment that found nothing to draw still has its tables.
+        for figure in self.figures.iter().filter(|f| !f.is_empty()) {
+            write_whole(&dir.join(format!("{}.svg", figure.name)), figure.svg()?.as_bytes())?;
         }
-        let path = dir.join("report.md");
-        std::fs::write(&path, self.markdown()).map_err(Error::io(&path))?;
-        let path = dir.join("report.json");
+        write_whole(&dir.join("report.md"), self.markdown().as_bytes())?;
         let json = serde_json::to_string_pretty(self).map_err(|e| Error::Input(e.to_string()))?;
-        std::fs::write(&path, json).map_err(Error::io(&path))
+        write_whole(&last, json.as_bytes())
+    }
+
+    /// The finished report of a folder; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] if the file is not a report.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE);
+        match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(&path)(e)),
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| Error::Input(format!("{} is not a report: {e}", path.display()))),
+        }
+    }
+
+    /// A circumstance of the run: `model`, `settings`, `seconds`, ….
+    pub fn run_value(&self, key: &str) -> Option<&str> {
+        self.run.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 }
 
-/// Colours that colour-blind readers tell apart (Okabe and Ito); the legend's order is the curves', so nothing hangs on colour alone.
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 0, 0),
-    RGBColor(150, 150, 150),
-];
+/// The file that says a report is finished.
+const FILE: &str = "report.json";
 
-impl Figure {
-    /// The picture.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if there is no point to draw or the backend fails.
-    pub fn svg(&self) -> Result<String> {
-        let points = || self.curves.iter().flat_map(|(_, p)| p).filter(|(x, y)| x.is_finite() && y.is_finite());
-        let range = |of: fn(&(f64, f64)) -> f64| {
-            let (low, high) = points().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-            let margin = ((high - low) * 0.05).max(1e-9);
-            low - margin..high + margin
-        };
-        if points().next().is_none() {
-            return Err(Error::Input(format!("the figure {} has no point", self.name)));
-        }
-        let failed = |e: &dyn std::fmt::Display| Error::Input(format!("the figure {} cannot be drawn: {e}", self.name));
-        let mut svg = String::new();
-        {
-            let root = SVGBackend::with_string(&mut svg, (760, 460)).into_drawing_area();
-            root.fill(&WHITE).map_err(|e| failed(&e))?;
-            let mut chart = ChartBuilder::on(&root)
-                .margin(12)
-                .x_label_area_size(40)
-                .y_label_area_size(60)
-                .build_cartesian_2d(range(|p| p.0), range(|p| p.1))
-                .map_err(|e| failed(&e))?;
-            chart.configure_mesh().x_desc(&self.axes[0]).y_desc(&self.axes[1]).light_line_style(WHITE).draw().map_err(|e| failed(&e))?;
-            for (i, (label, points)) in self.curves.iter().enumerate() {
-                let colour = COLOURS[i % COLOURS.len()];
-                let finite = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
-                let line = LineSeries::new(finite.clone(), colour.stroke_width(2));
-                chart
-                    .draw_series(line)
-                    .map_err(|e| failed(&e))?
-                    .label(label)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
-                chart.draw_series(finite.map(|p| Circle::new(p, 3, colour.filled()))).map_err(|e| failed(&e))?;
-            }
-            chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw().map_err(|e| failed(&e))?;
-            root.present().map_err(|e| failed(&e))?;
-        }
-        Ok(svg)
-    }
+/// Writes a file by way of another name, so that nobody ever reads half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = PathBuf::from(format!("{}.new", path.display()));
+    std::fs::write(&new, bytes).map_err(Error::io(&new))?;
+    std::fs::rename(&new, path).map_err(Error::io(path))
 }
 
 #[cfg(test)]
@@ -195,11 +166,7 @@ mod tests {
     fn a_report_is_written_whole() {
         let mut table = Table::new("by-k", &["k", "accuracy"]);
         table.rows.push(vec!["1".into(), "0.5, or so".into()]);
-        let figure = Figure {
-            name: "f".into(),
-            axes: ["k".into(), "accuracy".into()],
-            curves: vec![("a <b>".into(), vec![(1.0, 0.5), (2.0, f64::NAN)])],
-        };
+        let figure = Figure::curves("f", ["k", "accuracy"], vec![("a <b>".into(), vec![(1.0, 0.5), (2.0, f64::NAN)])]);
         let finding = Finding::new("more is better", "difference", 0.0, bootstrap(&[(0, 1.0), (1, 2.0), (2, 1.5)], 100, 0));
         let report = Report {
             name: "n".into(),
@@ -216,11 +183,12 @@ mod tests {
         assert!(read("f.svg").contains("<svg") && read("f.svg").contains("a &lt;b&gt;"));
         assert!(read("report.md").contains("more is better: **supported**"));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&read("report.json")).unwrap()["findings"][0]["verdict"], "supported");
-    }
-
-    #[test]
-    fn an_empty_figure_is_refused() {
-        let figure = Figure { name: "f".into(), axes: [String::new(), String::new()], curves: vec![("a".into(), vec![])] };
-        assert!(figure.svg().unwrap_err().to_string().contains("no point"));
+        let back = Report::read(dir.path()).unwrap().unwrap();
+        assert_eq!((&back.findings, &back.tables), (&report.findings, &report.tables));
+        assert_eq!(Report::read(&dir.path().join("none")).unwrap(), None);
+        std::fs::write(dir.path().join("report.json"), "{").unwrap();
+        assert!(Report::read(dir.path()).unwrap_err().to_string().contains("is not a report"));
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        assert!(names.into_iter().all(|n| !n.ends_with(".new")));
     }
 }

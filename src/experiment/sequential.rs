@@ -3,7 +3,7 @@
 
 use super::stats::bootstrap;
 use super::trials::Trials;
-use super::{Figure, Finding, Report, Settings, Table};
+use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::engine::document::{self, Cut};
 use crate::error::{Error, Result};
@@ -37,13 +37,13 @@ struct Document {
     text: document::Document,
 }
 
-pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let mut report = Report { setup: setup(settings), ..Report::default() };
     let shapes: &[(usize, usize)] =
         if settings.is_quick() { &[(2, 128), (4, 64)] } else { &[(2, 64), (2, 128), (2, 256), (4, 64), (4, 128), (8, 64), (8, 128)] };
     for (s, &(count, length)) in shapes.iter().enumerate() {
         let documents = documents(trials, settings, count, length)?;
-        let mut losses: Vec<Vec<(usize, Vec<f32>)>> = vec![Vec::new(); RULES.len()];
+        let mut losses: Losses = vec![Vec::new(); RULES.len()];
         for (d, document) in documents.iter().enumerate() {
             control.check()?;
             control.report((s * documents.len() + d) as u64, (shapes.len() * documents.len()) as u64, "documents");
@@ -52,51 +52,61 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Re
             let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.mamba.rates())).collect::<Result<Vec<_>>>()?;
             let of_rules = document::losses(trials.model, &states, &document.text.after, quiet)?;
             losses.iter_mut().zip(of_rules).for_each(|(losses, of_rule)| losses.push((document.source, of_rule)));
+            live.show(|| {
+                let mut so_far = report.clone();
+                add_shape(&mut so_far, count, length, &losses, settings);
+                so_far
+            });
         }
-        let mut table = Table::new(
-            &format!("{count}x{length}"),
-            &["rule", "nats a token", "low", "high", "minus full pass", "low", "high", "documents"],
-        );
-        let mean = |nll: &[f32]| nll.iter().map(|v| f64::from(*v)).sum::<f64>() / nll.len() as f64;
-        let difference = |a: usize, b: usize| {
-            let paired: Vec<(usize, f64)> = losses[a].iter().zip(&losses[b]).map(|((g, a), (_, b))| (*g, mean(a) - mean(b))).collect();
-            bootstrap(&paired, settings.resamples, settings.seed)
-        };
-        for (r, (rule, _)) in RULES.iter().enumerate() {
-            let own: Vec<(usize, f64)> = losses[r].iter().map(|(g, l)| (*g, mean(l))).collect();
-            let (own, more) = (bootstrap(&own, settings.resamples, settings.seed), difference(r, 0));
-            let mut row = vec![rule.to_string()];
-            row.extend([own.mean, own.low, own.high, more.mean, more.low, more.high].map(|v| format!("{v:.4}")));
-            row.push(own.n.to_string());
-            table.rows.push(row);
-        }
-        report.tables.push(table);
-        let at = |name: &str| RULES.iter().position(|(rule, _)| *rule == name).unwrap_or_default();
-        for (claim, worse, better) in [
-            ("A-decay predicts better than the mean", "mean", "A-decay"),
-            ("A-decay predicts better than the last chunk alone", "last only", "A-decay"),
-            ("A-decay predicts better than the first chunk alone", "first only", "A-decay"),
-            ("the halo helps A-decay", "A-decay", "A-decay with halo"),
-            ("one pass predicts better than A-decay with halo", "A-decay with halo", "full pass"),
-        ] {
-            let claim = format!("{count} x {length} tokens: {claim}");
-            report.findings.push(Finding::new(claim, "nats a token saved", 0.0, difference(at(worse), at(better))));
-        }
-        let curve = |r: usize| {
-            let by_position = |p: usize| losses[r].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[r].len() as f64;
-            let full = |p: usize| losses[0].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[0].len() as f64;
-            // Eight positions together: single ones are too noisy to be read.
-            let bins =
-                (0..AFTER / 8).map(|b| (b as f64 * 8.0 + 4.0, (b * 8..b * 8 + 8).map(|p| by_position(p) - full(p)).sum::<f64>() / 8.0));
-            (RULES[r].0.to_string(), bins.collect())
-        };
-        report.figures.push(Figure {
-            name: format!("after-{count}x{length}"),
-            axes: ["token after the join".into(), "nats a token more than the full pass".into()],
-            curves: [1, 2, 4, 6, 8, 9, 10].map(curve).to_vec(),
-        });
+        add_shape(&mut report, count, length, &losses, settings);
     }
     Ok(report)
+}
+
+/// For each rule, each document's text and its losses by position.
+type Losses = Vec<Vec<(usize, Vec<f32>)>>;
+
+/// Adds table, findings and figure of one number and length of chunks.
+fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, settings: &Settings) {
+    let mut table =
+        Table::new(&format!("{count}x{length}"), &["rule", "nats a token", "low", "high", "minus full pass", "low", "high", "documents"]);
+    let mean = |nll: &[f32]| nll.iter().map(|v| f64::from(*v)).sum::<f64>() / nll.len() as f64;
+    let difference = |a: usize, b: usize| {
+        let paired: Vec<(usize, f64)> = losses[a].iter().zip(&losses[b]).map(|((g, a), (_, b))| (*g, mean(a) - mean(b))).collect();
+        bootstrap(&paired, settings.resamples, settings.seed)
+    };
+    for (r, (rule, _)) in RULES.iter().enumerate() {
+        let own: Vec<(usize, f64)> = losses[r].iter().map(|(g, l)| (*g, mean(l))).collect();
+        let (own, more) = (bootstrap(&own, settings.resamples, settings.seed), difference(r, 0));
+        let mut row = vec![rule.to_string()];
+        row.extend([own.mean, own.low, own.high, more.mean, more.low, more.high].map(|v| format!("{v:.4}")));
+        row.push(own.n.to_string());
+        table.rows.push(row);
+    }
+    report.tables.push(table);
+    let at = |name: &str| RULES.iter().position(|(rule, _)| *rule == name).unwrap_or_default();
+    for (claim, worse, better) in [
+        ("A-decay predicts better than the mean", "mean", "A-decay"),
+        ("A-decay predicts better than the last chunk alone", "last only", "A-decay"),
+        ("A-decay predicts better than the first chunk alone", "first only", "A-decay"),
+        ("the halo helps A-decay", "A-decay", "A-decay with halo"),
+        ("one pass predicts better than A-decay with halo", "A-decay with halo", "full pass"),
+    ] {
+        let claim = format!("{count} x {length} tokens: {claim}");
+        report.findings.push(Finding::new(claim, "nats a token saved", 0.0, difference(at(worse), at(better))));
+    }
+    let curve = |r: usize| {
+        let by_position = |p: usize| losses[r].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[r].len() as f64;
+        let full = |p: usize| losses[0].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[0].len() as f64;
+        // Eight positions together: single ones are too noisy to be read.
+        let bins = (0..AFTER / 8).map(|b| (b as f64 * 8.0 + 4.0, (b * 8..b * 8 + 8).map(|p| by_position(p) - full(p)).sum::<f64>() / 8.0));
+        (RULES[r].0.to_string(), bins.collect())
+    };
+    report.figures.push(Figure::curves(
+        &format!("after-{count}x{length}"),
+        ["token after the join", "nats a token more than the full pass"],
+        [1, 2, 4, 6, 8, 9, 10].map(curve).to_vec(),
+    ));
 }
 
 fn setup(settings: &Settings) -> Vec<String> {
@@ -135,55 +145,64 @@ fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usi
     (0..wanted).map(of_tasks).collect()
 }
 
-pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
-    let mut report = Report { setup: setup(settings), ..Report::default() };
+/// Which of [`RULES`] are looked at layer by layer: A-decay with halo and without, mean, last only.
+const EXACT: [usize; 4] = [1, 2, 4, 8];
+/// For each of [`EXACT`] and each layer, each document's text and error.
+type ByLayer = Vec<Vec<Vec<(usize, f64)>>>;
+
+pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let documents = documents(trials, settings, 2, 128)?;
-    let rules = [RULES[1], RULES[2], RULES[4], RULES[8]];
-    let mut by_layer: Vec<Vec<Vec<(usize, f64)>>> = vec![vec![Vec::new(); trials.lab.shape().n_layer]; rules.len()];
+    let mut by_layer: ByLayer = vec![vec![Vec::new(); trials.lab.shape().n_layer]; EXACT.len()];
     for (d, document) in documents.iter().enumerate() {
         control.check()?;
         control.report(d as u64, documents.len() as u64, "documents");
         let read = document::encode(trials.model, &document.text, control.with_progress(&|_| {}))?;
-        for (of_rule, (_, rule)) in by_layer.iter_mut().zip(rules) {
-            let state = read.compose(rule, trials.model.mamba.rates())?;
+        for (of_rule, rule) in by_layer.iter_mut().zip(EXACT) {
+            let state = read.compose(RULES[rule].1, trials.model.mamba.rates())?;
             for (layer, error) in relative_errors(&state, &read.full).into_iter().enumerate() {
                 of_rule[layer].push((document.source, error));
             }
         }
+        live.show(|| exactness_report(&by_layer, settings));
     }
-    let mut table = Table::new("error-by-layer", &["rule", "layer", "relative error", "low", "high"]);
-    let mut curves = Vec::new();
-    for ((name, _), layers) in rules.iter().zip(&by_layer) {
-        let mut curve = Vec::new();
-        for (layer, values) in layers.iter().enumerate() {
-            let i = bootstrap(values, settings.resamples, settings.seed);
-            table.rows.push(vec![
-                (*name).into(),
-                layer.to_string(),
-                format!("{:.3e}", i.mean),
-                format!("{:.3e}", i.low),
-                format!("{:.3e}", i.high),
-            ]);
-            curve.push((layer as f64, i.mean.log10()));
-        }
-        curves.push(((*name).into(), curve));
-    }
-    report.figures.push(Figure { name: "error-by-layer".into(), axes: ["layer".into(), "log10 of the relative error".into()], curves });
-    let exact: Vec<(usize, f64)> = by_layer[0][0].iter().map(|(g, e)| (*g, 1e-5 - e)).collect();
-    let claim = "At the first layer A-decay with halo equals one pass to 1e-5";
-    report.findings.push(Finding::new(claim, "1e-5 minus the relative error:", 0.0, bootstrap(&exact, settings.resamples, settings.seed)));
-    let last = trials.lab.shape().n_layer - 1;
-    let grows: Vec<(usize, f64)> = by_layer[0][last].iter().zip(&by_layer[0][0]).map(|((g, a), (_, b))| (*g, a - b)).collect();
-    let claim = "The error grows from the first layer to the last";
-    report.findings.push(Finding::new(claim, "difference of relative errors", 0.0, bootstrap(&grows, settings.resamples, settings.seed)));
-    let better: Vec<(usize, f64)> = by_layer[2][last].iter().zip(&by_layer[1][last]).map(|((g, a), (_, b))| (*g, a - b)).collect();
-    let claim = "At the last layer A-decay is nearer to one pass than the mean";
-    report.findings.push(Finding::new(claim, "difference of relative errors", 0.0, bootstrap(&better, settings.resamples, settings.seed)));
-    report.tables.push(table);
-    Ok(report)
+    Ok(exactness_report(&by_layer, settings))
 }
 
-pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_>) -> Result<Report> {
+fn exactness_report(by_layer: &ByLayer, settings: &Settings) -> Report {
+    let mut report = Report { setup: setup(settings), ..Report::default() };
+    let bootstrap = |values: &[(usize, f64)]| bootstrap(values, settings.resamples, settings.seed);
+    let differences = |a: &[(usize, f64)], b: &[(usize, f64)]| -> Interval {
+        bootstrap(&a.iter().zip(b).map(|((g, a), (_, b))| (*g, a - b)).collect::<Vec<_>>())
+    };
+    let mut table = Table::new("error-by-layer", &["rule", "layer", "relative error", "low", "high"]);
+    let mut curves = Vec::new();
+    for (rule, layers) in EXACT.iter().zip(by_layer) {
+        let name = RULES[*rule].0;
+        let mut curve = Vec::new();
+        for (layer, values) in layers.iter().enumerate() {
+            let i = bootstrap(values);
+            let mut row = vec![name.to_string(), layer.to_string()];
+            row.extend([i.mean, i.low, i.high].map(|v| format!("{v:.3e}")));
+            table.rows.push(row);
+            curve.push((layer as f64, i.mean.log10()));
+        }
+        curves.push((name.into(), curve));
+    }
+    report.figures.push(Figure::curves("error-by-layer", ["layer", "log10 of the relative error"], curves));
+    let (halo, plain, mean) = (&by_layer[0], &by_layer[1], &by_layer[2]);
+    let last = halo.len() - 1;
+    let exact: Vec<(usize, f64)> = halo[0].iter().map(|(g, e)| (*g, 1e-5 - e)).collect();
+    let claim = "At the first layer A-decay with halo equals one pass to 1e-5";
+    report.findings.push(Finding::new(claim, "1e-5 minus the relative error:", 0.0, bootstrap(&exact)));
+    let claim = "The error grows from the first layer to the last";
+    report.findings.push(Finding::new(claim, "difference of relative errors", 0.0, differences(&halo[last], &halo[0])));
+    let claim = "At the last layer A-decay is nearer to one pass than the mean";
+    report.findings.push(Finding::new(claim, "difference of relative errors", 0.0, differences(&mean[last], &plain[last])));
+    report.tables.push(table);
+    report
+}
+
+pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, _: &mut Live<'_>) -> Result<Report> {
     let mut report = Report { setup: setup(settings), ..Report::default() };
     let rates = trials.model.mamba.rates();
     let rules: [(&str, &dyn Fn(&[State]) -> Result<State>); 3] = [

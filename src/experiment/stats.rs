@@ -2,19 +2,27 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A mean with a 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The mean.
+    #[serde(deserialize_with = "number")]
     pub mean: f64,
     /// 2.5th percentile of the resampled means.
+    #[serde(deserialize_with = "number")]
     pub low: f64,
     /// 97.5th percentile.
+    #[serde(deserialize_with = "number")]
     pub high: f64,
     /// Values.
     pub n: usize,
+}
+
+/// JSON has no NaN: it is written as null, and read back from it.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 impl std::fmt::Display for Interval {
@@ -54,7 +62,7 @@ pub fn bootstrap(values: &[(usize, f64)], resamples: usize, seed: u64) -> Interv
 }
 
 /// What an interval says of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The whole interval lies where the claim says.

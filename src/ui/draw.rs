@@ -25,6 +25,7 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
             Tab::Lab => panes::lab::draw(&paint, body, buf),
             Tab::Map => panes::map::draw(&paint, body, buf),
             Tab::Decay => panes::decay::draw(&paint, body, buf),
+            Tab::Experiments => panes::experiments::draw(&paint, body, buf),
             Tab::Library => panes::library::draw(&paint, body, buf),
         }
         let bad = state.notice.as_ref().is_some_and(|n| n.bad);

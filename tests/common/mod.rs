@@ -5,6 +5,7 @@
 use state_soup::app::key::parse_macro;
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
+use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
 use state_soup::library::{BuildSettings, Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
 use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::state::StateShape;
@@ -166,6 +167,47 @@ pub fn map(request: &MapRequest) -> MapView {
     }
 }
 
+/// What an experiment of this name finds: curves, a table with intervals, every verdict.
+pub fn experiment(name: &str, settings: &Settings) -> Report {
+    let labels = ["default", "default, shuffled labels", "L2", "z-scored", "chance"];
+    let value = |c: usize, k: usize| (0.95 - 0.17 * c as f64) * (1.0 - 0.5f64.powi(k as i32 + 2));
+    let curve = |c: usize| (labels[c].to_string(), (0..6).map(|k| (k as f64, value(c, k))).collect());
+    let mut table = Table::new("by-k", &["view", "k", "accuracy", "low", "high", "queries"]);
+    for (c, label) in labels.iter().enumerate() {
+        for k in 0..6 {
+            let v = value(c, k);
+            let numbers = [v, v - 0.04, v + 0.03].map(|n| format!("{n:.4}"));
+            table.rows.push([vec![label.to_string(), (1 << k).to_string()], numbers.to_vec(), vec!["450".into()]].concat());
+        }
+    }
+    let field = Heat {
+        rows: (0..12).map(|l| l.to_string()).collect(),
+        columns: (0..6).map(|k| (1 << k).to_string()).collect(),
+        value: "right task first".into(),
+        values: (0..12).map(|l| (0..6).map(|k| value(0, k) - 0.004 * f64::from((l - 5i32).pow(2))).collect()).collect(),
+    };
+    let finding = |claim: &str, mean: f64, half: f64| {
+        Finding::new(claim, "difference in accuracy:", 0.0, Interval { mean, low: mean - half, high: mean + half, n: 450 })
+    };
+    Report {
+        name: name.into(),
+        question: ALL.iter().find(|e| e.name == name).map_or("", |e| e.question).into(),
+        setup: vec!["query pairs are in no skill's examples".into()],
+        findings: vec![
+            finding("One example finds its task more often than chance", 0.876, 0.045),
+            finding("Four examples find it more often than one", 0.012, 0.008),
+            finding("Shuffled labels find it as often", -0.21, 0.03),
+            finding("L2 finds it more often than the cosine", 0.004, 0.02),
+        ],
+        tables: vec![table],
+        figures: vec![
+            Figure::curves("by-k", ["log2 of the examples", "right task first"], (0..5).map(curve).collect()),
+            Figure::heat("layer-by-k", ["examples", "layer"], field),
+        ],
+        run: vec![("model".into(), "bundled, fingerprint 5ba93f1c0d7e4f2a8b6c".into()), ("settings".into(), settings.to_string())],
+    }
+}
+
 pub fn report(id: &str) -> SkillReport {
     let library = library();
     let meta = library.skills.iter().find(|s| s.id == id).unwrap_or(&library.skills[0]).clone();
@@ -260,6 +302,16 @@ pub fn replies(job: &Job) -> Vec<Event> {
         }
         Request::Edit(_) => vec![Event::Library(Arc::new(library()))],
         Request::Build => Vec::new(),
+        Request::Experiment { name, settings } => {
+            let whole = experiment(name, settings);
+            let partial = Report { figures: whole.figures[..1].to_vec(), tables: Vec::new(), run: Vec::new(), ..whole.clone() };
+            let event = |report, complete| Event::Experiment { generation, report: Arc::new(report), complete };
+            vec![event(partial, false), event(whole, true)]
+        }
+        Request::Results(ResultsRequest::Load(_)) => vec![Event::Loaded { generation, reports: Vec::new(), left_out: Vec::new() }],
+        Request::Results(ResultsRequest::Save { dir, reports, .. }) => {
+            vec![Event::Saved { generation, folders: reports.iter().map(|r| dir.join(&r.name)).collect(), kept: Vec::new() }]
+        }
     };
     events.push(Event::Done { generation, kind });
     events

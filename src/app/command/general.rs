@@ -16,17 +16,19 @@ const LISTS: &[Focus] = &[
     Focus::Rules,
     Focus::Positions,
     Focus::Layers,
+    Focus::Experiments,
+    Focus::Result,
     Focus::Skills,
 ];
 const COMPARED: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours];
-const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Positions];
+const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Positions, Focus::Result];
 const ADDERS: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours, Focus::Skills];
 
 pub(super) fn has_skill(s: &State) -> bool {
     match s.tab {
         Tab::Lab => s.lab.selected_skill().is_some(),
         Tab::Map => s.map.picked().is_some(),
-        Tab::Decay => false,
+        Tab::Decay | Tab::Experiments => false,
         Tab::Library => library::selected(s).is_some(),
     }
 }
@@ -53,10 +55,11 @@ pub static COMMANDS: &[Command] = &[
     command("query", &["i"], General, "Edit the query", "Type in the query.", |_| Action::Focus(Focus::Query)),
     command("undo", &["u"], General, "Undo", "Take the last change of the soup back.", |_| Action::Undo { redo: false }).when(|s| s.lab.bench.can_undo()),
     command("redo", &["U"], General, "Redo", "Repeat the change of the soup taken back last.", |_| Action::Undo { redo: true }).when(|s| s.lab.bench.can_redo()),
-    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), skills.", |_| Action::Copy),
+    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills.", |_| Action::Copy),
     command("tab.lab", &["1", "alt-1", "f2"], General, "Lab", "Go to the Lab: query, ranking, soup, answers.", |_| Action::Tab(Tab::Lab)),
     command("tab.map", &["2", "alt-2", "f3"], General, "Map", "Go to the Map: the library's states as points.", |_| Action::Tab(Tab::Map)),
     command("tab.decay", &["3", "alt-3"], General, "Decay", "Go to Decay: a document's chunks, composed by every rule.", |_| Action::Tab(Tab::Decay)),
+    command("tab.experiments", &["4", "alt-4"], General, "Experiments", "Go to the Experiments: the claims, measured here.", |_| Action::Tab(Tab::Experiments)),
     command("tab.library", &["5", "alt-5"], General, "Library", "Go to the Library: skills, their provenance, tags.", |_| Action::Tab(Tab::Library)),
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),
     command("palette", &[":", "ctrl-p"], General, "Command palette", "Find any command by name.", |_| Action::Palette).hint("commands"),

@@ -1,10 +1,12 @@
 //! The panes, one file each; every one has `draw(&Paint, area, &mut Buffer)`.
 //!
-//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and [`answers`]; [`map`], [`decay`] and
-//! [`library`] are tabs of their own; [`overlay`] draws help, palette, prompts and forms above all.
+//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and [`answers`]; [`map`], [`decay`],
+//! [`experiments`] and [`library`] are tabs of their own; [`overlay`] draws help, palette, prompts and forms above all.
 
 pub mod answers;
 pub mod decay;
+
+pub mod experiments;
 pub mod footer;
 pub mod header;
 pub mod lab;
