@@ -7,7 +7,7 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{lab, map, update};
+use super::{lab, map, session, update};
 use crate::engine::LibraryEdit;
 use ratatui_textarea::TextArea;
 
@@ -28,6 +28,8 @@ pub enum PromptKind {
     Tags,
     /// Tokens at most, of each answer.
     MaxTokens,
+    /// A text for the session.
+    Session(session::Ask),
 }
 
 /// What is open.
@@ -101,6 +103,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::Perplexity => "Perplexity".into(),
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
+        PromptKind::Session(ask) => ask.question().into(),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => String::new(),
     }
 }
@@ -127,6 +130,7 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             PromptKind::MapLayer => state.map.request.layer.to_string(),
             PromptKind::Perplexity => trim_number(state.map.request.perplexity),
             PromptKind::Tags => library::selected(state).map(|s| s.tags.join(" ")).unwrap_or_default(),
+            PromptKind::Session(ask) => ask.value().into(),
             _ => state.lab.max_tokens.to_string(),
         },
     };
@@ -303,6 +307,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             let id = library::selected(state).map(|s| s.id.clone()).ok_or("No skill is selected.")?;
             Ok(library::edit(state, LibraryEdit::Tag(id, parse_tags(text))))
         }
+        PromptKind::Session(ask) => session::answer(state, *ask, text),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => Ok(Vec::new()),
     }
 }

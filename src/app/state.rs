@@ -9,6 +9,8 @@ use super::library::LibraryTab;
 use super::look::Look;
 use super::map::MapTab;
 use super::overlay::Overlay;
+use super::session::{Resume, SessionTab};
+use super::show::Show;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
@@ -23,11 +25,13 @@ pub enum Tab {
     Map,
     /// The library itself.
     Library,
+    /// What was done in this sitting.
+    Session,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 3] = [Self::Lab, Self::Map, Self::Library];
+    pub const ALL: [Self; 4] = [Self::Lab, Self::Map, Self::Library, Self::Session];
 
     /// Its title.
     pub fn title(self) -> &'static str {
@@ -35,6 +39,7 @@ impl Tab {
             Self::Lab => "Lab",
             Self::Map => "Map",
             Self::Library => "Library",
+            Self::Session => "Session",
         }
     }
 
@@ -44,6 +49,7 @@ impl Tab {
             Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
             Self::Map => &[Focus::Map, Focus::Neighbours],
             Self::Library => &[Focus::Skills, Focus::Filter],
+            Self::Session => &[Focus::Journal, Focus::Sittings],
         }
     }
 
@@ -74,6 +80,10 @@ pub enum Focus {
     Skills,
     /// The line that filters it.
     Filter,
+    /// The journal of this sitting.
+    Journal,
+    /// The list of earlier sittings.
+    Sittings,
 }
 
 impl Focus {
@@ -94,6 +104,8 @@ impl Focus {
             Self::Neighbours => "Neighbours",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
+            Self::Journal => "Journal",
+            Self::Sittings => "Sittings",
         }
     }
 }
@@ -128,6 +140,14 @@ pub struct Options {
     pub target: String,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
+    /// Where the journal is kept, for the user to read; none if it is not.
+    pub journal: Option<String>,
+    /// The sitting to go on with.
+    pub resume: Option<Resume>,
+    /// The session to play.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience.
+    pub present: bool,
 }
 
 impl Default for Options {
@@ -141,6 +161,10 @@ impl Default for Options {
             max_tokens: 16,
             target: String::new(),
             keys: Vec::new(),
+            journal: None,
+            resume: None,
+            show: None,
+            present: false,
         }
     }
 }
@@ -176,6 +200,14 @@ pub struct State {
     pub map: MapTab,
     /// The Library tab.
     pub shelf: LibraryTab,
+    /// The Session tab.
+    pub session: SessionTab,
+    /// The sitting whose keys are being given again.
+    pub resume: Option<Resume>,
+    /// The session that is played.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience: fewer panes, larger figures, keys told.
+    pub present: bool,
     /// Whether the program is to end.
     pub quitting: bool,
 }
@@ -199,6 +231,10 @@ impl State {
             notice: None,
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
+            session: SessionTab::new(options.journal.clone()),
+            resume: options.resume.clone(),
+            show: options.show.clone(),
+            present: options.present,
             lab: Lab::new(options),
             shelf: LibraryTab::default(),
             quitting: false,
@@ -227,8 +263,13 @@ impl State {
 
     /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
     pub fn wake_at(&self) -> Option<u64> {
+        if self.resume.is_some() {
+            // The clock stands at the input given last; the engine's events drive what comes next.
+            return None;
+        }
         let notice = self.notice.as_ref().and_then(|n| n.until);
-        [self.work_at(), notice].into_iter().flatten().min()
+        let show = self.show.as_ref().and_then(|show| show.wake_at(self.clock));
+        [self.work_at(), notice, show].into_iter().flatten().min()
     }
 
     /// The clock at which work is due that was put off until a pause, if any.
