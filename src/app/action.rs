@@ -5,6 +5,7 @@ use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
 use super::key::Key;
 use super::overlay::PromptKind;
+use super::session::SessionAction;
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, Tab};
 use crate::engine::Event;
@@ -35,11 +36,15 @@ pub enum Motion {
 pub enum Action {
     /// The clock, in milliseconds since the start.
     Tick(u64),
+    /// A key pressed: written down, then what it does here.
+    Key(Key),
+    /// A text pasted by the terminal: written down, then [`Action::Paste`].
+    Pasted(String),
     /// The engine says something.
     Engine(Event),
     /// A key for the editor in focus or the overlay on top.
     Type(Key),
-    /// A text pasted by the terminal.
+    /// A text pasted into the editor in focus or the overlay on top.
     Paste(String),
     /// A sentence for the user, from the loop.
     Notice(String),
@@ -131,4 +136,9 @@ pub enum Action {
     AddSkill,
     /// Build what is missing from the library.
     Build,
+
+    /// Draw the screen for an audience, or for work again.
+    TogglePresent,
+    /// What only the Session tab does.
+    Session(SessionAction),
 }

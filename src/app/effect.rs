@@ -1,5 +1,6 @@
 //! What `update` asks of the world outside.
 
+use super::session::{Entry, Session};
 use crate::engine::{Job, JobKind};
 
 /// Something for the loop to do.
@@ -15,6 +16,16 @@ pub enum Effect {
     ReadDocument(String),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
+    /// Add a line to the journal.
+    Journal(Entry),
+    /// Write a session to a new file, named after its title.
+    SaveSession(Session),
+    /// Look the earlier sittings up.
+    ListSittings,
+    /// Leave, and go on with the sitting of this journal.
+    Resume(String),
+    /// Leave, and play this journal.
+    Play(String),
     /// Forget what the terminal shows and draw all of it.
     Redraw,
     /// Give the terminal back and stop, as Ctrl-Z does.

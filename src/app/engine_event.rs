@@ -2,6 +2,7 @@
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
+use super::session::Entry;
 use super::state::{State, Tab};
 use super::{decay, experiments, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
@@ -14,8 +15,9 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             state.jobs.finish(JobKind::Open);
             state.lab.fit_layers(model.shape.n_layer);
             state.map.request.layer = state.map.request.layer.min(model.shape.n_layer.saturating_sub(1));
+            let mut effects = vec![Effect::Journal(Entry::Model(model.fingerprint.clone()))];
             state.model = Some(model);
-            let mut effects = lab::query_changed(state);
+            effects.extend(lab::query_changed(state));
             if state.tab == Tab::Decay {
                 effects.extend(decay::shown(state));
             }

@@ -78,6 +78,11 @@ impl Jobs {
         !self.running.is_empty()
     }
 
+    /// Kinds under way.
+    pub fn kinds(&self) -> impl Iterator<Item = JobKind> {
+        self.running.keys().copied()
+    }
+
     /// A job's progress.
     pub fn running(&self, kind: JobKind) -> Option<&Running> {
         self.running.get(&kind)

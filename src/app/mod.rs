@@ -10,6 +10,8 @@
 //! - [`soup_edit`]: changes of the soup and their undo history.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
+//! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
+//! - [`show`]: a session played on the screen.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
 //! - [`look`]: which colours and glyphs the terminal can show.
 
@@ -28,6 +30,8 @@ pub mod line;
 pub mod look;
 pub mod map;
 pub mod overlay;
+pub mod session;
+pub mod show;
 pub mod soup_edit;
 pub mod state;
 pub mod update;

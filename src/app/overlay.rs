@@ -7,7 +7,7 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, experiments, lab, map, update};
+use super::{decay, experiments, lab, map, session, update};
 use crate::engine::LibraryEdit;
 use ratatui_textarea::TextArea;
 
@@ -32,6 +32,8 @@ pub enum PromptKind {
     Decay(decay::DecayValue),
     /// The folder that reports of experiments are written to.
     ResultsFolder,
+    /// A text for the session.
+    Session(session::Ask),
 }
 
 /// What is open.
@@ -107,6 +109,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
         PromptKind::Decay(value) => value.question().into(),
         PromptKind::ResultsFolder => "Folder for the reports, one folder an experiment".into(),
+        PromptKind::Session(ask) => ask.question().into(),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => String::new(),
     }
 }
@@ -137,6 +140,7 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             PromptKind::ResultsFolder => {
                 state.experiments.results.as_ref().map_or_else(|| "results".into(), |dir| dir.display().to_string())
             }
+            PromptKind::Session(ask) => ask.value().into(),
             _ => state.lab.max_tokens.to_string(),
         },
     };
@@ -315,6 +319,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             let id = library::selected(state).map(|s| s.id.clone()).ok_or("No skill is selected.")?;
             Ok(library::edit(state, LibraryEdit::Tag(id, parse_tags(text))))
         }
+        PromptKind::Session(ask) => session::answer(state, *ask, text),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => Ok(Vec::new()),
     }
 }

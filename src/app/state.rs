@@ -11,6 +11,8 @@ use super::library::LibraryTab;
 use super::look::Look;
 use super::map::MapTab;
 use super::overlay::Overlay;
+use super::session::{Resume, SessionTab};
+use super::show::Show;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
@@ -30,11 +32,13 @@ pub enum Tab {
     Experiments,
     /// The library itself.
     Library,
+    /// What was done in this sitting.
+    Session,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 5] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library];
+    pub const ALL: [Self; 6] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library, Self::Session];
 
     /// Its title.
     pub fn title(self) -> &'static str {
@@ -44,6 +48,7 @@ impl Tab {
             Self::Decay => "Decay",
             Self::Experiments => "Experiments",
             Self::Library => "Library",
+            Self::Session => "Session",
         }
     }
 
@@ -55,6 +60,7 @@ impl Tab {
             Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
             Self::Experiments => &[Focus::Experiments, Focus::Result],
             Self::Library => &[Focus::Skills, Focus::Filter],
+            Self::Session => &[Focus::Journal, Focus::Sittings],
         }
     }
 
@@ -97,6 +103,10 @@ pub enum Focus {
     Skills,
     /// The line that filters it.
     Filter,
+    /// The journal of this sitting.
+    Journal,
+    /// The list of earlier sittings.
+    Sittings,
 }
 
 impl Focus {
@@ -123,6 +133,8 @@ impl Focus {
             Self::Result => "Result",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
+            Self::Journal => "Journal",
+            Self::Sittings => "Sittings",
         }
     }
 }
@@ -159,6 +171,14 @@ pub struct Options {
     pub results: Option<PathBuf>,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
+    /// Where the journal is kept, for the user to read; none if it is not.
+    pub journal: Option<String>,
+    /// The sitting to go on with.
+    pub resume: Option<Resume>,
+    /// The session to play.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience.
+    pub present: bool,
 }
 
 impl Default for Options {
@@ -173,6 +193,10 @@ impl Default for Options {
             target: String::new(),
             results: None,
             keys: Vec::new(),
+            journal: None,
+            resume: None,
+            show: None,
+            present: false,
         }
     }
 }
@@ -212,6 +236,14 @@ pub struct State {
     pub experiments: ExperimentsTab,
     /// The Library tab.
     pub shelf: LibraryTab,
+    /// The Session tab.
+    pub session: SessionTab,
+    /// The sitting whose keys are being given again.
+    pub resume: Option<Resume>,
+    /// The session that is played.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience: fewer panes, larger figures, keys told.
+    pub present: bool,
     /// Whether the program is to end.
     pub quitting: bool,
 }
@@ -236,6 +268,10 @@ impl State {
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
             experiments: ExperimentsTab::new(options.results.clone()),
+            session: SessionTab::new(options.journal.clone()),
+            resume: options.resume.clone(),
+            show: options.show.clone(),
+            present: options.present,
             lab: Lab::new(options),
             decay: DecayTab::default(),
             shelf: LibraryTab::default(),
@@ -265,8 +301,13 @@ impl State {
 
     /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
     pub fn wake_at(&self) -> Option<u64> {
+        if self.resume.is_some() {
+            // The clock stands at the input given last; the engine's events drive what comes next.
+            return None;
+        }
         let notice = self.notice.as_ref().and_then(|n| n.until);
-        [self.work_at(), notice].into_iter().flatten().min()
+        let show = self.show.as_ref().and_then(|show| show.wake_at(self.clock));
+        [self.work_at(), notice, show].into_iter().flatten().min()
     }
 
     /// The clock at which work is due that was put off until a pause, if any.

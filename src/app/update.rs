@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{decay, engine_event, experiments, lab, library, map};
+use super::{decay, engine_event, experiments, lab, library, map, session, show};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -16,7 +16,15 @@ use ratatui_textarea::Input;
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(clock) => tick(state, clock),
-        Action::Engine(event) => engine_event::apply(state, event),
+        Action::Key(key) => key_pressed(state, key),
+        Action::Pasted(_) if state.resume.is_some() || state.show.is_some() => Vec::new(),
+        Action::Pasted(text) => session::input(state, session::Input::Paste(text)),
+        Action::Engine(event) => {
+            let mut effects = engine_event::apply(state, event);
+            effects.extend(session::resume::go_on(state));
+            effects.extend(show::go_on(state));
+            effects
+        }
         Action::Type(key) => type_key(state, key),
         Action::Paste(text) => paste(state, &text),
         Action::Notice(text) => none(state.say(text)),
@@ -137,6 +145,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::RestoreSkill => library::restore(state),
         Action::AddSkill => none(state.overlay = Some(overlay::add_skill_form(&state.lab.query_text()))),
         Action::Build => library::build(state),
+        Action::TogglePresent => none(state.present = !state.present),
+        Action::Session(action) => session::apply(state, action),
     }
 }
 
@@ -150,8 +160,34 @@ pub fn soup_changed(state: &mut State) {
     state.lab.ask_at = Some(state.clock + lab::ASK_AFTER_MS);
 }
 
+/// A key of a person's: for the show if there is one. While a sitting is resumed only what stops that, or the program, counts.
+fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
+    if state.show.is_some() {
+        return show::key(state, key);
+    }
+    if state.resume.is_none() {
+        return session::input(state, session::Input::Key(key));
+    }
+    match state.action_for(key) {
+        Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) => update(state, action),
+        _ if key.code == KeyCode::Esc => session::resume::stop(state),
+        _ => Vec::new(),
+    }
+}
+
 fn tick(state: &mut State, clock: u64) -> Vec<Effect> {
+    if state.resume.is_some() {
+        return session::resume::go_on(state);
+    }
     state.clock = state.clock.max(clock);
+    let mut effects = due(state);
+    effects.extend(show::go_on(state));
+    effects
+}
+
+/// What the clock makes due.
+pub fn due(state: &mut State) -> Vec<Effect> {
+    let clock = state.clock;
     let due = |at: Option<u64>| at.is_some_and(|at| at <= clock);
     let mut effects = Vec::new();
     if due(state.lab.ask_at) {
@@ -307,6 +343,7 @@ fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
             library::inspect_soon(state);
             Vec::new()
         }
+        Tab::Session => session::shown(state),
     }
 }
 
@@ -323,6 +360,7 @@ fn move_selection(state: &mut State, motion: Motion) -> Vec<Effect> {
         Tab::Decay => decay::motion(state, motion),
         Tab::Experiments => experiments::motion(state, motion),
         Tab::Library => library::motion(state, motion),
+        Tab::Session => session::motion(state, motion),
     }
     Vec::new()
 }
@@ -345,6 +383,7 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
         Tab::Decay => None,
         Tab::Library => library::selected(state).map(|s| s.id.clone()),
         Tab::Experiments => None,
+        Tab::Session => None,
     };
     let Some(skill) = skill else { return Vec::new() };
     if state.tab != Tab::Lab {
@@ -386,6 +425,8 @@ fn copy(state: &mut State) -> Vec<Effect> {
             let line = |s: &crate::library::SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);
             state.library.as_ref().map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(line).collect())
         }
+        Focus::Journal => Some(session::rows(state).iter().map(|r| format!("{}\t{}\t{}\t{}\n", r.clock, r.kind, r.text, r.led)).collect()),
+        Focus::Sittings => session::sitting(state).map(|s| s.path.clone()),
     };
     let Some(text) = text.filter(|t| !t.is_empty()) else {
         state.say("There is nothing to copy here.");

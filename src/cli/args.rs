@@ -8,11 +8,12 @@ use crate::model::{LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, Template};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::PathBuf;
 
 /// Flags shared by every subcommand.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Serialize, Deserialize)]
 pub struct Common {
     /// Model: `bundled`, a folder in HF layout, or a hub id such as `state-spaces/mamba-130m-hf[@revision]`
     #[arg(long, global = true, default_value = "bundled", value_name = "SOURCE")]
@@ -59,7 +60,7 @@ pub struct Common {
 }
 
 /// `--weights`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weights {
     /// As the file has them
     Stored,
@@ -72,7 +73,7 @@ pub enum Weights {
 }
 
 /// `--metric`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MetricArg {
     /// Cosine of the raw states (the paper's)
     Cosine,
@@ -93,7 +94,7 @@ impl From<MetricArg> for Metric {
 }
 
 /// `--part`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartArg {
     /// The SSM state
     Ssm,

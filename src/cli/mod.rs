@@ -21,7 +21,7 @@ mod rank;
 mod replay;
 mod reproduce;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use args::Common;
 use clap::{Parser, Subcommand};
 
@@ -31,6 +31,8 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    lab: lab::Args,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,6 +40,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   state-soup                                       open the lab
+  state-soup --resume                              go on where you were
   state-soup rank 'hot -> cold'                    which skill does this call for?
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
@@ -60,7 +63,7 @@ enum Command {
     Inspect(inspect::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
-    /// Play a session file without a terminal and check what it expects.
+    /// Play a session file on the terminal, or without one, and check what it expects.
     Replay(replay::Args),
     /// Check the model, the library, the machine and the terminal.
     Doctor(doctor::Args),
@@ -73,9 +76,12 @@ enum Command {
 /// # Errors
 /// Whatever went wrong, as a sentence for the user; see [`crate::error::Error::exit_code`].
 pub fn run() -> Result<()> {
-    let Cli { common, command } = Cli::parse();
+    let Cli { common, lab, command } = Cli::parse();
+    if let (Some(flag), Some(_)) = (lab.given(), &command) {
+        return Err(Error::Input(format!("{flag} is for the lab itself; leave it out, or the command after it")));
+    }
     match command {
-        None => lab::run(&common),
+        None => lab::run(&common, &lab),
         Some(Command::Build(args)) => build::run(&common, &args),
         Some(Command::Rank(args)) => rank::run(&common, &args),
         Some(Command::Mix(args)) => mix::run(&common, &args),

@@ -1,25 +1,43 @@
-//! `state-soup replay`: plays a session without a terminal and checks what it expects.
+//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it expects.
+//!
+//! It is played on the terminal if standard output is one, unless `--headless`, `--json` or `--frames` asks for something else.
 //!
 //! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }] }`.
 //! Exit code 1 if an expectation does not hold.
 
 use super::args::Common;
 use super::{lab, output};
+use crate::app::show::{self, Show};
 use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
 use crate::engine::opener;
 use crate::error::{Error, Result};
+use crate::session::journal::Read;
 use crate::session::{Session, StepReport, play};
+use crate::term::{Files, Left};
 use crate::ui::export;
 use clap::ValueEnum;
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde_json::json;
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 /// Flags of `replay`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The session file
+    /// The session file, or a journal
     file: PathBuf,
+    /// Play without a terminal and check what is expected
+    #[arg(long)]
+    headless: bool,
+    /// Keys typed a second, on a terminal
+    #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
+    speed: f64,
+    /// Draw for an audience, on a terminal: fewer panes, larger figures, keys told
+    #[arg(long)]
+    present: bool,
+    /// Record what the terminal shows to a new file (asciicast)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "json", "frames"])]
+    record: Option<PathBuf>,
     /// Save the screen after each step to this folder
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
@@ -54,13 +72,43 @@ fn size(text: &str) -> std::result::Result<(u16, u16), String> {
     parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=200).contains(h)).ok_or_else(|| "a size looks like 120x40".into())
 }
 
+fn speed(text: &str) -> std::result::Result<f64, String> {
+    let parsed = text.parse().ok().filter(|s| (1.0..=200.0).contains(s));
+    parsed.ok_or_else(|| "the speed is 1 to 200 keys a second".into())
+}
+
+/// Reads a session file, or a journal as one.
+fn read(path: &Path) -> Result<Session> {
+    if path.extension().is_some_and(|e| e == "jsonl") {
+        return Ok(Read::open(path)?.session());
+    }
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+}
+
+/// Plays a sitting on the terminal.
+///
+/// # Errors
+/// A file that is no journal, a terminal that cannot be used.
+pub fn play_journal(common: &Common, path: &Path, present: bool) -> Result<Left> {
+    on_terminal(common, read(path)?, show::SPEED, present, Files::default())
+}
+
+fn on_terminal(common: &Common, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
+    let show = Show::new(session, speed).map_err(Error::Input)?;
+    lab::open(common, files, |options| (options.show, options.present) = (Some(show), present))
+}
+
 /// Plays and prints.
 ///
 /// # Errors
 /// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
-    let text = std::fs::read_to_string(&args.file).map_err(Error::io(&args.file))?;
-    let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", args.file.display())))?;
+    let session = read(&args.file)?;
+    if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
+        let files = Files { record: args.record.clone(), ..Files::default() };
+        return lab::go_on(common, on_terminal(common, session, args.speed, args.present, files)?, args.present);
+    }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
     let options = Options { look, ..lab::options(common, &setup)? };

@@ -258,9 +258,7 @@ impl Lab {
     /// Types a macro; keys that mean nothing are ignored, as in the terminal.
     pub fn keys(&mut self, keys: &str) -> &mut Self {
         for key in parse_macro(keys).unwrap() {
-            if let Some(action) = self.state.action_for(key) {
-                self.act(action);
-            }
+            self.act(Action::Key(key));
         }
         self
     }

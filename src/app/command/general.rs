@@ -19,6 +19,8 @@ const LISTS: &[Focus] = &[
     Focus::Experiments,
     Focus::Result,
     Focus::Skills,
+    Focus::Journal,
+    Focus::Sittings,
 ];
 const COMPARED: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours];
 const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Positions, Focus::Result];
@@ -30,6 +32,7 @@ pub(super) fn has_skill(s: &State) -> bool {
         Tab::Map => s.map.picked().is_some(),
         Tab::Decay | Tab::Experiments => false,
         Tab::Library => library::selected(s).is_some(),
+        Tab::Session => false,
     }
 }
 fn has_layers(s: &State) -> bool {
@@ -55,21 +58,23 @@ pub static COMMANDS: &[Command] = &[
     command("query", &["i"], General, "Edit the query", "Type in the query.", |_| Action::Focus(Focus::Query)),
     command("undo", &["u"], General, "Undo", "Take the last change of the soup back.", |_| Action::Undo { redo: false }).when(|s| s.lab.bench.can_undo()),
     command("redo", &["U"], General, "Redo", "Repeat the change of the soup taken back last.", |_| Action::Undo { redo: true }).when(|s| s.lab.bench.can_redo()),
-    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills.", |_| Action::Copy),
+    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills, journal.", |_| Action::Copy),
     command("tab.lab", &["1", "alt-1", "f2"], General, "Lab", "Go to the Lab: query, ranking, soup, answers.", |_| Action::Tab(Tab::Lab)),
     command("tab.map", &["2", "alt-2", "f3"], General, "Map", "Go to the Map: the library's states as points.", |_| Action::Tab(Tab::Map)),
     command("tab.decay", &["3", "alt-3"], General, "Decay", "Go to Decay: a document's chunks, composed by every rule.", |_| Action::Tab(Tab::Decay)),
     command("tab.experiments", &["4", "alt-4"], General, "Experiments", "Go to the Experiments: the claims, measured here.", |_| Action::Tab(Tab::Experiments)),
     command("tab.library", &["5", "alt-5"], General, "Library", "Go to the Library: skills, their provenance, tags.", |_| Action::Tab(Tab::Library)),
+    command("tab.session", &["6", "alt-6"], General, "Session", "Go to the Session: what was done, chapters, notes, earlier sittings.", |_| Action::Tab(Tab::Session)),
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),
     command("palette", &[":", "ctrl-p"], General, "Command palette", "Find any command by name.", |_| Action::Palette).hint("commands"),
-    command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk.", |_| Action::Quit).above(),
+    command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk, and the journal keeps what was done.", |_| Action::Quit).above(),
     command("suspend", &["ctrl-z"], Everywhere, "Suspend", "Stop and give the terminal back; `fg` goes on.", |_| Action::Suspend).above(),
     command("redraw", &["ctrl-l"], Everywhere, "Redraw", "Draw the whole screen anew.", |_| Action::Redraw).above(),
     command("frame.svg", &["f9"], Everywhere, "Save the screen as SVG", "Write the screen as a picture into the present folder.", |_| Action::SaveFrame(FrameFormat::Svg)).above(),
     command("frame.ansi", &[], General, "Save the screen as ANSI", "Write the screen with its escape sequences.", |_| Action::SaveFrame(FrameFormat::Ansi)),
     command("frame.text", &[], General, "Save the screen as text", "Write the screen as plain text.", |_| Action::SaveFrame(FrameFormat::Text)),
     command("glyphs", &["f7"], Everywhere, "Next glyph set", "Braille, half blocks, dots, ASCII.", |_| Action::NextGlyphs).above(),
+    command("present", &["alt-p"], Everywhere, "Presentation", "Fewer panes, larger figures and the keys pressed, for an audience; again for the whole lab.", |_| Action::TogglePresent).above(),
     command("background", &["f8"], Everywhere, "Light or dark", "Colours for a light or a dark terminal.", |_| Action::FlipBackground).above(),
 
     // Movements.

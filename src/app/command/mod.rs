@@ -6,6 +6,7 @@ mod general;
 mod lab;
 mod library;
 mod map;
+mod session;
 
 use super::action::Action;
 use super::keymap::Keymap;
@@ -99,8 +100,16 @@ impl Command {
 }
 
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
-static TABLES: &[&[Command]] =
-    &[general::SHARED, lab::COMMANDS, map::COMMANDS, decay::COMMANDS, experiments::COMMANDS, library::COMMANDS, general::COMMANDS];
+static TABLES: &[&[Command]] = &[
+    general::SHARED,
+    lab::COMMANDS,
+    map::COMMANDS,
+    decay::COMMANDS,
+    experiments::COMMANDS,
+    library::COMMANDS,
+    session::COMMANDS,
+    general::COMMANDS,
+];
 
 /// All commands.
 pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
