@@ -1,6 +1,7 @@
 //! Everything that can happen to the state.
 
 use super::effect::FrameFormat;
+use super::instrument::InstrumentAction;
 use super::key::Key;
 use super::overlay::PromptKind;
 use super::soup_edit::SoupEdit;
@@ -94,6 +95,8 @@ pub enum Action {
     AddSelected,
     /// Change the soup.
     Soup(SoupEdit),
+    /// Use an instrument of the Lab.
+    Instrument(InstrumentAction),
     /// Ask for all answers again.
     AskAgain,
     /// Greedy or sampled.

@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::state::{State, Tab};
-use super::{library, map};
+use super::{instrument, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -50,6 +50,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Instrument { generation, reading } => {
+            if state.jobs.is_current(reading.kind(), generation) {
+                instrument::take(state, reading);
+            }
+            Vec::new()
+        }
         Event::Done { generation, kind } => {
             if state.jobs.is_current(kind, generation) {
                 state.jobs.finish(kind);
@@ -63,6 +69,7 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
                 return Vec::new();
             }
             state.jobs.finish(kind);
+            instrument::failed(state, kind);
             if cancelled {
                 state.say(format!("{} stopped.", work_name(kind)));
             } else {
@@ -83,6 +90,12 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Map => "Drawing the map",
         JobKind::Inspect => "Reading the skill",
         JobKind::Edit => "Changing the library",
+        JobKind::Ecg => "The skill ECG",
+        JobKind::Landscape => "The landscape",
+        JobKind::Attribution => "The attribution",
+        JobKind::Verdict => "The verdict",
+        JobKind::Autopsy => "The autopsy",
+        JobKind::Compare => "Comparing the soups",
     }
 }
 

@@ -100,7 +100,8 @@ impl Jobs {
 
     /// The long job to show, the most basic first.
     pub fn shown(&self) -> Option<(JobKind, &Running)> {
-        [JobKind::Open, JobKind::Edit, JobKind::Map, JobKind::Build].into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
+        let long = [JobKind::Open, JobKind::Edit, JobKind::Map, JobKind::Ecg, JobKind::Landscape, JobKind::Attribution, JobKind::Verdict];
+        long.into_iter().chain([JobKind::Build]).find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{engine_event, lab, library, map};
+use super::{engine_event, instrument, lab, library, map};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -84,6 +84,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::GrowLayers(by) => lab::move_layers(state, 0, by),
         Action::AddSelected => add_selected(state),
         Action::Soup(edit) => edit_soup(state, &edit),
+        Action::Instrument(action) => instrument::act(state, action),
         Action::AskAgain => lab::ask(state),
         Action::ToggleSampling => lab::toggle_sampling(state),
         Action::NextSeed => match state.tab {
@@ -265,7 +266,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Edit, JobKind::Ask, JobKind::Build];
+    let stoppable = [JobKind::Map, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
@@ -331,7 +332,8 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     edit_soup(state, &SoupEdit::Add(skill))
 }
 
-fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
+/// Changes the soup, or complains why it cannot be.
+pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
         Ok(true) => soup_changed(state),

@@ -2,7 +2,7 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport,
+    Answer, AnswerFrom, AskRequest, Autopsy, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox, Request, SkillReport,
     TokenProbability, Work,
 };
 use crate::control::Control;
@@ -121,14 +121,18 @@ impl Work for Fake {
             Request::Inspect(id) => {
                 let meta = self.skills.iter().find(|s| s.id == *id).cloned();
                 let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;
-                let ssm_norm = (0..12).map(|l| 10.0 + l as f32).collect();
-                let half_life = (0..12).map(|l| 2.0 * l as f32).collect();
-                tell(Event::Report {
-                    generation,
-                    report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }),
-                });
+                let layers = |value: fn(f32) -> f32| (0..12).map(|l| value(l as f32)).collect();
+                let figures = Autopsy {
+                    norm: layers(|l| 10.0 + l),
+                    half_life: layers(|l| 2.0 * l),
+                    effective_rank: layers(|l| 8.0 - l / 2.0),
+                    drift: layers(|l| 0.8 + l / 30.0),
+                    farthest: layers(|_| 1.5),
+                };
+                tell(Event::Report { generation, report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], figures }) });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
+            Request::Instrument(_) => return Err(Error::Input("the stand-in has no instruments".into())),
         }
         Ok(())
     }

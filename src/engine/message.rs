@@ -1,5 +1,6 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
+use super::instrument::{Autopsy, Instrument, Reading};
 pub use crate::library::RankView;
 use crate::library::{Part, Ranking, SkillMeta};
 use crate::soup::Recipe;
@@ -26,6 +27,18 @@ pub enum JobKind {
     Inspect,
     /// A change of the library: add, delete, restore, tag.
     Edit,
+    /// Similarity along the query.
+    Ecg,
+    /// Log-probability over mixes.
+    Landscape,
+    /// What each part of the soup adds.
+    Attribution,
+    /// The soup against its baselines.
+    Verdict,
+    /// The soup's state, layer by layer.
+    Autopsy,
+    /// Two soups beside each other.
+    Compare,
 }
 
 /// Where an answer comes from.
@@ -76,7 +89,7 @@ pub enum Decoding {
 }
 
 /// A request for answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AskRequest {
     /// The query as typed.
     pub query: String,
@@ -222,10 +235,8 @@ pub struct SkillReport {
     pub meta: SkillMeta,
     /// First lines of the text it was read from, where it is known.
     pub preview: Vec<String>,
-    /// Euclidean norm of the SSM state, per layer.
-    pub ssm_norm: Vec<f32>,
-    /// Median half-life of the layer's channels in tokens: ln 2 · tokens / (|A| ΣΔ), per layer.
-    pub half_life: Vec<f32>,
+    /// Its state, layer by layer.
+    pub figures: Autopsy,
 }
 
 /// A piece of work for the engine.
@@ -248,6 +259,8 @@ pub enum Request {
     Inspect(String),
     /// A change of the library.
     Edit(LibraryEdit),
+    /// A measurement of the Lab.
+    Instrument(Instrument),
 }
 
 impl Request {
@@ -260,6 +273,7 @@ impl Request {
             Self::Map(_) => JobKind::Map,
             Self::Inspect(_) => JobKind::Inspect,
             Self::Edit(_) => JobKind::Edit,
+            Self::Instrument(instrument) => instrument.kind(),
         }
     }
 }
@@ -320,6 +334,13 @@ pub enum Event {
         generation: Generation,
         /// The report.
         report: Box<SkillReport>,
+    },
+    /// What an instrument reads.
+    Instrument {
+        /// Whose.
+        generation: Generation,
+        /// The reading.
+        reading: Reading,
     },
     /// A job ended well; nothing more of it comes.
     Done {

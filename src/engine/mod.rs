@@ -8,21 +8,28 @@
 //! - `query`: reading a query so that an edit costs only what changed.
 //! - `answer`: continuations from states.
 //! - `map`: the library's states in two dimensions.
+//! - `instrument`: requests and readings of the Lab's instruments; `ecg`, `mixes` (landscape, attribution, two soups), `verdict`, `autopsy` do them.
 //! - `work`: requests in, events out.
 //! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
 mod answer;
+mod autopsy;
+mod ecg;
 pub mod fake;
+mod instrument;
 mod keep;
 mod lab;
 mod mailbox;
 mod map;
 mod message;
+mod mixes;
 mod query;
+mod verdict;
 mod work;
 mod worker;
 
 pub use answer::logprob;
+pub use instrument::*;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};
 pub use message::*;

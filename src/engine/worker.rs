@@ -178,6 +178,12 @@ impl std::fmt::Display for JobKind {
             Self::Map => "mapping",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
+            Self::Ecg => "reading along the query",
+            Self::Landscape => "drawing the landscape",
+            Self::Attribution => "leaving parts out",
+            Self::Verdict => "judging the soup",
+            Self::Autopsy => "examining the soup",
+            Self::Compare => "comparing soups",
         })
     }
 }

@@ -16,7 +16,7 @@ mod retrieval;
 mod retrieve_mix;
 mod sequential;
 mod stats;
-mod trials;
+pub(crate) mod trials;
 
 pub use report::{Figure, Finding, Report, Table};
 pub use stats::{Interval, Verdict, bootstrap};

@@ -1,6 +1,7 @@
 //! The command table: keys, hints, help, palette and the README's key table all come from here. One file a tab, and [`general`] for what works in several.
 
 mod general;
+mod instrument;
 mod lab;
 mod library;
 mod map;
@@ -97,7 +98,7 @@ impl Command {
 }
 
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
-static TABLES: &[&[Command]] = &[general::SHARED, lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
+static TABLES: &[&[Command]] = &[general::SHARED, lab::COMMANDS, instrument::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
 
 /// All commands.
 pub fn all() -> impl Iterator<Item = &'static Command> + Clone {

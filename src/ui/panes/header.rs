@@ -70,7 +70,11 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
         JobKind::Build => "building",
         JobKind::Map => "map",
         JobKind::Edit => "reading",
-        JobKind::Rank | JobKind::Ask | JobKind::Inspect => "working",
+        JobKind::Ecg => "ECG",
+        JobKind::Landscape => "landscape",
+        JobKind::Attribution => "attribution",
+        JobKind::Verdict => "verdict",
+        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Autopsy | JobKind::Compare => "working",
     };
     let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
     let is_bytes = running.unit == "bytes";

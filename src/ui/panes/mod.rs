@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod footer;
 pub mod header;
+pub mod instrument;
 pub mod lab;
 pub mod library;
 pub mod map;
