@@ -3,6 +3,7 @@
 use super::decay::DecayAction;
 use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
+use super::instrument::InstrumentAction;
 use super::key::Key;
 use super::overlay::PromptKind;
 use super::session::SessionAction;
@@ -101,6 +102,8 @@ pub enum Action {
     AddSelected,
     /// Change the soup.
     Soup(SoupEdit),
+    /// Use an instrument of the Lab.
+    Instrument(InstrumentAction),
     /// Ask for all answers again.
     AskAgain,
     /// Greedy or sampled.

@@ -4,7 +4,7 @@ use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::session::Entry;
 use super::state::{State, Tab};
-use super::{decay, experiments, library, map};
+use super::{decay, experiments, instrument, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -81,6 +81,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Instrument { generation, reading } => {
+            if state.jobs.is_current(reading.kind(), generation) {
+                instrument::take(state, reading);
+            }
+            Vec::new()
+        }
         Event::Done { generation, kind } => {
             if state.jobs.is_current(kind, generation) {
                 state.jobs.finish(kind);
@@ -95,6 +101,7 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             state.jobs.finish(kind);
             let ended = ended(state, kind, Some(&message));
+            instrument::failed(state, kind);
             if kind == JobKind::Decay && !cancelled {
                 // It stands where the numbers would: while a text is typed it is too short until it is long enough.
                 decay::refuse(state, message);
@@ -121,6 +128,12 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Edit => "Changing the library",
         JobKind::Experiment => "Measuring",
         JobKind::Results => "Reading or writing the results",
+        JobKind::Ecg => "The skill ECG",
+        JobKind::Landscape => "The landscape",
+        JobKind::Attribution => "The attribution",
+        JobKind::Verdict => "The verdict",
+        JobKind::Autopsy => "The autopsy",
+        JobKind::Compare => "Comparing the soups",
     }
 }
 

@@ -105,7 +105,18 @@ impl Jobs {
 
     /// The long job to show, the most basic first.
     pub fn shown(&self) -> Option<(JobKind, &Running)> {
-        let long = [JobKind::Open, JobKind::Edit, JobKind::Decay, JobKind::Map, JobKind::Experiment, JobKind::Build];
+        let long = [
+            JobKind::Open,
+            JobKind::Edit,
+            JobKind::Decay,
+            JobKind::Map,
+            JobKind::Ecg,
+            JobKind::Landscape,
+            JobKind::Attribution,
+            JobKind::Verdict,
+            JobKind::Experiment,
+            JobKind::Build,
+        ];
         long.into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
     }
 }

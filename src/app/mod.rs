@@ -6,7 +6,8 @@
 //! results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`]: one file a tab (values and their changes).
+//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`], [`session`]: one file a tab (values and their changes).
+//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
@@ -21,6 +22,7 @@ pub mod decay;
 pub mod effect;
 pub mod engine_event;
 pub mod experiments;
+pub mod instrument;
 pub mod jobs;
 pub mod key;
 pub mod keymap;

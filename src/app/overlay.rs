@@ -2,6 +2,7 @@
 
 use super::command::{self, Command};
 use super::effect::Effect;
+use super::instrument::{self, Panel};
 use super::key::{Key, KeyCode};
 use super::library::{self, parse_tags};
 use super::line::Line;
@@ -62,6 +63,8 @@ pub enum Overlay {
         /// Why it was not taken.
         error: Option<String>,
     },
+    /// A panel of one of the Lab's instruments.
+    Instrument(Panel),
     /// A skill from text.
     AddSkill {
         /// The skill's task name.
@@ -98,6 +101,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
             SoupRow::Gamma => "γ, exponent of the decay (0: no decay, 1: A-decay)".into(),
             SoupRow::Lambda => "λ, share of the soup beside the query (0 to 1)".into(),
             SoupRow::Tau => "τ, softmax temperature of similarities (0: weights by hand)".into(),
+            SoupRow::Curve => format!("Weight of layer {} (or all {}, or `range`)", state.lab.bench.layer, state.layers()),
             SoupRow::Layers => format!("Layers mixed, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         };
     }
@@ -131,6 +135,10 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
         Some(SoupRow::Lambda) => trim_number(soup.lambda),
         Some(SoupRow::Tau) => trim_number(soup.tau),
         Some(SoupRow::Layers) => layers_text(soup.layers.as_ref()),
+        Some(SoupRow::Curve) => {
+            let weight = soup.layer_weights.as_ref().and_then(|w| w.get(state.lab.bench.layer));
+            weight.map_or_else(String::new, |w| trim_number(*w))
+        }
         None => match kind {
             PromptKind::RankLayers => layers_text(Some(&state.lab.view.layers)),
             PromptKind::MapLayer => state.map.request.layer.to_string(),
@@ -179,9 +187,8 @@ pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
 /// A key for the overlay on top.
 pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
     let Some(mut overlay) = state.overlay.take() else { return Vec::new() };
-    let close = key.code == KeyCode::Esc;
-    if close {
-        return Vec::new();
+    if key.code == KeyCode::Esc {
+        return if let Overlay::Instrument(panel) = &overlay { instrument::leave(state, panel) } else { Vec::new() };
     }
     let effects = match &mut overlay {
         Overlay::Help { filter, scroll } => {
@@ -237,6 +244,7 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Overlay::Instrument(panel) => return instrument::input(state, panel.clone(), key),
         Overlay::AddSkill { name, text, on_text, error } => match (key.code, key.ctrl) {
             (KeyCode::Tab | KeyCode::BackTab, _) => {
                 *on_text = !*on_text;
@@ -274,6 +282,7 @@ pub fn paste(state: &mut State, pasted: &str) {
         Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => {
             line.insert(pasted);
         }
+        Some(Overlay::Instrument(panel)) => instrument::paste(panel, pasted),
         Some(Overlay::AddSkill { name, text, on_text, .. }) => {
             if *on_text {
                 text.insert_str(pasted);

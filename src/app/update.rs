@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{decay, engine_event, experiments, lab, library, map, session, show};
+use super::{decay, engine_event, experiments, instrument, lab, library, map, session, show};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -92,6 +92,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::GrowLayers(by) => lab::move_layers(state, 0, by),
         Action::AddSelected => add_selected(state),
         Action::Soup(edit) => edit_soup(state, &edit),
+        Action::Instrument(action) => instrument::act(state, action),
         Action::AskAgain => lab::ask(state),
         Action::ToggleSampling => lab::toggle_sampling(state),
         Action::NextSeed => match state.tab {
@@ -310,7 +311,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Experiment, JobKind::Build];
+    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Experiment, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
@@ -392,7 +393,8 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     edit_soup(state, &SoupEdit::Add(skill))
 }
 
-fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
+/// Changes the soup, or complains why it cannot be.
+pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
         Ok(true) => soup_changed(state),

@@ -162,7 +162,7 @@ impl Lab {
             }
         };
         let moving: Vec<ChunkRule> = request.rules().into_iter().filter(|r| depends_on_gamma(*r)).collect();
-        let mut moved = self.measure(&encoded.states, &encoded.after, &moving, control)?.into_iter();
+        let mut moved = self.results(&encoded.states, &encoded.after, &moving, control)?.into_iter();
         let mut fixed = encoded.results.iter().cloned();
         let results = request.rules().into_iter().filter_map(|r| if depends_on_gamma(r) { moved.next() } else { fixed.next() });
         Ok(DecayView {
@@ -196,7 +196,7 @@ impl Lab {
         let bounds = (0..=cut.chunks).map(|c| start(c * cut.length)).chain([start(cut.tokens())]).collect();
         let states = document::encode(&self.model, &parts, control)?;
         let fixed: Vec<ChunkRule> = request.rules().into_iter().filter(|r| !depends_on_gamma(*r)).collect();
-        let results = self.measure(&states, &parts.after, &fixed, control)?;
+        let results = self.results(&states, &parts.after, &fixed, control)?;
         let half_life = (0..self.shape().n_layer).map(|l| self.bands(&states.full, l)).collect();
         let continuation = parts.after.iter().skip(1).map(|t| self.model.tokenizer.token_text(*t)).collect();
         Ok(Encoded {
@@ -214,7 +214,7 @@ impl Lab {
     }
 
     /// Composes by each rule, and asks what each state makes of the continuation.
-    fn measure(&self, read: &ChunkStates, after: &[u32], rules: &[ChunkRule], control: Control<'_>) -> Result<Vec<RuleResult>> {
+    fn results(&self, read: &ChunkStates, after: &[u32], rules: &[ChunkRule], control: Control<'_>) -> Result<Vec<RuleResult>> {
         let mut composed = Vec::with_capacity(rules.len());
         for (i, rule) in rules.iter().enumerate() {
             control.check()?;

@@ -2,8 +2,8 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapRequest, MapView, ModelView, Outbox,
-    Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
+    Answer, AnswerFrom, AskRequest, Autopsy, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapRequest, MapView, ModelView,
+    Outbox, Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -124,12 +124,15 @@ impl Work for Fake {
             Request::Inspect(id) => {
                 let meta = self.skills.iter().find(|s| s.id == *id).cloned();
                 let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;
-                let ssm_norm = (0..12).map(|l| 10.0 + l as f32).collect();
-                let half_life = (0..12).map(|l| 2.0 * l as f32).collect();
-                tell(Event::Report {
-                    generation,
-                    report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }),
-                });
+                let layers = |value: fn(f32) -> f32| (0..12).map(|l| value(l as f32)).collect();
+                let figures = Autopsy {
+                    norm: layers(|l| 10.0 + l),
+                    half_life: layers(|l| 2.0 * l),
+                    effective_rank: layers(|l| 8.0 - l / 2.0),
+                    drift: layers(|l| 0.8 + l / 30.0),
+                    farthest: layers(|_| 1.5),
+                };
+                tell(Event::Report { generation, report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], figures }) });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
             Request::Experiment { name, settings } => {
@@ -142,6 +145,7 @@ impl Work for Fake {
                 let folders = reports.iter().map(|r| dir.join(&r.name)).collect();
                 tell(Event::Saved { generation, folders, kept: Vec::new() });
             }
+            Request::Instrument(_) => return Err(Error::Input("the stand-in has no instruments".into())),
         }
         Ok(())
     }

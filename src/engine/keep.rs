@@ -167,18 +167,14 @@ impl Lab {
     /// One skill's provenance and figures.
     ///
     /// # Errors
-    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged.
-    pub fn inspect(&self, id: &str) -> Result<SkillReport> {
+    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged; [`Error::Cancelled`].
+    pub fn inspect(&self, id: &str, control: Control<'_>) -> Result<SkillReport> {
         let library = self.library();
         let index = find(&library, id)?;
         let (meta, state) = (library.skills()[index].clone(), library.state(index)?);
-        let layers = 0..state.shape().n_layer;
-        Ok(SkillReport {
-            preview: self.preview(&meta),
-            ssm_norm: layers.clone().map(|l| state.ssm_norm(l)).collect(),
-            half_life: layers.map(|l| self.half_life(&state, l)).collect(),
-            meta,
-        })
+        let half_life = (0..state.shape().n_layer).map(|l| self.half_life(&state, l)).collect();
+        let figures = self.figures(&state, half_life, control)?;
+        Ok(SkillReport { preview: self.preview(&meta), figures, meta })
     }
 
     /// The first lines a skill was read from: its text, or its examples drawn again (if they still are what was read).
@@ -195,7 +191,7 @@ impl Lab {
     }
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
-    fn half_life(&self, state: &State, layer: usize) -> f32 {
+    pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
         let mut lives = decay::half_lives(self.model.mamba.rates(), state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1

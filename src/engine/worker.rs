@@ -180,6 +180,12 @@ impl std::fmt::Display for JobKind {
             Self::Edit => "editing",
             Self::Experiment => "measuring",
             Self::Results => "reading results",
+            Self::Ecg => "reading along the query",
+            Self::Landscape => "drawing the landscape",
+            Self::Attribution => "leaving parts out",
+            Self::Verdict => "judging the soup",
+            Self::Autopsy => "examining the soup",
+            Self::Compare => "comparing soups",
         })
     }
 }

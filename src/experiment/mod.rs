@@ -25,7 +25,7 @@ mod sequential;
 mod stats;
 mod sweep;
 mod transformer;
-mod trials;
+pub(crate) mod trials;
 
 pub use figure::{Figure, Heat, Picture};
 pub use report::{Finding, Report, Table};

@@ -7,6 +7,7 @@
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
+//! - `parts`: a soup with other shares, without an ingredient or a layer.
 //!
 //! What happens to the other parts of a state:
 //!
@@ -27,11 +28,13 @@ mod exp;
 pub mod merge;
 pub mod mix;
 mod parse;
+mod parts;
 pub mod picaso;
 mod print;
 mod recipe;
 #[allow(clippy::module_inception)]
 mod soup;
 
+pub use parts::mixes;
 pub use recipe::{Divisor, Layers, Recipe, Resolver, Term};
 pub use soup::{Ingredient, Rule, Soup, Window};

@@ -3,6 +3,7 @@
 mod decay;
 mod experiments;
 mod general;
+mod instrument;
 mod lab;
 mod library;
 mod map;
@@ -103,6 +104,7 @@ impl Command {
 static TABLES: &[&[Command]] = &[
     general::SHARED,
     lab::COMMANDS,
+    instrument::COMMANDS,
     map::COMMANDS,
     decay::COMMANDS,
     experiments::COMMANDS,

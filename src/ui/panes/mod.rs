@@ -9,6 +9,7 @@ pub mod decay;
 pub mod experiments;
 pub mod footer;
 pub mod header;
+pub mod instrument;
 pub mod lab;
 pub mod library;
 pub mod map;
