@@ -26,7 +26,7 @@ struct Bench {
 fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let mut setup = common::bundled(&dir.path().join("library"));
-    let wanted = ["antonym", "synonym", "present_past", "country_capital", "singular_plural"];
+    let wanted = ["antonym", "negative_prefix", "present_past", "country_capital", "singular_plural"];
     setup.tasks.retain(|t| wanted.contains(&t.name.as_str()));
     let lab = quiet(|c| Lab::open(setup, c)).unwrap();
     quiet(|c| lab.build_if_empty(c)).unwrap();
@@ -51,7 +51,7 @@ fn asked(lab: &Lab, recipe: &Recipe) -> f64 {
 fn soup(lab: &Lab) -> Soup {
     let library = lab.library();
     let first = |task: &str| library.skills().iter().find(|s| s.task == task).unwrap().id.clone();
-    let ingredients = [("antonym", 0.5), ("synonym", 0.3), ("country_capital", 0.2)];
+    let ingredients = [("antonym", 0.5), ("negative_prefix", 0.3), ("country_capital", 0.2)];
     Soup {
         ingredients: ingredients.map(|(task, weight)| Ingredient { weight, ..Ingredient::new(first(task)) }).to_vec(),
         ..Soup::default()

@@ -260,7 +260,7 @@ pub enum Request {
     /// A change of the library.
     Edit(LibraryEdit),
     /// A measurement of the Lab.
-    Instrument(Instrument),
+    Instrument(Box<Instrument>),
 }
 
 impl Request {
