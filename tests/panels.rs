@@ -82,7 +82,8 @@ fn the_diff_asks_both_soups_at_the_present_query() {
     lab.keys("D");
     assert!(lab.state.overlay.is_none() && lab.state.notice.is_some(), "there is only one soup");
     lab.keys("b<home><right>D");
-    let Request::Instrument(Instrument::Compare(request)) = &lab.sent(JobKind::Compare)[0].request else { panic!() };
+    let Request::Instrument(asked) = &lab.sent(JobKind::Compare)[0].request else { panic!() };
+    let Instrument::Compare(request) = &**asked else { panic!() };
     let soups = request.soups.each_ref().map(|s| s.as_ref().unwrap().to_string());
     assert!(soups[0].contains("0.6*") && soups[1].contains("0.7*"), "{soups:?}");
     assert_eq!(request.ask.target.as_deref(), Some("small"));

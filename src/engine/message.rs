@@ -280,7 +280,7 @@ pub enum Request {
     /// Reports of experiments, read or written.
     Results(ResultsRequest),
     /// A measurement of the Lab.
-    Instrument(Instrument),
+    Instrument(Box<Instrument>),
 }
 
 /// What is done with a folder of reports, one folder an experiment.

@@ -37,7 +37,7 @@ impl Lab {
         match instrument {
             Instrument::Ecg(request) => tell(Reading::Ecg(Arc::new(self.ecg(request, control)?))),
             Instrument::Landscape(request) => {
-                self.landscape(request, control, &mut |view| tell(Reading::Landscape(Arc::new(view)))).map(drop)?
+                self.landscape(request, control, &mut |view| tell(Reading::Landscape(Arc::new(view)))).map(drop)?;
             }
             Instrument::Attribution(request) => tell(Reading::Attribution(Arc::new(self.attribution(request, control)?))),
             Instrument::Verdict(request) => tell(Reading::Verdict(Arc::new(self.verdict(request, control)?))),

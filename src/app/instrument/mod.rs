@@ -187,7 +187,7 @@ fn send(state: &mut State, request: Instrument) -> Vec<Effect> {
         Instrument::Compare(_) => readings.comparison = None,
         Instrument::Verdict(_) => readings.verdict = None,
     }
-    vec![state.jobs.send(Request::Instrument(request), state.clock)]
+    vec![state.jobs.send(Request::Instrument(Box::new(request)), state.clock)]
 }
 
 fn verdict(state: &mut State) -> Vec<Effect> {

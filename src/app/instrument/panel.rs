@@ -113,11 +113,7 @@ fn snapshots(state: &mut State, mut selected: usize, naming: Option<Line>, key: 
         KeyCode::Char('b') => return sides::put_over(state, selected),
         KeyCode::Char('r') => naming = sides.snapshots.get(selected).map(|s| Line::new(&s.name)),
         KeyCode::Char('x') | KeyCode::Delete => sides.delete(selected),
-        KeyCode::Char('u') => {
-            if !sides.step_back() {
-                state.say("The list has not changed.");
-            }
-        }
+        KeyCode::Char('u') if !sides.step_back() => state.say("The list has not changed."),
         KeyCode::Char('w') => drop(sides::keep(state)),
         _ => {}
     }

@@ -15,7 +15,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let Some(view) = &paint.state.lab.instruments.attribution else { return waiting(paint, inner, buf, JobKind::Attribution) };
     let head = format!("ln p of `{}` from the soup: {}", view.request.target.trim(), signed(view.whole, 3));
     put(buf, inner, 0, 0, Line::from(paint.span(head, Role::Strong)));
-    let foot = "Each bar: how much less likely the target is without that part (layers: with the query's state there instead).";
+    let foot = "What each part adds to ln p: the soup's, minus that without the part (for layers: with the query's state there).";
     let foot_rows = crate::ui::paint::wrap(foot, usize::from(inner.width)).len() as u16;
     sentence(paint, inner, buf, inner.height.saturating_sub(foot_rows), foot, Role::Dim);
     let list = Rect::new(inner.x, inner.y + 2.min(inner.height), inner.width, inner.height.saturating_sub(3 + foot_rows));

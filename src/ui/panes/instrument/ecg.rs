@@ -1,9 +1,10 @@
 //! The skill ECG: a row of digits a task, a column a token, 0 for the least similarity on the strip and 9 for the greatest.
 
 use super::{ramp, waiting, window};
+use crate::app::lab::metric_name;
 use crate::engine::{EcgView, JobKind};
 use crate::ui::glyphs;
-use crate::ui::paint::{Paint, pad, put, scroll, signed, token};
+use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, token};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -47,11 +48,12 @@ fn text(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, cursor:
 }
 
 fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, cursor: usize) {
-    let finite = || view.rows.iter().flat_map(|r| &r.scores).copied().filter(|s| s.is_finite());
-    let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
+    let (low, high) = range(view);
     let share = |s: f32| if high > low { f64::from((s - low) / (high - low)) } else { 0.5 };
     let name_width = if area.width >= 100 { 26 } else { 20 };
     let room = usize::from(area.width).saturating_sub(name_width + 11);
+    // A blank between the columns of a short query: it is easier to read.
+    let gap = if view.tokens.len() * 2 <= room { " " } else { "" };
     let first = scroll(cursor, view.tokens.len(), room);
     let columns = first..view.tokens.len().min(first + room);
     // The ruler: the cursor, ends of lines, and the unfinished line that the ranking does not read.
@@ -61,7 +63,7 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, curso
         i if i >= view.ranked => '–',
         _ => '·',
     };
-    let ruler: String = columns.clone().map(mark).collect();
+    let ruler: String = columns.clone().map(|i| format!("{}{gap}", mark(i))).collect();
     put(buf, area, name_width as u16 + 1, 0, Line::from(paint.span(ruler, Role::Dim)));
     let best = best_at(view, cursor);
     for (r, row) in view.rows.iter().enumerate().take(usize::from(area.height).saturating_sub(1)) {
@@ -74,16 +76,19 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, curso
                 style = style.add_modifier(Modifier::REVERSED);
             }
             spans.push(Span::styled(glyphs::digit(share).to_string(), style));
+            spans.push(Span::raw(gap));
         }
         let score = row.scores.get(cursor).copied().unwrap_or(f32::NAN);
         let sign = if best == Some(r) { " ★" } else { "" };
         spans.push(paint.span(format!(" {:>6}{sign}", signed(f64::from(score), 3)), if best == Some(r) { Role::Good } else { Role::Dim }));
         put(buf, area, 0, r as u16 + 1, Line::from(spans));
     }
-    if low.is_finite() {
-        let text = format!("0 is {}, 9 is {}", signed(f64::from(low), 3), signed(f64::from(high), 3));
-        put(buf, area, 0, area.height, Line::from(paint.span(text, Role::Dim)));
-    }
+}
+
+/// The least and the greatest similarity on the strip.
+fn range(view: &EcgView) -> (f32, f32) {
+    let finite = || view.rows.iter().flat_map(|r| &r.scores).copied().filter(|s| s.is_finite());
+    (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// The row of the task that is nearest at a token.
@@ -94,7 +99,11 @@ fn best_at(view: &EcgView, at: usize) -> Option<usize> {
 
 fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, cursor: usize) {
     let layers = &view.request.view.layers;
-    let mut about = format!("layers {}..{} · token {} of {}", layers.start, layers.end, cursor + 1, view.tokens.len());
+    let (low, high) = range(view);
+    let [low, high] = [low, high].map(|v| signed(f64::from(v), 3));
+    let scale = format!("{} · layers {}..{} · 0 is {low}, 9 is {high}", metric_name(view.request.view.metric), layers.start, layers.end);
+    put(buf, area, 0, area.height.saturating_sub(2), Line::from(paint.span(fit(&scale, usize::from(area.width)), Role::Dim)));
+    let mut about = format!("token {} of {}", cursor + 1, view.tokens.len());
     let mut scores: Vec<(&str, f32)> = view.rows.iter().filter_map(|r| Some((r.task.as_str(), *r.scores.get(cursor)?))).collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     if let [first, second, ..] = scores[..] {
@@ -103,7 +112,5 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, curs
     if cursor >= view.ranked {
         about.push_str(" · not in the ranking: the unfinished line");
     }
-    for (i, line) in crate::ui::paint::wrap(&about, usize::from(area.width)).into_iter().take(1).enumerate() {
-        put(buf, area, 0, area.height.saturating_sub(1) + i as u16, Line::from(paint.span(line, Role::Text)));
-    }
+    put(buf, area, 0, area.height.saturating_sub(1), Line::from(paint.span(fit(&about, usize::from(area.width)), Role::Text)));
 }

@@ -51,12 +51,12 @@ fn triangle(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeVie
 
 /// Draws the mixes of two as bars standing side by side; returns what is left below them.
 fn line(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeView, cursor: &[usize], share: &dyn Fn(f64) -> f64) -> Rect {
-    const ROWS: u16 = 8;
+    const ROWS: u16 = 6;
     for column in 0..=view.fine {
         let mix = [view.fine - column, column];
         let point = view.points.iter().find(|p| p.mix == mix);
         for row in 0..ROWS {
-            // Filled from below, a cell for each eighth of the way from the least to the likeliest.
+            // Filled from below, a cell for each step of the way from the least to the likeliest.
             let (text, mut style) = match point {
                 Some(p) if share(p.logprob) * f64::from(ROWS - 1) >= f64::from(ROWS - 1 - row) => {
                     (glyphs::digit(share(p.logprob)), paint.style(ramp(share(p.logprob))))
