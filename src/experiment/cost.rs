@@ -41,7 +41,7 @@ struct Measured {
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let lengths: Vec<usize> = (7..=if settings.is_quick() { 11 } else { 13 }).map(|e| 1 << e).collect();
-    let repeats = if settings.is_quick() { 4 } else { 7 };
+    let repeats = 1 + settings.seeds * if settings.is_quick() { 1 } else { 2 };
     let config = trials.model.config();
     let transformer = Transformer::like(config)?;
     let shape = trials.lab.shape();

@@ -3,6 +3,7 @@
 //! - [`mix`]: sums, means, arithmetic, layers, norms.
 //! - [`decay`]: A-decay and its family, for chunks in order.
 //! - [`picaso`]: A-decay averaged over orders.
+//! - [`nelder_mead`]: weights that minimise something.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
@@ -24,6 +25,7 @@ mod evaluate;
 mod exp;
 pub mod merge;
 pub mod mix;
+pub mod nelder_mead;
 mod parse;
 pub mod picaso;
 mod print;
