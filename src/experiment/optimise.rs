@@ -328,7 +328,7 @@ const TOP: usize = 3;
 
 pub(super) fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let all = trials.lab.tasks().len();
-    let tasks = draw(&(0..all).collect::<Vec<_>>(), 8 * settings.per_task.min(4), &mut rng(settings.seed, "optimise", 0));
+    let tasks = draw(&(0..all).collect::<Vec<_>>(), 4 * settings.per_task, &mut rng(settings.seed, "optimise", 0));
     let total = tasks.len() * settings.seeds;
     let mut rows = Rows::new(&NAMES);
     let mut chosen = Vec::new();
