@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`, `bench`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
@@ -16,6 +16,7 @@ mod inspect;
 mod lab;
 mod map;
 mod mix;
+mod optimise;
 mod output;
 mod rank;
 mod replay;
@@ -61,6 +62,8 @@ enum Command {
     Map(map::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
+    /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
+    Optimise(optimise::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
     /// Play a session file on the terminal, or without one, and check what it expects.
@@ -88,6 +91,7 @@ pub fn run() -> Result<()> {
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
+        Some(Command::Optimise(args)) => optimise::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
         Some(Command::Replay(args)) => replay::run(&common, &args),
         Some(Command::Doctor(args)) => doctor::run(&common, &args),

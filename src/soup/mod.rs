@@ -4,6 +4,7 @@
 //! - [`decay`]: A-decay and its family, for chunks in order.
 //! - [`chunks`]: every rule for the chunks of one document, side by side.
 //! - [`picaso`]: A-decay averaged over orders.
+//! - [`nelder_mead`]: weights that minimise something.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
@@ -27,6 +28,7 @@ mod evaluate;
 mod exp;
 pub mod merge;
 pub mod mix;
+pub mod nelder_mead;
 mod parse;
 mod parts;
 pub mod picaso;
