@@ -2,6 +2,7 @@
 //! command line call the same functions, so they print the same numbers.
 
 use super::answer::{Spec, Start, continue_from};
+use super::map::Drawn;
 use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
@@ -42,10 +43,12 @@ pub struct Lab {
     library: Mutex<Arc<Library>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
+    /// The map drawn last.
+    pub(super) drawn: Mutex<Option<Drawn>>,
 }
 
 /// A query in the model's terms.
-struct Query {
+pub(super) struct Query {
     parsed: ParsedQuery,
     /// The beginning-of-text token, then each complete example.
     segments: Vec<Vec<u32>>,
@@ -91,6 +94,7 @@ impl Lab {
             library: Mutex::new(Arc::new(library)),
             reader: Mutex::default(),
             previous: Mutex::default(),
+            drawn: Mutex::default(),
         })
     }
 
@@ -286,7 +290,7 @@ impl Lab {
         self.model.tokenizer.bos().into_iter().collect()
     }
 
-    fn query(&self, text: &str) -> Result<Query> {
+    pub(super) fn query(&self, text: &str) -> Result<Query> {
         let parsed = parse_query(text, &self.template);
         let encode = |text: &String| self.model.tokenizer.encode(text);
         let mut segments = vec![self.bos()];
@@ -308,14 +312,19 @@ impl Lab {
         Ok(library)
     }
 
-    fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
+    /// The segments whose state stands for a query: its examples, or the unfinished line where there are none.
+    pub(super) fn segments_for_ranking(&self, query: &Query) -> Result<Vec<Vec<u32>>> {
         let mut segments = query.segments.clone();
         match &query.parsed.closed_tail {
             Some(tail) => segments.push(self.model.tokenizer.encode(tail)?),
             None if query.parsed.segments.is_empty() => segments.push(query.tail.clone()),
             None => {}
         }
-        self.read(&segments, control)
+        Ok(segments)
+    }
+
+    fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
+        self.read(&self.segments_for_ranking(query)?, control)
     }
 
     /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than

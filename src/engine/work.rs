@@ -52,6 +52,13 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
+            Request::MapOn { request, epochs } => {
+                self.map_on(request, *epochs, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
+            }
+            Request::Place(query) => {
+                tell(Event::Placed { generation, placed: self.place(query, control)? });
+                Ok(())
+            }
             Request::Inspect(skill) => {
                 let report = Box::new(self.inspect(skill)?);
                 tell(Event::Report { generation, report });

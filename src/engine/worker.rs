@@ -175,6 +175,7 @@ impl std::fmt::Display for JobKind {
             Self::Rank => "ranking",
             Self::Ask => "answering",
             Self::Map => "mapping",
+            Self::Place => "placing",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
             Self::Experiment => "measuring",

@@ -71,7 +71,7 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
         JobKind::Map => "map",
         JobKind::Edit => "reading",
         JobKind::Experiment => "measuring",
-        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Results => "working",
+        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Place | JobKind::Results => "working",
     };
     let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
     let is_bytes = running.unit == "bytes";
