@@ -364,3 +364,84 @@ fn earlier_results_are_read_once_and_new_ones_written() {
     let Request::Results(ResultsRequest::Save { replace, .. }) = &lab.sent(JobKind::Results)[1].request else { panic!() };
     assert!(!replace, "a thorough report is not written over by a quick one");
 }
+
+#[test]
+fn the_map_is_searched_zoomed_and_linked_with_the_ranking() {
+    let mut lab = busy(options());
+    lab.keys("2");
+    let id = |lab: &Lab| lab.state.map.picked().unwrap().to_owned();
+    lab.keys("/geo country<enter>");
+    assert!(id(&lab).contains("country"), "{}", id(&lab));
+    let found = state_soup::app::map::found(&lab.state);
+    assert_eq!(found.len(), 15, "country_capital, country_currency, city_country");
+    let first = lab.state.map.pick;
+    lab.keys("n");
+    assert_eq!(lab.state.map.pick, found[(found.iter().position(|p| *p == first).unwrap() + 1) % 15]);
+    lab.keys("N/nothing like it<enter>");
+    let Some(Overlay::Prompt { error: Some(error), .. }) = &lab.state.overlay else { panic!("the prompt stays open") };
+    assert!(error.contains("nothing like it"));
+    lab.keys("<esc>");
+    assert_eq!(lab.state.map.pick, first);
+    // The ranking's selection went along, and comes back with one of its own.
+    let task = id(&lab).split('/').next().unwrap().to_owned();
+    assert_eq!(lab.state.lab.selected_skill().unwrap().split('/').next(), Some(task.as_str()));
+    lab.keys("1<backtab>");
+    assert_eq!(lab.state.focus(), Focus::Ranking);
+    lab.keys("<home>2");
+    assert_eq!(lab.state.map.picked(), lab.state.lab.selected_skill());
+    lab.keys("zz");
+    assert!((lab.state.map.zoom - 2.25).abs() < 1e-6);
+    let centre = lab.state.map.centre;
+    lab.keys("<shift-right>");
+    assert!(lab.state.map.centre[0] > centre[0] || centre[0] == 1.0);
+    lab.keys("<home>");
+    assert!(state_soup::app::map::bounds(&lab.state.map.map.as_ref().unwrap().points).is_some());
+    lab.keys("0<shift-left>");
+    assert_eq!((lab.state.map.zoom, lab.state.map.centre), (1.0, [0.5; 2]), "the whole map cannot be moved");
+}
+
+#[test]
+fn a_moving_map_is_paused_stepped_and_let_go_on() {
+    let mut lab = busy(options());
+    lab.answering = false;
+    lab.keys("2mm");
+    assert_eq!(lab.state.map.request.method, MapMethod::OneShot);
+    lab.keys("mm");
+    let job = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
+    let Request::Map(request) = &job.request else { panic!() };
+    assert_eq!(request.method, MapMethod::Tsne);
+    let frame = |epoch, finished| Arc::new(state_soup::engine::MapView { epoch, finished, ..common::map(request) });
+    lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(120, false) }));
+    lab.keys("<space>");
+    assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Map))));
+    assert!(lab.state.map.is_paused(false));
+    lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(130, false) }));
+    assert_eq!(lab.state.map.map.as_ref().unwrap().epoch, 120, "frames of the stopped job are dropped");
+    lab.keys("s");
+    let step = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
+    assert!(matches!(step.request, Request::MapOn { epochs: 10, .. }));
+    lab.act(Action::Engine(Event::Map { generation: step.generation, map: frame(130, false) }));
+    lab.act(Action::Engine(Event::Done { generation: step.generation, kind: JobKind::Map }));
+    assert!(lab.sent(JobKind::Place).is_empty(), "the query is placed on a finished map only");
+    lab.keys("<space>");
+    let on = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
+    assert!(matches!(on.request, Request::MapOn { epochs: usize::MAX, .. }));
+    lab.act(Action::Engine(Event::Map { generation: on.generation, map: frame(1000, true) }));
+    lab.act(Action::Engine(Event::Done { generation: on.generation, kind: JobKind::Map }));
+    assert_eq!(lab.sent(JobKind::Place).len(), 1);
+    lab.keys("<space>");
+    assert_eq!(lab.sent(JobKind::Map).len(), 7, "a finished map does not go on");
+}
+
+#[test]
+fn the_query_is_placed_on_the_map_and_again_when_it_changes() {
+    let mut lab = busy(options());
+    lab.keys("2");
+    assert_eq!(lab.state.map.placed.as_ref().unwrap().trail.len(), 3);
+    lab.keys("12");
+    assert_eq!(lab.sent(JobKind::Place).len(), 1, "its place is known");
+    lab.keys("1i<enter>a -> b<f3>");
+    assert_eq!(lab.sent(JobKind::Place).len(), 2);
+    let Request::Place(query) = &lab.sent(JobKind::Place)[1].request else { panic!() };
+    assert_eq!(*query, lab.state.lab.query_text());
+}

@@ -5,6 +5,7 @@ use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
 use super::instrument::InstrumentAction;
 use super::key::Key;
+use super::map::MapAction;
 use super::overlay::PromptKind;
 use super::session::SessionAction;
 use super::soup_edit::SoupEdit;
@@ -121,8 +122,10 @@ pub enum Action {
     ScalePerplexity(f64),
     /// Compute the map again.
     RunMap,
-    /// The next (+1) or previous (−1) point in the library's order.
+    /// The next (+1) or previous (−1) point: of those searched for, or in the library's order.
     NextPoint(i32),
+    /// A change of the Map tab.
+    Map(MapAction),
 
     /// What happens on the Decay tab.
     Decay(DecayAction),

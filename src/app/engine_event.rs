@@ -56,6 +56,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Placed { generation, placed } => {
+            if state.jobs.is_current(JobKind::Place, generation) {
+                map::take_placed(state, placed);
+            }
+            Vec::new()
+        }
         Event::Report { generation, report } => {
             if state.jobs.is_current(JobKind::Inspect, generation) {
                 state.shelf.report = Some(*report);
@@ -124,6 +130,7 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Ask => "Answering",
         JobKind::Map => "Drawing the map",
         JobKind::Decay => "Comparing the rules",
+        JobKind::Place => "Placing the query",
         JobKind::Inspect => "Reading the skill",
         JobKind::Edit => "Changing the library",
         JobKind::Experiment => "Measuring",
@@ -150,6 +157,7 @@ fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect>
             }
             Vec::new()
         }
+        JobKind::Map if failure.is_none() => map::place_query(state),
         JobKind::Edit => library::next_edit(state),
         JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
         // The map that was asked for before the library grew is drawn again once the library is at rest.

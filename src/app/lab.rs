@@ -136,6 +136,17 @@ impl Lab {
     }
 }
 
+/// The row of the ranking that a skill is in: its own, or its task's.
+pub fn row_of(lab: &Lab, skill: &str) -> Option<usize> {
+    let ranking = lab.ranking.as_ref()?;
+    if lab.by_task {
+        let task = ranking.ranking.iter().find(|s| s.skill == skill).map(|s| s.task.as_str());
+        ranking.by_task.iter().position(|t| Some(t.task.as_str()) == task)
+    } else {
+        ranking.ranking.iter().position(|s| s.skill == skill)
+    }
+}
+
 /// The name of a similarity.
 pub fn metric_name(metric: Metric) -> &'static str {
     match metric {

@@ -2,10 +2,11 @@
 
 use super::action::Motion;
 use super::effect::Effect;
-use super::lab::moved;
+use super::lab::{moved, row_of};
 use super::state::{Focus, State, Tab};
-use crate::engine::{JobKind, MapMethod, MapRequest, MapView, Request};
+use crate::engine::{JobKind, MapMethod, MapRequest, MapView, Placed, Request};
 use crate::library::Part;
+use crate::project::FRAME;
 use std::sync::Arc;
 
 /// Fewest skills a map is asked for.
@@ -20,6 +21,23 @@ pub enum MapColour {
     Family,
     /// Its place in the ranking for the present query.
     Rank,
+    /// How far its neighbours on the map are its neighbours in the original space.
+    Trust,
+}
+
+/// One change of the tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapAction {
+    /// In (+1) about the pick, or out (−1).
+    Zoom(i32),
+    /// All of the map.
+    Whole,
+    /// By quarters of what is seen: to the right, upwards.
+    Pan(i32, i32),
+    /// Stop the moving map, or let it go on.
+    Pause,
+    /// A frame's epochs of a stopped map.
+    Step,
 }
 
 impl MapColour {
@@ -29,6 +47,7 @@ impl MapColour {
             Self::Task => "task",
             Self::Family => "family",
             Self::Rank => "rank",
+            Self::Trust => "trust",
         }
     }
 }
@@ -52,6 +71,14 @@ pub struct MapTab {
     pub letters: bool,
     /// The clock at which a map is to be asked for.
     pub run_at: Option<u64>,
+    /// How many times larger than the whole map it is drawn, 1 or more.
+    pub zoom: f32,
+    /// What lies in the middle, as a share of the map's width and height.
+    pub centre: [f32; 2],
+    /// What the points searched for are called; empty if none are.
+    pub search: String,
+    /// Where the query lies.
+    pub placed: Option<Placed>,
     /// Whether the user chose a layer; until then the map follows the ranking's.
     pub layer_chosen: bool,
 }
@@ -87,8 +114,18 @@ impl MapTab {
             colour: MapColour::Task,
             letters: true,
             run_at: None,
+            zoom: 1.0,
+            centre: [0.5; 2],
+            search: String::new(),
+            placed: None,
             layer_chosen: false,
         }
+    }
+
+    /// Whether a t-SNE map stands still before its end.
+    pub fn is_paused(&self, running: bool) -> bool {
+        let unfinished = self.map.as_ref().is_some_and(|m| !m.finished && m.request == self.request);
+        unfinished && !running && self.request.method == MapMethod::Tsne
     }
 
     /// The id of the picked skill.
@@ -133,12 +170,14 @@ pub fn run(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.map.outdated = false;
+    state.map.placed = None;
     let request = Request::Map(state.map.request.clone());
     vec![state.jobs.send(request, state.clock)]
 }
 
 /// The tab came to the front: the first map is asked for now.
 pub fn shown(state: &mut State) -> Vec<Effect> {
+    follow_ranking(state);
     if !state.map.layer_chosen {
         let layer = state.lab.view.layers.start;
         if state.map.request.layer != layer {
@@ -147,7 +186,7 @@ pub fn shown(state: &mut State) -> Vec<Effect> {
         }
     }
     let wanted = state.map.map.is_none() || state.map.outdated;
-    if wanted && !state.jobs.is_running(JobKind::Map) { run(state) } else { Vec::new() }
+    if wanted && !state.jobs.is_running(JobKind::Map) { run(state) } else { place_query(state) }
 }
 
 /// A parameter changed: run after a pause, so that a held key does not start a map each time.
@@ -183,14 +222,154 @@ pub fn motion(state: &mut State, motion: Motion) {
         state.map.neighbour = moved(state.map.neighbour, len, motion);
         return;
     }
-    let pick = match motion {
+    let to = match motion {
         Motion::First => Some(0),
         Motion::Last => map.points.len().checked_sub(1),
         _ => nearest(&map.points, state.map.pick, motion),
     };
-    if let Some(pick) = pick {
-        state.map.pick = pick;
-        state.map.neighbour = 0;
+    if let Some(to) = to {
+        pick(state, to);
+    }
+}
+
+/// Picks a point: the ranking's selection goes along, and a map drawn larger moves until the point is in sight.
+pub fn pick(state: &mut State, point: usize) {
+    (state.map.pick, state.map.neighbour) = (point, 0);
+    if let Some(row) = state.map.picked().and_then(|skill| row_of(&state.lab, skill)) {
+        state.lab.selected = row;
+    }
+    if let Some(at) = share_of_pick(&state.map)
+        && (0..2).any(|c| (at[c] - state.map.centre[c]).abs() > 0.45 / state.map.zoom)
+    {
+        state.map.centre = at;
+    }
+}
+
+/// The pick goes along with the ranking's selection; a task's row keeps a pick that is of the task.
+fn follow_ranking(state: &mut State) {
+    let (Some(map), Some(skill)) = (&state.map.map, state.lab.selected_skill()) else { return };
+    let same = state.map.picked().and_then(|picked| row_of(&state.lab, picked)) == Some(state.lab.selected);
+    let point = map.skills.iter().position(|s| s == skill).filter(|_| !same);
+    if let Some(point) = point {
+        pick(state, point);
+    }
+}
+
+/// Left, right, lower and upper end of some points; `None` without a finite one.
+pub fn bounds(points: &[[f32; 2]]) -> Option<[f32; 4]> {
+    let finite = points.iter().filter(|p| p[0].is_finite() && p[1].is_finite());
+    finite.fold(None, |ends, p| {
+        let [a, b, c, d] = ends.unwrap_or([p[0], p[0], p[1], p[1]]);
+        Some([a.min(p[0]), b.max(p[0]), c.min(p[1]), d.max(p[1])])
+    })
+}
+
+/// Where the pick lies, as a share of the map's width and height.
+fn share_of_pick(tab: &MapTab) -> Option<[f32; 2]> {
+    let points = &tab.map.as_ref()?.points;
+    let ([left, right, low, high], p) = (bounds(points)?, points.get(tab.pick)?);
+    let share = |v: f32, a: f32, b: f32| if b > a { (v - a) / (b - a) } else { 0.5 };
+    Some([share(p[0], left, right), share(p[1], low, high)])
+}
+
+/// The points that the search finds, in the library's order: those whose id or family has all its words.
+pub fn found(state: &State) -> Vec<usize> {
+    let search = state.map.search.to_lowercase();
+    let Some(map) = state.map.map.as_ref().filter(|_| !search.trim().is_empty()) else { return Vec::new() };
+    let matches = |skill: &String| {
+        let text = format!("{skill} {}", group_of(state, MapColour::Family, skill)).to_lowercase();
+        search.split_whitespace().all(|word| text.contains(word))
+    };
+    map.skills.iter().enumerate().filter(|(_, s)| matches(s)).map(|(i, _)| i).collect()
+}
+
+/// Picks the next (+1) or previous (−1) point: of those searched for if there are any, else in the library's order.
+pub fn next_point(state: &mut State, by: i32) {
+    let points = state.map.map.as_ref().map_or(0, |m| m.points.len());
+    let found = found(state);
+    let all: Vec<usize> = if found.is_empty() { (0..points).collect() } else { found };
+    let here = state.map.pick;
+    let next = if by > 0 { all.iter().find(|i| **i > here).or(all.first()) } else { all.iter().rev().find(|i| **i < here).or(all.last()) };
+    if let Some(point) = next.copied() {
+        pick(state, point);
+    }
+}
+
+/// Looks for points whose id or family has these words, and picks the first one after the pick.
+///
+/// # Errors
+/// A sentence if there is none.
+pub fn search(state: &mut State, words: &str) -> Result<Vec<Effect>, String> {
+    let before = std::mem::replace(&mut state.map.search, words.trim().to_owned());
+    let count = found(state).len();
+    if words.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    if count == 0 {
+        state.map.search = before;
+        return Err(format!("No skill of the map has `{}` in its id or family.", words.trim()));
+    }
+    next_point(state, 1);
+    state.say(format!("{count} of the map's skills; n and N go through them."));
+    Ok(Vec::new())
+}
+
+/// Applies a change.
+pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
+    let map = &mut state.map;
+    match action {
+        MapAction::Zoom(by) => {
+            map.zoom = (map.zoom * 1.5f32.powi(by)).clamp(1.0, 64.0);
+            match share_of_pick(map) {
+                Some(at) if by > 0 => map.centre = at,
+                _ if map.zoom == 1.0 => map.centre = [0.5; 2],
+                _ => {}
+            }
+        }
+        MapAction::Whole => (map.zoom, map.centre) = (1.0, [0.5; 2]),
+        MapAction::Pan(right, up) => {
+            let step = 0.25 / map.zoom;
+            map.centre = [map.centre[0] + right as f32 * step, map.centre[1] + up as f32 * step].map(|c| c.clamp(0.0, 1.0));
+        }
+        MapAction::Pause if state.jobs.is_running(JobKind::Map) => {
+            state.say("The map stands still; space lets it go on, s goes on a little, r starts again.");
+            return state.jobs.cancel(JobKind::Map).into_iter().collect();
+        }
+        MapAction::Pause => return go_on(state, usize::MAX),
+        MapAction::Step => return go_on(state, FRAME),
+    }
+    Vec::new()
+}
+
+/// Lets a map that stands still go on.
+fn go_on(state: &mut State, epochs: usize) -> Vec<Effect> {
+    if !state.map.is_paused(state.jobs.is_running(JobKind::Map)) {
+        state.say("There is no t-SNE map that could go on; m chooses the method, r draws it.");
+        return Vec::new();
+    }
+    state.map.placed = None;
+    vec![state.jobs.send(Request::MapOn { request: state.map.request.clone(), epochs }, state.clock)]
+}
+
+/// Asks for the query's place on the map, if that is not known yet.
+pub fn place_query(state: &mut State) -> Vec<Effect> {
+    let query = state.lab.query_text();
+    let Some(map) = state.map.map.as_ref().filter(|m| m.finished && !query.trim().is_empty()) else {
+        state.map.placed = None;
+        return Vec::new();
+    };
+    let known = state.map.placed.as_ref().is_some_and(|p| p.query == query && p.request == map.request);
+    if known || state.tab != Tab::Map || state.jobs.is_running(JobKind::Map) {
+        return Vec::new();
+    }
+    state.map.placed = None;
+    vec![state.jobs.send(Request::Place(query), state.clock)]
+}
+
+/// Takes the query's place, if it is one on the map on screen.
+pub fn take_placed(state: &mut State, placed: Placed) {
+    if state.map.map.as_ref().is_some_and(|m| m.request == placed.request) {
+        state.map.placed = Some(placed);
     }
 }
 

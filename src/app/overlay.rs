@@ -25,6 +25,8 @@ pub enum PromptKind {
     MapLayer,
     /// The map's perplexity.
     Perplexity,
+    /// What the map's points that are looked for are called.
+    MapSearch,
     /// Tags of the selected skill.
     Tags,
     /// Tokens at most, of each answer.
@@ -109,6 +111,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::RankLayers => format!("Layers compared, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         PromptKind::MapLayer => format!("Layer drawn, 0 to {}", state.layers().saturating_sub(1)),
         PromptKind::Perplexity => "Perplexity".into(),
+        PromptKind::MapSearch => "Words of a skill's id or family".into(),
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
         PromptKind::Decay(value) => value.question().into(),
@@ -143,6 +146,7 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             PromptKind::RankLayers => layers_text(Some(&state.lab.view.layers)),
             PromptKind::MapLayer => state.map.request.layer.to_string(),
             PromptKind::Perplexity => trim_number(state.map.request.perplexity),
+            PromptKind::MapSearch => state.map.search.clone(),
             PromptKind::Tags => library::selected(state).map(|s| s.tags.join(" ")).unwrap_or_default(),
             PromptKind::Decay(value) => decay::value_text(state, value),
             PromptKind::ResultsFolder => {
@@ -317,6 +321,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             state.map.request.perplexity = value.ok_or("The perplexity must be a number of 1 or more.")?;
             Ok(map::run(state))
         }
+        PromptKind::MapSearch => map::search(state, text),
         PromptKind::MaxTokens => {
             let value = text.trim().parse::<usize>().ok().filter(|n| (1..=4096).contains(n));
             state.lab.max_tokens = value.ok_or("Answers have 1 to 4096 tokens.")?;

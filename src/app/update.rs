@@ -71,7 +71,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ToggleGrouping => none({
             let skill = state.lab.selected_skill().map(str::to_owned);
             state.lab.by_task = !state.lab.by_task;
-            state.lab.selected = same_skill(state, skill.as_deref());
+            state.lab.selected = skill.and_then(|skill| lab::row_of(&state.lab, &skill)).unwrap_or(0);
         }),
         Action::NextMetric => {
             state.lab.view.metric = lab::next_metric(state.lab.view.metric);
@@ -115,7 +115,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.map.colour = match state.map.colour {
                 map::MapColour::Task => map::MapColour::Family,
                 map::MapColour::Family => map::MapColour::Rank,
-                map::MapColour::Rank => map::MapColour::Task,
+                map::MapColour::Rank => map::MapColour::Trust,
+                map::MapColour::Trust => map::MapColour::Task,
             };
         }),
         Action::ToggleMapMarkers => none(state.map.letters = !state.map.letters),
@@ -124,13 +125,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             map::changed(state)
         }
         Action::RunMap => map::run(state),
-        Action::NextPoint(by) => none({
-            let points = state.map.map.as_ref().map_or(0, |m| m.points.len()) as i32;
-            if points > 0 {
-                state.map.pick = (state.map.pick as i32 + by).rem_euclid(points) as usize;
-                state.map.neighbour = 0;
-            }
-        }),
+        Action::NextPoint(by) => none(map::next_point(state, by)),
+        Action::Map(action) => map::apply(state, action),
 
         Action::Decay(action) => decay::apply(state, action),
         Action::Experiments(action) => experiments::apply(state, action),
@@ -364,17 +360,6 @@ fn move_selection(state: &mut State, motion: Motion) -> Vec<Effect> {
         Tab::Session => session::motion(state, motion),
     }
     Vec::new()
-}
-
-fn same_skill(state: &State, skill: Option<&str>) -> usize {
-    let (Some(ranking), Some(skill)) = (&state.lab.ranking, skill) else { return 0 };
-    let found = if state.lab.by_task {
-        let task = ranking.ranking.iter().find(|s| s.skill == skill).map(|s| s.task.as_str());
-        ranking.by_task.iter().position(|t| Some(t.task.as_str()) == task)
-    } else {
-        ranking.ranking.iter().position(|s| s.skill == skill)
-    };
-    found.unwrap_or(0)
 }
 
 fn add_selected(state: &mut State) -> Vec<Effect> {

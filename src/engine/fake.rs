@@ -2,13 +2,13 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, Autopsy, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapRequest, MapView, ModelView,
-    Outbox, Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
+    Answer, AnswerFrom, AskRequest, Autopsy, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapMethod, MapRequest, MapView,
+    ModelView, Outbox, Placed, Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::experiment::Report;
-use crate::library::{Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use crate::library::{Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
 use crate::soup::chunks::ChunkRule;
 use crate::state::StateShape;
 use std::sync::Arc;
@@ -97,6 +97,9 @@ impl Fake {
             perplexity: request.perplexity,
             trust: Some(0.95),
             purity: Some(0.9),
+            trust_of_each: vec![0.95; self.skills.len()],
+            epoch: 0,
+            finished: true,
             neighbours: (0..self.skills.len()).map(|i| vec![((i + 1) % self.skills.len(), 0.9)]).collect(),
         }
     }
@@ -119,8 +122,12 @@ impl Work for Fake {
                     tell(Event::Answer { generation, answer: Self::answer(request, from) });
                 }
             }
-            Request::Map(request) => tell(Event::Map { generation, map: Arc::new(self.map(request)) }),
+            Request::Map(request) | Request::MapOn { request, .. } => tell(Event::Map { generation, map: Arc::new(self.map(request)) }),
             Request::Decay(request) => tell(Event::Decay { generation, view: Arc::new(decay(request)) }),
+            Request::Place(query) => {
+                let request = MapRequest { layer: 0, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
+                tell(Event::Placed { generation, placed: Placed { query: query.clone(), request, trail: vec![[0.0, 0.0]] } });
+            }
             Request::Inspect(id) => {
                 let meta = self.skills.iter().find(|s| s.id == *id).cloned();
                 let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;

@@ -3,6 +3,7 @@
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::decay::Encoded;
+use super::map::Drawn;
 use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
@@ -45,6 +46,8 @@ pub struct Lab {
     previous: Mutex<Option<Arc<Ranking>>>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
+    /// The map drawn last.
+    pub(super) drawn: Mutex<Option<Drawn>>,
 }
 
 /// A query in the model's terms.
@@ -95,6 +98,7 @@ impl Lab {
             reader: Mutex::default(),
             previous: Mutex::default(),
             document: Mutex::default(),
+            drawn: Mutex::default(),
         })
     }
 

@@ -1,60 +1,189 @@
-//! The library's states at one layer in two dimensions.
+//! The library's states at one layer in two dimensions, and the query among them.
 
-use super::lab::Lab;
-use super::{MapMethod, MapRequest, MapView};
+use super::lab::{Lab, lock};
+use super::{MapMethod, MapRequest, MapView, Placed};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Library, Part};
-use crate::project::{self, Embedder};
+use crate::model::{Prompt, Want};
+use crate::project::{self, Descent, Embedder};
+use crate::state::State;
+use std::sync::Arc;
 
 /// Nearest skills listed for each point.
 const NEAR: usize = 8;
 /// Neighbours that trustworthiness looks at (fewer where there are few skills).
 const TRUST_AT: usize = 15;
 
+/// One part of one layer, measured: what all its maps stand on.
+pub(super) struct Ground {
+    /// The library that was measured; any change makes another one.
+    library: Arc<Library>,
+    part: Part,
+    layer: usize,
+    space: project::Space,
+    pca: project::Pca,
+    skills: Vec<String>,
+    neighbours: Vec<Vec<(usize, f32)>>,
+    purity: f64,
+}
+
+/// The map drawn last, finished or on its way.
+#[derive(Clone)]
+pub(super) struct Drawn {
+    ground: Arc<Ground>,
+    request: MapRequest,
+    perplexity: f64,
+    points: Vec<[f32; 2]>,
+    /// What goes on, if the map is one of t-SNE.
+    descent: Option<Descent>,
+}
+
+impl Drawn {
+    /// The view of a map that moves.
+    fn moving(&self, points: Vec<[f32; 2]>, epoch: usize) -> MapView {
+        MapView {
+            request: self.request.clone(),
+            points,
+            skills: self.ground.skills.clone(),
+            perplexity: self.perplexity,
+            trust: None,
+            purity: Some(self.ground.purity),
+            neighbours: self.ground.neighbours.clone(),
+            trust_of_each: Vec::new(),
+            epoch,
+            finished: false,
+        }
+    }
+
+    /// The view of a map that stands still.
+    fn still(&self) -> MapView {
+        let judged = project::judge(&self.ground.space, &self.points, TRUST_AT).ok();
+        MapView {
+            trust: judged.as_ref().map(|(all, _)| all.trustworthiness),
+            trust_of_each: judged.map_or_else(Vec::new, |(_, each)| each),
+            finished: self.descent.as_ref().is_none_or(Descent::finished),
+            ..self.moving(self.points.clone(), self.descent.as_ref().map_or(0, Descent::epoch))
+        }
+    }
+}
+
 impl Lab {
     /// Projects the library. `frame` gets the map as it forms (the principal components first), the last one is returned.
     ///
     /// # Errors
-    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`].
+    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after which [`Lab::map_on`] goes on with a t-SNE map.
     pub fn map(&self, request: &MapRequest, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
+        let ground = self.ground(request, control)?;
+        let plane = ground.pca.plane();
+        let mut drawn = Drawn { ground: Arc::clone(&ground), request: request.clone(), perplexity: 0.0, points: plane, descent: None };
+        if request.method == MapMethod::Pca {
+            return Ok(self.keep(drawn, frame));
+        }
+        frame(drawn.moving(drawn.points.clone(), 0));
+        let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
+        if request.method == MapMethod::Tsne {
+            let (descent, perplexity) = Descent::begin(&ground.pca, &settings)?;
+            drawn.perplexity = perplexity;
+            return self.descend(drawn, descent, usize::MAX, control, frame);
+        }
+        let embedded = project::OneShot.embed(&ground.pca, &settings, control, &mut |_| {})?;
+        (drawn.points, drawn.perplexity) = (embedded.points, embedded.perplexity);
+        Ok(self.keep(drawn, frame))
+    }
+
+    /// Goes on with the t-SNE map of a request that was called off, for so many epochs or to its end.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if that map is not the one drawn last, or the library has changed since; [`Error::Cancelled`].
+    pub fn map_on(&self, request: &MapRequest, epochs: usize, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
+        let kept = lock(&self.drawn).clone();
+        let same = |d: &Drawn| d.request == *request && Arc::ptr_eq(&d.ground.library, &self.library());
+        let kept = kept.filter(same).and_then(|mut drawn| drawn.descent.take().map(|descent| (drawn, descent)));
+        let (drawn, descent) = kept.ok_or_else(|| Error::Input("this map cannot go on: it has to be drawn from the start".into()))?;
+        self.descend(drawn, descent, epochs, control, frame)
+    }
+
+    fn descend(
+        &self,
+        mut drawn: Drawn,
+        mut descent: Descent,
+        epochs: usize,
+        control: Control<'_>,
+        frame: &mut dyn FnMut(MapView),
+    ) -> Result<MapView> {
+        let result = project::descend(&mut descent, epochs, control, &mut |d| frame(drawn.moving(d.points(), d.epoch())));
+        // Called off, it is kept all the same: it may go on.
+        (drawn.points, drawn.descent) = (descent.points(), Some(descent));
+        if let Err(error) = result {
+            *lock(&self.drawn) = Some(drawn);
+            return Err(error);
+        }
+        Ok(self.keep(drawn, frame))
+    }
+
+    /// Shows a map that stands still, and keeps it.
+    fn keep(&self, drawn: Drawn, frame: &mut dyn FnMut(MapView)) -> MapView {
+        let map = drawn.still();
+        frame(map.clone());
+        *lock(&self.drawn) = Some(drawn);
+        map
+    }
+
+    /// What the maps of a layer stand on: the last one's, if it is of the same.
+    fn ground(&self, request: &MapRequest, control: Control<'_>) -> Result<Arc<Ground>> {
         let n_layer = self.shape().n_layer;
-        if request.layer >= n_layer {
-            return Err(Error::Input(format!("the map asks for layer {}, but the model's layers are 0 to {}", request.layer, n_layer - 1)));
+        let MapRequest { layer, part, .. } = *request;
+        if layer >= n_layer {
+            return Err(Error::Input(format!("the map asks for layer {layer}, but the model's layers are 0 to {}", n_layer - 1)));
         }
         let library = self.library();
-        let flat = library.matrix(request.part, request.layer);
+        let last = lock(&self.drawn).as_ref().map(|d| Arc::clone(&d.ground));
+        if let Some(ground) = last.filter(|g| Arc::ptr_eq(&g.library, &library) && g.part == part && g.layer == layer) {
+            return Ok(ground);
+        }
+        let flat = library.matrix(part, layer);
         let dim = flat.len() / library.len().max(1);
         let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();
-        let labels = labels(&library);
         let space = project::Space::of(&flat, skills.len(), dim, project::Lengths::Unit, control)?;
         let pca = project::Pca::fit(&space, &flat, project::PCA_DIMS, control)?;
         let neighbours = space.nearest(NEAR);
-        let purity = project::purity(&neighbours, &labels);
-        let view = |points: Vec<[f32; 2]>, perplexity: f64, trust: Option<f64>| MapView {
-            request: request.clone(),
-            trust,
-            points,
-            skills: skills.clone(),
-            perplexity,
-            purity: Some(purity),
-            neighbours: neighbours.clone(),
-        };
-        let plane = pca.plane();
-        let trust = |points: &[[f32; 2]]| project::fidelity(&space, points, TRUST_AT).ok().map(|f| f.trustworthiness);
-        if request.method == MapMethod::Pca {
-            let map = view(plane.clone(), 0.0, trust(&plane));
-            frame(map.clone());
-            return Ok(map);
+        let purity = project::purity(&neighbours, &labels(&library));
+        Ok(Arc::new(Ground { library, part, layer, space, pca, skills, neighbours, purity }))
+    }
+
+    /// Places the query on the map drawn last: its state after each example.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no map yet or the query is empty; the model's; [`Error::Cancelled`].
+    pub fn place(&self, query: &str, control: Control<'_>) -> Result<Placed> {
+        let drawn = lock(&self.drawn).clone().ok_or_else(|| Error::Input("there is no map yet to place the query on".into()))?;
+        let ground = &drawn.ground;
+        let frozen = project::FrozenMap::new(&ground.pca, &drawn.points)?;
+        let segments = self.ranked_segments(&self.query(query)?)?;
+        let mut state: Option<State> = None;
+        let mut trail = Vec::new();
+        for (i, tokens) in segments.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
+            // One state at a time: those of a large model would not all fit beside each other.
+            let prompt = Prompt { tokens, initial: state.as_ref(), snapshots: &[], want: Want::State };
+            let read = self.model.mamba.prefill(&[prompt], control)?.pop();
+            let after = read.ok_or_else(|| Error::Model("the model returned no state for the query".into()))?.state;
+            // The first segment is the beginning-of-text token: no example yet.
+            if i > 0 {
+                let row = match ground.part {
+                    Part::Ssm => after.ssm_layer(ground.layer),
+                    Part::Conv => after.conv_layer(ground.layer),
+                };
+                let scores = ground.pca.project(row)?;
+                trail.push(match drawn.request.method {
+                    // A linear map takes new points as they are.
+                    MapMethod::Pca => [scores[0], scores.get(1).copied().unwrap_or(0.0)],
+                    MapMethod::Tsne | MapMethod::OneShot => frozen.place(&scores)?,
+                });
+            }
+            state = Some(after);
         }
-        frame(view(plane, 0.0, None));
-        let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
-        let perplexity = project::usable_perplexity(pca.n, request.perplexity)?;
-        let method: &dyn Embedder = if request.method == MapMethod::OneShot { &project::OneShot } else { &project::Stepped };
-        let embedded = method.embed(&pca, &settings, control, &mut |points| frame(view(points.to_vec(), perplexity, None)))?;
-        let map = view(embedded.points.clone(), embedded.perplexity, trust(&embedded.points));
-        frame(map.clone());
-        Ok(map)
+        Ok(Placed { query: query.to_owned(), request: drawn.request, trail })
     }
 }
 

@@ -28,6 +28,8 @@ pub enum JobKind {
     Map,
     /// Rules compared on a document's chunks.
     Decay,
+    /// The query on the map.
+    Place,
     /// One skill's provenance and figures.
     Inspect,
     /// A change of the library: add, delete, restore, tag.
@@ -187,6 +189,23 @@ pub struct MapView {
     pub purity: Option<f64>,
     /// Nearest skills in the original space, per point, nearest first: (index, cosine).
     pub neighbours: Vec<Vec<(usize, f32)>>,
+    /// Trustworthiness of each point; empty while the map moves.
+    pub trust_of_each: Vec<f32>,
+    /// Epochs of t-SNE done; 0 for principal components.
+    pub epoch: usize,
+    /// Whether the map is as it will stay.
+    pub finished: bool,
+}
+
+/// Where the query's states lie on a finished map: an approximation, as the map was made without them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The query as typed.
+    pub query: String,
+    /// The map's request.
+    pub request: MapRequest,
+    /// After each example, the last one where the query is now.
+    pub trail: Vec<[f32; 2]>,
 }
 
 /// What the screen knows of the model.
@@ -266,6 +285,15 @@ pub enum Request {
     Map(MapRequest),
     /// Rules compared on a document's chunks.
     Decay(DecayRequest),
+    /// The t-SNE map of this request goes on from where it was called off.
+    MapOn {
+        /// The map's request.
+        request: MapRequest,
+        /// For so many epochs, or to its end.
+        epochs: usize,
+    },
+    /// The query on the map drawn last.
+    Place(String),
     /// One skill's report.
     Inspect(String),
     /// A change of the library.
@@ -306,7 +334,8 @@ impl Request {
             Self::Build => JobKind::Build,
             Self::Rank { .. } => JobKind::Rank,
             Self::Ask(_) => JobKind::Ask,
-            Self::Map(_) => JobKind::Map,
+            Self::Map(_) | Self::MapOn { .. } => JobKind::Map,
+            Self::Place(_) => JobKind::Place,
             Self::Decay(_) => JobKind::Decay,
             Self::Inspect(_) => JobKind::Inspect,
             Self::Edit(_) => JobKind::Edit,
@@ -373,6 +402,13 @@ pub enum Event {
         generation: Generation,
         /// The comparison.
         view: Arc<DecayView>,
+    },
+    /// The query on the map.
+    Placed {
+        /// Whose.
+        generation: Generation,
+        /// Where.
+        placed: Placed,
     },
     /// A skill's report.
     Report {

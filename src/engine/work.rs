@@ -73,6 +73,13 @@ impl Work for Lab {
                 tell(Event::Decay { generation, view });
                 Ok(())
             }
+            Request::MapOn { request, epochs } => {
+                self.map_on(request, *epochs, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
+            }
+            Request::Place(query) => {
+                tell(Event::Placed { generation, placed: self.place(query, control)? });
+                Ok(())
+            }
             Request::Inspect(skill) => {
                 let report = Box::new(self.inspect(skill, control)?);
                 tell(Event::Report { generation, report });

@@ -176,6 +176,7 @@ impl std::fmt::Display for JobKind {
             Self::Ask => "answering",
             Self::Map => "mapping",
             Self::Decay => "comparing",
+            Self::Place => "placing",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
             Self::Experiment => "measuring",

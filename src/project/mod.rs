@@ -24,5 +24,5 @@ pub use pca::{PCA_DIMS, Pca};
 pub use place::{FrozenMap, align};
 pub use rank::effective_rank;
 pub use space::{Lengths, Space};
-pub use trust::{Fidelity, agreement, fidelity, purity, silhouette};
-pub use tsne::{Embedded, Embedder, ONE_SHOT_MOST, OneShot, Stepped, TsneSettings, divergence, usable_perplexity};
+pub use trust::{Fidelity, agreement, fidelity, judge, purity, silhouette};
+pub use tsne::{Embedded, Embedder, FRAME, ONE_SHOT_MOST, OneShot, Stepped, TsneSettings, descend, divergence, usable_perplexity};

@@ -20,6 +20,15 @@ pub struct Fidelity {
 /// # Errors
 /// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if the map has other points than the space.
 pub fn fidelity(space: &Space, points: &[[f32; 2]], k: usize) -> Result<Fidelity> {
+    judge(space, points, k).map(|(all, _)| all)
+}
+
+/// [`fidelity`] with each point's own trustworthiness, whose mean is that of the map: low where its neighbours in the map are strangers in the original
+/// space.
+///
+/// # Errors
+/// As [`fidelity`].
+pub fn judge(space: &Space, points: &[[f32; 2]], k: usize) -> Result<(Fidelity, Vec<f32>)> {
     let n = points.len();
     if n != space.len() {
         return Err(Error::Mismatch(format!("a map of {n} points cannot be judged by {} states", space.len())));
@@ -42,9 +51,10 @@ pub fn fidelity(space: &Space, points: &[[f32; 2]], k: usize) -> Result<Fidelity
         })
         .collect();
     let (n, size) = (n as f64, k as f64);
-    let scale = 2.0 / (n * size * (2.0 * n - 3.0 * size - 1.0));
-    let score = |of: fn(&(f64, f64)) -> f64| 1.0 - scale * penalties.iter().map(of).sum::<f64>();
-    Ok(Fidelity { trustworthiness: score(|p| p.0), continuity: score(|p| p.1), k })
+    let scale = 2.0 / (size * (2.0 * n - 3.0 * size - 1.0));
+    let score = |of: fn(&(f64, f64)) -> f64| 1.0 - scale / n * penalties.iter().map(of).sum::<f64>();
+    let each = penalties.iter().map(|p| (1.0 - scale * p.0) as f32).collect();
+    Ok((Fidelity { trustworthiness: score(|p| p.0), continuity: score(|p| p.1), k }, each))
 }
 
 /// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy); `nearest` as [`Space::nearest`] gives it, at least one each.

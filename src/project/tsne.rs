@@ -25,7 +25,7 @@ const FEWEST: usize = 10;
 /// How often the one-shot method is looked after.
 const POLL: Duration = Duration::from_millis(5);
 /// Epochs between frames.
-const FRAME: usize = 10;
+pub const FRAME: usize = 10;
 /// Deviation of the start, and of the jitter that tells duplicates apart, as a share of it.
 const START: f64 = 1e-4;
 const JITTER: f32 = 1e-2;
@@ -89,6 +89,24 @@ impl Descent {
     }
 }
 
+/// Goes on for so many epochs, or to the end; `frame` sees the map after every [`FRAME`] of them. Reports epochs. Called off, the map stays where it is and
+/// may go on later.
+///
+/// # Errors
+/// [`Error::Cancelled`].
+pub fn descend(descent: &mut Descent, epochs: usize, control: Control<'_>, frame: &mut dyn FnMut(&Descent)) -> Result<()> {
+    let last = descent.epoch().saturating_add(epochs);
+    while !descent.finished() && descent.epoch() < last {
+        control.check()?;
+        descent.step();
+        if descent.epoch().is_multiple_of(FRAME) {
+            frame(descent);
+            control.report(descent.epoch() as u64, (EPOCHS[0] + EPOCHS[1]) as u64, "epochs");
+        }
+    }
+    Ok(())
+}
+
 /// The animated method.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stepped;
@@ -96,14 +114,7 @@ pub struct Stepped;
 impl Embedder for Stepped {
     fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded> {
         let (mut descent, perplexity) = Descent::begin(pca, settings)?;
-        while !descent.finished() {
-            control.check()?;
-            descent.step();
-            if descent.epoch().is_multiple_of(FRAME) {
-                frame(&descent.points());
-                control.report(descent.epoch() as u64, (EPOCHS[0] + EPOCHS[1]) as u64, "epochs");
-            }
-        }
+        descend(&mut descent, usize::MAX, control, &mut |descent| frame(&descent.points()))?;
         Ok(Embedded { points: descent.points(), perplexity, divergence: descent.divergence() })
     }
 }

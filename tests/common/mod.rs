@@ -164,6 +164,9 @@ pub fn map(request: &MapRequest) -> MapView {
         trust: Some(0.93),
         purity: Some(0.91),
         neighbours,
+        trust_of_each: (0..library.skills.len()).map(|i| 1.0 - 0.05 * (i % 9) as f32).collect(),
+        epoch: if request.method == MapMethod::Tsne { 1000 } else { 0 },
+        finished: true,
     }
 }
 
@@ -367,8 +370,13 @@ pub fn replies(job: &Job) -> Vec<Event> {
     let mut events = match &job.request {
         Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
         Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
-        Request::Map(request) => vec![Event::Map { generation, map: Arc::new(map(request)) }],
+        Request::Map(request) | Request::MapOn { request, .. } => vec![Event::Map { generation, map: Arc::new(map(request)) }],
         Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(fake::decay(request)) }],
+        Request::Place(query) => {
+            let request = MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
+            let trail = vec![[-0.9, 0.7], [0.1, 0.2], [0.5, -0.3]];
+            vec![Event::Placed { generation, placed: Placed { query: query.clone(), request, trail } }]
+        }
         Request::Inspect(id) => vec![Event::Report { generation, report: Box::new(report(id)) }],
         Request::Edit(LibraryEdit::Delete(id)) => {
             let mut view = library();
