@@ -202,6 +202,19 @@ fn chapters_and_notes_can_be_taken_away() {
     assert!(rows(&lab.state).iter().any(|r| r.kind == "typed"), "what was done cannot be");
 }
 
+#[test]
+fn a_journal_is_played_without_changing_the_library_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = worked();
+    let session = Read::open(&written(dir.path(), &entries(&before))).unwrap().session();
+    let mut lab = Lab::ready(Options { show: Some(Show::new(session, 200.0).unwrap()), ..options() });
+    lab.keys(" ");
+    assert_eq!(run(&mut lab), Phase::Over);
+    assert_eq!(lab.state.lab.bench.soup, before.state.lab.bench.soup);
+    assert_eq!(lab.state.lab.query_text(), before.state.lab.query_text());
+    assert_eq!((before.sent(JobKind::Edit).len(), lab.sent(JobKind::Edit).len()), (1, 0));
+}
+
 /// Lets a show run until it waits or is over.
 fn run(lab: &mut Lab) -> Phase {
     for _ in 0..10_000 {

@@ -4,9 +4,10 @@
 use super::effect::Effect;
 use super::key::{Key, KeyCode};
 use super::session::expect::compare;
-use super::session::{self, Input, Session};
+use super::session::{self, Input, Session, resume};
 use super::state::State;
 use super::update::update;
+use crate::engine::JobKind;
 
 /// Keys a second at the start.
 pub const SPEED: f64 = 12.0;
@@ -158,10 +159,9 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
             }
         }
     }
-    // A session may end with q; the one who shows it decides when the program does.
-    state.quitting &= state.show.is_none();
-    if state.show.is_some() {
-        effects.retain(|e| !matches!(e, Effect::Quit | Effect::Suspend));
-    }
-    effects
+    // What is played leaves no files and does not end the program: the one who shows it does.
+    let Some(show) = &state.show else { return effects };
+    let kinds = if show.session.sitting { |kind| kind != JobKind::Edit } else { |_| true };
+    state.quitting = false;
+    resume::only(state, effects, kinds)
 }

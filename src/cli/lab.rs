@@ -5,7 +5,7 @@ use super::{output, replay};
 use crate::app::{EngineHandle, Options};
 use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
 use crate::error::{Error, Result};
-use crate::session::journal::{self, Header, Journal};
+use crate::session::journal::{self, Header, Journal, Read};
 use crate::term::{self, Files, Left, Then};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,10 +115,17 @@ fn resume(common: &Common, path: &Path, record: Option<PathBuf>, present: bool) 
     let mut files = Files { record, ..Files::default() };
     let (journal, read) = Journal::append(path, files.complaints.sender(NOT_KEPT))?;
     files.journal = Some(journal);
+    open(&settings(common, path, &read)?, files, |options| (options.resume, options.present) = (Some(read.resume()), present))
+}
+
+/// What a sitting's lab was opened with, on the present device and with the present output.
+///
+/// # Errors
+/// [`Error::Input`] if it cannot be read.
+pub fn settings(common: &Common, path: &Path, read: &Read) -> Result<Common> {
     let wrong = |e| Error::Input(format!("{}: its settings cannot be read: {e}", path.display()));
     let settings: Common = serde_json::from_value(read.header.settings.clone()).map_err(wrong)?;
-    let settings = Common { device: common.device.clone(), ..settings };
-    open(&settings, files, |options| (options.resume, options.present) = (Some(read.resume()), present))
+    Ok(Common { device: common.device.clone(), json: common.json, quiet: common.quiet, ..settings })
 }
 
 /// Opens the lab. The first frame does not wait for the model: it loads on the engine's thread.

@@ -32,7 +32,7 @@ pub struct Args {
     /// Keys typed a second, on a terminal
     #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
     speed: f64,
-    /// Draw for an audience, on a terminal: fewer panes, larger figures, keys told
+    /// Draw for an audience: fewer panes, larger figures, keys told
     #[arg(long)]
     present: bool,
     /// Record what the terminal shows to a new file (asciicast)
@@ -77,13 +77,15 @@ fn speed(text: &str) -> std::result::Result<f64, String> {
     parsed.ok_or_else(|| "the speed is 1 to 200 keys a second".into())
 }
 
-/// Reads a session file, or a journal as one.
-fn read(path: &Path) -> Result<Session> {
+/// Reads a session file, or a journal as one; what the lab is to be opened with goes with it.
+fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
     if path.extension().is_some_and(|e| e == "jsonl") {
-        return Ok(Read::open(path)?.session());
+        let read = Read::open(path)?;
+        return Ok((lab::settings(common, path, &read)?, read.session()));
     }
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+    let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
+    Ok((common.clone(), session))
 }
 
 /// Plays a sitting on the terminal.
@@ -91,7 +93,8 @@ fn read(path: &Path) -> Result<Session> {
 /// # Errors
 /// A file that is no journal, a terminal that cannot be used.
 pub fn play_journal(common: &Common, path: &Path, present: bool) -> Result<Left> {
-    on_terminal(common, read(path)?, show::SPEED, present, Files::default())
+    let (common, session) = read(common, path)?;
+    on_terminal(&common, session, show::SPEED, present, Files::default())
 }
 
 fn on_terminal(common: &Common, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
@@ -104,19 +107,19 @@ fn on_terminal(common: &Common, session: Session, speed: f64, present: bool, fil
 /// # Errors
 /// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
-    let session = read(&args.file)?;
+    let (common, session) = &read(common, &args.file)?;
     if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
         let files = Files { record: args.record.clone(), ..Files::default() };
-        return lab::go_on(common, on_terminal(common, session, args.speed, args.present, files)?, args.present);
+        return lab::go_on(common, on_terminal(common, session.clone(), args.speed, args.present, files)?, args.present);
     }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
-    let options = Options { look, ..lab::options(common, &setup)? };
+    let options = Options { look, present: args.present, ..lab::options(common, &setup)? };
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }
     let reports = output::with_progress(common.quiet, "playing", |control| {
-        play(&session, options, opener(setup), control, &mut |report, state| {
+        play(session, options, opener(setup), control, &mut |report, state| {
             let Some(dir) = &args.frames else { return Ok(()) };
             let area = Rect::new(0, 0, args.size.0, args.size.1);
             let mut frame = Buffer::empty(area);
@@ -128,9 +131,9 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     })?;
     let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
     if common.json {
-        output::json(&as_json(&session, &reports))?;
+        output::json(&as_json(session, &reports))?;
     } else {
-        output::print(&as_text(&session, &reports))?;
+        output::print(&as_text(session, &reports))?;
     }
     if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
 }

@@ -142,7 +142,7 @@ impl Read {
         };
         let keys: Vec<Key> = self.inputs().iter().flat_map(|(_, input)| key(input)).collect();
         let step = Step { keys: crate::app::key::write_macro(&keys), ..Step::default() };
-        Session { title: format!("The sitting of {}", self.header.started), step: vec![step] }
+        Session { title: format!("The sitting of {}", self.header.started), step: vec![step], sitting: true }
     }
 
     fn sitting(&self, path: &Path) -> Sitting {

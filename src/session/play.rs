@@ -27,6 +27,8 @@ pub struct StepReport {
 }
 
 struct Player {
+    /// Whether changes of the library count as made already.
+    sitting: bool,
     state: State,
     engine: Engine,
     events: Receiver<Event>,
@@ -49,7 +51,7 @@ pub fn play(
         // After the last step nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
-    let mut player = Player { state: State::new(options)?, engine: Engine::start(open, tell)?, events };
+    let mut player = Player { sitting: session.sitting, state: State::new(options)?, engine: Engine::start(open, tell)?, events };
     player.opened(control)?;
     let mut reports = Vec::new();
     for (i, step) in session.step.iter().enumerate() {
@@ -77,6 +79,9 @@ impl Player {
     fn apply(&mut self, action: Action) {
         for effect in update(&mut self.state, action) {
             match effect {
+                Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit => {
+                    self.apply(Action::Engine(Event::Done { generation: job.generation, kind: JobKind::Edit }));
+                }
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
                 Effect::ReadDocument(path) => {

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 use state_soup::app::key::parse_macro;
+use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
 use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
@@ -299,6 +300,18 @@ pub fn readings(instrument: &Instrument) -> Vec<Reading> {
     }
 }
 
+/// Earlier sittings.
+pub fn sittings() -> Vec<Sitting> {
+    let sitting = |day: u8, inputs, words: &str| Sitting {
+        path: format!("/home/user/.local/state/state-soup/journals/202611{day}T090500-41.jsonl"),
+        started: format!("2026-11-{day} 09:05"),
+        model: "bundled".into(),
+        inputs,
+        words: words.into(),
+    };
+    vec![sitting(23, 412, "hot -> cold big ->"), sitting(22, 38, "France -> Paris")]
+}
+
 /// The state under test with its deterministic engine: effects are answered at once, the clock moves only when told.
 pub struct Lab {
     pub state: State,
@@ -328,7 +341,11 @@ impl Lab {
                 Effect::Send(job) if self.answering => replies(job),
                 _ => Vec::new(),
             };
+            let looked_up = matches!(effect, Effect::ListSittings);
             self.effects.push(effect);
+            if looked_up {
+                self.act(Action::Session(SessionAction::Sittings(sittings())));
+            }
             for event in reply {
                 self.act(Action::Engine(event));
             }

@@ -121,6 +121,11 @@ pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
 /// Keys and words for the hint bar: the focused pane's, then the general ones.
 pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let focus = state.focus();
+    if state.show.is_some() {
+        return [("space", "go on"), ("+ -", "speed"), ("alt-p", "presentation"), ("q", "leave the session")]
+            .map(|(k, w)| (k.into(), w))
+            .to_vec();
+    }
     let here = |c: &&Command| match c.place {
         Everywhere => true,
         General => !state.takes_text(),

@@ -24,6 +24,9 @@ pub struct Session {
     pub title: String,
     /// Its steps, in order.
     pub step: Vec<Step>,
+    /// Whether it was a sitting: then what it changed in the library is not changed again.
+    #[serde(skip)]
+    pub sitting: bool,
 }
 
 /// Some keys, and what they lead to.

@@ -2,11 +2,11 @@
 //!
 //! Every key and paste goes through [`input`], which writes it down (here, and by [`Effect::Journal`] on disk) before it acts.
 //!
-//! - [`file`]: the form of a session file; `export`: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
+//! - [`file`]: the form of a session file; [`export`]: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
 //! - [`resume`]: a sitting's keys given to the lab again.
 
 pub mod expect;
-mod export;
+pub mod export;
 pub mod file;
 pub mod resume;
 

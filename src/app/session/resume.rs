@@ -39,13 +39,16 @@ fn matters(kind: JobKind) -> bool {
     matches!(kind, JobKind::Open | JobKind::Build | JobKind::Rank | JobKind::Map | JobKind::Inspect)
 }
 
+/// Whether the lab can take the next input.
 fn ready(state: &State) -> bool {
     let building = state.jobs.is_running(JobKind::Build) || state.library.as_ref().is_none_or(|l| l.missing > 0 && l.skills.is_empty());
     if state.model.is_none() || building {
         return false;
     }
     // Text needs no results.
-    state.takes_text() || !state.jobs.kinds().any(matters)
+    let next = state.resume.as_ref().and_then(|r| r.inputs.front());
+    let text = state.takes_text() && next.is_some_and(|(_, input)| !matches!(input, Input::Key(key) if key.typed().is_none()));
+    text || !state.jobs.kinds().any(matters)
 }
 
 /// Gives as many inputs as the lab can take now.
@@ -59,25 +62,27 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
         state.clock = state.clock.max(clock);
         let mut made = update::due(state);
         made.extend(super::input(state, input));
-        keep(state, made, &mut effects);
+        effects.extend(only(state, made, matters));
+        state.quitting = false;
     }
     effects
 }
 
-/// Keeps effects that only compute; what was asked for beyond that counts as done.
-fn keep(state: &mut State, made: Vec<Effect>, kept: &mut Vec<Effect>) {
+/// Keeps effects that change nothing outside, and of the jobs those of `kinds`; the others count as done.
+pub fn only(state: &mut State, made: Vec<Effect>, kinds: fn(JobKind) -> bool) -> Vec<Effect> {
+    let mut kept = Vec::new();
     let mut queue = VecDeque::from(made);
     while let Some(effect) = queue.pop_front() {
         match effect {
-            Effect::Send(job) if !matters(job.request.kind()) => {
+            Effect::Send(job) if !kinds(job.request.kind()) => {
                 let done = Event::Done { generation: job.generation, kind: job.request.kind() };
                 queue.extend(engine_event::apply(state, done));
             }
-            Effect::Send(_) | Effect::Cancel(_) => kept.push(effect),
+            Effect::Send(_) | Effect::Cancel(_) | Effect::ListSittings | Effect::Redraw => kept.push(effect),
             _ => {}
         }
     }
-    state.quitting = false;
+    kept
 }
 
 /// Ends it, with the answers to what is there now.

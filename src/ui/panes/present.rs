@@ -83,23 +83,24 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let wanted = lab.target.text().trim();
     let over = lab.ranking.as_ref().and_then(|r| Some(format!("{} over {}", r.by_task.first()?.task, r.by_task.get(1)?.task)));
     let margin = lab.ranking.as_ref().map(|r| f64::from(r.margin));
-    let of = if wanted.is_empty() { "ln p of the target (none yet)".into() } else { format!("ln p({wanted})") };
     let better = |a: Option<f64>, b: Option<f64>| if matches!((a, b), (Some(a), Some(b)) if a > b) { Role::Good } else { Role::Text };
-    let all = [
-        Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong },
-        Figure { name: format!("{of}, query"), value: query, digits: 2, role: better(query, soup) },
-        Figure { name: format!("{of}, soup"), value: soup, digits: 2, role: better(soup, query) },
-    ];
+    let mut all = vec![Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong }];
+    if !wanted.is_empty() {
+        for (from, value, other) in [("query", query, soup), ("soup", soup, query)] {
+            all.push(Figure { name: format!("ln p({wanted}) {from}"), value, digits: 2, role: better(value, other) });
+        }
+    }
     let half = inner.width / 2;
     for (scale, beside) in [(3, false), (2, false), (2, true), (1, false), (1, true)] {
         let size = |f: &Figure| {
             let rows = big::number(paint.set, &f.text(), scale);
             (rows.first().map_or(0, |r| r.width()) as u16, rows.len() as u16 + 2)
         };
-        let sizes = all.each_ref().map(size);
+        let sizes: Vec<(u16, u16)> = all.iter().map(size).collect();
         let room = if beside { half.saturating_sub(1) } else { inner.width };
         let wide = sizes[0].0 <= inner.width && sizes[1..].iter().all(|s| s.0 <= room);
-        let high = if beside { sizes[0].1 + sizes[1].1.max(sizes[2].1) } else { sizes.iter().map(|s| s.1).sum() };
+        let pair = sizes[1..].iter().map(|s| s.1).max().unwrap_or(0);
+        let high = if beside { sizes[0].1 + pair } else { sizes.iter().map(|s| s.1).sum() };
         // The last figure needs no blank row below it.
         if !wide || high > inner.height + 1 {
             continue;

@@ -22,7 +22,9 @@ fn draw_journal(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let focused = state.focus() == Focus::Journal && state.overlay.is_none();
     let rows = session::rows(state);
     let chapters = rows.iter().filter(|r| r.kind == "chapter").count();
-    let right = vec![paint.span(format!("{chapters} chapters · {} entries", rows.len()), Role::Dim)];
+    let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let text = format!("{} · {}", count(chapters, "chapter", "chapters"), count(rows.len(), "entry", "entries"));
+    let right = vec![paint.span(text, Role::Dim)];
     let inner = paint.panel(buf, area, "Journal", right, focused);
     let (list, foot) = (Rect { height: inner.height.saturating_sub(1), ..inner }, inner.height.saturating_sub(1));
     if rows.is_empty() {
@@ -66,7 +68,7 @@ fn entry<'a>(paint: &Paint<'a>, row: &Row, width: usize) -> Vec<Span<'a>> {
         "chapter" => vec![time, paint.span(fit(&format!("## {}", row.text), rest), Role::Title)],
         "note" => vec![time, paint.span(fit(&format!("-- {}", row.text), rest), Role::Text)],
         kind => {
-            let kind_width = (rest / 4).clamp(8, 24);
+            let kind_width = (rest / 4).clamp(8, 20);
             let text_width = (rest.saturating_sub(kind_width) * 2 / 5).max(6);
             let led_width = rest.saturating_sub(kind_width + text_width + 4);
             let arrow = if row.led.is_empty() { "   " } else { " → " };

@@ -16,6 +16,11 @@ const KEYS: usize = 10;
 /// The lines of the banner; none without a show or an audience.
 pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<(Line<'a>, Line<'a>)> {
     let state = paint.state;
+    if let Some(resume) = &state.resume {
+        let text = format!(" Going on with the sitting: {} of {} keys to be given", resume.inputs.len(), resume.total);
+        let way = Line::from(vec![paint.span("esc", Role::Key), paint.span(" stops ", Role::Dim)]);
+        return vec![(Line::from(paint.span(text, Role::Stale)), way)];
+    }
     let Some(show) = &state.show else {
         return if state.present { vec![(Line::default(), keys(paint))] } else { Vec::new() };
     };
