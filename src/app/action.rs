@@ -3,6 +3,7 @@
 use super::effect::FrameFormat;
 use super::key::Key;
 use super::overlay::PromptKind;
+use super::screen::ScreenAction;
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, Tab};
 use crate::engine::Event;
@@ -71,6 +72,10 @@ pub enum Action {
     },
     /// Copy what is focused.
     Copy,
+    /// Write what would be copied to a file.
+    CopyToFile,
+    /// The screen as a thing: mouse, slow lines.
+    Screen(ScreenAction),
     /// Write the frame to a file.
     SaveFrame(FrameFormat),
     /// The next glyph set.

@@ -11,6 +11,10 @@ pub enum Effect {
     Cancel(JobKind),
     /// Put a text on the clipboard (OSC 52).
     Copy(String),
+    /// Write a copied text to a file.
+    SaveCopy(String),
+    /// Take the mouse, or give it back.
+    Mouse(bool),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
     /// Forget what the terminal shows and draw all of it.

@@ -11,7 +11,8 @@
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
-//! - [`look`]: which colours and glyphs the terminal can show.
+//! - [`screen`]: mouse, slow lines, what was written.
+//! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;
 pub mod command;
@@ -26,6 +27,8 @@ pub mod line;
 pub mod look;
 pub mod map;
 pub mod overlay;
+pub mod palette;
+pub mod screen;
 pub mod soup_edit;
 pub mod state;
 pub mod update;

@@ -9,6 +9,8 @@ use super::library::LibraryTab;
 use super::look::Look;
 use super::map::MapTab;
 use super::overlay::Overlay;
+use super::palette::Palette;
+use super::screen::Screen;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
@@ -114,6 +116,10 @@ pub struct Notice {
 pub struct Options {
     /// Colours, background, glyphs.
     pub look: Look,
+    /// Colours the user chose.
+    pub palette: Palette,
+    /// Mouse and line.
+    pub screen: Screen,
     /// The first query.
     pub query: String,
     /// The template as the user gave it (`arrow`, `qa`, or their own).
@@ -134,6 +140,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             look: Look::default(),
+            palette: Palette::new(),
+            screen: Screen::default(),
             query: String::new(),
             template: "arrow".into(),
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
@@ -152,6 +160,10 @@ pub struct State {
     pub clock: u64,
     /// Colours, background, glyphs.
     pub look: Look,
+    /// Colours the user chose.
+    pub palette: Palette,
+    /// Mouse and line.
+    pub screen: Screen,
     /// The template's name.
     pub template: String,
     /// The model, once it is loaded.
@@ -189,6 +201,8 @@ impl State {
         Ok(Self {
             clock: 0,
             look: options.look,
+            palette: options.palette.clone(),
+            screen: options.screen,
             template: options.template.clone(),
             model: None,
             library: None,

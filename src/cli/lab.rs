@@ -1,10 +1,12 @@
 //! No subcommand: the terminal.
 
 use super::args::{self, Common};
-use crate::app::{EngineHandle, Options};
+use crate::app::screen::Screen;
+use crate::app::{ColourDepth, EngineHandle, Options};
+use crate::config::Config;
 use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
 use crate::error::Result;
-use crate::term;
+use crate::term::{self, caps::Environment};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -25,16 +27,20 @@ impl EngineHandle for Handle {
 ///
 /// # Errors
 /// Flags that make no sense, a terminal that cannot be used.
-pub fn run(common: &Common) -> Result<()> {
+pub fn run(common: &Common, config: &Config) -> Result<()> {
     let setup = common.setup()?;
-    let options = Options { look: term::caps::detect(|name| std::env::var(name).ok()), ..options(common, &setup)? };
+    let environment = Environment::of(|name| std::env::var(name).ok());
+    let (look, background_known) = common.screen.look(&environment);
+    let screen = Screen { mouse: common.screen.mouse, low_bandwidth: common.screen.low_bandwidth, ..Screen::default() };
+    let options = Options { look, screen, palette: config.palette.clone(), keys: config.keys.clone(), ..options(common, &setup)? };
+    let ask_background = !background_known && look.depth != ColourDepth::Mono && environment.may_be_asked();
     let (send, events) = mpsc::unbounded_channel();
     let tell = Arc::new(move |event| {
         // After the loop has ended nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
     let engine = Engine::start(opener(setup), tell)?;
-    term::run(options, Handle(engine), events)
+    term::run(options, ask_background, Handle(engine), events)
 }
 
 /// What the flags say of the screen.

@@ -81,7 +81,13 @@ impl Player {
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
                 // There is no terminal to copy to, to save a picture of, or to give back.
-                Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+                Effect::Copy(_)
+                | Effect::SaveCopy(_)
+                | Effect::Mouse(_)
+                | Effect::SaveFrame(_)
+                | Effect::Redraw
+                | Effect::Suspend
+                | Effect::Quit => {}
             }
         }
     }

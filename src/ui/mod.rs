@@ -2,15 +2,18 @@
 //!
 //! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: which pane lies where at which size.
 //! - [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph set; [`paint`]: text helpers and panels.
+//! - [`hit`](self::hit()): what lies under the pointer.
 //! - [`panes`]: one file a pane.
 //! - [`export`]: a drawn buffer as text, ANSI or SVG.
 
 pub mod draw;
 pub mod export;
 pub mod glyphs;
+pub mod hit;
 pub mod layout;
 pub mod paint;
 pub mod panes;
 pub mod theme;
 
 pub use draw::draw;
+pub use hit::hit;

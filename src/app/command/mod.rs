@@ -4,6 +4,7 @@ mod general;
 mod lab;
 mod library;
 mod map;
+mod screen;
 
 use super::action::Action;
 use super::keymap::Keymap;
@@ -97,7 +98,7 @@ impl Command {
 }
 
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
-static TABLES: &[&[Command]] = &[lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS];
+static TABLES: &[&[Command]] = &[lab::COMMANDS, map::COMMANDS, library::COMMANDS, general::COMMANDS, screen::COMMANDS];
 
 /// All commands.
 pub fn all() -> impl Iterator<Item = &'static Command> + Clone {

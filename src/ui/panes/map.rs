@@ -1,6 +1,7 @@
 //! The map: a scatter of the library's states, and beside it the pick, its neighbours in the original space, and the legend.
 
 use crate::app::map::{FEWEST, Group, MapColour, groups};
+use crate::app::screen::Target;
 use crate::app::{Focus, GlyphSet};
 use crate::engine::{JobKind, MapMethod, MapView};
 use crate::ui::glyphs;
@@ -28,6 +29,7 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
 }
 
 fn draw_scatter(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group], members: &[usize]) {
+    paint.hit(area, Target::Pane(Focus::Map));
     let state = paint.state;
     let request = state.map.map.as_ref().map_or(&state.map.request, |m| &m.request);
     let focused = state.focus() == Focus::Map && state.overlay.is_none();
@@ -105,6 +107,7 @@ fn plot(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
         }
         let (x, y) = ((at % width) as u16, (at / width) as u16);
         put(buf, area, x, y, Line::from(Span::styled(glyph.to_string(), style)));
+        paint.hit(Rect::new(area.x + x, area.y + y, 1, 1), Target::Row(Focus::Map, shown));
     }
 }
 
@@ -171,6 +174,7 @@ fn draw_side(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group], 
     let focused = state.focus() == Focus::Neighbours && state.overlay.is_none();
     let near_rows = if area.height >= 34 { 12 } else { (area.height / 3).max(5) };
     let upper = Rect { height: (near_rows + 6).min(area.height), ..area };
+    paint.hit(upper, Target::Pane(Focus::Neighbours));
     let inner = paint.panel(buf, upper, "Pick", vec![paint.span("nearest in the original space", Role::Dim)], focused);
     pick(paint, inner, buf, map, groups, members, focused);
     let lower = Rect::new(area.x, area.y + upper.height, area.width, area.height - upper.height);
@@ -208,6 +212,7 @@ fn pick(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
             paint.span(format!(" {:>6}", signed(f64::from(*cosine), 3)), Role::Dim),
         ]);
         put(buf, list, 0, row as u16, line);
+        paint.hit_row(list, row as u16, Target::Row(Focus::Neighbours, i));
         if selected {
             paint.select(buf, list, row as u16, focused);
         }
