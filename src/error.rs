@@ -66,3 +66,11 @@ impl Error {
         }
     }
 }
+
+/// `; did you mean `x`?` with the nearest of the known names, or nothing if none is near.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let scored = known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k)).filter(|(likeness, _)| *likeness >= 0.8);
+    // The first of equals.
+    let nearest = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    nearest.map_or_else(String::new, |(_, k)| format!("; did you mean `{k}`?"))
+}

@@ -28,11 +28,13 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod engine;
 pub mod error;
 pub mod experiment;
 pub mod library;
+pub mod log;
 pub mod model;
 pub mod project;
 pub mod session;

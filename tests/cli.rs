@@ -13,6 +13,8 @@ const SMALL: [&str; 4] = ["--sets", "1", "--shots", "4"];
 fn soup(library: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_state-soup"));
     command.args(args).args(SMALL).arg("--library").arg(library).stdin(Stdio::null());
+    // Nothing of the user's: no configuration, no log.
+    command.env("XDG_CONFIG_HOME", library).env("XDG_STATE_HOME", library.join("state"));
     command
 }
 
@@ -54,6 +56,7 @@ fn json_has_what_its_readers_rely_on() {
     let doctor = json(&run(dir.path(), &["doctor", "--json"]));
     assert_eq!(doctor["model"]["fingerprint"].as_str().unwrap().len(), 64);
     assert_eq!(doctor["library"]["skills"], built["skills"]);
+    assert!(doctor["log"]["path"].as_str().unwrap().ends_with("state-soup.log") && doctor["terminal"]["glyphs"].is_string());
     assert!(doctor["model"]["parameters"].as_u64().unwrap() > 1_000_000 && doctor["device"].is_string());
 
     let measured = json(&run(dir.path(), &["bench", "--runs", "1", "--tokens", "8,20", "--json"]));
@@ -135,4 +138,30 @@ fn two_processes_build_one_library_together() {
     let built: u64 = both.iter().map(|b| b["built"].as_u64().unwrap()).sum();
     assert_eq!(built, both[0]["skills"].as_u64().unwrap());
     assert_eq!(both[0]["skills"], both[1]["skills"]);
+}
+
+#[test]
+fn a_configuration_is_printed_read_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = run(dir.path(), &["config", "--print-template"]);
+    assert!(template.status.success());
+    let file = dir.path().join("state-soup").join("config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, &template.stdout).unwrap();
+    let shown = json(&run(dir.path(), &["config", "--json"]));
+    assert_eq!((&shown["path"], &shown["found"]), (&file.to_str().unwrap().into(), &true.into()));
+    assert_eq!(shown["settings"].as_object().unwrap().len(), 0);
+
+    std::fs::write(&file, "template = '{input}'\n[keys]\n'soup.mute' = 'M'\n").unwrap();
+    let keys = String::from_utf8(run(dir.path(), &["config", "--keys"]).stdout).unwrap();
+    assert!(keys.contains("| `M` | Soup | Mute |"), "{keys}");
+    let (message, code) = refusal(&run(dir.path(), &["rank", "a -> b"]));
+    assert!(message.contains("no {output}") && code == 2, "the file's template is the one in force: {code} {message}");
+
+    let other = dir.path().join("other.toml");
+    std::fs::write(&other, "\nmetrik = 'l2'\n").unwrap();
+    let (message, code) = refusal(&run(dir.path(), &["rank", "a -> b", "--config", other.to_str().unwrap()]));
+    assert!(message.contains("other.toml, line 2") && message.contains("did you mean `metric`?") && code == 2, "{code} {message}");
+    let (message, code) = refusal(&run(dir.path(), &["rank", "a -> b", "--config", "/nowhere.toml"]));
+    assert!(message.contains("/nowhere.toml") && code == 74, "{code} {message}");
 }

@@ -7,7 +7,9 @@ mod common;
 use common::{Lab, busy, options};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use state_soup::app::key::parse_macro;
 use state_soup::app::{Background, ColourDepth, GlyphSet, Look, Options};
+use state_soup::term::tui::Tui;
 use state_soup::ui::{draw, export};
 
 fn save(lab: &Lab, name: &str, width: u16, height: u16) {
@@ -54,6 +56,44 @@ fn frames() {
     save(&busy(look(ColourDepth::True, Background::Light, GlyphSet::Braille)), "light", 120, 40);
     save(&busy(look(ColourDepth::Ansi, Background::Dark, GlyphSet::HalfBlock)), "ansi", 120, 40);
     save(&busy(look(ColourDepth::Mono, Background::Dark, GlyphSet::Ascii)), "mono", 80, 24);
+}
+
+/// Bytes that each key of a macro sends to a terminal of 120×40, its results and all; the dearest key first.
+fn cost_of_keys(lab: &mut Lab, keys: &str) -> Vec<(u64, String)> {
+    crossterm::style::force_color_output(true);
+    let area = Rect::new(0, 0, 120, 40);
+    let mut tui = Tui::over(std::io::sink());
+    tui.draw_at(&lab.state, area).unwrap();
+    let mut costs = Vec::new();
+    for key in parse_macro(keys).unwrap() {
+        let before = tui.written().0;
+        lab.keys(&if key.typed().is_some() { key.to_string().replace("space", " ") } else { format!("<{key}>") });
+        tui.draw_at(&lab.state, area).unwrap();
+        lab.idle();
+        tui.draw_at(&lab.state, area).unwrap();
+        costs.push((tui.written().0 - before, key.to_string()));
+    }
+    costs.sort_by(|a, b| b.cmp(a));
+    costs
+}
+
+/// A line of 9600 baud carries about 1000 bytes a second: a key that costs more than two of these is felt.
+#[test]
+fn a_keystroke_sends_less_than_two_kilobytes() {
+    let look = || look(ColourDepth::True, Background::Dark, GlyphSet::Braille);
+    let mut lab = Lab::ready(look());
+    let typed = cost_of_keys(&mut lab, "hot -> cold<enter>big -> small<enter>rich -><backspace><left>");
+    let mut lab = busy(look());
+    let moved = cost_of_keys(&mut lab, "<up><down><right><left>.,m<tab><right><left><backtab><backtab><down><down><pgdn><home>");
+    lab.keys("2").idle();
+    let picked = cost_of_keys(&mut lab, "<right><left><up><tab><down><down>");
+    lab.keys("5").idle();
+    let listed = cost_of_keys(&mut lab, "<down><down><up>/geo<enter>");
+    for (what, costs) in [("typing", typed), ("moving", moved), ("picking", picked), ("listing", listed)] {
+        let mean = costs.iter().map(|c| c.0).sum::<u64>() / costs.len() as u64;
+        println!("{what}: {mean} bytes a key on average, the dearest {:?}", &costs[..3]);
+        assert!(costs[0].0 < 2048 && costs[0].0 > 0, "{what}: {costs:?}");
+    }
 }
 
 /// Prints how long a frame takes: `cargo test --release --test frames -- --ignored --nocapture cost`.

@@ -445,3 +445,74 @@ fn the_query_is_placed_on_the_map_and_again_when_it_changes() {
     let Request::Place(query) = &lab.sent(JobKind::Place)[1].request else { panic!() };
     assert_eq!(*query, lab.state.lab.query_text());
 }
+
+/// The README's key table is the command table. After a change of commands: `UPDATE_README=1 cargo nextest run --test keys readme`.
+#[test]
+fn the_readme_has_the_key_table() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- keys -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of keys -->").unwrap();
+    let keymap = state_soup::app::keymap::Keymap::new(&[]).unwrap();
+    let table = state_soup::app::command::key_table(&keymap);
+    let wanted = format!("{before}<!-- keys -->\n\n{table}\n<!-- end of keys -->{after}");
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+    } else {
+        assert!(text == wanted, "the key table in README.md is not that of the commands; UPDATE_README=1 writes it anew");
+    }
+}
+
+#[test]
+fn a_copy_goes_to_the_clipboard_or_to_a_file() {
+    let mut lab = busy(options());
+    lab.keys("y");
+    assert!(matches!(lab.effects.last(), Some(Effect::Copy(text)) if text.contains("0.6")), "{:?}", lab.effects.last());
+    lab.keys("Y");
+    assert!(matches!(lab.effects.last(), Some(Effect::SaveCopy(text)) if text.contains("0.6")));
+    lab.keys("i");
+    lab.act(Action::Paste("hot -> cold\n".repeat(8000)));
+    lab.keys("<esc>");
+    lab.keys("i<ctrl-p>copy<enter>");
+    assert!(matches!(lab.effects.last(), Some(Effect::SaveCopy(text)) if text.len() > 80_000), "too long for a clipboard");
+}
+
+#[test]
+fn on_a_slow_line_progress_is_told_once_a_second() {
+    let mut lab = Lab::new(options());
+    lab.answering = false;
+    lab.act(Action::Engine(Event::Model(common::model())));
+    lab.act(Action::Engine(Event::Library(Arc::new(state_soup::engine::LibraryView { missing: 7, ..common::library() }))));
+    let generation = lab.state.jobs.generation(JobKind::Build);
+    let report = |lab: &mut Lab, clock: u64, done: u64| {
+        lab.act(Action::Tick(clock));
+        lab.act(Action::Engine(Event::Progress { generation, kind: JobKind::Build, done, total: 100, unit: "skills" }));
+        lab.state.jobs.running(JobKind::Build).unwrap().done
+    };
+    assert_eq!([report(&mut lab, 1000, 1), report(&mut lab, 1100, 2)], [1, 2]);
+    lab.keys("<alt-l>");
+    assert!(lab.state.screen.low_bandwidth);
+    assert_eq!([report(&mut lab, 1200, 3), report(&mut lab, 2099, 4), report(&mut lab, 2100, 5)], [2, 2, 5]);
+}
+
+#[test]
+fn the_mouse_is_off_until_a_key_takes_it() {
+    let mut lab = busy(options());
+    assert!(!lab.state.screen.mouse);
+    lab.keys("<f6>");
+    assert!(lab.state.screen.mouse && matches!(lab.effects.last(), Some(Effect::Mouse(true))));
+    lab.keys("?<f6>");
+    assert!(!lab.state.screen.mouse && matches!(lab.effects.last(), Some(Effect::Mouse(false))), "above overlays too");
+}
+
+#[test]
+fn the_terminals_word_on_its_background_counts_until_the_user_says_otherwise() {
+    use state_soup::app::Background;
+    use state_soup::app::screen::ScreenAction;
+    let mut lab = busy(options());
+    lab.act(Action::Screen(ScreenAction::Background(Background::Light)));
+    assert_eq!(lab.state.look.background, Background::Light);
+    lab.keys("<f8>");
+    lab.act(Action::Screen(ScreenAction::Background(Background::Light)));
+    assert_eq!(lab.state.look.background, Background::Dark, "a late answer does not overrule a person");
+}

@@ -7,12 +7,13 @@ mod common;
 
 use common::{Lab, busy, options};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
+use state_soup::app::screen::{ScreenAction, Target};
 use state_soup::app::session::Session;
 use state_soup::app::show::Show;
-use state_soup::app::{Action, Background, ColourDepth, GlyphSet, Look, Options};
-use state_soup::ui::{draw, export};
+use state_soup::app::{Action, Background, ColourDepth, Focus, GlyphSet, Look, Motion, Options, Tab};
+use state_soup::ui::{draw, export, hit};
 use std::fmt::Write as _;
 
 fn frame(lab: &Lab, width: u16, height: u16) -> Buffer {
@@ -257,6 +258,89 @@ fn no_size_and_no_keys_panic() {
             assert!(frame(&lab, width, height) == frame(&lab, width, height));
         }
     }
+}
+
+/// Wherever the mouse may point, on every tab and at every layout, the target's name stands in the picture there.
+#[test]
+fn what_is_clicked_is_what_is_drawn() {
+    for (width, height) in [(200, 60), (120, 40), (80, 24), (60, 16)] {
+        let area = Rect::new(0, 0, width, height);
+        for keys in ["", "<esc>2", "<esc>2v", "<esc>5"] {
+            let mut lab = busy(options());
+            lab.keys(keys).idle();
+            let buf = frame(&lab, width, height);
+            let text = |rect: Rect| rect.positions().map(|p| buf[p].symbol()).collect::<String>();
+            let mut seen = std::collections::BTreeSet::new();
+            for position in area.positions() {
+                let Some(target) = hit(&lab.state, area, position.x, position.y) else { continue };
+                seen.insert(format!("{target:?}"));
+                let row = text(Rect { y: position.y, height: 1, ..area });
+                let state = &lab.state;
+                let wanted = match target {
+                    Target::Tab(tab) => tab.title().to_owned(),
+                    Target::Row(Focus::Ranking, i) => state.lab.ranking.as_ref().unwrap().by_task[i].task.clone(),
+                    Target::Row(Focus::Skills, i) => {
+                        let row = state_soup::app::library::visible(state)[i];
+                        state.library.as_ref().unwrap().skills[row].id.clone()
+                    }
+                    Target::Row(Focus::Neighbours, i) => {
+                        let map = state.map.map.as_ref().unwrap();
+                        map.skills[map.neighbours[state.map.pick][i].0].clone()
+                    }
+                    Target::Row(Focus::Soup, i) if i < state.lab.bench.soup.ingredients.len() => {
+                        state.lab.bench.soup.ingredients[i].skill.clone()
+                    }
+                    _ => continue,
+                };
+                let wanted: String = wanted.chars().take(7).collect();
+                assert!(row.contains(&wanted), "{width}×{height} {keys:?} {position:?}: {target:?} is not in {row:?}");
+            }
+            assert!(seen.len() > 5, "{width}×{height} {keys:?}: {seen:?}");
+            assert!(seen.iter().any(|t| t.starts_with("Row")), "{width}×{height} {keys:?}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn clicks_focus_and_select_and_the_wheel_scrolls() {
+    let area = Rect::new(0, 0, 120, 40);
+    let mut lab = busy(options());
+    let find = |lab: &Lab, wanted: Target| {
+        let there = |p: &Position| hit(&lab.state, area, p.x, p.y) == Some(wanted);
+        area.positions().find(there).unwrap_or_else(|| panic!("{wanted:?} is nowhere"))
+    };
+    let click = |lab: &mut Lab, wanted: Target| {
+        let at = find(lab, wanted);
+        let target = hit(&lab.state, area, at.x, at.y).unwrap();
+        lab.act(Action::Screen(ScreenAction::Click(target)));
+    };
+    click(&mut lab, Target::Row(Focus::Ranking, 4));
+    assert_eq!((lab.state.focus(), lab.state.lab.selected), (Focus::Ranking, 4));
+    click(&mut lab, Target::Row(Focus::Soup, 2));
+    assert_eq!((lab.state.focus(), lab.state.lab.bench.selected), (Focus::Soup, 2));
+    click(&mut lab, Target::Row(Focus::Answers, 3));
+    assert_eq!((lab.state.focus(), lab.state.lab.answer), (Focus::Answers, 3));
+    click(&mut lab, Target::Pane(Focus::Query));
+    assert_eq!(lab.state.focus(), Focus::Query);
+    lab.act(Action::Screen(ScreenAction::Wheel(Target::Pane(Focus::Ranking), Motion::Down)));
+    assert_eq!((lab.state.focus(), lab.state.lab.selected), (Focus::Ranking, 5));
+    click(&mut lab, Target::Tab(Tab::Map));
+    lab.idle();
+    let cell = area.positions().find_map(|p| match hit(&lab.state, area, p.x, p.y) {
+        Some(Target::Row(Focus::Map, point)) if point != lab.state.map.pick => Some(point),
+        _ => None,
+    });
+    let point = cell.unwrap();
+    click(&mut lab, Target::Row(Focus::Map, point));
+    assert_eq!(lab.state.map.pick, point);
+    click(&mut lab, Target::Tab(Tab::Library));
+    lab.idle();
+    click(&mut lab, Target::Row(Focus::Skills, 3));
+    lab.idle();
+    assert_eq!(lab.state.shelf.selected, 3);
+    assert_eq!(lab.state.shelf.report.as_ref().unwrap().meta.id, "antonym/3");
+    lab.keys("?");
+    assert_eq!(hit(&lab.state, area, 5, 20), Some(Target::Overlay), "what lies above cannot be clicked through");
 }
 
 /// Every size once, with everything on screen.

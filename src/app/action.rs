@@ -7,6 +7,7 @@ use super::instrument::InstrumentAction;
 use super::key::Key;
 use super::map::MapAction;
 use super::overlay::PromptKind;
+use super::screen::ScreenAction;
 use super::session::SessionAction;
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, Tab};
@@ -80,6 +81,10 @@ pub enum Action {
     },
     /// Copy what is focused.
     Copy,
+    /// Write what would be copied to a file.
+    CopyToFile,
+    /// The screen as a thing: mouse, slow lines.
+    Screen(ScreenAction),
     /// Write the frame to a file.
     SaveFrame(FrameFormat),
     /// The next glyph set.

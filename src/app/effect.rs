@@ -14,6 +14,10 @@ pub enum Effect {
     Copy(String),
     /// Read the text of a file; `Action::Decay(DecayAction::Opened(…))` answers.
     ReadDocument(String),
+    /// Write a copied text to a file.
+    SaveCopy(String),
+    /// Take the mouse, or give it back.
+    Mouse(bool),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
     /// Add a line to the journal.

@@ -4,7 +4,7 @@ use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::session::Entry;
 use super::state::{State, Tab};
-use super::{decay, experiments, instrument, library, map};
+use super::{decay, experiments, instrument, library, map, screen};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -25,7 +25,7 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Library(library) => library::take(state, library),
         Event::Progress { generation, kind, done, total, unit } => {
-            if state.jobs.is_current(kind, generation) {
+            if state.jobs.is_current(kind, generation) && !screen::too_soon(state, kind, unit) {
                 state.jobs.progress(kind, done, total, unit, clock);
             }
             Vec::new()

@@ -42,6 +42,8 @@ pub enum Background {
 /// The shapes that bars, scatter points and borders are drawn with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GlyphSet {
+    /// Octants (2×4 a cell, filled), eighth blocks. Unicode 16: few fonts have them yet, so nobody gets them unasked.
+    Octant,
     /// Braille dots (2×4 a cell), eighth blocks.
     #[default]
     Braille,
@@ -55,11 +57,12 @@ pub enum GlyphSet {
 
 impl GlyphSet {
     /// All, finest first.
-    pub const ALL: [Self; 4] = [Self::Braille, Self::HalfBlock, Self::Dot, Self::Ascii];
+    pub const ALL: [Self; 5] = [Self::Octant, Self::Braille, Self::HalfBlock, Self::Dot, Self::Ascii];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Octant => "octant",
             Self::Braille => "braille",
             Self::HalfBlock => "halfblock",
             Self::Dot => "dot",
@@ -71,10 +74,11 @@ impl GlyphSet {
     #[must_use]
     pub fn next(self) -> Self {
         match self {
+            Self::Octant => Self::Braille,
             Self::Braille => Self::HalfBlock,
             Self::HalfBlock => Self::Dot,
             Self::Dot => Self::Ascii,
-            Self::Ascii => Self::Braille,
+            Self::Ascii => Self::Octant,
         }
     }
 }

@@ -14,7 +14,8 @@
 //! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
 //! - [`show`]: a session played on the screen.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
-//! - [`look`]: which colours and glyphs the terminal can show.
+//! - [`screen`]: mouse, slow lines, what was written.
+//! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;
 pub mod command;
@@ -32,6 +33,8 @@ pub mod line;
 pub mod look;
 pub mod map;
 pub mod overlay;
+pub mod palette;
+pub mod screen;
 pub mod session;
 pub mod show;
 pub mod soup_edit;

@@ -11,6 +11,8 @@ use super::library::LibraryTab;
 use super::look::Look;
 use super::map::MapTab;
 use super::overlay::Overlay;
+use super::palette::Palette;
+use super::screen::Screen;
 use super::session::{Resume, SessionTab};
 use super::show::Show;
 use crate::engine::{LibraryView, ModelView, RankView};
@@ -155,6 +157,10 @@ pub struct Notice {
 pub struct Options {
     /// Colours, background, glyphs.
     pub look: Look,
+    /// Colours the user chose.
+    pub palette: Palette,
+    /// Mouse and line.
+    pub screen: Screen,
     /// The first query.
     pub query: String,
     /// The template as the user gave it (`arrow`, `qa`, or their own).
@@ -185,6 +191,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             look: Look::default(),
+            palette: Palette::new(),
+            screen: Screen::default(),
             query: String::new(),
             template: "arrow".into(),
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
@@ -208,6 +216,10 @@ pub struct State {
     pub clock: u64,
     /// Colours, background, glyphs.
     pub look: Look,
+    /// Colours the user chose.
+    pub palette: Palette,
+    /// Mouse and line.
+    pub screen: Screen,
     /// The template's name.
     pub template: String,
     /// The model, once it is loaded.
@@ -257,6 +269,8 @@ impl State {
         Ok(Self {
             clock: 0,
             look: options.look,
+            palette: options.palette.clone(),
+            screen: options.screen,
             template: options.template.clone(),
             model: None,
             library: None,

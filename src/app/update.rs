@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{decay, engine_event, experiments, instrument, lab, library, map, session, show};
+use super::{decay, engine_event, experiments, instrument, lab, library, map, screen, session, show};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -54,18 +54,21 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Action::Copy => copy(state),
+        Action::Copy => screen::copy(state, copied(state)),
+        Action::CopyToFile => screen::copy_to_file(state, copied(state)),
+        Action::Screen(action) => screen::apply(state, action),
         Action::SaveFrame(format) => vec![Effect::SaveFrame(format)],
         Action::NextGlyphs => {
             state.look.glyphs = state.look.glyphs.next();
             none(state.say(format!("Glyphs: {}", state.look.glyphs.name())))
         }
-        Action::FlipBackground => none(
+        Action::FlipBackground => none({
+            state.screen.background_chosen = true;
             state.look.background = match state.look.background {
                 super::Background::Dark => super::Background::Light,
                 super::Background::Light => super::Background::Dark,
-            },
-        ),
+            };
+        }),
         Action::Move(motion) => move_selection(state, motion),
 
         Action::ToggleGrouping => none({
@@ -328,7 +331,7 @@ fn back(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
+pub(super) fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     state.overlay = None;
     state.tab = tab;
     match tab {
@@ -344,7 +347,7 @@ fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     }
 }
 
-fn focus_on(state: &mut State, focus: Focus) -> Vec<Effect> {
+pub(super) fn focus_on(state: &mut State, focus: Focus) -> Vec<Effect> {
     let Some(tab) = Tab::ALL.into_iter().find(|t| t.panes().contains(&focus)) else { return Vec::new() };
     state.focus_of[tab.index()] = focus;
     if state.tab == tab { Vec::new() } else { show(state, tab) }
@@ -390,7 +393,7 @@ pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
 }
 
 /// The text of what is focused: the recipe, the ranking as a table, an answer, the neighbours, the skills.
-fn copy(state: &mut State) -> Vec<Effect> {
+fn copied(state: &State) -> Option<String> {
     let text = match state.focus() {
         Focus::Query => Some(state.lab.query_text()),
         Focus::Target => Some(state.lab.target.text().to_owned()),
@@ -415,10 +418,5 @@ fn copy(state: &mut State) -> Vec<Effect> {
         Focus::Journal => Some(session::rows(state).iter().map(|r| format!("{}\t{}\t{}\t{}\n", r.clock, r.kind, r.text, r.led)).collect()),
         Focus::Sittings => session::sitting(state).map(|s| s.path.clone()),
     };
-    let Some(text) = text.filter(|t| !t.is_empty()) else {
-        state.say("There is nothing to copy here.");
-        return Vec::new();
-    };
-    state.say(format!("{} characters sent to the terminal's clipboard.", text.chars().count()));
-    vec![Effect::Copy(text)]
+    text.filter(|t| !t.is_empty())
 }

@@ -51,6 +51,13 @@ pub struct Common {
     /// Part of the state that is compared
     #[arg(long, global = true, value_enum, default_value_t = PartArg::Ssm)]
     pub part: PartArg,
+    /// What the screen looks like
+    #[command(flatten)]
+    #[serde(skip)]
+    pub screen: super::screen::Screen,
+    /// Configuration file [default: config.toml in the user's configuration folder, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub json: bool,

@@ -2,11 +2,15 @@
 //!
 //! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name", "fingerprint", "parameters", "layers", "d_inner",
 //! "d_state", "d_conv", "vocabulary", "trained" }, "library": { "path", "skills", "missing", "bytes", "warnings" }, "terminal": { "term",
-//! "colorterm", "no_color", "locale" } }`.
+//! "colours", "colours_by", "background", "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": { "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
 
 use super::args::Common;
 use super::output;
+use super::screen::BackgroundArg;
+use crate::app::Background;
+use crate::config::Config;
 use crate::error::Result;
+use crate::term::caps::Environment;
 use serde_json::{Value, json};
 use std::env::var;
 
@@ -18,10 +22,9 @@ pub struct Args {}
 ///
 /// # Errors
 /// A model or library that cannot be opened.
-pub fn run(common: &Common, _args: &Args) -> Result<()> {
+pub fn run(common: &Common, _args: &Args, config: &Config) -> Result<()> {
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
-    let (model, library, config) = (lab.model_view(), lab.library_view(), lab.config());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| var(n).ok().filter(|v| !v.is_empty()));
+    let (model, library) = (lab.model_view(), lab.library_view());
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "device": model.device,
@@ -34,7 +37,7 @@ pub fn run(common: &Common, _args: &Args) -> Result<()> {
             "d_inner": model.shape.d_inner,
             "d_state": model.shape.d_state,
             "d_conv": model.shape.d_conv,
-            "vocabulary": config.vocab_size,
+            "vocabulary": lab.config().vocab_size,
             "trained": lab.trained(),
         },
         "library": {
@@ -44,14 +47,51 @@ pub fn run(common: &Common, _args: &Args) -> Result<()> {
             "bytes": library.bytes,
             "warnings": library.warnings,
         },
-        "terminal": {
-            "term": var("TERM").ok(),
-            "colorterm": var("COLORTERM").ok(),
-            "no_color": var("NO_COLOR").is_ok_and(|v| !v.is_empty()),
-            "locale": locale,
+        "terminal": terminal(common),
+        "config": {
+            "path": config.path,
+            "found": config.found,
+            "settings": config.settings.iter().map(|s| format!("{} = {}", s.name, s.words.join(" "))).collect::<Vec<_>>(),
         },
+        "log": log(),
     });
     if common.json { output::json(&report) } else { output::print(&as_text(&report)) }
+}
+
+/// What the screen would look like, and on whose word.
+fn terminal(common: &Common) -> Value {
+    let environment = Environment::of(|name| var(name).ok());
+    let (look, background_known) = common.screen.look(&environment);
+    let background_by = match common.screen.background {
+        BackgroundArg::Auto if background_known => "COLORFGBG",
+        BackgroundArg::Auto if environment.may_be_asked() => "nobody; the lab asks the terminal when it starts",
+        BackgroundArg::Auto => "nobody",
+        _ => "--background",
+    };
+    json!({
+        "term": environment.term,
+        "colours": look.depth.name(),
+        "colours_by": if common.screen.colours == "auto" { environment.depth_by } else { "--colours" },
+        "background": if look.background == Background::Light { "light" } else { "dark" },
+        "background_by": background_by,
+        "glyphs": look.glyphs.name(),
+        "locale": environment.locale,
+        "tmux": environment.tmux,
+        "ssh": environment.ssh,
+        "mouse": common.screen.mouse,
+        "low_bandwidth": common.screen.low_bandwidth,
+    })
+}
+
+/// Where the log is, and which reports of panics lie beside it.
+fn log() -> Value {
+    let path = crate::log::file();
+    let bytes = path.as_ref().and_then(|p| std::fs::metadata(p).ok()).map(|m| m.len());
+    let beside = path.as_ref().and_then(|p| p.parent()).and_then(|folder| std::fs::read_dir(folder).ok());
+    let names = beside.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut panics: Vec<String> = names.filter(|n| n.starts_with("panic-")).collect();
+    panics.sort();
+    json!({ "path": path, "bytes": bytes, "panics": panics })
 }
 
 /// The instruction sets the kernels choose from.

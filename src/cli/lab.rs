@@ -2,11 +2,12 @@
 
 use super::args::{self, Common};
 use super::{output, replay};
-use crate::app::{EngineHandle, Options};
+use crate::app::{ColourDepth, EngineHandle, Options, screen};
+use crate::config::Config;
 use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
 use crate::error::{Error, Result};
 use crate::session::journal::{self, Header, Journal, Read};
-use crate::term::{self, Files, Left, Then};
+use crate::term::{self, Files, Left, Then, caps::Environment};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -58,7 +59,7 @@ impl EngineHandle for Handle {
 ///
 /// # Errors
 /// Flags that make no sense, a journal that cannot be resumed, a terminal that cannot be used.
-pub fn run(common: &Common, args: &Args) -> Result<()> {
+pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let journal = match &args.resume {
         None => None,
         Some(Some(path)) => Some(path.clone()),
@@ -69,23 +70,23 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         }
     };
     let left = match &journal {
-        Some(path) => resume(common, path, args.record.clone(), args.present)?,
-        None => begin(common, args)?,
+        Some(path) => resume(common, config, path, args.record.clone(), args.present)?,
+        None => begin(common, config, args)?,
     };
-    go_on(common, left, args.present)
+    go_on(common, config, left, args.present)
 }
 
 /// What comes after the lab was left, until the user leaves for good.
 ///
 /// # Errors
 /// As [`run`].
-pub fn go_on(common: &Common, mut left: Left, present: bool) -> Result<()> {
+pub fn go_on(common: &Common, config: &Config, mut left: Left, present: bool) -> Result<()> {
     loop {
         // Only the first part is recorded: a recording is one file.
         left = match &left.then {
             Then::End => break,
-            Then::Resume(path) => resume(common, path, None, present)?,
-            Then::Play(path) => replay::play_journal(common, path, present)?,
+            Then::Resume(path) => resume(common, config, path, None, present)?,
+            Then::Play(path) => replay::play_journal(common, config, path, present)?,
         };
     }
     match left.journal {
@@ -96,7 +97,7 @@ pub fn go_on(common: &Common, mut left: Left, present: bool) -> Result<()> {
 
 const NOT_KEPT: &str = "What is done from here on is not written down.";
 
-fn begin(common: &Common, args: &Args) -> Result<Left> {
+fn begin(common: &Common, config: &Config, args: &Args) -> Result<Left> {
     let mut files = Files { record: args.record.clone(), ..Files::default() };
     if !args.no_journal {
         let settings = serde_json::to_value(common).map_err(|e| Error::Input(format!("the settings cannot be written: {e}")))?;
@@ -107,47 +108,54 @@ fn begin(common: &Common, args: &Args) -> Result<Left> {
             Err(error) => complain(error),
         }
     }
-    open(common, files, |options| options.present = args.present)
+    open(common, config, files, |options| options.present = args.present)
 }
 
 /// Goes on with a sitting: its settings are its own, but for the device.
-fn resume(common: &Common, path: &Path, record: Option<PathBuf>, present: bool) -> Result<Left> {
+fn resume(common: &Common, config: &Config, path: &Path, record: Option<PathBuf>, present: bool) -> Result<Left> {
     let mut files = Files { record, ..Files::default() };
     let (journal, read) = Journal::append(path, files.complaints.sender(NOT_KEPT))?;
     files.journal = Some(journal);
-    open(&settings(common, path, &read)?, files, |options| (options.resume, options.present) = (Some(read.resume()), present))
+    open(&settings(common, path, &read)?, config, files, |options| (options.resume, options.present) = (Some(read.resume()), present))
 }
 
-/// What a sitting's lab was opened with, on the present device and with the present output.
+/// What a sitting's lab was opened with, on the present device and screen and with the present output.
 ///
 /// # Errors
 /// [`Error::Input`] if it cannot be read.
 pub fn settings(common: &Common, path: &Path, read: &Read) -> Result<Common> {
     let wrong = |e| Error::Input(format!("{}: its settings cannot be read: {e}", path.display()));
     let settings: Common = serde_json::from_value(read.header.settings.clone()).map_err(wrong)?;
-    Ok(Common { device: common.device.clone(), json: common.json, quiet: common.quiet, ..settings })
+    let Common { device, screen, config, json, quiet, .. } = common.clone();
+    Ok(Common { device, screen, config, json, quiet, ..settings })
 }
 
 /// Opens the lab. The first frame does not wait for the model: it loads on the engine's thread.
 ///
 /// # Errors
 /// Flags that make no sense, a terminal that cannot be used.
-pub fn open(common: &Common, files: Files, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
+pub fn open(common: &Common, config: &Config, files: Files, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
     let setup = common.setup()?;
+    let environment = Environment::of(|name| std::env::var(name).ok());
+    let (look, background_known) = common.screen.look(&environment);
     let mut options = Options {
-        look: term::caps::detect(|name| std::env::var(name).ok()),
+        look,
+        screen: screen::Screen { mouse: common.screen.mouse, low_bandwidth: common.screen.low_bandwidth, ..screen::Screen::default() },
+        palette: config.palette.clone(),
+        keys: config.keys.clone(),
         results: Some("results".into()),
         journal: files.journal.as_ref().map(|j| j.path().display().to_string()),
         ..options(common, &setup)?
     };
     adapt(&mut options);
+    let ask_background = !background_known && look.depth != ColourDepth::Mono && environment.may_be_asked();
     let (send, events) = mpsc::unbounded_channel();
     let tell = Arc::new(move |event| {
         // After the loop has ended nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
     let engine = Engine::start(opener(setup), tell)?;
-    term::run(options, files, Handle(engine), events)
+    term::run(options, ask_background, files, Handle(engine), events)
 }
 
 /// What the flags say of the screen.

@@ -2,7 +2,9 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`: one subcommand each; its module docs give the schema of its `--json`.
+//! - [`screen`]: flags of the screen and the terminal's look.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
+//!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
@@ -11,6 +13,7 @@ mod args;
 mod ask;
 mod bench;
 mod build;
+mod config;
 mod doctor;
 mod inspect;
 mod lab;
@@ -21,10 +24,12 @@ mod output;
 mod rank;
 mod replay;
 mod reproduce;
+mod screen;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use args::Common;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by similarity, mixed by linear algebra.
 #[derive(Parser, Debug)]
@@ -72,6 +77,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Measure the speed of this model and library on this machine.
     Bench(bench::Args),
+    /// Show the configuration, print one to start from, or the table of keys.
+    Config(config::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -79,12 +86,15 @@ enum Command {
 /// # Errors
 /// Whatever went wrong, as a sentence for the user; see [`crate::error::Error::exit_code`].
 pub fn run() -> Result<()> {
-    let Cli { common, lab, command } = Cli::parse();
+    let (Cli { common, lab, command }, config) = parse()?;
     if let (Some(flag), Some(_)) = (lab.given(), &command) {
         return Err(Error::Input(format!("{flag} is for the lab itself; leave it out, or the command after it")));
     }
+    crate::log::start(common.screen.log.as_deref())?;
+    crate::log::install_panic_hook();
+    tracing::info!("state-soup {}: {}", env!("CARGO_PKG_VERSION"), command.as_ref().map_or("lab".into(), |c| format!("{c:?}")));
     match command {
-        None => lab::run(&common, &lab),
+        None => lab::run(&common, &config, &lab),
         Some(Command::Build(args)) => build::run(&common, &args),
         Some(Command::Rank(args)) => rank::run(&common, &args),
         Some(Command::Mix(args)) => mix::run(&common, &args),
@@ -93,19 +103,70 @@ pub fn run() -> Result<()> {
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
         Some(Command::Optimise(args)) => optimise::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
-        Some(Command::Replay(args)) => replay::run(&common, &args),
-        Some(Command::Doctor(args)) => doctor::run(&common, &args),
+        Some(Command::Replay(args)) => replay::run(&common, &config, &args),
+        Some(Command::Doctor(args)) => doctor::run(&common, &args, &config),
         Some(Command::Bench(args)) => bench::run(&common, &args),
+        Some(Command::Config(args)) => config::run(&common, &args, &Cli::command(), &config),
     }
+}
+
+/// The process's arguments, over what the configuration file says. They are read without it first: `--help`, a wrong flag and
+/// `--config` itself come before a file that may be wrong.
+fn parse() -> Result<(Cli, Config)> {
+    let cli = Cli::parse();
+    let config = Config::load(cli.common.config.as_deref(), &config::settings(&Cli::command()))?;
+    if config.settings.is_empty() {
+        return Ok((cli, config));
+    }
+    let matches = config::with_defaults(Cli::command(), &config)?.get_matches();
+    Ok((Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()), config))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::config::template;
+    use std::path::PathBuf;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    fn parsed(config: &str, words: &[&str]) -> Cli {
+        let config = Config::parse(config, PathBuf::from("config.toml"), &config::settings(&Cli::command())).unwrap();
+        let command = config::with_defaults(Cli::command(), &config).unwrap();
+        Cli::from_arg_matches(&command.try_get_matches_from(["state-soup"].iter().chain(words)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_the_defaults() {
+        let file = "metric = 'l2'\nshots = 4\ntasks = ['a', 'b']\nlibrary = 'here'\nlayer = 3\n";
+        let cli = parsed(file, &["rank", "x", "--shots", "8"]);
+        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (args::MetricArg::L2, 8, 5));
+        assert_eq!(cli.common.tasks, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!((cli.common.library, cli.common.layer.as_deref()), (Some(PathBuf::from("here")), Some("3")));
+        let cli = parsed(file, &["--tasks", "c", "--metric", "cosine"]);
+        assert_eq!((cli.common.metric, cli.common.tasks), (args::MetricArg::Cosine, vec![PathBuf::from("c")]));
+    }
+
+    #[test]
+    fn values_that_a_flag_refuses_are_refused_with_their_line() {
+        let config = Config::parse("\nshots = -1", "config.toml".into(), &config::settings(&Cli::command())).unwrap();
+        let message = config::with_defaults(Cli::command(), &config).unwrap_err().to_string();
+        assert!(message.starts_with("config.toml, line 2: `shots` cannot be `-1`: "), "{message}");
+    }
+
+    #[test]
+    fn the_template_of_the_real_settings_is_a_configuration() {
+        let known = config::settings(&Cli::command());
+        assert!(known.iter().any(|s| s.name == "model") && known.iter().any(|s| s.name == "glyphs"));
+        assert!(known.iter().all(|s| !s.doc.is_empty() && !config::NOT_SETTINGS.contains(&s.name.as_str())));
+        let text = template(&known);
+        let taken: String =
+            text.lines().map(|l| format!("{}\n", if l.starts_with("# ") { l } else { l.trim_start_matches('#') })).collect();
+        let config = Config::parse(&taken, "config.toml".into(), &known).unwrap();
+        assert_eq!(config.settings.len(), known.len());
+        config::with_defaults(Cli::command(), &config).unwrap();
     }
 }

@@ -9,6 +9,7 @@ use super::args::Common;
 use super::{lab, output};
 use crate::app::show::{self, Show};
 use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
+use crate::config::Config;
 use crate::engine::opener;
 use crate::error::{Error, Result};
 use crate::session::journal::Read;
@@ -92,25 +93,25 @@ fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
 ///
 /// # Errors
 /// A file that is no journal, a terminal that cannot be used.
-pub fn play_journal(common: &Common, path: &Path, present: bool) -> Result<Left> {
+pub fn play_journal(common: &Common, config: &Config, path: &Path, present: bool) -> Result<Left> {
     let (common, session) = read(common, path)?;
-    on_terminal(&common, session, show::SPEED, present, Files::default())
+    on_terminal(&common, config, session, show::SPEED, present, Files::default())
 }
 
-fn on_terminal(common: &Common, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
+fn on_terminal(common: &Common, config: &Config, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
     let show = Show::new(session, speed).map_err(Error::Input)?;
-    lab::open(common, files, |options| (options.show, options.present) = (Some(show), present))
+    lab::open(common, config, files, |options| (options.show, options.present) = (Some(show), present))
 }
 
 /// Plays and prints.
 ///
 /// # Errors
 /// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
-pub fn run(common: &Common, args: &Args) -> Result<()> {
+pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let (common, session) = &read(common, &args.file)?;
     if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
         let files = Files { record: args.record.clone(), ..Files::default() };
-        return lab::go_on(common, on_terminal(common, session.clone(), args.speed, args.present, files)?, args.present);
+        return lab::go_on(common, config, on_terminal(common, config, session.clone(), args.speed, args.present, files)?, args.present);
     }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };

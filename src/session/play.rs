@@ -89,7 +89,13 @@ impl Player {
                     self.apply(Action::Decay(DecayAction::opened(path, text)));
                 }
                 // There is no terminal to copy to, to save a picture of, or to give back.
-                Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+                Effect::Copy(_)
+                | Effect::SaveCopy(_)
+                | Effect::Mouse(_)
+                | Effect::SaveFrame(_)
+                | Effect::Redraw
+                | Effect::Suspend
+                | Effect::Quit => {}
                 // Nor a sitting to be written down or left.
                 Effect::Journal(_) | Effect::SaveSession(_) | Effect::ListSittings | Effect::Resume(_) | Effect::Play(_) => {}
             }

@@ -15,7 +15,7 @@
 //! quotes: `"2nd letter/0"`.
 
 use super::{Divisor, Layers, Recipe, Term};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use std::str::FromStr;
 
 /// Functions over lists, with the values they take and their defaults (of `z` and `seed`, which are no plain numbers, the names alone).
@@ -249,9 +249,7 @@ impl<'a> Parser<'a> {
         if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
             self.within(|parser| parser.call(at, name, values))
         } else {
-            // The last of equals is taken: the order is turned round so that it is the first function.
-            let near = ["top"].into_iter().chain(FUNCTIONS.iter().rev().map(|(f, _)| *f)).max_by_key(|f| likeness(f, name));
-            let hint = near.filter(|f| likeness(f, name) * 2 >= name.len()).map_or_else(String::new, |f| format!("; did you mean `{f}`?"));
+            let hint = did_you_mean(name, FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]));
             Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
         }
     }
@@ -409,20 +407,6 @@ fn signed(mut term: Term, negative: bool) -> Term {
         term.weight = -term.weight;
     }
     term
-}
-
-/// Letters two names share at the same distance from their start or in common order; enough for typing slips.
-fn likeness(a: &str, b: &str) -> usize {
-    let mut rest = b;
-    a.chars()
-        .filter(|c| match rest.find(*c) {
-            Some(i) => {
-                rest = &rest[i + c.len_utf8()..];
-                true
-            }
-            None => false,
-        })
-        .count()
 }
 
 #[cfg(test)]

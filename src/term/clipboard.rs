@@ -29,7 +29,9 @@ fn sequence(text: &str, within: Within) -> String {
     let copy = format!("\x1b]52;c;{}\x07", base64(text.as_bytes()));
     match within {
         Within::Terminal => copy,
-        Within::Tmux => format!("\x1bPtmux;{}\x1b\\", copy.replace('\x1b', "\x1b\x1b")),
+        // tmux takes the plain one where `set-clipboard` is on, and passes the wrapped one on where `allow-passthrough` is: each is off
+        // in some version's default, and where both are on the same text arrives twice.
+        Within::Tmux => format!("{copy}\x1bPtmux;{}\x1b\\", copy.replace('\x1b', "\x1b\x1b")),
         Within::Screen => format!("\x1bP{copy}\x1b\\"),
     }
 }
@@ -59,8 +61,14 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_text_stays_below_what_terminals_take() {
+        let longest = "x".repeat(crate::app::screen::LARGEST_COPY);
+        assert!(base64(longest.as_bytes()).len() <= 100_000 - "\x1b]52;c;\x07".len());
+    }
+
+    #[test]
     fn tmux_gets_its_wrapping() {
         assert_eq!(sequence("f", Within::Terminal), "\x1b]52;c;Zg==\x07");
-        assert_eq!(sequence("f", Within::Tmux), "\x1bPtmux;\x1b\x1b]52;c;Zg==\x07\x1b\\");
+        assert_eq!(sequence("f", Within::Tmux), "\x1b]52;c;Zg==\x07\x1bPtmux;\x1b\x1b]52;c;Zg==\x07\x1b\\");
     }
 }

@@ -1,12 +1,13 @@
 //! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and draws what changed.
 //!
 //! - [`tui`]: entering, leaving and writing to the terminal; [`watch`]: the thread that notices a terminal that is gone.
-//! - [`signals`]: SIGTERM, SIGHUP, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`keys`]: crossterm's keys as ours;
-//!   [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
+//! - [`signals`]: SIGTERM, SIGHUP, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the
+//!   terminal's own word; [`keys`]: crossterm's keys as ours; [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
 //! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an event, compared with the one on
-//! screen, and only differing cells go out, at most thirty times a second, inside a synchronized update.
+//! screen, and only differing cells go out, at most thirty times a second (five on a slow line), inside a synchronized update.
 
+pub mod background;
 pub mod caps;
 pub mod cast;
 pub mod clipboard;
@@ -16,13 +17,15 @@ pub mod tui;
 pub mod watch;
 
 use crate::app::decay::DecayAction;
+use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
-use crate::app::{Action, Effect, EngineHandle, FrameFormat, Options, State, update};
+use crate::app::{Action, Effect, EngineHandle, FrameFormat, Motion, Options, State, update};
 use crate::engine::Event;
 use crate::error::{Error, Result};
 use crate::session::journal::{self, Journal};
-use crate::ui::export;
-use crossterm::event::{Event as Input, EventStream, KeyEventKind};
+use crate::ui::{self, export};
+use background::{Heard, Listener};
+use crossterm::event::{Event as Input, EventStream, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use futures::StreamExt;
 use futures::future::poll_immediate;
 use signals::{Signal, Signals};
@@ -35,6 +38,8 @@ use tui::Tui;
 
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(33);
+/// The same on a slow line.
+const SLOW_FRAME: Duration = Duration::from_millis(200);
 /// Events taken in before a frame is drawn at the latest.
 const BATCH: usize = 64;
 
@@ -94,11 +99,18 @@ pub enum Then {
     Play(PathBuf),
 }
 
-/// Runs the lab on the terminal until the user leaves. `events` are the engine's; when it closes, the lab goes on without an engine.
+/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if the terminal is light or dark, so that it is asked.
+/// `events` are the engine's; when it closes, the lab goes on without an engine.
 ///
 /// # Errors
 /// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the terminal cannot be written to or the recording cannot be begun.
-pub fn run(options: Options, files: Files, engine: impl EngineHandle, events: UnboundedReceiver<Event>) -> Result<Left> {
+pub fn run(
+    options: Options,
+    ask_background: bool,
+    files: Files,
+    engine: impl EngineHandle,
+    events: UnboundedReceiver<Event>,
+) -> Result<Left> {
     // A resumed sitting's clock goes on from where it was.
     let from = options.resume.as_ref().map_or(0, crate::app::session::Resume::clock);
     let state = State::new(options)?;
@@ -119,8 +131,10 @@ pub fn run(options: Options, files: Files, engine: impl EngineHandle, events: Un
     };
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
-    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, tell, then: Then::End };
-    let result = runtime.block_on(lab.live(&mut tui, events, told));
+    let listener = Listener::new(ask_background);
+    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, tell, then: Then::End, listener };
+    let result = runtime.block_on(lab.live(&mut tui, ask_background, events, told));
+    tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
     drop(tui);
     if let Some(cast) = cast.and_then(Rc::into_inner) {
@@ -144,6 +158,7 @@ struct Lab<E> {
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
+    listener: Listener,
 }
 
 /// What the loop does next.
@@ -157,10 +172,19 @@ impl<E: EngineHandle> Lab<E> {
     async fn live(
         &mut self,
         tui: &mut Screen,
+        ask_background: bool,
         mut events: UnboundedReceiver<Event>,
         mut told: UnboundedReceiver<Action>,
     ) -> std::io::Result<()> {
+        if self.state.screen.mouse {
+            tui.set_mouse(true)?;
+        }
         tui.draw(&self.state)?;
+        if ask_background {
+            // After the first frame, and nobody waits for the answer.
+            tui.writer().write_all(background::QUESTION.as_bytes())?;
+            tui.writer().flush()?;
+        }
         let mut drawn = Instant::now();
         let mut signals = Signals::new()?;
         let mut gone = watch::watch();
@@ -169,7 +193,8 @@ impl<E: EngineHandle> Lab<E> {
         let mut dirty = false;
         loop {
             let wake = self.state.wake_at().map(|at| self.started + Duration::from_millis(at.saturating_sub(self.from)));
-            let frame = dirty.then(|| drawn + FRAME);
+            let least = if self.state.screen.low_bandwidth { SLOW_FRAME } else { FRAME };
+            let frame = dirty.then(|| drawn + least);
             let deadline = [wake, frame].into_iter().flatten().min();
             let mut actions = Vec::new();
             // Signals first, then keys, then the engine: a flood of results never keeps a key waiting.
@@ -182,10 +207,10 @@ impl<E: EngineHandle> Lab<E> {
                 () = gone.wait() => return Err(std::io::ErrorKind::BrokenPipe.into()),
                 key = input.next() => match key {
                     Some(Ok(event)) => {
-                        actions.extend(take_input(event));
+                        actions.extend(self.take_input(tui, event));
                         while actions.len() < BATCH && let Some(Some(Ok(event))) = poll_immediate(input.next()).await {
                             // (A poll without this task's waker would leave crossterm's stream with nobody to wake.)
-                            actions.extend(take_input(event));
+                            actions.extend(self.take_input(tui, event));
                         }
                     }
                     Some(Err(error)) => return Err(error),
@@ -194,6 +219,9 @@ impl<E: EngineHandle> Lab<E> {
                 event = events.recv(), if engine_lives => {
                     engine_lives = event.is_some();
                     let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
+                    if let Some(Event::Failed { kind, cancelled: false, message, .. }) = &event {
+                        tracing::warn!("{kind:?} failed: {message}");
+                    }
                     actions.push(event.map_or_else(gone, Action::Engine));
                     while actions.len() < BATCH && let Ok(event) = events.try_recv() {
                         actions.push(Action::Engine(event));
@@ -206,7 +234,7 @@ impl<E: EngineHandle> Lab<E> {
                 return Ok(());
             }
             dirty = true;
-            if drawn.elapsed() >= FRAME {
+            if drawn.elapsed() >= least {
                 tui.draw(&self.state)?;
                 drawn = Instant::now();
                 dirty = false;
@@ -214,21 +242,58 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
+    /// The actions of a terminal event.
+    fn take_input(&mut self, tui: &Screen, event: Input) -> Vec<Action> {
+        match event {
+            Input::Key(key) if key.kind != KeyEventKind::Release => match keys::key(key).map(|key| self.listener.take(key)) {
+                Some(Heard::Keys(keys)) => keys.into_iter().map(Action::Key).collect(),
+                Some(Heard::Background(found)) => {
+                    tracing::info!("the terminal says its background is {found:?}");
+                    vec![Action::Screen(ScreenAction::Background(found))]
+                }
+                Some(Heard::Held) | None => Vec::new(),
+            },
+            Input::Paste(text) => vec![Action::Pasted(text)],
+            Input::Mouse(event) => self.pointed(tui, event).into_iter().collect(),
+            // A resize needs no action: every frame asks for the size.
+            _ => Vec::new(),
+        }
+    }
+
+    /// The action of a press or a turn of the wheel, by what lies there in the present picture.
+    fn pointed(&self, tui: &Screen, event: MouseEvent) -> Option<Action> {
+        let target = || ui::hit(&self.state, tui.shown().area, event.column, event.row);
+        let action = match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => ScreenAction::Click(target()?),
+            MouseEventKind::ScrollUp => ScreenAction::Wheel(target()?, Motion::Up),
+            MouseEventKind::ScrollDown => ScreenAction::Wheel(target()?, Motion::Down),
+            _ => return None,
+        };
+        Some(Action::Screen(action))
+    }
+
     /// Applies actions and carries out their effects.
     fn apply(&mut self, tui: &mut Screen, actions: Vec<Action>) -> std::io::Result<Next> {
         let clock = self.from + self.started.elapsed().as_millis() as u64;
-        let mut queue = std::collections::VecDeque::from([Action::Tick(clock)]);
+        let (bytes, frames) = tui.written();
+        let written = Action::Screen(ScreenAction::Written { bytes, frames });
+        let mut queue = std::collections::VecDeque::from([Action::Tick(clock), written]);
         queue.extend(actions);
         while let Some(action) = queue.pop_front() {
             for effect in update(&mut self.state, action) {
                 match effect {
-                    Effect::Send(job) => self.engine.send(job),
+                    Effect::Send(job) => {
+                        tracing::debug!("asked for {:?}, generation {}", job.request.kind(), job.generation);
+                        self.engine.send(job);
+                    }
                     Effect::Cancel(kind) => self.engine.cancel(kind),
                     Effect::Copy(text) => clipboard::copy(tui.writer(), &text)?,
                     Effect::ReadDocument(path) => {
                         let text = crate::text::file(&path);
                         queue.push_back(Action::Decay(DecayAction::opened(path, text)));
                     }
+                    Effect::SaveCopy(text) => queue.push_back(save("copy", "txt", "The text", &text)),
+                    Effect::Mouse(taken) => tui.set_mouse(taken)?,
                     Effect::Redraw => tui.forget()?,
                     Effect::Quit => return Ok(Next::Quit),
                     Effect::Resume(path) => {
@@ -273,31 +338,26 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// Writes the frame on screen beside the user's files, under the first free name.
+    /// Writes the frame on screen to a file.
     fn save_frame(&self, tui: &Screen, format: FrameFormat) -> Action {
         let light = self.state.look.background == crate::app::Background::Light;
-        let text = export::frame(tui.shown(), format, light);
-        for number in 1..10_000 {
-            let name = format!("state-soup-{number}.{}", format.extension());
-            match std::fs::OpenOptions::new().write(true).create_new(true).open(&name).and_then(|mut file| file.write_all(text.as_bytes()))
-            {
-                Ok(()) => return Action::Notice(format!("The screen is in {name}.")),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Action::Complain(format!("The screen could not be saved as {name}: {error}.")),
-            }
-        }
-        Action::Complain("There are 9999 saved screens in this folder already.".into())
+        save("", format.extension(), "The screen", &export::frame(tui.shown(), format, light))
     }
 }
 
-/// The action of a terminal event.
-fn take_input(event: Input) -> Option<Action> {
-    match event {
-        Input::Key(key) if key.kind != KeyEventKind::Release => keys::key(key).map(Action::Key),
-        Input::Paste(text) => Some(Action::Pasted(text)),
-        // A resize needs no action: every frame asks for the size.
-        _ => None,
+/// Writes a text beside the user's files, under the first free name, and says where it is.
+fn save(part: &str, extension: &str, what: &str, text: &str) -> Action {
+    let folder = std::env::current_dir().unwrap_or_default();
+    for number in 1..10_000 {
+        let dash = if part.is_empty() { "" } else { "-" };
+        let path = folder.join(format!("state-soup{dash}{part}-{number}.{extension}"));
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes())) {
+            Ok(()) => return Action::Notice(format!("{what} is in {}.", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Action::Complain(format!("{what} could not be saved as {}: {error}.", path.display())),
+        }
     }
+    Action::Complain(format!("There are 9999 files of this kind in {} already.", folder.display()))
 }
 
 /// Sleeps until a time, or for ever.

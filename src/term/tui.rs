@@ -4,12 +4,14 @@ use super::cast::{Cast, Tee};
 use crate::app::State;
 use crate::ui;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::Print;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute, queue, terminal};
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process;
+use std::cell::Cell;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +19,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether the terminal is ours now: what the panic hook looks at.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
+/// Asks for presses and the wheel, in the form without a limit to columns. crossterm's own command would ask for every movement too: a
+/// stream of bytes up the line that nothing here listens to.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+/// Gives the mouse back.
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// What counts the bytes that go to the terminal.
+#[derive(Debug)]
+struct Counted<W> {
+    writer: W,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes)?;
+        self.bytes.set(self.bytes.get() + written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 /// The terminal in raw mode on its second screen, and the frame it shows.
 pub struct Tui<W: Write> {
-    backend: CrosstermBackend<W>,
+    backend: CrosstermBackend<Counted<W>>,
     shown: Buffer,
+    /// Bytes written, frames and all else.
+    bytes: Rc<Cell<u64>>,
+    /// Frames written.
+    frames: u64,
+    /// Whether the mouse is taken.
+    mouse: bool,
     /// Whether the frame on screen is unknown and all of it has to be written.
     forgotten: bool,
     /// What is told of a new size.
@@ -35,22 +68,27 @@ impl Tui<Tee<BufWriter<Stdout>>> {
     pub fn enter(cast: Option<Rc<Cast>>) -> io::Result<Self> {
         // Our theme emits no colour where none is wanted; crossterm's own NO_COLOR filter would drop bold and reverse too.
         crossterm::style::force_color_output(true);
-        let mut tui = Self {
-            backend: CrosstermBackend::new(Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone())),
-            shown: Buffer::empty(Rect::ZERO),
-            forgotten: true,
-            cast,
-        };
+        let out = Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone());
+        let mut tui = Self::over(out);
+        tui.cast = cast;
         tui.take()?;
         Ok(tui)
     }
 }
 
 impl<W: Write> Tui<W> {
+    /// One that writes its frames to `writer` and takes nothing: for measurements and tests.
+    pub fn over(writer: W) -> Self {
+        let bytes = Rc::new(Cell::new(0));
+        let backend = CrosstermBackend::new(Counted { writer, bytes: bytes.clone() });
+        Self { backend, shown: Buffer::empty(Rect::ZERO), bytes, frames: 0, mouse: false, forgotten: true, cast: None }
+    }
+
     fn take(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
         execute!(self.backend, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        self.set_mouse(self.mouse)?;
         self.forgotten = true;
         Ok(())
     }
@@ -63,7 +101,8 @@ impl<W: Write> Tui<W> {
         if !ENTERED.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let written = execute!(self.backend, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        let written =
+            execute!(self.backend, EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
         terminal::disable_raw_mode().and(written)
     }
 
@@ -76,7 +115,11 @@ impl<W: Write> Tui<W> {
         self.draw_at(state, Rect::new(0, 0, width, height))
     }
 
-    fn draw_at(&mut self, state: &State, area: Rect) -> io::Result<()> {
+    /// Draws the state for a terminal of a given size.
+    ///
+    /// # Errors
+    /// As [`Tui::draw`].
+    pub fn draw_at(&mut self, state: &State, area: Rect) -> io::Result<()> {
         let mut frame = Buffer::empty(area);
         ui::draw(state, area, &mut frame);
         let clear = self.forgotten || self.shown.area != area;
@@ -97,8 +140,23 @@ impl<W: Write> Tui<W> {
         queue!(self.backend, EndSynchronizedUpdate)?;
         io::Write::flush(&mut self.backend)?;
         self.shown = frame;
+        self.frames += 1;
         self.forgotten = false;
         Ok(())
+    }
+
+    /// Takes the mouse or gives it back.
+    ///
+    /// # Errors
+    /// The system's, if the terminal cannot be written to.
+    pub fn set_mouse(&mut self, taken: bool) -> io::Result<()> {
+        self.mouse = taken;
+        execute!(self.backend, Print(if taken { MOUSE_ON } else { MOUSE_OFF }))
+    }
+
+    /// Bytes and frames written so far.
+    pub fn written(&self) -> (u64, u64) {
+        (self.bytes.get(), self.frames)
     }
 
     /// Makes the next frame a whole one.
@@ -116,7 +174,7 @@ impl<W: Write> Tui<W> {
     }
 
     /// What frames are written to.
-    pub fn writer(&mut self) -> &mut CrosstermBackend<W> {
+    pub fn writer(&mut self) -> &mut impl Write {
         &mut self.backend
     }
 
@@ -158,11 +216,12 @@ pub fn install_panic_hook() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if ENTERED.load(Ordering::SeqCst) && std::thread::current().id() != screen_thread {
-            tracing::error!("a background thread panicked: {info}");
+            let _ = crate::log::write_report(info);
             return;
         }
         if ENTERED.swap(false, Ordering::SeqCst) {
-            let _ = execute!(io::stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+            let _ =
+                execute!(io::stdout(), EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
             let _ = terminal::disable_raw_mode();
         }
         previous(info);
@@ -174,7 +233,6 @@ mod tests {
     use super::*;
     use crate::app::{Action, ColourDepth, Look, Options, update};
     use std::cell::RefCell;
-    use std::rc::Rc;
 
     #[derive(Clone, Default)]
     struct Sink(Rc<RefCell<Vec<u8>>>);
@@ -192,7 +250,7 @@ mod tests {
     fn tui() -> (Tui<Sink>, Sink) {
         crossterm::style::force_color_output(true);
         let sink = Sink::default();
-        (Tui { backend: CrosstermBackend::new(sink.clone()), shown: Buffer::empty(Rect::ZERO), forgotten: true, cast: None }, sink)
+        (Tui::over(sink.clone()), sink)
     }
 
     /// What a frame writes.

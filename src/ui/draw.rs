@@ -1,6 +1,7 @@
 //! The whole screen.
 
 use super::glyphs;
+use super::hit::Hits;
 use super::layout::{self, FLOOR, Size};
 use super::paint::{Paint, put, wrap};
 use super::panes;
@@ -12,9 +13,14 @@ use ratatui::text::Line;
 
 /// Draws the state into an area of the buffer. Pure: equal states give equal pictures.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
+    draw_noting(state, area, buf, &Hits::default());
+}
+
+/// Draws, and notes what can be clicked where.
+pub(super) fn draw_noting(state: &State, area: Rect, buf: &mut Buffer, hits: &Hits) {
     let area = area.intersection(buf.area);
     let size = Size::of(area);
-    let paint = Paint { state, theme: Theme::new(state.look), set: state.look.glyphs, size };
+    let paint = Paint { state, theme: Theme::new(state.look, &state.palette), set: state.look.glyphs, size, hits };
     if size == Size::Floor {
         floor(&paint, area, buf);
     } else {

@@ -3,6 +3,7 @@
 use crate::app::GlyphSet;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::symbols::pixel::OCTANTS;
 
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -14,7 +15,7 @@ pub fn bar(set: GlyphSet, share: f64, width: u16) -> String {
     let whole = cells.floor() as usize;
     let rest = cells - cells.floor();
     let (full, part) = match set {
-        GlyphSet::Braille => ("█", EIGHTHS[((rest * 8.0).round() as usize).min(7)]),
+        GlyphSet::Octant | GlyphSet::Braille => ("█", EIGHTHS[((rest * 8.0).round() as usize).min(7)]),
         GlyphSet::HalfBlock => ("█", if rest >= 0.5 { "▌" } else { "" }),
         GlyphSet::Dot => ("━", if rest >= 0.5 { "╸" } else { "" }),
         GlyphSet::Ascii => ("#", if rest >= 0.5 { "#" } else { "" }),
@@ -25,7 +26,7 @@ pub fn bar(set: GlyphSet, share: f64, width: u16) -> String {
 /// The empty part of a bar, `width` cells.
 pub fn track(set: GlyphSet, width: u16) -> String {
     let empty = match set {
-        GlyphSet::Braille | GlyphSet::HalfBlock => "·",
+        GlyphSet::Octant | GlyphSet::Braille | GlyphSet::HalfBlock => "·",
         GlyphSet::Dot => "─",
         GlyphSet::Ascii => ".",
     };
@@ -40,7 +41,7 @@ pub fn column(set: GlyphSet, filled: f64, cell: usize) -> char {
         GlyphSet::Ascii => half('#'),
         _ if rest >= 1.0 && set == GlyphSet::Dot => '┃',
         _ if rest >= 1.0 => '█',
-        GlyphSet::Braille => match (rest * 8.0).round() as usize {
+        GlyphSet::Octant | GlyphSet::Braille => match (rest * 8.0).round() as usize {
             0 => ' ',
             eighths => LEVELS[eighths.min(8) - 1],
         },
@@ -77,7 +78,7 @@ pub fn digit(share: f64) -> char {
 /// Points of a scatter a cell can tell apart: across, down.
 pub fn resolution(set: GlyphSet) -> (usize, usize) {
     match set {
-        GlyphSet::Braille => (2, 4),
+        GlyphSet::Octant | GlyphSet::Braille => (2, 4),
         GlyphSet::HalfBlock => (1, 2),
         GlyphSet::Dot | GlyphSet::Ascii => (1, 1),
     }
@@ -86,6 +87,7 @@ pub fn resolution(set: GlyphSet) -> (usize, usize) {
 /// The glyph for a cell whose points are set in `bits`, bit `y * across + x`.
 pub fn points(set: GlyphSet, bits: u8) -> char {
     match set {
+        GlyphSet::Octant => OCTANTS[usize::from(bits)],
         GlyphSet::Braille => {
             // Braille numbers its dots down the columns, the lowest row last.
             const DOTS: [u32; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];
@@ -165,6 +167,19 @@ mod tests {
         assert_eq!(points(GlyphSet::Braille, 0b0000_0001), '⠁');
         assert_eq!(points(GlyphSet::Braille, 0b1000_0000), '⢀');
         assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
+    }
+
+    /// Where quadrants, half blocks and the full block have their own characters, octants are those: so the order of bits can be told.
+    #[test]
+    fn octant_bits_are_where_unicode_has_them() {
+        for (bits, glyph) in [(0b0000_0000, ' '), (0b0000_0101, '▘'), (0b0000_1010, '▝'), (0b0101_0000, '▖'), (0b0000_1111, '▀')] {
+            assert_eq!(points(GlyphSet::Octant, bits), glyph, "{bits:08b}");
+        }
+        for (bits, glyph) in [(0b0101_0101, '▌'), (0b1010_1010, '▐'), (0b1111_0000, '▄'), (0xff, '█'), (0b0000_0001, '𜺨')] {
+            assert_eq!(points(GlyphSet::Octant, bits), glyph, "{bits:08b}");
+        }
+        let all: std::collections::BTreeSet<char> = (0..=255).map(|bits| points(GlyphSet::Octant, bits)).collect();
+        assert_eq!(all.len(), 256);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: which pane lies where at which size.
 //! - [`big`]: large figures; [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph set; [`paint`]: text helpers and panels.
 //! - [`chart`]: curves with axes, letters and a legend.
+//! - [`hit`](self::hit()): what lies under the pointer.
 //! - [`panes`]: one file a pane.
 //! - [`export`]: a drawn buffer as text, ANSI or SVG.
 
@@ -11,9 +12,11 @@ pub mod chart;
 pub mod draw;
 pub mod export;
 pub mod glyphs;
+pub mod hit;
 pub mod layout;
 pub mod paint;
 pub mod panes;
 pub mod theme;
 
 pub use draw::draw;
+pub use hit::hit;

@@ -1,9 +1,11 @@
 //! What panes are drawn with: a palette bound to the state's look, clipped text, panels, bars and fields.
 
 use super::glyphs;
+use super::hit::Hits;
 use super::layout::Size;
 use super::theme::{Role, Theme};
 use crate::app::line::Line as Input;
+use crate::app::screen::Target;
 use crate::app::{GlyphSet, State};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,11 +19,13 @@ pub struct Paint<'a> {
     /// What is drawn.
     pub state: &'a State,
     /// Colours.
-    pub theme: Theme,
+    pub theme: Theme<'a>,
     /// Glyphs.
     pub set: GlyphSet,
     /// Which layout.
     pub size: Size,
+    /// What can be clicked where.
+    pub hits: &'a Hits,
 }
 
 impl<'a> Paint<'a> {
@@ -33,6 +37,16 @@ impl<'a> Paint<'a> {
     /// A role's style.
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
+    }
+
+    /// Notes that a click into `area` means `target`; what is noted later lies above.
+    pub fn hit(&self, area: Rect, target: Target) {
+        self.hits.add(area, target);
+    }
+
+    /// The same for one row of an area.
+    pub fn hit_row(&self, area: Rect, row: u16, target: Target) {
+        self.hits.add(Rect::new(area.x, area.y + row, area.width, 1).intersection(area), target);
     }
 
     /// A bar with its track.

@@ -1,6 +1,8 @@
 //! Colours by role. Every role has values chosen by hand for 24-bit, 256 and 16 colours, on dark and on light, and a modifier
-//! that carries its meaning where there is no colour at all. The background is never painted, but behind selections.
+//! that carries its meaning where there is no colour at all. The background is never painted, but behind selections. What the user
+//! chose by name in `[theme]` lies over it.
 
+use crate::app::palette::{Override, Palette};
 use crate::app::{Background, ColourDepth, Look};
 use ratatui::style::{Color, Modifier, Style};
 
@@ -41,6 +43,54 @@ pub enum Role {
     Category(usize),
     /// A step from far (0) to near (4).
     Ramp(usize),
+}
+
+/// Every role with the name the configuration calls it by and what it is for.
+pub static ROLES: [(&str, Role, &str); 28] = [
+    ("text", Role::Text, "plain text"),
+    ("dim", Role::Dim, "units, labels, origins"),
+    ("border", Role::Border, "lines around panes"),
+    ("focus", Role::Focus, "border and title of the pane in focus, the tab on screen"),
+    ("title", Role::Title, "titles"),
+    ("key", Role::Key, "keys in hints and help"),
+    ("selected", Role::Selected, "the selected row"),
+    ("bar", Role::Bar, "filled parts of bars"),
+    ("track", Role::Track, "empty parts of bars"),
+    ("good", Role::Good, "rising, better"),
+    ("bad", Role::Bad, "falling, wrong"),
+    ("stale", Role::Stale, "work in flight, results of an older request"),
+    ("mark", Role::Mark, "what is in the soup"),
+    ("strong", Role::Strong, "figures and texts that matter most"),
+    ("cursor", Role::Cursor, "the cell under the cursor"),
+    ("category-1", Role::Category(0), "tasks or families, in turn"),
+    ("category-2", Role::Category(1), ""),
+    ("category-3", Role::Category(2), ""),
+    ("category-4", Role::Category(3), ""),
+    ("category-5", Role::Category(4), ""),
+    ("category-6", Role::Category(5), ""),
+    ("category-7", Role::Category(6), ""),
+    ("category-8", Role::Category(7), ""),
+    ("ramp-1", Role::Ramp(0), "from far"),
+    ("ramp-2", Role::Ramp(1), ""),
+    ("ramp-3", Role::Ramp(2), ""),
+    ("ramp-4", Role::Ramp(3), ""),
+    ("ramp-5", Role::Ramp(4), "to near"),
+];
+
+impl Role {
+    /// Its place in [`ROLES`].
+    fn number(self) -> usize {
+        match self {
+            Self::Category(n) => 15 + n % CATEGORIES.len(),
+            Self::Ramp(n) => 15 + CATEGORIES.len() + n.min(RAMP.len() - 1),
+            plain => ROLES.iter().position(|(_, role, _)| *role == plain).unwrap_or(0),
+        }
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        ROLES[self.number()].0
+    }
 }
 
 /// One role's values: 24-bit, 256, 16 for dark; the same for light; modifiers with colours; modifiers without.
@@ -93,19 +143,53 @@ const RAMP: [Spec; 5] = [
 
 /// The colours of one look.
 #[derive(Clone, Copy, Debug)]
-pub struct Theme {
+pub struct Theme<'a> {
     depth: ColourDepth,
     background: Background,
+    palette: &'a Palette,
 }
 
-impl Theme {
-    /// The theme of a look.
-    pub fn new(look: Look) -> Self {
-        Self { depth: look.depth, background: look.background }
+impl<'a> Theme<'a> {
+    /// The theme of a look, with the user's colours over it.
+    pub fn new(look: Look, palette: &'a Palette) -> Self {
+        Self { depth: look.depth, background: look.background, palette }
     }
 
     /// A role's style.
     pub fn style(self, role: Role) -> Style {
+        let own = self.own(role);
+        match self.palette.get(self.background, role.name()) {
+            Some(change) => self.changed(own, change),
+            None => own,
+        }
+    }
+
+    /// A style with the user's changes, as far as the terminal can show them.
+    fn changed(self, mut style: Style, change: Override) -> Style {
+        style.fg = change.fg.and_then(|c| self.shown(c)).or(style.fg);
+        style.bg = change.bg.and_then(|c| self.shown(c)).or(style.bg);
+        let flags = [(change.bold, BOLD), (change.underlined, Modifier::UNDERLINED), (change.reversed, Modifier::REVERSED)];
+        for (wanted, modifier) in flags {
+            style = match wanted {
+                Some(true) => style.add_modifier(modifier),
+                // Without colour the modifier may be all that carries the meaning.
+                Some(false) if self.depth != ColourDepth::Mono => Style { add_modifier: style.add_modifier - modifier, ..style },
+                _ => style,
+            };
+        }
+        style
+    }
+
+    /// A colour in the terminal's depth; `None` where it has none that is near.
+    fn shown(self, colour: Color) -> Option<Color> {
+        match (self.depth, colour) {
+            (ColourDepth::Mono, _) | (ColourDepth::Ansi, Color::Rgb(..) | Color::Indexed(16..)) => None,
+            (ColourDepth::Indexed, Color::Rgb(r, g, b)) => Some(Color::Indexed(nearest_indexed([r, g, b]))),
+            (_, colour) => Some(colour),
+        }
+    }
+
+    fn own(self, role: Role) -> Style {
         match role {
             Role::Text => Style::new(),
             Role::Title | Role::Strong => Style::new().add_modifier(BOLD),
@@ -155,6 +239,17 @@ impl Theme {
     }
 }
 
+/// The nearest of the 256-colour palette's cube and greys.
+fn nearest_indexed(wanted: [u8; 3]) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let value = |index: u8| match index {
+        232.. => [8 + (index - 232) * 10; 3],
+        _ => [36, 6, 1].map(|unit| STEPS[usize::from((index - 16) / unit % 6)]),
+    };
+    let distance = |index: &u8| -> u32 { value(*index).iter().zip(wanted).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+    (16..=255).min_by_key(distance).unwrap_or(16)
+}
+
 fn rgb(value: u32) -> Color {
     Color::Rgb((value >> 16) as u8, (value >> 8) as u8, value as u8)
 }
@@ -162,6 +257,37 @@ fn rgb(value: u32) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    static PLAIN: Palette = Palette::new();
+
+    fn theme(depth: ColourDepth, background: Background, palette: &Palette) -> Theme<'_> {
+        Theme::new(Look { depth, background, ..Look::default() }, palette)
+    }
+
+    #[test]
+    fn every_role_has_its_name() {
+        for (name, role, _) in ROLES {
+            assert_eq!(role.name(), name);
+        }
+        assert_eq!((Role::Category(9).name(), Role::Ramp(7).name()), ("category-2", "ramp-5"));
+    }
+
+    #[test]
+    fn the_users_colours_lie_over_the_themes_as_far_as_the_terminal_shows_them() {
+        let mut palette = Palette::default();
+        let change = Override { fg: Some(rgb(0xFF0000)), bold: Some(false), ..Override::default() };
+        palette.set(Background::Dark, "focus", change);
+        palette.set(Background::Dark, "dim", Override { fg: Some(Color::LightRed), ..Override::default() });
+        let dark = |depth| theme(depth, Background::Dark, &palette);
+        assert_eq!(dark(ColourDepth::True).style(Role::Focus), Style::new().fg(rgb(0xFF0000)));
+        assert_eq!(dark(ColourDepth::Indexed).style(Role::Focus), Style::new().fg(Color::Indexed(196)));
+        assert_eq!(dark(ColourDepth::Ansi).style(Role::Focus).fg, Some(Color::LightCyan), "no near one: the theme's own");
+        assert_eq!(dark(ColourDepth::Ansi).style(Role::Dim).fg, Some(Color::LightRed));
+        assert_eq!(dark(ColourDepth::Mono).style(Role::Focus), Style::new().add_modifier(BOLD), "bold is all there is: it stays");
+        let light = theme(ColourDepth::True, Background::Light, &palette);
+        assert_eq!(light.style(Role::Focus), theme(ColourDepth::True, Background::Light, &PLAIN).style(Role::Focus));
+        assert_eq!((nearest_indexed([8, 8, 8]), nearest_indexed([95, 135, 255])), (232, 69));
+    }
 
     fn luminance(value: u32) -> f64 {
         let part = |shift: u32| {
@@ -193,7 +319,7 @@ mod tests {
     #[test]
     fn mono_never_sets_a_colour_but_marks_selection_and_focus() {
         for background in [Background::Dark, Background::Light] {
-            let theme = Theme { depth: ColourDepth::Mono, background };
+            let theme = theme(ColourDepth::Mono, background, &PLAIN);
             let roles = [Role::Text, Role::Dim, Role::Border, Role::Focus, Role::Title, Role::Key, Role::Selected, Role::Bar, Role::Track];
             let more = [Role::Good, Role::Bad, Role::Stale, Role::Mark, Role::Strong, Role::Cursor, Role::Category(3), Role::Ramp(4)];
             for role in roles.into_iter().chain(more) {
@@ -207,7 +333,7 @@ mod tests {
 
     #[test]
     fn sixteen_colours_use_the_terminals_own() {
-        let theme = Theme { depth: ColourDepth::Ansi, background: Background::Dark };
+        let theme = theme(ColourDepth::Ansi, Background::Dark, &PLAIN);
         for n in 0..8 {
             let fg = theme.style(Role::Category(n)).fg.unwrap();
             assert!(!matches!(fg, Color::Rgb(..) | Color::Indexed(_)), "{fg:?}");

@@ -73,7 +73,7 @@ pub static COMMANDS: &[Command] = &[
     command("frame.svg", &["f9"], Everywhere, "Save the screen as SVG", "Write the screen as a picture into the present folder.", |_| Action::SaveFrame(FrameFormat::Svg)).above(),
     command("frame.ansi", &[], General, "Save the screen as ANSI", "Write the screen with its escape sequences.", |_| Action::SaveFrame(FrameFormat::Ansi)),
     command("frame.text", &[], General, "Save the screen as text", "Write the screen as plain text.", |_| Action::SaveFrame(FrameFormat::Text)),
-    command("glyphs", &["f7"], Everywhere, "Next glyph set", "Braille, half blocks, dots, ASCII.", |_| Action::NextGlyphs).above(),
+    command("glyphs", &["f7"], Everywhere, "Next glyph set", "Octants (Unicode 16), braille, half blocks, dots, ASCII.", |_| Action::NextGlyphs).above(),
     command("present", &["alt-p"], Everywhere, "Presentation", "Fewer panes, larger figures and the keys pressed, for an audience; again for the whole lab.", |_| Action::TogglePresent).above(),
     command("background", &["f8"], Everywhere, "Light or dark", "Colours for a light or a dark terminal.", |_| Action::FlipBackground).above(),
 

@@ -7,6 +7,7 @@ mod instrument;
 mod lab;
 mod library;
 mod map;
+mod screen;
 mod session;
 
 use super::action::Action;
@@ -111,6 +112,7 @@ static TABLES: &[&[Command]] = &[
     library::COMMANDS,
     session::COMMANDS,
     general::COMMANDS,
+    screen::COMMANDS,
 ];
 
 /// All commands.

@@ -2,6 +2,7 @@
 
 use crate::app::Focus;
 use crate::app::lab::ShownAnswer;
+use crate::app::screen::Target;
 use crate::engine::{AnswerFrom, Decoding, JobKind};
 use crate::ui::layout::{self, Size};
 use crate::ui::paint::{Paint, fit, pad, put, signed, token, visible, wrap};
@@ -15,6 +16,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    paint.hit(area, Target::Pane(Focus::Answers));
     let state = paint.state;
     let focused = matches!(state.focus(), Focus::Answers | Focus::Target) && state.overlay.is_none();
     let decoding = match &state.lab.decoding {
@@ -29,6 +31,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     target(paint, Rect { height: 1, ..inner }, buf);
+    paint.hit_row(inner, 0, Target::Pane(Focus::Target));
     let columns = paint.size.boxed();
     let gap = u16::from(columns && inner.height >= 14);
     let rest = Rect::new(inner.x, inner.y + 1 + gap, inner.width, inner.height.saturating_sub(1 + gap));
@@ -39,10 +42,12 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             let (_, right) = layout::left(rest, width * i as u16, 0);
             let width = width.saturating_sub(2).min(right.width);
             column(paint, Rect { width, ..right }, buf, i, from, best == Some(i));
+            paint.hit(Rect { width, ..right }, Target::Row(Focus::Answers, i));
         }
     } else {
         for (i, from) in AnswerFrom::ALL.into_iter().enumerate() {
             row(paint, rest, buf, i, from, best == Some(i));
+            paint.hit_row(rest, i as u16, Target::Row(Focus::Answers, i));
         }
         let below = Rect::new(rest.x, rest.y + 5.min(rest.height), rest.width, rest.height.saturating_sub(5));
         if below.height >= 2

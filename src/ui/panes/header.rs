@@ -2,6 +2,7 @@
 
 use crate::app::Tab;
 use crate::app::jobs::Running;
+use crate::app::screen::Target;
 use crate::engine::JobKind;
 use crate::ui::paint::{Paint, bytes, duration, put, put_right, short_count};
 use crate::ui::theme::Role;
@@ -15,6 +16,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let mut tabs = vec![paint.span(" state-soup ", Role::Dim)];
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let number = i + 1;
+        let before: usize = tabs.iter().map(Span::width).sum();
         if tab == state.tab {
             // Reversed as well as coloured: the present tab is told without colour too.
             let style = paint.style(Role::Focus).patch(paint.style(Role::Cursor));
@@ -23,6 +25,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             tabs.push(paint.span(format!(" {number} "), Role::Key));
             tabs.push(paint.span(format!("{} ", tab.title()), Role::Text));
         }
+        let width = tabs.iter().map(Span::width).sum::<usize>() - before;
+        paint.hit(Rect::new(area.x + before as u16, area.y, width as u16, 1).intersection(area), Target::Tab(tab));
     }
     let tabs = Line::from(tabs);
     let room = area.width.saturating_sub(tabs.width() as u16 + 2);

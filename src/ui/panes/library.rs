@@ -1,6 +1,7 @@
 //! The library: the list with its filter, and one skill's provenance and figures.
 
 use super::instrument::autopsy_foot;
+use crate::app::screen::Target;
 use crate::app::{Focus, library};
 use crate::engine::SkillReport;
 use crate::library::{SkillMeta, SkillOrigin};
@@ -25,6 +26,7 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
 }
 
 fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    paint.hit(area, Target::Pane(Focus::Skills));
     let state = paint.state;
     let focused = matches!(state.focus(), Focus::Skills | Focus::Filter) && state.overlay.is_none();
     let rows = library::visible(state);
@@ -35,6 +37,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     };
     let right = vec![paint.span(format!("{count} · {}", state.shelf.sort.name()), Role::Dim)];
     let inner = paint.panel(buf, area, "Library", right, focused);
+    paint.hit_row(inner, 0, Target::Pane(Focus::Filter));
     let typing = state.focus() == Focus::Filter && state.overlay.is_none();
     put(
         buf,
@@ -83,6 +86,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         }
         spans.push(paint.span(if in_soup { "●" } else { " " }, Role::Mark));
         put(buf, list, 0, line as u16, Line::from(spans));
+        paint.hit_row(list, line as u16, Target::Row(Focus::Skills, i));
         if selected {
             paint.select(buf, list, line as u16, focused);
         }

@@ -5,7 +5,8 @@ use super::{instrument, query};
 use crate::app::command::{self, Command, Place};
 use crate::app::line::Line as Input;
 use crate::app::overlay::{Overlay, matches, question};
-use crate::ui::paint::{Paint, fit, pad, put, put_right, scroll, wrap};
+use crate::app::screen::Target;
+use crate::ui::paint::{Paint, bytes, fit, pad, put, put_right, scroll, wrap};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,6 +14,9 @@ use ratatui::text::{Line, Span};
 
 /// Draws what is open, if anything is.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    if paint.state.overlay.is_some() {
+        paint.hit(area, Target::Overlay);
+    }
     match &paint.state.overlay {
         None => {}
         Some(Overlay::Help { filter, scroll }) => help(paint, area, buf, filter, *scroll),
@@ -81,14 +85,11 @@ type Belongs<'f> = &'f dyn Fn(&&Command) -> bool;
 fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolled: usize) {
     let state = paint.state;
     let focus = state.focus();
-    let inner = window(
-        paint,
-        area,
-        buf,
-        (96, area.height.saturating_sub(4)),
-        &format!("Keys · {}", focus.name()),
-        "type to search, ↑↓ scroll, esc leaves",
-    );
+    // What the lab costs the line is a fact about the screen, and this is the page about the screen.
+    let written = state.screen;
+    let cost = if written.frames > 0 { format!("{} in {} frames · ", bytes(written.bytes), written.frames) } else { String::new() };
+    let hint = format!("{cost}type to search, ↑↓ scroll, esc leaves");
+    let inner = window(paint, area, buf, (96, area.height.saturating_sub(4)), &format!("Keys · {}", focus.name()), &hint);
     put(buf, inner, 0, 0, Line::from(paint.span("search ", Role::Dim)));
     paint.field(buf, inner, 7, 0, filter, true);
     let words = filter.text().to_lowercase();

@@ -2,6 +2,7 @@
 //! so the picture depends on nothing but the state.
 
 use crate::app::Focus;
+use crate::app::screen::Target;
 use crate::ui::paint::{Paint, put, scroll};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
@@ -12,6 +13,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Draws it.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
+    paint.hit(area, Target::Pane(Focus::Query));
     let state = paint.state;
     let focused = state.focus() == Focus::Query && state.overlay.is_none();
     let shots = state.lab.ranking.as_ref().map(|r| r.shots);

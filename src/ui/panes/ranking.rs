@@ -2,6 +2,7 @@
 
 use crate::app::Focus;
 use crate::app::lab::{metric_name, part_name};
+use crate::app::screen::Target;
 use crate::engine::JobKind;
 use crate::library::{Metric, Ranking};
 use crate::ui::paint::{Paint, pad, put, scroll, signed};
@@ -24,6 +25,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    paint.hit(area, Target::Pane(Focus::Ranking));
     let state = paint.state;
     let lab = &state.lab;
     let focused = state.focus() == Focus::Ranking && state.overlay.is_none();
@@ -104,6 +106,7 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, focu
         }
         spans.push(paint.span(if in_soup { " ●" } else { "  " }, Role::Mark));
         put(buf, area, 0, line as u16, Line::from(spans));
+        paint.hit_row(area, line as u16, Target::Row(Focus::Ranking, i));
         if selected {
             paint.select(buf, area, line as u16, focused);
         }

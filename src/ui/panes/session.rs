@@ -1,6 +1,7 @@
 //! The session: what was done, and the sittings before this one.
 
 use crate::app::Focus;
+use crate::app::screen::Target;
 use crate::app::session::{self, Row};
 use crate::ui::layout;
 use crate::ui::paint::{Paint, duration, fit, pad, put, scroll, wrap};
@@ -25,6 +26,7 @@ fn draw_journal(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let text = format!("{} · {}", count(chapters, "chapter", "chapters"), count(rows.len(), "entry", "entries"));
     let right = vec![paint.span(text, Role::Dim)];
+    paint.hit(area, Target::Pane(Focus::Journal));
     let inner = paint.panel(buf, area, "Journal", right, focused);
     let (list, foot) = (Rect { height: inner.height.saturating_sub(1), ..inner }, inner.height.saturating_sub(1));
     if rows.is_empty() {
@@ -41,6 +43,7 @@ fn draw_journal(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             line as u16,
             Line::from(std::iter::once(pointer).chain(entry(paint, row, usize::from(list.width))).collect::<Vec<_>>()),
         );
+        paint.hit_row(list, line as u16, Target::Row(Focus::Journal, i));
         if selected {
             paint.select(buf, list, line as u16, focused);
         }
@@ -89,6 +92,7 @@ fn draw_sittings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let focused = state.focus() == Focus::Sittings && state.overlay.is_none();
     let sittings = state.session.sittings.as_deref();
     let count = sittings.map(|s| paint.span(format!("{} kept", s.len()), Role::Dim)).into_iter().collect();
+    paint.hit(area, Target::Pane(Focus::Sittings));
     let inner = paint.panel(buf, area, "Earlier sittings", count, focused);
     let Some(sittings) = sittings else {
         return paint.centred(buf, inner, &[("Looking them up …".into(), Role::Dim)]);
@@ -108,6 +112,7 @@ fn draw_sittings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             paint.span(fit(&sitting.words, width.saturating_sub(sitting.started.width() + 2)), Role::Dim),
         ];
         put(buf, list, 0, line as u16, Line::from(spans));
+        paint.hit_row(list, line as u16, Target::Row(Focus::Sittings, i));
         if selected {
             paint.select(buf, list, line as u16, focused);
         }

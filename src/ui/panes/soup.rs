@@ -2,6 +2,7 @@
 
 use crate::app::Focus;
 use crate::app::overlay::layers_text;
+use crate::app::screen::Target;
 use crate::app::soup_edit::{SoupRow, rows, uses_weights};
 use crate::ui::glyphs;
 use crate::ui::layout::Size;
@@ -16,6 +17,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    paint.hit(area, Target::Pane(Focus::Soup));
     let state = paint.state;
     let bench = &state.lab.bench;
     let soup = &bench.soup;
@@ -57,6 +59,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         };
         let pointer = paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim });
         put(buf, list, 0, line as u16, Line::from(std::iter::once(pointer).chain(spans).collect::<Vec<_>>()));
+        paint.hit_row(list, line as u16, Target::Row(Focus::Soup, i));
         if selected {
             paint.select(buf, list, line as u16, focused);
         }

@@ -1,6 +1,7 @@
 //! The document, its lines wrapped, with its chunks marked: by number in the margin, by the underlined first character, and by alternating colours.
 
 use crate::app::Focus;
+use crate::app::screen::Target;
 use crate::engine::JobKind;
 use crate::ui::paint::{Paint, fit, put};
 use crate::ui::theme::Role;
@@ -22,6 +23,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let state = paint.state;
     let tab = &state.decay;
     let focused = state.focus() == Focus::Document && state.overlay.is_none();
+    paint.hit(area, Target::Pane(Focus::Document));
     let inner = paint.panel(buf, area, "Document", vec![paint.span(tab.origin_text(), Role::Dim)], focused);
     let foot = u16::from(inner.height >= 3);
     let page = Rect { height: inner.height - foot, ..inner };

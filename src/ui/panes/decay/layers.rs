@@ -2,6 +2,7 @@
 
 use super::{nothing_yet, title};
 use crate::app::Focus;
+use crate::app::screen::Target;
 use crate::engine::{DecayView, RuleResult};
 use crate::ui::paint::{Paint, put, scroll};
 use crate::ui::theme::Role;
@@ -18,6 +19,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let focused = state.focus() == Focus::Layers && state.overlay.is_none();
     let selected = state.decay.selected();
     let about = vec![paint.span(selected.map_or("", |r| r.rule.name()), Role::Dim)];
+    paint.hit(area, Target::Pane(Focus::Layers));
     let inner = paint.panel(buf, area, &title(state, "Layers"), about, focused);
     match (&state.decay.view, selected) {
         (Some(view), Some(selected)) => strips(paint, inner, buf, view, selected, focused),

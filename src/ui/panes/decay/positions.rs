@@ -2,6 +2,7 @@
 
 use super::rules::plus;
 use super::{nothing_yet, title};
+use crate::app::screen::Target;
 use crate::app::{Focus, GlyphSet};
 use crate::engine::{DecayView, RuleResult};
 use crate::ui::glyphs;
@@ -24,6 +25,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let selected = state.decay.selected();
     let about = selected
         .map_or(String::new(), |r| format!("{} {} · {} full pass", glyphs::column(paint.set, 1.0, 0), r.rule.name(), tick(paint.set)));
+    paint.hit(area, Target::Pane(Focus::Positions));
     let inner = paint.panel(buf, area, &title(state, "Loss by position"), vec![paint.span(about, Role::Dim)], focused);
     match (&state.decay.view, selected) {
         (Some(view), Some(selected)) => chart(paint, inner, buf, view, selected),

@@ -3,6 +3,7 @@
 use super::{nothing_yet, title};
 use crate::app::Focus;
 use crate::app::overlay::trim_number;
+use crate::app::screen::Target;
 use crate::engine::DecayView;
 use crate::ui::paint::{Paint, pad, put, scroll, signed};
 use crate::ui::theme::Role;
@@ -19,6 +20,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let tab = &state.decay;
     let focused = state.focus() == Focus::Rules && state.overlay.is_none();
     let order = if tab.by_loss { "by loss" } else { "in order" };
+    paint.hit(area, Target::Pane(Focus::Rules));
     let inner = paint.panel(buf, area, &title(state, "Rules"), vec![paint.span(order, Role::Dim)], focused);
     gamma(paint, inner, buf);
     let rest = Rect::new(inner.x, inner.y + 1.min(inner.height), inner.width, inner.height.saturating_sub(1));
@@ -73,6 +75,7 @@ fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, focu
             spans.extend(paint.bar(excess / scale, bar_width, Role::Bar));
         }
         put(buf, list, 0, row as u16, Line::from(spans));
+        paint.hit_row(list, row as u16, Target::Row(Focus::Rules, *index));
         if selected {
             paint.select(buf, list, row as u16, focused);
         }

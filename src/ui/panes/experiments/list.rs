@@ -4,6 +4,7 @@ use super::sign;
 use crate::app::Focus;
 use crate::app::experiments::Stand;
 use crate::app::jobs::Running;
+use crate::app::screen::Target;
 use crate::engine::JobKind;
 use crate::experiment::{ALL, Verdict};
 use crate::ui::paint::{Paint, duration, fit, pad, put, scroll};
@@ -18,6 +19,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let tab = &state.experiments;
     let focused = state.focus() == Focus::Experiments && state.overlay.is_none();
     let next = if tab.thorough { "thorough" } else { "quick" };
+    paint.hit(area, Target::Pane(Focus::Experiments));
     let inner = paint.panel(buf, area, "Experiments", vec![paint.span(next, Role::Dim)], focused);
     // The question stands under the name where all have room for it.
     let lines = if usize::from(inner.height) >= ALL.len() * 2 { 2 } else { 1 };
@@ -34,6 +36,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         ];
         spans.extend(status);
         let row = (row * lines) as u16;
+        paint.hit_row(inner, row, Target::Row(Focus::Experiments, i));
         put(buf, inner, 0, row, Line::from(spans));
         if lines == 2 {
             put(buf, inner, 2, row + 1, Line::from(paint.span(fit(experiment.question, width.saturating_sub(3)), Role::Dim)));

@@ -3,6 +3,7 @@
 use super::{effect, list, picture, sign};
 use crate::app::Focus;
 use crate::app::experiments::{Stand, View};
+use crate::app::screen::Target;
 use crate::engine::JobKind;
 use crate::experiment::{ALL, Report};
 use crate::ui::paint::{Paint, fit, pad, put, wrap};
@@ -24,6 +25,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         _ => String::new(),
     };
     let about = if about.is_empty() { Vec::new() } else { vec![paint.span(about, Role::Dim)] };
+    paint.hit(area, Target::Pane(Focus::Result));
     let inner = paint.panel(buf, area, ALL[tab.selected].name, about, focused);
     let mut top = 0;
     for text in wrap(ALL[tab.selected].question, usize::from(inner.width)).into_iter().take(2) {

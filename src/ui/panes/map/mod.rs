@@ -5,6 +5,7 @@ mod side;
 
 use crate::app::Focus;
 use crate::app::map::{FEWEST, Group, MapColour, groups};
+use crate::app::screen::Target;
 use crate::engine::{JobKind, MapMethod, MapView};
 use crate::project::EPOCHS;
 use crate::ui::layout::{self, Size};
@@ -30,6 +31,7 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
 }
 
 fn draw_scatter(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group], members: &[usize]) {
+    paint.hit(area, Target::Pane(Focus::Map));
     let state = paint.state;
     let request = state.map.map.as_ref().map_or(&state.map.request, |m| &m.request);
     let focused = state.focus() == Focus::Map && state.overlay.is_none();

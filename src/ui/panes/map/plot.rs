@@ -1,8 +1,9 @@
 //! The scatter itself: points in cells, what is marked among them, and the query's way.
 
 use super::{place_in_ranking, point_letter, point_role};
-use crate::app::GlyphSet;
 use crate::app::map::{Group, bounds};
+use crate::app::screen::Target;
+use crate::app::{Focus, GlyphSet};
 use crate::engine::MapView;
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, put};
@@ -58,6 +59,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
         }
         let (x, y) = ((at % width) as u16, (at / width) as u16);
         put(buf, area, x, y, Line::from(Span::styled(glyph.to_string(), style)));
+        paint.hit(Rect::new(area.x + x, area.y + y, 1, 1), Target::Row(Focus::Map, shown));
     }
     way(paint, area, buf, &window, trail);
 }

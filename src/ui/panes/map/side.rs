@@ -4,6 +4,7 @@ use super::plot::BEST;
 use super::{place_in_ranking, point_role};
 use crate::app::Focus;
 use crate::app::map::{Group, MapColour, found};
+use crate::app::screen::Target;
 use crate::engine::MapView;
 use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, wrap};
 use crate::ui::theme::Role;
@@ -18,6 +19,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, groups: &[Group], m
     let focused = state.focus() == Focus::Neighbours && state.overlay.is_none();
     let near_rows = if area.height >= 34 { 12 } else { (area.height / 3).max(5) };
     let upper = Rect { height: (near_rows + 6).min(area.height), ..area };
+    paint.hit(upper, Target::Pane(Focus::Neighbours));
     let inner = paint.panel(buf, upper, "Pick", vec![paint.span("nearest in the original space", Role::Dim)], focused);
     pick(paint, inner, buf, map, groups, members, focused);
     let lower = Rect::new(area.x, area.y + upper.height, area.width, area.height - upper.height);
@@ -65,6 +67,7 @@ fn pick(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
             paint.span(format!(" {:>6}", signed(f64::from(*cosine), 3)), Role::Dim),
         ]);
         put(buf, list, 0, row as u16, line);
+        paint.hit_row(list, row as u16, Target::Row(Focus::Neighbours, i));
         if selected {
             paint.select(buf, list, row as u16, focused);
         }

@@ -1,0 +1,173 @@
+//! The screen as a thing: the mouse, the slow line, the background as the terminal tells it, what was written to it.
+
+use super::effect::Effect;
+use super::look::Background;
+use super::state::{Focus, State, Tab};
+use super::update::{focus_on, show};
+use super::{Action, Key, KeyCode, Motion, library, update};
+use crate::engine::JobKind;
+
+/// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000, the least that terminals in use take (xterm and
+/// its kin drop a longer one without a word).
+pub const LARGEST_COPY: usize = 74_994;
+
+/// Least time between two reports of progress on a slow line.
+const SLOW_PROGRESS_MS: u64 = 1000;
+
+/// What lies under the pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A tab's title.
+    Tab(Tab),
+    /// A pane, but none of its rows.
+    Pane(Focus),
+    /// A row (or point) of a pane, by its place in the list behind it.
+    Row(Focus, usize),
+    /// What lies above the tab.
+    Overlay,
+}
+
+/// What can happen to the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScreenAction {
+    /// The terminal says what background it has.
+    Background(Background),
+    /// Take the mouse, or leave it to the terminal.
+    ToggleMouse,
+    /// Write less, or as usual.
+    ToggleLowBandwidth,
+    /// The button was pressed on something.
+    Click(Target),
+    /// The wheel was turned above something: up or down.
+    Wheel(Target, Motion),
+    /// So many bytes were written in so many frames so far.
+    Written {
+        /// Bytes.
+        bytes: u64,
+        /// Frames.
+        frames: u64,
+    },
+}
+
+/// The screen's own values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether the mouse is taken.
+    pub mouse: bool,
+    /// Whether the line is slow: few frames, no animation, progress once a second.
+    pub low_bandwidth: bool,
+    /// Whether the user chose the background: the terminal's answer comes too late then.
+    pub background_chosen: bool,
+    /// Bytes written to the terminal.
+    pub bytes: u64,
+    /// Frames written to it.
+    pub frames: u64,
+}
+
+/// Applies one.
+pub fn apply(state: &mut State, action: ScreenAction) -> Vec<Effect> {
+    match action {
+        ScreenAction::Background(background) => {
+            if !state.screen.background_chosen {
+                state.look.background = background;
+            }
+            Vec::new()
+        }
+        ScreenAction::ToggleMouse => {
+            state.screen.mouse = !state.screen.mouse;
+            state.say(if state.screen.mouse {
+                "The mouse is taken: click selects, the wheel scrolls; shift selects text as before."
+            } else {
+                "The mouse is the terminal's again."
+            });
+            vec![Effect::Mouse(state.screen.mouse)]
+        }
+        ScreenAction::ToggleLowBandwidth => {
+            state.screen.low_bandwidth = !state.screen.low_bandwidth;
+            state.say(if state.screen.low_bandwidth {
+                "Low bandwidth: five frames a second at most, progress once a second."
+            } else {
+                "Low bandwidth is off."
+            });
+            Vec::new()
+        }
+        ScreenAction::Click(target) => click(state, target),
+        ScreenAction::Wheel(target, motion) => wheel(state, target, motion),
+        ScreenAction::Written { bytes, frames } => {
+            (state.screen.bytes, state.screen.frames) = (bytes, frames);
+            Vec::new()
+        }
+    }
+}
+
+fn click(state: &mut State, target: Target) -> Vec<Effect> {
+    let (focus, row) = match target {
+        Target::Overlay => return Vec::new(),
+        Target::Tab(tab) => return show(state, tab),
+        Target::Pane(focus) => (focus, None),
+        Target::Row(focus, row) => (focus, Some(row)),
+    };
+    let effects = focus_on(state, focus);
+    match (focus, row) {
+        (Focus::Ranking, Some(row)) if row < state.lab.rank_rows() => state.lab.selected = row,
+        (Focus::Soup, Some(row)) => state.lab.bench.selected = row,
+        (Focus::Answers, Some(row)) => state.lab.answer = row,
+        (Focus::Map, Some(point)) => {
+            state.map.pick = point;
+            state.map.neighbour = 0;
+        }
+        (Focus::Neighbours, Some(row)) => state.map.neighbour = row,
+        (Focus::Rules, Some(rule)) => state.decay.rule = rule,
+        (Focus::Experiments, Some(row)) => state.experiments.selected = row,
+        (Focus::Journal, Some(row)) => state.session.selected = row,
+        (Focus::Sittings, Some(row)) => state.session.sitting = row,
+        (Focus::Skills, Some(row)) if row < library::visible(state).len() => {
+            state.shelf.selected = row;
+            library::inspect_soon(state);
+        }
+        _ => {}
+    }
+    effects
+}
+
+/// The wheel does what the arrow keys do in the pane below the pointer.
+fn wheel(state: &mut State, target: Target, motion: Motion) -> Vec<Effect> {
+    let code = if motion == Motion::Up { KeyCode::Up } else { KeyCode::Down };
+    let typed = Action::Type(Key::plain(code));
+    match target {
+        Target::Overlay => update(state, typed),
+        Target::Tab(_) => Vec::new(),
+        Target::Pane(focus) | Target::Row(focus, _) => {
+            let mut effects = focus_on(state, focus);
+            effects.extend(update(state, if focus.is_editor() { typed } else { Action::Move(motion) }));
+            effects
+        }
+    }
+}
+
+/// Whether a report of progress comes too soon after the last one to be shown on a slow line. Another phase is always told.
+pub fn too_soon(state: &State, kind: JobKind, unit: &str) -> bool {
+    let last = state.jobs.running(kind).filter(|r| r.unit == unit);
+    state.screen.low_bandwidth && last.is_some_and(|r| state.clock < r.seen + SLOW_PROGRESS_MS)
+}
+
+/// Sends a text to the clipboard, or to a file if no terminal would take it.
+pub fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
+    let Some(text) = text else { return nothing(state) };
+    if text.len() > LARGEST_COPY {
+        return vec![Effect::SaveCopy(text)];
+    }
+    // Terminals give no answer, so the other way is named.
+    state.say(format!("{} characters sent to the terminal's clipboard; Y writes them to a file.", text.chars().count()));
+    vec![Effect::Copy(text)]
+}
+
+/// Writes a text to a file.
+pub fn copy_to_file(state: &mut State, text: Option<String>) -> Vec<Effect> {
+    text.map_or_else(|| nothing(state), |text| vec![Effect::SaveCopy(text)])
+}
+
+fn nothing(state: &mut State) -> Vec<Effect> {
+    state.say("There is nothing to copy here.");
+    Vec::new()
+}

@@ -1,0 +1,123 @@
+//! The log: a file in the user's state folder, never the screen.
+//!
+//! `--log LEVEL` says how much (`error`, `warn`, `info`, `debug`, `trace`, or directives such as `state_soup=debug`); without the flag
+//! `STATE_SOUP_LOG`; without both, warnings. A panic leaves a report beside it.
+
+use crate::error::{Error, Result};
+use std::backtrace::Backtrace;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use tracing_subscriber::EnvFilter;
+
+/// The variable that says how much is logged.
+pub const VARIABLE: &str = "STATE_SOUP_LOG";
+/// A log longer than this (in bytes) is put aside at the next start; one old log is kept.
+const LONGEST: u64 = 4 << 20;
+
+/// The folder of the log and of panic reports: `$XDG_STATE_HOME/state-soup`, or the user's data folder where there is no such thing.
+pub fn folder() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "state-soup")?;
+    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
+}
+
+/// The log file.
+pub fn file() -> Option<PathBuf> {
+    Some(folder()?.join("state-soup.log"))
+}
+
+/// Starts logging. Without a place to write to there is no log, and that stops nobody from working.
+///
+/// # Errors
+/// [`Error::Input`] if `level` (the flag's, or the variable's) is none; [`Error::Io`] if the flag asks for a log that cannot be written.
+pub fn start(level: Option<&str>) -> Result<()> {
+    let from_variable = std::env::var(VARIABLE).ok().filter(|v| !v.is_empty());
+    let wanted = level.map(str::to_owned).or(from_variable);
+    let directives = wanted.as_deref().unwrap_or("warn");
+    let filter = EnvFilter::try_new(directives).map_err(|why| {
+        Error::Input(format!(
+            "`{directives}` is no level to log at ({why}); it can be error, warn, info, debug, trace, or state_soup=debug"
+        ))
+    })?;
+    let Some(path) = file() else { return Ok(()) };
+    let log = match open(&path) {
+        Ok(log) => log,
+        Err(error) if level.is_some() => return Err(Error::io(&path)(error)),
+        Err(_) => return Ok(()),
+    };
+    // A second call (tests in one process) keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(log)).try_init();
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    if std::fs::metadata(path).is_ok_and(|m| m.len() > LONGEST) {
+        std::fs::rename(path, path.with_extension("log.old"))?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Makes a panic write a report before whatever hook was there prints it; says where the report is.
+pub fn install_panic_hook() {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let report = write_report(info);
+        previous(info);
+        if let Some(path) = report {
+            eprintln!("The report is in {}.", path.display());
+        }
+    }));
+}
+
+/// Writes a panic's report into the log's folder; `None` if it cannot be written.
+pub fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
+    tracing::error!("panic: {info}");
+    let folder = folder()?;
+    std::fs::create_dir_all(&folder).ok()?;
+    let path = folder.join(format!("panic-{}.txt", std::process::id()));
+    std::fs::write(&path, report(&info.to_string())).ok()?;
+    Some(path)
+}
+
+fn report(what: &str) -> String {
+    let mut text = format!("state-soup {} ({}, {})\n", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}", jiff::Timestamp::now());
+    let _ = writeln!(text, "thread {}", std::thread::current().name().unwrap_or("without a name"));
+    let _ = writeln!(text, "{what}\n\n{}", Backtrace::force_capture());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_is_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state").join("state-soup.log");
+        let log = open(&path).unwrap();
+        log.set_len(LONGEST + 1).unwrap();
+        open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        assert_eq!(std::fs::metadata(path.with_extension("log.old")).unwrap().len(), LONGEST + 1);
+    }
+
+    #[test]
+    fn levels_that_are_none_are_refused() {
+        let message = start(Some("state_soup=loud")).unwrap_err().to_string();
+        assert!(message.contains("state_soup=loud") && message.contains("debug"), "{message}");
+    }
+
+    #[test]
+    fn a_report_says_what_where_and_of_which_version() {
+        let text = report("panicked at src/x.rs:1:2: no soup");
+        assert!(text.contains("no soup") && text.contains(env!("CARGO_PKG_VERSION")) && text.contains("thread "), "{text}");
+    }
+}

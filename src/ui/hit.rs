@@ -1,0 +1,38 @@
+//! What lies under the pointer. Panes say where they put their rows while they draw, so the answer cannot drift from the picture.
+
+use crate::app::State;
+use crate::app::screen::Target;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use std::cell::RefCell;
+
+/// Areas of a picture and what they stand for, in the order they were drawn.
+#[derive(Debug, Default)]
+pub struct Hits(RefCell<Vec<(Rect, Target)>>);
+
+impl Hits {
+    /// Notes an area.
+    pub fn add(&self, area: Rect, target: Target) {
+        if !area.is_empty() {
+            self.0.borrow_mut().push((area, target));
+        }
+    }
+
+    /// What was drawn last at a place. Points are small, so one beside the pointer counts if nothing but its pane is under it.
+    fn at(&self, position: Position) -> Option<Target> {
+        let all = self.0.borrow();
+        let under = all.iter().rev().find(|(area, _)| area.contains(position)).map(|(_, target)| *target)?;
+        let Target::Pane(focus) = under else { return Some(under) };
+        let distance = |area: &Rect| (2 * area.y.abs_diff(position.y)).max(area.x.abs_diff(position.x));
+        let points = all.iter().filter(|(area, t)| area.area() == 1 && matches!(t, Target::Row(f, _) if *f == focus));
+        let nearest = points.filter(|(area, _)| distance(area) <= 2).min_by_key(|(area, _)| distance(area));
+        Some(nearest.map_or(under, |(_, target)| *target))
+    }
+}
+
+/// What lies at a column and row of the state's picture in `area`, if anything that can be clicked does. Pure.
+pub fn hit(state: &State, area: Rect, column: u16, row: u16) -> Option<Target> {
+    let hits = Hits::default();
+    super::draw::draw_noting(state, area, &mut Buffer::empty(area), &hits);
+    hits.at(Position::new(column, row))
+}
