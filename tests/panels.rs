@@ -130,6 +130,9 @@ fn the_ecg_starts_at_the_rankings_last_token_and_is_scrubbed() {
     assert_eq!(lab.sent(JobKind::Ecg).len(), 1);
     lab.keys("<esc>i!<esc>E");
     assert_eq!(lab.sent(JobKind::Ecg).len(), 2, "another query is read anew");
+    lab.keys("<esc>i<enter>a -> b<enter>c -><esc>E");
+    let view = lab.state.lab.instruments.ecg.as_ref().unwrap();
+    assert_eq!(cursor(&lab), view.ranked - 1, "and the cursor is at its end");
 }
 
 #[test]

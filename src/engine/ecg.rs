@@ -10,6 +10,8 @@ use crate::state::State;
 
 /// Bytes of states kept at a time: a state of every token would not fit the memory of a large model.
 const BYTES: usize = 64 << 20;
+/// Tokens read between two reports, at most: a ranking waits no longer than for these.
+const TOGETHER: usize = 24;
 
 impl Lab {
     /// Reads the query as a ranking does, then its unfinished line, and compares the state after every token with the library.
@@ -29,7 +31,7 @@ impl Lab {
         // Of each token, the best score of each task.
         let mut best: Vec<Vec<f32>> = Vec::with_capacity(tokens.len());
         let mut state: Option<State> = None;
-        let together = (BYTES / (self.shape().total_len() * size_of::<f32>())).clamp(1, crate::model::CHUNK);
+        let together = (BYTES / (self.shape().total_len() * size_of::<f32>())).clamp(1, TOGETHER);
         for piece in tokens.chunks(together) {
             let every: Vec<usize> = (1..=piece.len()).collect();
             let prompt = Prompt { tokens: piece, initial: state.as_ref(), snapshots: &every, want: Want::State };

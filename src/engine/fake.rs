@@ -1,4 +1,4 @@
-//! A deterministic engine without a model: every request is answered with values computed from its text, so that the screen and the
+//! A deterministic engine without a model: every request but an instrument's is answered with values computed from its text, so that the screen and the
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{

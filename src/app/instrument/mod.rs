@@ -126,10 +126,11 @@ pub fn act(state: &mut State, action: InstrumentAction) -> Vec<Effect> {
             open(state, request, Panel::Diff { scroll: 0 })
         }
         InstrumentAction::Ecg => {
-            let request = ask::ecg(state).map(Instrument::Ecg);
-            // The cursor starts where the ranking has read to: there the figures are the ranking's own.
-            let cursor = state.lab.instruments.ecg.as_ref().map_or(usize::MAX, |v| v.ranked.saturating_sub(1));
-            open(state, request.map(Some), Panel::Ecg { cursor })
+            let request = ask::ecg(state);
+            // The cursor starts where the ranking has read to: there the figures are the ranking's own. `take` puts it there if that is not known yet.
+            let known = state.lab.instruments.ecg.as_ref().filter(|v| request.as_ref() == Ok(&v.request));
+            let cursor = known.map_or(usize::MAX, |v| v.ranked.saturating_sub(1));
+            open(state, request.map(|r| Some(Instrument::Ecg(r))), Panel::Ecg { cursor })
         }
         InstrumentAction::Landscape => {
             let request = ask::landscape(state).map(Instrument::Landscape);
