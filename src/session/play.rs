@@ -83,10 +83,17 @@ impl Player {
                 }
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
-                // There is no terminal to copy to, to save a picture of, or to give back.
-                Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
-                // Nor a sitting to be written down or left.
-                Effect::Journal(_) | Effect::SaveSession(_) | Effect::ListSittings | Effect::Resume(_) | Effect::Play(_) => {}
+                // There is no terminal to copy to, to save a picture of, or to give back; nor a sitting to be written down or left.
+                Effect::Copy(_)
+                | Effect::SaveFrame(_)
+                | Effect::Redraw
+                | Effect::Suspend
+                | Effect::Quit
+                | Effect::Journal(_)
+                | Effect::SaveSession(_)
+                | Effect::ListSittings
+                | Effect::Resume(_)
+                | Effect::Play(_) => {}
             }
         }
     }
