@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// What stands for the last journal.
+const LAST: &str = "last";
+
 /// Flags of the lab.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Go on where a sitting was left: the last one, or that of a journal
-    #[arg(long, value_name = "JOURNAL", num_args = 0..=1)]
-    resume: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = LAST)]
+    resume: Option<PathBuf>,
     /// Do not write down what is done
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
@@ -62,8 +65,8 @@ impl EngineHandle for Handle {
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let journal = match &args.resume {
         None => None,
-        Some(Some(path)) => Some(path.clone()),
-        Some(None) => {
+        Some(path) if path.as_os_str() != LAST => Some(path.clone()),
+        Some(_) => {
             let folder = journal::folder()?;
             let none = || Error::Input(format!("there is nothing to go on with: {} holds no journal", folder.display()));
             Some(journal::files(&folder).into_iter().next().ok_or_else(none)?)

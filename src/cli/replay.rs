@@ -39,9 +39,12 @@ pub struct Args {
     /// Record what the terminal shows to a new file (asciicast)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "json", "frames"])]
     record: Option<PathBuf>,
-    /// Save the screen after each step to this folder
+    /// Save the screen after each step to this folder, named after the session and the step
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
+    /// Save only the screens after these steps, such as `4,6`
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', requires = "frames")]
+    steps: Vec<usize>,
     /// What the screens are saved as
     #[arg(long, value_enum, default_value_t = Picture::Svg)]
     format: Picture,
@@ -119,14 +122,16 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }
+    let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let reports = output::with_progress(common.quiet, "playing", |control| {
         play(session, options, opener(setup), control, &mut |report, state| {
-            let Some(dir) = &args.frames else { return Ok(()) };
+            let wanted = args.steps.is_empty() || args.steps.contains(&report.step);
+            let Some(dir) = args.frames.as_ref().filter(|_| wanted) else { return Ok(()) };
             let area = Rect::new(0, 0, args.size.0, args.size.1);
             let mut frame = Buffer::empty(area);
             crate::ui::draw(state, area, &mut frame);
             let text = export::frame(&frame, args.format.into(), state.look.background == Background::Light);
-            let path = dir.join(format!("{:02}.{}", report.step, FrameFormat::from(args.format).extension()));
+            let path = dir.join(format!("{name}-{:02}.{}", report.step, FrameFormat::from(args.format).extension()));
             std::fs::write(&path, text).map_err(Error::io(&path))
         })
     })?;

@@ -259,7 +259,8 @@ impl Journal {
     /// Waits (not long) for the disk; the file, if there is one.
     pub fn finish(self) -> Option<PathBuf> {
         self.writer.finish();
-        self.begun.then_some(self.path)
+        // It may be that it could not be made.
+        (self.begun && self.path.is_file()).then_some(self.path)
     }
 }
 

@@ -88,16 +88,19 @@ impl Player {
                     let text = crate::text::file(&path);
                     self.apply(Action::Decay(DecayAction::opened(path, text)));
                 }
-                // There is no terminal to copy to, to save a picture of, or to give back.
+                // There is no terminal to copy to, to save a picture of, or to give back; nor a sitting to be written down or left.
                 Effect::Copy(_)
                 | Effect::SaveCopy(_)
                 | Effect::Mouse(_)
                 | Effect::SaveFrame(_)
                 | Effect::Redraw
                 | Effect::Suspend
-                | Effect::Quit => {}
-                // Nor a sitting to be written down or left.
-                Effect::Journal(_) | Effect::SaveSession(_) | Effect::ListSittings | Effect::Resume(_) | Effect::Play(_) => {}
+                | Effect::Quit
+                | Effect::Journal(_)
+                | Effect::SaveSession(_)
+                | Effect::ListSittings
+                | Effect::Resume(_)
+                | Effect::Play(_) => {}
             }
         }
     }

@@ -70,11 +70,14 @@ impl Default for Complaints {
 impl Complaints {
     /// Says what went wrong, with what it means for the user after it.
     pub fn sender(&self, so: &'static str) -> impl FnOnce(Error) + Send + 'static {
-        let send = self.0.clone();
-        move |error| {
-            // After the loop has ended nobody listens.
-            let _ = send.send(Action::Complain(format!("{error}. {so}")));
-        }
+        complain(self.0.clone(), so)
+    }
+}
+
+fn complain(tell: UnboundedSender<Action>, so: &'static str) -> impl FnOnce(Error) + Send + 'static {
+    move |error| {
+        // After the loop has ended nobody listens.
+        let _ = tell.send(Action::Complain(format!("{error}. {so}")));
     }
 }
 
@@ -124,8 +127,7 @@ pub fn run(
     let cast = match record {
         Some(path) => {
             let size = crossterm::terminal::size().map_err(Error::io("terminal"))?;
-            let complain = Complaints(tell.clone(), unbounded_channel().1).sender("The recording ends here.");
-            Some(Rc::new(cast::Cast::create(&path, size, complain)?))
+            Some(Rc::new(cast::Cast::create(&path, size, complain(tell.clone(), "The recording ends here."))?))
         }
         None => None,
     };

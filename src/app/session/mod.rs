@@ -263,6 +263,8 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
             let command = if matches!(action, Action::Type(_)) { None } else { state.keymap.command(state, *key) };
             (What::Key(*key, command.map(|c| c.name)), action)
         }
+        // A paste means nothing where no text is taken; typed again as keys it would.
+        Input::Paste(_) if !state.takes_text() => return Vec::new(),
         Input::Paste(text) => {
             let in_text = matches!(&state.overlay, Some(Overlay::AddSkill { on_text: true, .. }));
             let lines = in_text || (state.overlay.is_none() && state.focus() == Focus::Query);

@@ -87,14 +87,15 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let mut all = vec![Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong }];
     if !wanted.is_empty() {
         for (from, value, other) in [("query", query, soup), ("soup", soup, query)] {
-            all.push(Figure { name: format!("ln p({wanted}) {from}"), value, digits: 2, role: better(value, other) });
+            all.push(Figure { name: format!("{from}: ln p({wanted})"), value, digits: 2, role: better(value, other) });
         }
     }
     let half = inner.width / 2;
-    for (scale, beside) in [(3, false), (2, false), (2, true), (1, false), (1, true)] {
+    // The largest digits that fit; where it is narrow, with no blank rows between.
+    for (scale, beside, gap) in [(3, false, 1), (2, false, 1), (2, true, 1), (1, false, 1), (1, true, 1), (1, true, 0)] {
         let size = |f: &Figure| {
             let rows = big::number(paint.set, &f.text(), scale);
-            (rows.first().map_or(0, |r| r.width()) as u16, rows.len() as u16 + 2)
+            (rows.first().map_or(0, |r| r.width()) as u16, rows.len() as u16 + 1 + gap)
         };
         let sizes: Vec<(u16, u16)> = all.iter().map(size).collect();
         let room = if beside { half.saturating_sub(1) } else { inner.width };
@@ -102,7 +103,7 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         let pair = sizes[1..].iter().map(|s| s.1).max().unwrap_or(0);
         let high = if beside { sizes[0].1 + pair } else { sizes.iter().map(|s| s.1).sum() };
         // The last figure needs no blank row below it.
-        if !wide || high > inner.height + 1 {
+        if !wide || high > inner.height + gap {
             continue;
         }
         let mut row = 0;

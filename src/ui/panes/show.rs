@@ -27,7 +27,7 @@ pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<(Line<'a>, Line<'a>)> {
     let told = show.told();
     let note = told.map_or("", |step| show.session.step[step].note.as_str());
     let number = told.map_or_else(String::new, |step| format!(" {}/{} ", step + 1, show.session.step.len()));
-    let chapter = told.map_or(show.session.title.as_str(), |step| show.chapter(step));
+    let chapter = told.map(|step| show.chapter(step)).filter(|c| !c.is_empty()).unwrap_or(&show.session.title);
     let status = status(paint, show);
     let room = usize::from(width).saturating_sub(status.width() + number.width() + 2);
     let head = Line::from(vec![
@@ -57,6 +57,7 @@ pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<(Line<'a>, Line<'a>)> {
 fn status<'a>(paint: &Paint<'a>, show: &Show) -> Line<'a> {
     let next = show.session.step.get(show.step).map_or("", |s| s.chapter.as_str());
     let (word, more) = match show.phase {
+        Phase::Waiting if next.is_empty() => ("space", " begins".into()),
         Phase::Waiting if show.step == 0 => ("space", format!(" begins: {}", fit(next, 30))),
         Phase::Waiting => ("space", format!(" next: {}", fit(next, 30))),
         Phase::Typing => ("", format!("typing, {:.0} keys/s", show.speed)),
@@ -73,7 +74,7 @@ fn status<'a>(paint: &Paint<'a>, show: &Show) -> Line<'a> {
 fn keys<'a>(paint: &Paint<'a>) -> Line<'a> {
     let log = &paint.state.session.log;
     let mut spans = Vec::new();
-    for mark in log[log.len().saturating_sub(KEYS)..].iter() {
+    for mark in &log[log.len().saturating_sub(KEYS)..] {
         let text = match &mark.what {
             What::Key(key, None) if key.typed().is_some_and(|c| c != ' ') => key.to_string(),
             What::Key(key, _) => format!(" {} ", key_text(&key.to_string())),
