@@ -102,7 +102,7 @@ fn mixes_of_two_tasks_are_swept_and_looked_at_more_closely() {
     assert!(number(halves, &["own skill"], 1) > number(halves, &["another task's skill"], 1));
     // Every pair from one end to the other, half of them at four more places.
     let widths = table(&report, "widths");
-    let points: Vec<&str> = widths.rows.iter().map(|r| r[5].as_str()).collect();
+    let points: Vec<&str> = widths.rows.iter().map(|r| r[6].as_str()).collect();
     assert_eq!((points.len(), points.iter().filter(|p| **p == "13").count()), (10, 5), "{points:?}");
     let ends = |alpha: &str| table(&report, "sweeps").rows.iter().filter(|r| r[1] == alpha).count();
     assert_eq!((ends("0.00000"), ends("1.00000")), (10, 10));

@@ -244,11 +244,21 @@ impl Sweep {
         sweep::largest_jump(&self.mean(0)).max(sweep::largest_jump(&self.mean(1)))
     }
 
-    /// Widths of the single questions' changes.
-    fn widths(&self) -> Vec<f64> {
+    /// Widths of the single questions' changes, of p(right answer) or of what `of` makes of it; ascending.
+    fn widths(&self, of: fn(f64) -> f64) -> Vec<f64> {
         let sides = self.points.first().map_or([0, 0], |(_, p)| [p[0].len(), p[1].len()]);
-        (0..2).flat_map(|s| (0..sides[s]).filter_map(move |q| sweep::width(&self.question(s, q)))).collect()
+        let curve = |s: usize, q: usize| self.question(s, q).into_iter().map(|(a, p)| (a, of(p))).collect::<Vec<_>>();
+        let curve = &curve;
+        let mut widths: Vec<f64> = (0..2).flat_map(|s| (0..sides[s]).filter_map(move |q| sweep::width(&curve(s, q)))).collect();
+        widths.sort_by(f64::total_cmp);
+        widths
     }
+}
+
+/// ln p/(1 − p), as far as six digits of p tell it: what the softmax turns into a jump of p may change evenly here.
+fn log_odds(p: f64) -> f64 {
+    let p = p.clamp(1e-6, 1.0 - 1e-6);
+    (p / (1.0 - p)).ln()
 }
 
 fn report(rows: &Rows, measured: &Measured, settings: &Settings) -> Report {
@@ -340,9 +350,12 @@ fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
 /// The α curves and how wide their changes are.
 fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
     let mut table = Table::new("sweeps", &["pair", "alpha", "p(answer) of the first", "p(answer) of the second"]);
-    let mut widths =
-        Table::new("widths", &["pair", "of the first", "of the second", "of single answers, median", "single answers", "points"]);
-    let (mut pooled, mut of_means, mut of_answers) = (BTreeMap::<u64, Vec<[f64; 2]>>::new(), Vec::new(), Vec::new());
+    let mut widths = Table::new(
+        "widths",
+        &["pair", "of the first", "of the second", "of single answers, median", "of their log-odds, median", "single answers", "points"],
+    );
+    let mut pooled = BTreeMap::<u64, Vec<[f64; 2]>>::new();
+    let (mut of_means, mut of_answers, mut of_odds) = (Vec::new(), Vec::new(), Vec::new());
     let mut steepest: Option<(f64, String, Vec<(f64, f64)>)> = None;
     for (i, sweep) in measured.sweeps.iter().enumerate() {
         let pair = format!("{} / {}", measured.names[sweep.a], measured.names[sweep.b]);
@@ -355,15 +368,16 @@ fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
         }
         let of_means_here = [sweep::width(&first), sweep::width(&second)];
         of_means.extend(of_means_here.iter().flatten().map(|w| (i, NARROW - w)));
-        let mut single = sweep.widths();
+        let (single, odds) = (sweep.widths(|p| p), sweep.widths(log_odds));
         of_answers.extend(single.iter().map(|w| (i, NARROW - w)));
-        single.sort_by(f64::total_cmp);
+        of_odds.extend(odds.iter().map(|w| (i, NARROW - w)));
         let number = |w: Option<f64>| w.map_or_else(|| "-".into(), |w| format!("{w:.4}"));
         widths.rows.push(vec![
             pair.clone(),
             number(of_means_here[0]),
             number(of_means_here[1]),
             number(single.get(single.len() / 2).copied()),
+            number(odds.get(odds.len() / 2).copied()),
             single.len().to_string(),
             sweep.points.len().to_string(),
         ]);
@@ -391,6 +405,7 @@ fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
             of_means,
         ),
         (format!("Single answers change within {NARROW} of the alpha axis (phase-like; contradicted: smooth)"), of_answers),
+        (format!("Their log-odds change within {NARROW} of the alpha axis (contradicted: the softmax is sharp, not the mix)"), of_odds),
     ] {
         let interval = bootstrap(&values, settings.resamples, settings.seed);
         if interval.n > 0 {

@@ -1,7 +1,7 @@
 //! Souping many independently read documents without any fine-tuning: how much of one of them is left in a soup of n, and where that fails.
 
 use super::stats::bootstrap;
-use super::trials::{Trials, random_like};
+use super::trials::{Ask, Trials, random_like};
 use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -12,9 +12,12 @@ use crate::task::{draw, rng};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Tokens of a document, and of what follows it.
+/// Tokens of a document (at most, where it is made of whole examples).
 const LENGTH: usize = 64;
+/// Predicted tokens of the text that follows one.
 const AFTER: usize = 48;
+/// Questions about one made of examples.
+const QUESTIONS: usize = 3;
 /// Tokens one pass may read: far beyond what the bundled model was trained on already.
 const LONGEST_PASS: usize = 4096;
 const RULES: [&str; 9] = [
@@ -29,11 +32,17 @@ const RULES: [&str; 9] = [
     "empty",
 ];
 
-/// A document and what follows it.
+/// A document and what tells how much of it is known.
 struct Document {
     tokens: Vec<u32>,
-    /// What is predicted; its first token is read without being predicted.
-    after: Vec<u32>,
+    after: After,
+}
+
+enum After {
+    /// The text that follows; its first token is read without being predicted.
+    Text(Vec<u32>),
+    /// Test pairs of the document's task: unfinished line and answer, each asked by itself.
+    Questions(Vec<(Vec<u32>, Vec<u32>)>),
 }
 
 /// For each n, each rule, each round: nats a token (NaN: not measured).
@@ -56,7 +65,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         for (s, &n) in sizes.iter().enumerate() {
             let asked = random.random_range(0..n);
             let soups = soups(trials, &states[..n], asked, passes.get(s), &mut random)?;
-            let read = continuations(trials, &soups, &documents[asked].after, control)?;
+            let read = losses_of(trials, &soups, &documents[asked].after, control)?;
             for (loss, of_rule) in losses[s].iter_mut().zip(read) {
                 loss.push(of_rule);
             }
@@ -70,7 +79,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
 enum Source {
     /// Windows of the user's prose, tokenised.
     Text(Vec<u32>),
-    /// Examples of tasks: each document is of one task, what follows it are test pairs of the same task.
+    /// Examples of tasks: each document is of one task.
     Tasks,
 }
 
@@ -94,7 +103,10 @@ impl Source {
                 let windows: Vec<&[u32]> = tokens.chunks_exact(body + AFTER + 1).collect();
                 let order = draw(&(0..windows.len()).collect::<Vec<_>>(), n, random);
                 // A short text is drawn from again: documents then stand in the soup more than once.
-                let cut = |i: usize| Document { tokens: [&bos[..], &windows[i][..body]].concat(), after: windows[i][body..].to_vec() };
+                let cut = |i: usize| Document {
+                    tokens: [&bos[..], &windows[i][..body]].concat(),
+                    after: After::Text(windows[i][body..].to_vec()),
+                };
                 Ok(order.iter().cycle().take(n).map(|&i| cut(i)).collect())
             }
             Self::Tasks => {
@@ -106,18 +118,19 @@ impl Source {
                     let task = &tasks[t];
                     let Ok(split) = spec.draw(task) else { continue };
                     let rest: Vec<usize> = split.sets.concat().into_iter().chain(split.spare).collect();
-                    let mut fill = |from: &[usize], mut tokens: Vec<u32>, size: usize| -> Result<Vec<u32>> {
-                        for &i in draw(from, from.len(), random).iter().cycle() {
-                            if tokens.len() >= size {
-                                break;
-                            }
-                            tokens.extend(trials.example(&task.pairs[i])?);
+                    let mut tokens = bos.clone();
+                    for i in draw(&rest, rest.len(), random) {
+                        let example = trials.example(&task.pairs[i])?;
+                        if tokens.len() + example.len() > LENGTH {
+                            break;
                         }
-                        tokens.truncate(size);
-                        Ok(tokens)
-                    };
-                    documents
-                        .push(Document { tokens: fill(&rest, bos.clone(), LENGTH)?, after: fill(&split.test, Vec::new(), AFTER + 1)? });
+                        tokens.extend(example);
+                    }
+                    let mut asked = Vec::new();
+                    for i in draw(&split.test, QUESTIONS, random) {
+                        asked.push(trials.question(&task.pairs[i])?);
+                    }
+                    documents.push(Document { tokens, after: After::Questions(asked) });
                 }
                 if documents.len() < n {
                     return Err(Error::Input("some tasks are too small to make documents of".into()));
@@ -130,7 +143,8 @@ impl Source {
 
 /// The states after the first n documents read one after the other, for as many n as a pass may reach.
 fn one_pass(trials: &Trials<'_>, documents: &[Document], sizes: &[usize], control: Control<'_>) -> Result<Vec<State>> {
-    let ends: Vec<usize> = sizes.iter().map(|n| n * LENGTH).filter(|end| *end <= LONGEST_PASS).collect();
+    let end = |n: usize| documents[..n].iter().map(|d| d.tokens.len()).sum::<usize>();
+    let ends: Vec<usize> = sizes.iter().map(|n| end(*n)).filter(|end| *end <= LONGEST_PASS).collect();
     let longest = ends.last().copied().unwrap_or(0);
     let tokens: Vec<u32> = documents.iter().flat_map(|d| &d.tokens).copied().take(longest).collect();
     let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &ends, want: Want::State };
@@ -156,16 +170,32 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
     soups.into_iter().map(|s| s.map(|s| mix::with_window(&s, own)).transpose()).collect()
 }
 
-/// Nats a token of what follows, from each state.
-fn continuations(trials: &Trials<'_>, soups: &[Option<State>], after: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
-    let prompts: Vec<Prompt<'_>> =
-        soups.iter().flatten().map(|s| Prompt { tokens: after, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-    let mut read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?.into_iter();
-    let mean = |p: &[f32]| -p.iter().map(|v| f64::from(*v)).sum::<f64>() / p.len() as f64;
-    Ok(soups.iter().map(|s| s.as_ref().and_then(|_| read.next()).map_or(f64::NAN, |r| mean(&r.logprobs))).collect())
+/// Nats a token of the text that follows, or nats an answer, from each state; NaN where there is no state.
+fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, control: Control<'_>) -> Result<Vec<f64>> {
+    let mean = |values: &mut dyn ExactSizeIterator<Item = f64>| {
+        let n = values.len() as f64;
+        values.sum::<f64>() / n
+    };
+    let states = || soups.iter().flatten();
+    let losses: Vec<f64> = match after {
+        After::Text(tokens) => {
+            let prompts: Vec<Prompt<'_>> =
+                states().map(|s| Prompt { tokens, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
+            let read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?;
+            read.iter().map(|r| mean(&mut r.logprobs.iter().map(|p| -f64::from(*p)))).collect()
+        }
+        After::Questions(asked) => {
+            let ask = |s: &State, q: &(Vec<u32>, Vec<u32>)| Ask { states: vec![s.clone()], tail: q.0.clone(), answer: q.1.clone() };
+            let asks: Vec<Ask> = states().flat_map(|s| asked.iter().map(move |q| ask(s, q))).collect();
+            trials.ask(&asks, control)?.chunks(asked.len()).map(|s| mean(&mut s.iter().map(|s| s.nll))).collect()
+        }
+    };
+    let mut losses = losses.into_iter();
+    Ok(soups.iter().map(|s| s.as_ref().and_then(|_| losses.next()).unwrap_or(f64::NAN)).collect())
 }
 
 fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
+    let unit = if settings.text.is_some() { "a token" } else { "an answer" };
     let at = |name: &str| RULES.iter().position(|r| *r == name).unwrap_or_default();
     // Each round is a witness of its own: nothing is shared between rounds.
     let interval = |s: usize, of: &dyn Fn(&dyn Fn(&str) -> f64) -> f64| -> Interval {
@@ -174,7 +204,8 @@ fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
         let values: Vec<(usize, f64)> = (0..rounds).map(|r| (r, value(r))).filter(|(_, v)| v.is_finite()).collect();
         bootstrap(&values, settings.resamples, settings.seed)
     };
-    let mut table = Table::new("by-n", &["documents", "rule", "nats a token", "low", "high", "saved over empty", "low", "high", "rounds"]);
+    let mut table =
+        Table::new("by-n", &["documents", "rule", &format!("nats {unit}"), "low", "high", "saved over empty", "low", "high", "rounds"]);
     let mut curves: Vec<(String, Vec<(f64, f64)>)> = RULES.iter().map(|r| ((*r).to_string(), Vec::new())).collect();
     for (s, n) in sizes.iter().enumerate() {
         for (r, rule) in RULES.iter().enumerate() {
@@ -187,29 +218,24 @@ fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
             row.extend([own.mean, own.low, own.high, saved.mean, saved.low, saved.high].map(|v| format!("{v:.4}")));
             row.push(own.n.to_string());
             table.rows.push(row);
-            // The sum leaves the picture where its norm grows: the table has it.
-            if *rule != "sum" || own.mean < 12.0 {
-                curves[r].1.push(((*n as f64).log2(), own.mean));
-            }
+            curves[r].1.push(((*n as f64).log2(), own.mean));
         }
     }
     let mut report = Report {
         setup: vec![
             match &settings.text {
-                Some(path) => format!("documents: windows of {LENGTH} tokens of {}", path.display()),
+                Some(path) => format!("documents: windows of {LENGTH} tokens of {}, {AFTER} predicted after them", path.display()),
                 None => format!(
-                    "documents: {LENGTH} tokens of examples of one task each; what follows are test pairs of that task (give prose with --text)"
+                    "documents: whole examples of one task each, at most {LENGTH} tokens, asked {QUESTIONS} test pairs of that task (prose with --text)"
                 ),
             },
-            format!(
-                "{AFTER} predicted tokens after one of the n documents, its place drawn anew; natural log; the model was not tuned to soups"
-            ),
+            format!("nats: {unit}, of one of the n documents, its place drawn anew; natural log; the model was not tuned to soups"),
             format!(
                 "one pass: the n documents read one after the other, up to {LONGEST_PASS} tokens; every state meets the question with its document's convolution window"
             ),
         ],
         tables: vec![table],
-        figures: vec![Figure::curves("by-n", ["log2 of the documents", "nats a token"], curves)],
+        figures: vec![Figure::curves("by-n", ["log2 of the documents", &format!("nats {unit}")], curves)],
         ..Report::default()
     };
     for (s, n) in sizes.iter().enumerate() {
@@ -218,6 +244,9 @@ fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
                 "the mean still predicts better than an empty state",
                 (|l: &dyn Fn(&str) -> f64| l("empty") - l("mean")) as fn(&dyn Fn(&str) -> f64) -> f64,
             ),
+            ("its document alone predicts better than an empty state (or there is nothing to lose)", |l| {
+                l("empty") - l("its document alone")
+            }),
             ("the mean keeps half of what its document alone gives", |l| {
                 (l("empty") - l("mean")) - 0.5 * (l("empty") - l("its document alone"))
             }),
@@ -227,7 +256,7 @@ fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
         ] {
             let effect = interval(s, &|loss| of(loss));
             if effect.n > 0 {
-                report.findings.push(Finding::new(format!("{n} documents: {claim}"), "nats a token", 0.0, effect));
+                report.findings.push(Finding::new(format!("{n} documents: {claim}"), format!("nats {unit}"), 0.0, effect));
             }
         }
     }

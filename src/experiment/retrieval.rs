@@ -23,7 +23,7 @@ struct Query {
 /// A way of ranking, and what it is called.
 struct View {
     name: String,
-    view: RankView,
+    how: RankView,
     /// A curve of its own in the figure; the others are single layers.
     whole: bool,
 }
@@ -61,7 +61,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
 }
 
 fn views(default: &RankView, n_layer: usize) -> Vec<View> {
-    let whole = |name: &str, view: RankView| View { name: name.into(), view, whole: true };
+    let whole = |name: &str, view: RankView| View { name: name.into(), how: view, whole: true };
     let mut views = vec![
         whole("default", default.clone()),
         whole("L2", RankView { metric: Metric::L2, ..default.clone() }),
@@ -72,7 +72,7 @@ fn views(default: &RankView, n_layer: usize) -> Vec<View> {
     for part in [Part::Ssm, Part::Conv] {
         for layer in 0..n_layer {
             let view = RankView { metric: Metric::Cosine, layers: layer..layer + 1, part };
-            views.push(View { name: format!("{part} {layer}"), view, whole: false });
+            views.push(View { name: format!("{part} {layer}"), how: view, whole: false });
         }
     }
     views
@@ -80,8 +80,8 @@ fn views(default: &RankView, n_layer: usize) -> Vec<View> {
 
 impl Found<'_> {
     fn add(&mut self, library: &Library, task: usize, query: &Query) -> Result<()> {
-        for (v, View { view, .. }) in self.views.iter().enumerate().filter(|(v, _)| *v == 0 || !query.shuffled) {
-            let ranking = library.rank(&query.state, view, None)?;
+        for (v, View { how, .. }) in self.views.iter().enumerate().filter(|(v, _)| *v == 0 || !query.shuffled) {
+            let ranking = library.rank(&query.state, how, None)?;
             let (found, wanted) = (&ranking.by_task[0].task, &self.tasks[task].name);
             self.hits.entry((v, query.k, query.shuffled)).or_default().push((task, f64::from(u8::from(found == wanted))));
             if v == 0 && !query.shuffled && query.k == 1 && found != wanted {
@@ -97,7 +97,7 @@ impl Found<'_> {
 
     fn report(&self, settings: &Settings) -> Report {
         let chance = 1.0 / self.tasks.len() as f64;
-        let layers = &self.views[0].view.layers;
+        let layers = &self.views[0].how.layers;
         let mut report = Report {
             setup: vec![
                 format!("{} tasks in the library, chance {chance:.3}; query pairs are in no skill's examples", self.tasks.len()),
@@ -146,7 +146,7 @@ impl Found<'_> {
 
     /// Accuracy of single layers.
     fn layers_by_k(&self, part: Part) -> Figure {
-        let layers: Vec<usize> = (0..self.views.len()).filter(|&v| !self.views[v].whole && self.views[v].view.part == part).collect();
+        let layers: Vec<usize> = (0..self.views.len()).filter(|&v| !self.views[v].whole && self.views[v].how.part == part).collect();
         let mean = |v: usize, k: usize| {
             let hits = self.hits.get(&(v, k, false)).map_or(&[][..], Vec::as_slice);
             hits.iter().map(|(_, h)| h).sum::<f64>() / hits.len() as f64
