@@ -64,6 +64,11 @@ impl<'a> Control<'a> {
         if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
+    /// The cancel handle, for a thread that outlives the call.
+    pub fn cancel(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
     /// Reports progress.
     pub fn report(&self, done: u64, total: u64, unit: &'static str) {
         (self.progress)(Progress { done, total, unit });

@@ -12,11 +12,11 @@
 //!
 //! # Who may know whom
 //! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
-//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`session`] plays keys on `app` with a real engine; `term` and `cli` tie it together.
+//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`session`] plays keys on `app` with a real engine and keeps the journal of what is done; `term` and `cli` tie it together.
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
-//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one watcher thread notices a terminal that is gone.
+//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one watcher thread notices a terminal that is gone; the journal and a recording each have a thread that writes.
 //!
 //! # What always holds
 //! 1. The screen's state changes only in `app::update`, which is deterministic.
@@ -40,4 +40,5 @@ pub mod soup;
 pub mod state;
 pub mod task;
 pub mod term;
+pub mod text;
 pub mod ui;

@@ -56,6 +56,11 @@ fn json_has_what_its_readers_rely_on() {
     assert_eq!(doctor["library"]["skills"], built["skills"]);
     assert!(doctor["model"]["parameters"].as_u64().unwrap() > 1_000_000 && doctor["device"].is_string());
 
+    let measured = json(&run(dir.path(), &["bench", "--runs", "1", "--tokens", "8,20", "--json"]));
+    assert_eq!(measured["library"]["skills"], built["skills"]);
+    assert!(measured["prefill"].as_array().unwrap().iter().all(|p| p["ms"].as_f64() > Some(0.0) && p["products"].as_f64() <= Some(1.0)));
+    assert!(measured["keystroke"]["p99_ms"].as_f64() >= measured["keystroke"]["p50_ms"].as_f64());
+
     let state = dir.path().join("soup.safetensors");
     let mixed = json(&run(dir.path(), &["mix", "0.6*antonym/0 + 0.4*country_capital/0", "--out", state.to_str().unwrap(), "--json"]));
     assert_eq!(mixed["ingredients"], serde_json::json!(["antonym/0", "country_capital/0"]));
@@ -91,6 +96,7 @@ fn bad_input_gets_a_sentence_and_its_exit_code() {
     check(&["ask", "hot -> cold\\n"], "nothing to answer", 2);
     check(&["ask", "hot ->", "--soup", "mena(antonym)"], "did you mean `mean`", 2);
     check(&["ask", "hot ->", "--soup", "mean(antonim/0)"], "no skill `antonim/0`", 2);
+    check(&["bench", "--tokens", "0"], "at least 1", 2);
     check(&["rank", "a -> b", "--layer", "99"], "0 to 11", 2);
     check(&["rank", "a -> b", "--model", "./nowhere"], "no config.json", 3);
     check(&["rank", "a -> b", "--template", "{input}"], "no {output}", 2);

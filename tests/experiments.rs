@@ -6,8 +6,10 @@ mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::engine::{Lab, Setup};
-use state_soup::experiment::{ALL, Report, Settings, Verdict, find};
+use state_soup::experiment::optimise::{choose, measure, query_of};
+use state_soup::experiment::{ALL, Heat, Picture, Report, Settings, Table, Verdict, find};
 use state_soup::library::BuildSettings;
+use state_soup::soup::Recipe;
 use state_soup::task::bundled;
 use std::sync::OnceLock;
 
@@ -62,11 +64,101 @@ fn the_algebra_holds_on_the_real_model() {
     assert_eq!(verdicts(&report("permutation")), [Verdict::Supported; 4]);
 }
 
+fn table<'a>(report: &'a Report, name: &str) -> &'a Table {
+    report.tables.iter().find(|t| t.name == name).unwrap()
+}
+
+fn heat<'a>(report: &'a Report, name: &str) -> &'a Heat {
+    match &report.figures.iter().find(|f| f.name == name).unwrap().picture {
+        Picture::Heat(heat) => heat,
+        Picture::Curves(_) => panic!("{name} is no heat map"),
+    }
+}
+
+/// The number in a column of the row that starts with these cells.
+fn number(table: &Table, row: &[&str], column: usize) -> f64 {
+    table.rows.iter().find(|r| r.iter().zip(row).all(|(a, b)| a == b)).unwrap()[column].parse().unwrap()
+}
+
+#[test]
+fn single_layers_are_compared_by_k() {
+    let report = report("retrieval");
+    let (ssm, conv) = (heat(&report, "ssm-layer-by-k"), heat(&report, "conv-layer-by-k"));
+    assert_eq!((ssm.rows.len(), ssm.columns.len(), conv.rows.len()), (12, 6, 12));
+    let by_k = table(&report, "by-k");
+    assert!((ssm.values[4][2] - number(by_k, &["ssm 4", "4"], 2)).abs() < 1e-4);
+    // Six tasks, four examples: the states know which task it is better than chance at every middle layer.
+    assert!(ssm.values[3..8].iter().all(|row| row[2] > 0.5), "{:?}", ssm.values);
+    number(by_k, &["conv, z-scored", "1"], 2);
+}
+
+#[test]
+fn mixes_of_two_tasks_are_swept_and_looked_at_more_closely() {
+    let report = report("cross-task");
+    let nats = heat(&report, "nats-saved");
+    assert_eq!((nats.rows.len(), nats.values[0].len()), (TASKS.len(), TASKS.len()));
+    assert!(nats.values.iter().flatten().all(|v| v.is_finite()));
+    let halves = table(&report, "halves");
+    assert!(number(halves, &["own skill"], 1) > number(halves, &["another task's skill"], 1));
+    // Every pair from one end to the other, half of them at four more places.
+    let widths = table(&report, "widths");
+    let points: Vec<&str> = widths.rows.iter().map(|r| r[5].as_str()).collect();
+    assert_eq!((points.len(), points.iter().filter(|p| **p == "13").count()), (10, 5), "{points:?}");
+    let ends = |alpha: &str| table(&report, "sweeps").rows.iter().filter(|r| r[1] == alpha).count();
+    assert_eq!((ends("0.00000"), ends("1.00000")), (10, 10));
+    assert!(report.findings.iter().any(|f| f.claim.contains("best of 30 ordered pairs")));
+}
+
+#[test]
+fn a_soup_of_documents_thins_out() {
+    let report = report("documents");
+    let by_n = table(&report, "by-n");
+    let saved = |n: &str, rule: &str| number(by_n, &[n, rule], 5);
+    assert!(saved("2", "its document alone") > 0.0);
+    assert!(saved("2", "mean") > saved("64", "mean"), "{} {}", saved("2", "mean"), saved("64", "mean"));
+    assert_eq!(saved("64", "empty"), 0.0);
+}
+
+#[test]
+fn what_is_kept_of_a_context_is_constant_or_grows_with_it() {
+    let report = report("cost");
+    let exponents = table(&report, "exponents");
+    assert_eq!(number(exponents, &["Mamba", "bytes kept (exact)"], 3), 0.0);
+    assert_eq!(number(exponents, &["Transformer", "bytes kept (exact)"], 3), 1.0);
+    let retrieval = table(&report, "retrieval");
+    assert!(number(retrieval, &["retrieve and mix"], 1) * 10.0 < number(retrieval, &["read the examples again"], 1));
+}
+
+#[test]
+fn chosen_weights_fit_their_examples_and_are_a_recipe() {
+    let lab = lab();
+    let query = query_of(lab, 0, 3, 4, 0).unwrap();
+    assert!(query.questions.iter().all(|q| query.examples.iter().all(|e| e.input != q.input)));
+    let chosen = quiet(|control| choose(lab, &query.examples, 3, control)).unwrap();
+    let left_out = |name: &str| chosen.candidates.iter().find(|c| c.name == name).unwrap().left_out;
+    assert!(left_out("weights") <= left_out("plain mean") + 1e-3);
+    assert!(left_out("weights and layers") <= left_out("weights"));
+    assert!(left_out("greedy soup") <= left_out("query").min(left_out("best skill")) + 1e-3);
+    assert!((chosen.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9 && chosen.weights.len() == 4);
+    let text = chosen.examples.concat();
+    for candidate in &chosen.candidates {
+        let recipe: Recipe = candidate.recipe.parse().unwrap();
+        quiet(|control| lab.mix(&recipe, Some(&text), &lab.default_view(), control)).unwrap();
+    }
+    let again = quiet(|control| measure(lab, &[query], 3, &settings(), control)).unwrap();
+    assert_eq!(again.0, [chosen]);
+    assert_eq!(again.1.findings[0].interval.n, 4);
+    let one = query_of(lab, 0, 1, 0, 0).unwrap();
+    let message = quiet(|control| choose(lab, &one.examples, 3, control)).unwrap_err().to_string();
+    assert!(message.contains("at least two"), "{message}");
+}
+
 #[test]
 fn a_run_repeats() {
-    let (a, b) = (report("one-shot-soup"), report("one-shot-soup"));
-    let numbers = |r: &Report| r.tables.iter().flat_map(|t| t.rows.concat()).collect::<Vec<_>>();
-    assert_eq!(numbers(&a), numbers(&b));
+    for name in ["one-shot-soup", "cross-task", "documents"] {
+        let (a, b) = (report(name), report(name));
+        assert_eq!((a.findings, a.tables, a.figures), (b.findings, b.tables, b.figures), "{name}");
+    }
 }
 
 #[test]

@@ -40,7 +40,11 @@ fn frames() {
         save(&lab, "map-dots", width, height);
         lab.keys("5").idle();
         save(&lab, "library", width, height);
-        lab.keys("1?");
+        lab.keys("6").idle();
+        save(&lab, "session", width, height);
+        lab.keys("1<alt-p>").idle();
+        save(&lab, "present", width, height);
+        lab.keys("<alt-p>?");
         save(&lab, "help", width, height);
         lab.keys("<esc>:soup");
         save(&lab, "palette", width, height);

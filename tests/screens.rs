@@ -9,6 +9,8 @@ use common::{Lab, busy, options};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
+use state_soup::app::session::Session;
+use state_soup::app::show::Show;
 use state_soup::app::{Action, Background, ColourDepth, GlyphSet, Look, Options};
 use state_soup::ui::{draw, export};
 use std::fmt::Write as _;
@@ -65,7 +67,8 @@ fn every_tab_at_three_sizes_in_three_colour_modes() {
     ];
     for (mode, depth, glyphs) in modes {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-            for (tab, keys) in [("lab", ""), ("map", "2"), ("experiments", "4<enter>"), ("library", "5")] {
+            let session = "<alt-c>Opposites<enter><alt-n>Three skills, one soup.<enter>6";
+            for (tab, keys) in [("lab", ""), ("map", "2"), ("experiments", "4<enter>"), ("library", "5"), ("session", session)] {
                 let mut lab = busy(with(depth, glyphs));
                 lab.keys(keys).idle();
                 insta::assert_snapshot!(format!("{tab}-{width}x{height}-{mode}"), serialise(&frame(&lab, width, height)));
@@ -82,6 +85,64 @@ fn overlays_and_first_frame() {
     for (name, keys) in [("help", "?"), ("palette", "<esc>:soup"), ("prompt", "<esc><home>=x<enter>"), ("add", "<esc>5a")] {
         lab.keys(keys);
         insta::assert_snapshot!(format!("{name}-80x24"), export::text(&frame(&lab, 80, 24)));
+    }
+}
+
+/// Every panel of the Lab's instruments, and the verdict below the Lab.
+#[test]
+fn panels() {
+    let keys = [
+        ("snapshots", "w<home><right>wWr"),
+        ("diff", "b<home><right><right><down><down><down><right>cD"),
+        ("ecg", "E<left><left>"),
+        ("landscape", "<down><down>T<left><up>"),
+        ("line", "<home>mT<right>"),
+        ("attribution", "A"),
+        ("autopsy", "X"),
+        ("verdict", "V"),
+        ("curve", "cccc<end>]]]"),
+    ];
+    for (name, keys) in keys {
+        for (width, height) in [(80, 24), (120, 40)] {
+            let mut lab = busy(with(ColourDepth::True, GlyphSet::Braille));
+            lab.keys(keys).idle();
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), serialise(&frame(&lab, width, height)));
+            lab.state.look = Look { depth: ColourDepth::Mono, glyphs: GlyphSet::Ascii, ..lab.state.look };
+            let buf = frame(&lab, width, height);
+            assert!(buf.content().iter().all(|c| c.symbol().is_ascii() && c.fg == Color::Reset && c.bg == Color::Reset));
+        }
+    }
+}
+
+/// A session played: two steps, the second waiting.
+fn show(options: Options) -> Lab {
+    let text = "title = 'Opposites'\n[[step]]\nchapter = 'A query'\nnote = 'One example is enough.'\nkeys = 'hot -> cold'\n\
+                expect = { task = 'antonym' }\n[[step]]\nchapter = 'A soup'\nkeys = '<esc><enter>'";
+    let show = Show::new(Session::parse(text).unwrap(), 200.0).unwrap();
+    let mut lab = Lab::ready(Options { show: Some(show), ..options });
+    lab.keys(" ").idle();
+    lab
+}
+
+#[test]
+fn for_an_audience() {
+    for (mode, depth, glyphs) in [("true", ColourDepth::True, GlyphSet::Braille), ("none", ColourDepth::Mono, GlyphSet::Ascii)] {
+        for (width, height) in [(80, 24), (120, 40)] {
+            let mut lab = busy(with(depth, glyphs));
+            lab.keys("<alt-p>");
+            let buf = frame(&lab, width, height);
+            insta::assert_snapshot!(format!("present-{width}x{height}-{mode}"), serialise(&buf));
+            let text = export::text(&buf);
+            for part in ["margin", "0.300", "ln p(small)", "antonym", "small", "0.6*", "keys"] {
+                assert!(text.contains(part), "{part} is missing at {width}×{height}:\n{text}");
+            }
+            let lab = show(with(depth, glyphs));
+            let text = export::text(&frame(&lab, width, height));
+            insta::assert_snapshot!(format!("show-{width}x{height}-{mode}"), text);
+            for part in ["1/2", "A query", "One example is enough.", "1 held, 0 broken", "space next: A soup"] {
+                assert!(text.contains(part), "{part} is missing at {width}×{height}:\n{text}");
+            }
+        }
     }
 }
 
@@ -152,9 +213,12 @@ fn no_size_and_no_keys_panic() {
         "shift-left",
         "shift-right",
         "alt-x",
+        "alt-p",
+        "alt-c",
+        "alt-n",
         "space",
     ];
-    let letters: Vec<char> = "abcdefghijklmnoprstuvwxyzACGJKLNPRSUX0123456789+-=<>[]{}?:/.,é日".chars().collect();
+    let letters: Vec<char> = "abcdefghijklmnoprstuvwxyzABCDEGJKLNPRSTUVWX0123456789+-=<>[]{}?:/.,é日".chars().collect();
     let sizes = [
         (0, 0),
         (1, 1),
@@ -198,7 +262,9 @@ fn no_size_and_no_keys_panic() {
 /// Every size once, with everything on screen.
 #[test]
 fn every_size_is_drawn() {
-    for keys in ["", "2", "4<enter>", "4<enter>v<tab><left>", "5", "?", ":", "<home>="] {
+    let tabs = ["", "2", "4<enter>", "4<enter>v<tab><left>", "5", "6", "?", ":", "<home>=", "<alt-p>"];
+    let panels = ["bD", "E", "T", "A", "X", "wW", "V"];
+    for keys in tabs.into_iter().chain(panels) {
         let mut lab = busy(options());
         lab.keys(keys).idle();
         for width in (0..=300).step_by(11) {

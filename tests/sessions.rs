@@ -4,7 +4,8 @@
 
 mod common;
 
-use state_soup::app::Options;
+use state_soup::app::session::export;
+use state_soup::app::{Options, State};
 use state_soup::control::quiet;
 use state_soup::engine::opener;
 use state_soup::session::{Session, StepReport, play};
@@ -30,6 +31,23 @@ fn the_shipped_sessions_hold() {
         assert!(reports.iter().map(|r| r.held.len()).sum::<usize>() >= 3, "{name} checks something");
     }
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 5, "a session that is not in this list is not tested");
+
+    // A sitting made into a session while it goes on: played again, it holds what it showed.
+    let sitting = "title = 'x'\n[[step]]\nkeys = '<alt-c>A query<enter>hot -> cold<enter>big ->'\n\
+        [[step]]\nkeys = '<alt-n>It knows.<enter><alt-c>A soup<enter><esc>t<enter><down><enter>6'";
+    let mut made = None;
+    let mut seen = |_: &StepReport, state: &State| {
+        made = export::session(state, "made").ok();
+        Ok(())
+    };
+    let sitting = Session::parse(sitting).unwrap();
+    quiet(|control| play(&sitting, Options::default(), opener(common::bundled(&library)), control, &mut seen)).unwrap();
+    let made = made.unwrap();
+    assert_eq!(made.step.iter().map(|s| s.chapter.as_str()).collect::<Vec<_>>(), ["A query", "A soup"]);
+    let reports = played(&made, &library);
+    let (held, broken): (Vec<_>, Vec<_>) =
+        (reports.iter().flat_map(|r| &r.held).collect(), reports.iter().flat_map(|r| &r.broken).collect());
+    assert!(broken.is_empty() && held.len() == 3, "{held:?} {broken:?}");
 
     // And an expectation that does not hold is said to be broken.
     let wrong =

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use sha2::{Digest, Sha256};
-use state_soup::control::quiet;
+use state_soup::control::{Cancel, Control, quiet};
 use state_soup::error::{Error, Result};
 use state_soup::model::{Checkpoint, Hub, LoadOptions, Model, ModelSource, TensorSource, WeightType};
 use std::io::{BufRead, BufReader, Write};
@@ -121,6 +121,8 @@ enum Mood {
     Fine,
     /// Breaks off in the middle of the weights, once.
     BreaksOnce,
+    /// Sends half of the weights and then nothing more, without hanging up.
+    Stalls,
     /// Announces another hash than that of the content.
     Lies,
 }
@@ -129,19 +131,22 @@ enum Mood {
 struct TestHub {
     endpoint: String,
     log: Arc<Mutex<Vec<String>>>,
+    /// Whether it broke off or stands still.
+    broken: Arc<Mutex<bool>>,
 }
 
 fn serve(files: PathBuf, mood: Mood) -> TestHub {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let log = Arc::new(Mutex::new(Vec::new()));
-    let (seen, broken) = (Arc::clone(&log), Mutex::new(false));
+    let broken = Arc::new(Mutex::new(false));
+    let (seen, mark) = (Arc::clone(&log), Arc::clone(&broken));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten().take(200) {
-            let _ = answer(&stream, &files, mood, &seen, &broken);
+            let _ = answer(&stream, &files, mood, &seen, &mark);
         }
     });
-    TestHub { endpoint, log }
+    TestHub { endpoint, log, broken }
 }
 
 fn answer(mut stream: &TcpStream, files: &Path, mood: Mood, log: &Mutex<Vec<String>>, broken: &Mutex<bool>) -> std::io::Result<()> {
@@ -182,6 +187,13 @@ fn answer(mut stream: &TcpStream, files: &Path, mood: Mood, log: &Mutex<Vec<Stri
         to.max(1) - 1,
         content.len()
     )?;
+    if mood == Mood::Stalls && weights && body.len() > 1000 {
+        stream.write_all(&body[..body.len() / 2])?;
+        *broken.lock().unwrap() = true;
+        // Until the other side hangs up.
+        std::io::copy(&mut stream, &mut std::io::sink())?;
+        return Ok(());
+    }
     let mut broken = broken.lock().unwrap();
     if mood == Mood::BreaksOnce && weights && body.len() > 1000 && !*broken {
         *broken = true;
@@ -202,7 +214,7 @@ fn a_hub_model_is_downloaded_once_and_opens_offline_afterwards() {
     let dir = fetch(&hub, cache.path(), false, "tiny/mamba").unwrap();
     assert_eq!(open(&dir).unwrap().fingerprint, open(files.path()).unwrap().fingerprint);
     let asked = hub.log.lock().unwrap().len();
-    let nobody = TestHub { endpoint: "http://127.0.0.1:9".into(), log: Arc::default() };
+    let nobody = TestHub { endpoint: "http://127.0.0.1:9".into(), log: Arc::default(), broken: Arc::default() };
     assert_eq!(fetch(&nobody, cache.path(), true, "tiny/mamba").unwrap(), dir);
     assert_eq!(hub.log.lock().unwrap().len(), asked);
 }
@@ -221,6 +233,23 @@ fn an_interrupted_download_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_download_that_stands_still_is_called_off() {
+    let (files, cache) = (model_folder(), tempfile::tempdir().unwrap());
+    let server = serve(files.path().into(), Mood::Stalls);
+    let hub = Hub { endpoint: server.endpoint.clone(), cache: cache.path().into(), offline: false };
+    let cancel = Cancel::new();
+    let result = std::thread::scope(|scope| {
+        let fetching = scope.spawn(|| hub.fetch("tiny/mamba", "main", Control::new(&cancel, &|_| {})));
+        while !*server.broken.lock().unwrap() {
+            std::thread::yield_now();
+        }
+        cancel.cancel();
+        fetching.join().unwrap()
+    });
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+}
+
+#[test]
 fn refusals_of_a_hub_are_sentences() {
     let (files, cache) = (model_folder(), tempfile::tempdir().unwrap());
     let hub = serve(files.path().into(), Mood::Lies);
@@ -232,7 +261,7 @@ fn refusals_of_a_hub_are_sentences() {
     let message = fetch(&hub, cache.path(), false, "tiny/none").unwrap_err().to_string();
     assert!(message.contains("tiny/none@main has no config.json"), "{message}");
 
-    let nobody = TestHub { endpoint: "http://127.0.0.1:9".into(), log: Arc::default() };
+    let nobody = TestHub { endpoint: "http://127.0.0.1:9".into(), log: Arc::default(), broken: Arc::default() };
     let message = fetch(&nobody, cache.path(), false, "tiny/far").unwrap_err().to_string();
     assert!(message.contains("check the network") && message.contains("127.0.0.1:9"), "{message}");
     let message = fetch(&nobody, cache.path(), true, "tiny/far").unwrap_err().to_string();

@@ -29,6 +29,6 @@ fn live() {
     let _ = sender.send(Event::Library(Arc::new(common::library())));
     let look = state_soup::term::caps::detect(|name| std::env::var(name).ok());
     let options = state_soup::app::Options { look, ..common::options() };
-    state_soup::term::run(options, Fake(sender), receiver).unwrap();
+    state_soup::term::run(options, state_soup::term::Files::default(), Fake(sender), receiver).unwrap();
     println!("left in good order");
 }

@@ -1,10 +1,13 @@
 //! Everything that can happen to the state.
 
+use super::decay::DecayAction;
 use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
+use super::instrument::InstrumentAction;
 use super::key::Key;
 use super::map::MapAction;
 use super::overlay::PromptKind;
+use super::session::SessionAction;
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, Tab};
 use crate::engine::Event;
@@ -35,11 +38,15 @@ pub enum Motion {
 pub enum Action {
     /// The clock, in milliseconds since the start.
     Tick(u64),
+    /// A key pressed: written down, then what it does here.
+    Key(Key),
+    /// A text pasted by the terminal: written down, then [`Action::Paste`].
+    Pasted(String),
     /// The engine says something.
     Engine(Event),
     /// A key for the editor in focus or the overlay on top.
     Type(Key),
-    /// A text pasted by the terminal.
+    /// A text pasted into the editor in focus or the overlay on top.
     Paste(String),
     /// A sentence for the user, from the loop.
     Notice(String),
@@ -96,6 +103,8 @@ pub enum Action {
     AddSelected,
     /// Change the soup.
     Soup(SoupEdit),
+    /// Use an instrument of the Lab.
+    Instrument(InstrumentAction),
     /// Ask for all answers again.
     AskAgain,
     /// Greedy or sampled.
@@ -118,6 +127,8 @@ pub enum Action {
     /// A change of the Map tab.
     Map(MapAction),
 
+    /// What happens on the Decay tab.
+    Decay(DecayAction),
     /// A change of the Experiments tab.
     Experiments(ExperimentsAction),
 
@@ -131,4 +142,9 @@ pub enum Action {
     AddSkill,
     /// Build what is missing from the library.
     Build,
+
+    /// Draw the screen for an audience, or for work again.
+    TogglePresent,
+    /// What only the Session tab does.
+    Session(SessionAction),
 }

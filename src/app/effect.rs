@@ -1,5 +1,6 @@
 //! What `update` asks of the world outside.
 
+use super::session::{Entry, Session};
 use crate::engine::{Job, JobKind};
 
 /// Something for the loop to do.
@@ -11,8 +12,20 @@ pub enum Effect {
     Cancel(JobKind),
     /// Put a text on the clipboard (OSC 52).
     Copy(String),
+    /// Read the text of a file; `Action::Decay(DecayAction::Opened(…))` answers.
+    ReadDocument(String),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
+    /// Add a line to the journal.
+    Journal(Entry),
+    /// Write a session to a new file, named after its title.
+    SaveSession(Session),
+    /// Look the earlier sittings up.
+    ListSittings,
+    /// Leave, and go on with the sitting of this journal.
+    Resume(String),
+    /// Leave, and play this journal.
+    Play(String),
     /// Forget what the terminal shows and draw all of it.
     Redraw,
     /// Give the terminal back and stop, as Ctrl-Z does.

@@ -2,8 +2,9 @@
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
+use super::session::Entry;
 use super::state::{State, Tab};
-use super::{experiments, library, map};
+use super::{decay, experiments, instrument, library, map};
 use crate::engine::{AnswerFrom, Event, JobKind};
 
 /// Applies one event.
@@ -14,8 +15,13 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             state.jobs.finish(JobKind::Open);
             state.lab.fit_layers(model.shape.n_layer);
             state.map.request.layer = state.map.request.layer.min(model.shape.n_layer.saturating_sub(1));
+            let mut effects = vec![Effect::Journal(Entry::Model(model.fingerprint.clone()))];
             state.model = Some(model);
-            lab::query_changed(state)
+            effects.extend(lab::query_changed(state));
+            if state.tab == Tab::Decay {
+                effects.extend(decay::shown(state));
+            }
+            effects
         }
         Event::Library(library) => library::take(state, library),
         Event::Progress { generation, kind, done, total, unit } => {
@@ -41,6 +47,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Map { generation, map } => {
             if state.jobs.is_current(JobKind::Map, generation) {
                 map::take(state, map);
+            }
+            Vec::new()
+        }
+        Event::Decay { generation, view } => {
+            if state.jobs.is_current(JobKind::Decay, generation) {
+                decay::take(state, view);
             }
             Vec::new()
         }
@@ -75,6 +87,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Instrument { generation, reading } => {
+            if state.jobs.is_current(reading.kind(), generation) {
+                instrument::take(state, reading);
+            }
+            Vec::new()
+        }
         Event::Done { generation, kind } => {
             if state.jobs.is_current(kind, generation) {
                 state.jobs.finish(kind);
@@ -89,7 +107,11 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             state.jobs.finish(kind);
             let ended = ended(state, kind, Some(&message));
-            if cancelled {
+            instrument::failed(state, kind);
+            if kind == JobKind::Decay && !cancelled {
+                // It stands where the numbers would: while a text is typed it is too short until it is long enough.
+                decay::refuse(state, message);
+            } else if cancelled {
                 state.say(format!("{} stopped.", work_name(kind)));
             } else {
                 state.complain(message);
@@ -107,11 +129,18 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Rank => "Ranking",
         JobKind::Ask => "Answering",
         JobKind::Map => "Drawing the map",
+        JobKind::Decay => "Comparing the rules",
         JobKind::Place => "Placing the query",
         JobKind::Inspect => "Reading the skill",
         JobKind::Edit => "Changing the library",
         JobKind::Experiment => "Measuring",
         JobKind::Results => "Reading or writing the results",
+        JobKind::Ecg => "The skill ECG",
+        JobKind::Landscape => "The landscape",
+        JobKind::Attribution => "The attribution",
+        JobKind::Verdict => "The verdict",
+        JobKind::Autopsy => "The autopsy",
+        JobKind::Compare => "Comparing the soups",
     }
 }
 

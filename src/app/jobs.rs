@@ -78,6 +78,11 @@ impl Jobs {
         !self.running.is_empty()
     }
 
+    /// Kinds under way.
+    pub fn kinds(&self) -> impl Iterator<Item = JobKind> {
+        self.running.keys().copied()
+    }
+
     /// A job's progress.
     pub fn running(&self, kind: JobKind) -> Option<&Running> {
         self.running.get(&kind)
@@ -100,7 +105,18 @@ impl Jobs {
 
     /// The long job to show, the most basic first.
     pub fn shown(&self) -> Option<(JobKind, &Running)> {
-        let long = [JobKind::Open, JobKind::Edit, JobKind::Map, JobKind::Experiment, JobKind::Build];
+        let long = [
+            JobKind::Open,
+            JobKind::Edit,
+            JobKind::Decay,
+            JobKind::Map,
+            JobKind::Ecg,
+            JobKind::Landscape,
+            JobKind::Attribution,
+            JobKind::Verdict,
+            JobKind::Experiment,
+            JobKind::Build,
+        ];
         long.into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
     }
 }

@@ -157,6 +157,15 @@ pub fn parse_macro(text: &str) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
+/// Writes keys so that [`parse_macro`] reads them again.
+pub fn write_macro(keys: &[Key]) -> String {
+    let written = |key: &Key| match key.typed() {
+        Some('<') | None => format!("<{key}>"),
+        Some(c) => c.to_string(),
+    };
+    keys.iter().map(written).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +186,13 @@ mod tests {
         let keys = parse_macro("a -> b<enter><ctrl-p>").unwrap();
         let text: Vec<String> = keys.iter().map(Key::to_string).collect();
         assert_eq!(text, ["a", "space", "-", ">", "space", "b", "enter", "ctrl-p"]);
+    }
+
+    #[test]
+    fn written_macros_read_the_same() {
+        let names = ["a", "<", ">", "space", "enter", "ctrl-p", "alt-<", "shift-left", "é", "<", "a", ">", "-"];
+        let keys: Vec<Key> = names.iter().map(|name| name.parse().unwrap()).collect();
+        assert_eq!(write_macro(&keys), "a<<>> <enter><ctrl-p><alt-<><shift-left>é<<>a>-");
+        assert_eq!(parse_macro(&write_macro(&keys)).unwrap(), keys);
     }
 }

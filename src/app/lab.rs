@@ -2,6 +2,7 @@
 
 use super::action::Motion;
 use super::effect::Effect;
+use super::instrument::Instruments;
 use super::line::Line;
 use super::soup_edit::{Bench, parse_layers, rows};
 use super::state::{Focus, Options, State};
@@ -49,6 +50,8 @@ pub struct Lab {
     pub max_tokens: usize,
     /// The clock at which answers are to be asked for.
     pub ask_at: Option<u64>,
+    /// Snapshots, A/B, and what the instruments have read.
+    pub instruments: Instruments,
 }
 
 impl Lab {
@@ -67,6 +70,7 @@ impl Lab {
             decoding: Decoding::Greedy,
             max_tokens: options.max_tokens.max(1),
             ask_at: None,
+            instruments: Instruments::default(),
         };
         lab.set_query(&options.query);
         lab
@@ -122,10 +126,12 @@ impl Lab {
     pub fn fit_layers(&mut self, layers: usize) {
         let range = self.view.layers.start.min(layers)..self.view.layers.end.min(layers);
         self.view.layers = if range.is_empty() { RankView::default_layers(layers) } else { range };
-        if let Some(range) = &self.bench.soup.layers
-            && range.end > layers
-        {
-            self.bench.soup.layers = None;
+        let soup = &mut self.bench.soup;
+        if soup.layers.as_ref().is_some_and(|range| range.end > layers) {
+            soup.layers = None;
+        }
+        if soup.layer_weights.as_ref().is_some_and(|weights| weights.len() != layers) {
+            soup.layer_weights = None;
         }
     }
 }
@@ -203,6 +209,12 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
     if state.model.is_none() {
         return Vec::new();
     }
+    let request = ask_request(state);
+    vec![state.jobs.send(Request::Ask(request), state.clock)]
+}
+
+/// What is asked now: every answer that can be given.
+pub fn ask_request(state: &State) -> AskRequest {
     let soup = state.lab.bench.soup.to_recipe();
     let library = state.skill_count() > 0;
     let wanted = |from: &AnswerFrom| match from {
@@ -212,16 +224,15 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
     };
     let from = AnswerFrom::ALL.into_iter().filter(wanted).collect();
     let target = Some(state.lab.target.text()).filter(|t| !t.trim().is_empty()).map(str::to_owned);
-    let request = AskRequest {
-        query,
+    AskRequest {
+        query: state.lab.query_text(),
         soup,
         view: state.lab.view.clone(),
         from,
         max_tokens: state.lab.max_tokens,
         decoding: state.lab.decoding.clone(),
         target,
-    };
-    vec![state.jobs.send(Request::Ask(request), state.clock)]
+    }
 }
 
 /// Moves the selection of the focused pane.

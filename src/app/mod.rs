@@ -6,18 +6,23 @@
 //! results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`lab`], [`map`], [`experiments`], [`library`]: one file a tab (values and their changes).
+//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`], [`session`]: one file a tab (values and their changes).
+//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
+//! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
+//! - [`show`]: a session played on the screen.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
 //! - [`look`]: which colours and glyphs the terminal can show.
 
 pub mod action;
 pub mod command;
+pub mod decay;
 pub mod effect;
 pub mod engine_event;
 pub mod experiments;
+pub mod instrument;
 pub mod jobs;
 pub mod key;
 pub mod keymap;
@@ -27,6 +32,8 @@ pub mod line;
 pub mod look;
 pub mod map;
 pub mod overlay;
+pub mod session;
+pub mod show;
 pub mod soup_edit;
 pub mod state;
 pub mod update;

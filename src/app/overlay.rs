@@ -2,12 +2,13 @@
 
 use super::command::{self, Command};
 use super::effect::Effect;
+use super::instrument::{self, Panel};
 use super::key::{Key, KeyCode};
 use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{experiments, lab, map, update};
+use super::{decay, experiments, lab, map, session, update};
 use crate::engine::LibraryEdit;
 use ratatui_textarea::TextArea;
 
@@ -30,8 +31,12 @@ pub enum PromptKind {
     Tags,
     /// Tokens at most, of each answer.
     MaxTokens,
+    /// A value of the Decay tab.
+    Decay(decay::DecayValue),
     /// The folder that reports of experiments are written to.
     ResultsFolder,
+    /// A text for the session.
+    Session(session::Ask),
 }
 
 /// What is open.
@@ -60,6 +65,8 @@ pub enum Overlay {
         /// Why it was not taken.
         error: Option<String>,
     },
+    /// A panel of one of the Lab's instruments.
+    Instrument(Panel),
     /// A skill from text.
     AddSkill {
         /// The skill's task name.
@@ -96,6 +103,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
             SoupRow::Gamma => "γ, exponent of the decay (0: no decay, 1: A-decay)".into(),
             SoupRow::Lambda => "λ, share of the soup beside the query (0 to 1)".into(),
             SoupRow::Tau => "τ, softmax temperature of similarities (0: weights by hand)".into(),
+            SoupRow::Curve => format!("Weight of layer {} (or all {}, or `range`)", state.lab.bench.layer, state.layers()),
             SoupRow::Layers => format!("Layers mixed, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         };
     }
@@ -106,7 +114,9 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::MapSearch => "Words of a skill's id or family".into(),
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
+        PromptKind::Decay(value) => value.question().into(),
         PromptKind::ResultsFolder => "Folder for the reports, one folder an experiment".into(),
+        PromptKind::Session(ask) => ask.question().into(),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => String::new(),
     }
 }
@@ -128,15 +138,21 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
         Some(SoupRow::Lambda) => trim_number(soup.lambda),
         Some(SoupRow::Tau) => trim_number(soup.tau),
         Some(SoupRow::Layers) => layers_text(soup.layers.as_ref()),
+        Some(SoupRow::Curve) => {
+            let weight = soup.layer_weights.as_ref().and_then(|w| w.get(state.lab.bench.layer));
+            weight.map_or_else(String::new, |w| trim_number(*w))
+        }
         None => match kind {
             PromptKind::RankLayers => layers_text(Some(&state.lab.view.layers)),
             PromptKind::MapLayer => state.map.request.layer.to_string(),
             PromptKind::Perplexity => trim_number(state.map.request.perplexity),
             PromptKind::MapSearch => state.map.search.clone(),
             PromptKind::Tags => library::selected(state).map(|s| s.tags.join(" ")).unwrap_or_default(),
+            PromptKind::Decay(value) => decay::value_text(state, value),
             PromptKind::ResultsFolder => {
                 state.experiments.results.as_ref().map_or_else(|| "results".into(), |dir| dir.display().to_string())
             }
+            PromptKind::Session(ask) => ask.value().into(),
             _ => state.lab.max_tokens.to_string(),
         },
     };
@@ -175,9 +191,8 @@ pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
 /// A key for the overlay on top.
 pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
     let Some(mut overlay) = state.overlay.take() else { return Vec::new() };
-    let close = key.code == KeyCode::Esc;
-    if close {
-        return Vec::new();
+    if key.code == KeyCode::Esc {
+        return if let Overlay::Instrument(panel) = &overlay { instrument::leave(state, panel) } else { Vec::new() };
     }
     let effects = match &mut overlay {
         Overlay::Help { filter, scroll } => {
@@ -233,6 +248,7 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Overlay::Instrument(panel) => return instrument::input(state, panel.clone(), key),
         Overlay::AddSkill { name, text, on_text, error } => match (key.code, key.ctrl) {
             (KeyCode::Tab | KeyCode::BackTab, _) => {
                 *on_text = !*on_text;
@@ -270,6 +286,7 @@ pub fn paste(state: &mut State, pasted: &str) {
         Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => {
             line.insert(pasted);
         }
+        Some(Overlay::Instrument(panel)) => instrument::paste(panel, pasted),
         Some(Overlay::AddSkill { name, text, on_text, .. }) => {
             if *on_text {
                 text.insert_str(pasted);
@@ -310,11 +327,13 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             state.lab.max_tokens = value.ok_or("Answers have 1 to 4096 tokens.")?;
             Ok(lab::ask(state))
         }
+        PromptKind::Decay(value) => decay::set_value(state, *value, text),
         PromptKind::ResultsFolder => experiments::export(state, text),
         PromptKind::Tags => {
             let id = library::selected(state).map(|s| s.id.clone()).ok_or("No skill is selected.")?;
             Ok(library::edit(state, LibraryEdit::Tag(id, parse_tags(text))))
         }
+        PromptKind::Session(ask) => session::answer(state, *ask, text),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => Ok(Vec::new()),
     }
 }

@@ -1,6 +1,7 @@
 //! Everything the screen knows.
 
 use super::action::Action;
+use super::decay::DecayTab;
 use super::experiments::ExperimentsTab;
 use super::jobs::Jobs;
 use super::key::Key;
@@ -10,6 +11,8 @@ use super::library::LibraryTab;
 use super::look::Look;
 use super::map::MapTab;
 use super::overlay::Overlay;
+use super::session::{Resume, SessionTab};
+use super::show::Show;
 use crate::engine::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
@@ -23,23 +26,29 @@ pub enum Tab {
     Lab,
     /// Scatter of the library.
     Map,
+    /// Chunks of a document, and rules that make one state of theirs.
+    Decay,
     /// The claims, measured.
     Experiments,
     /// The library itself.
     Library,
+    /// What was done in this sitting.
+    Session,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 4] = [Self::Lab, Self::Map, Self::Experiments, Self::Library];
+    pub const ALL: [Self; 6] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library, Self::Session];
 
     /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Lab => "Lab",
             Self::Map => "Map",
+            Self::Decay => "Decay",
             Self::Experiments => "Experiments",
             Self::Library => "Library",
+            Self::Session => "Session",
         }
     }
 
@@ -48,8 +57,10 @@ impl Tab {
         match self {
             Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
             Self::Map => &[Focus::Map, Focus::Neighbours],
+            Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
             Self::Experiments => &[Focus::Experiments, Focus::Result],
             Self::Library => &[Focus::Skills, Focus::Filter],
+            Self::Session => &[Focus::Journal, Focus::Sittings],
         }
     }
 
@@ -76,6 +87,14 @@ pub enum Focus {
     Map,
     /// The list of neighbours beside it.
     Neighbours,
+    /// The document editor.
+    Document,
+    /// The table of rules.
+    Rules,
+    /// Loss by position.
+    Positions,
+    /// Errors and half-lives by layer.
+    Layers,
     /// The list of experiments.
     Experiments,
     /// What the selected one found.
@@ -84,12 +103,16 @@ pub enum Focus {
     Skills,
     /// The line that filters it.
     Filter,
+    /// The journal of this sitting.
+    Journal,
+    /// The list of earlier sittings.
+    Sittings,
 }
 
 impl Focus {
     /// Whether characters typed here are text rather than commands.
     pub fn is_editor(self) -> bool {
-        matches!(self, Self::Query | Self::Target | Self::Filter)
+        matches!(self, Self::Query | Self::Target | Self::Filter | Self::Document)
     }
 
     /// Its name in help.
@@ -102,10 +125,16 @@ impl Focus {
             Self::Target => "Target",
             Self::Map => "Map",
             Self::Neighbours => "Neighbours",
+            Self::Document => "Document",
+            Self::Rules => "Rules",
+            Self::Positions => "Positions",
+            Self::Layers => "Layers",
             Self::Experiments => "Experiments",
             Self::Result => "Result",
             Self::Skills => "Skills",
             Self::Filter => "Filter",
+            Self::Journal => "Journal",
+            Self::Sittings => "Sittings",
         }
     }
 }
@@ -142,6 +171,14 @@ pub struct Options {
     pub results: Option<PathBuf>,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
+    /// Where the journal is kept, for the user to read; none if it is not.
+    pub journal: Option<String>,
+    /// The sitting to go on with.
+    pub resume: Option<Resume>,
+    /// The session to play.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience.
+    pub present: bool,
 }
 
 impl Default for Options {
@@ -156,6 +193,10 @@ impl Default for Options {
             target: String::new(),
             results: None,
             keys: Vec::new(),
+            journal: None,
+            resume: None,
+            show: None,
+            present: false,
         }
     }
 }
@@ -189,10 +230,20 @@ pub struct State {
     pub lab: Lab,
     /// The Map tab.
     pub map: MapTab,
+    /// The Decay tab.
+    pub decay: DecayTab,
     /// The Experiments tab.
     pub experiments: ExperimentsTab,
     /// The Library tab.
     pub shelf: LibraryTab,
+    /// The Session tab.
+    pub session: SessionTab,
+    /// The sitting whose keys are being given again.
+    pub resume: Option<Resume>,
+    /// The session that is played.
+    pub show: Option<Show>,
+    /// Whether the screen is for an audience: fewer panes, larger figures, keys told.
+    pub present: bool,
     /// Whether the program is to end.
     pub quitting: bool,
 }
@@ -217,7 +268,12 @@ impl State {
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
             map: MapTab::new(options.view.part),
             experiments: ExperimentsTab::new(options.results.clone()),
+            session: SessionTab::new(options.journal.clone()),
+            resume: options.resume.clone(),
+            show: options.show.clone(),
+            present: options.present,
             lab: Lab::new(options),
+            decay: DecayTab::default(),
             shelf: LibraryTab::default(),
             quitting: false,
         })
@@ -245,13 +301,18 @@ impl State {
 
     /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
     pub fn wake_at(&self) -> Option<u64> {
+        if self.resume.is_some() {
+            // The clock stands at the input given last; the engine's events drive what comes next.
+            return None;
+        }
         let notice = self.notice.as_ref().and_then(|n| n.until);
-        [self.work_at(), notice].into_iter().flatten().min()
+        let show = self.show.as_ref().and_then(|show| show.wake_at(self.clock));
+        [self.work_at(), notice, show].into_iter().flatten().min()
     }
 
     /// The clock at which work is due that was put off until a pause, if any.
     pub fn work_at(&self) -> Option<u64> {
-        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at].into_iter().flatten().min()
+        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
     }
 
     /// The action a key causes here, if any.

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{engine_event, experiments, lab, library, map};
+use super::{decay, engine_event, experiments, instrument, lab, library, map, session, show};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -16,7 +16,15 @@ use ratatui_textarea::Input;
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(clock) => tick(state, clock),
-        Action::Engine(event) => engine_event::apply(state, event),
+        Action::Key(key) => key_pressed(state, key),
+        Action::Pasted(_) if state.resume.is_some() || state.show.is_some() => Vec::new(),
+        Action::Pasted(text) => session::input(state, session::Input::Paste(text)),
+        Action::Engine(event) => {
+            let mut effects = engine_event::apply(state, event);
+            effects.extend(session::resume::go_on(state));
+            effects.extend(show::go_on(state));
+            effects
+        }
         Action::Type(key) => type_key(state, key),
         Action::Paste(text) => paste(state, &text),
         Action::Notice(text) => none(state.say(text)),
@@ -84,6 +92,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::GrowLayers(by) => lab::move_layers(state, 0, by),
         Action::AddSelected => add_selected(state),
         Action::Soup(edit) => edit_soup(state, &edit),
+        Action::Instrument(action) => instrument::act(state, action),
         Action::AskAgain => lab::ask(state),
         Action::ToggleSampling => lab::toggle_sampling(state),
         Action::NextSeed => match state.tab {
@@ -119,6 +128,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::NextPoint(by) => none(map::next_point(state, by)),
         Action::Map(action) => map::apply(state, action),
 
+        Action::Decay(action) => decay::apply(state, action),
         Action::Experiments(action) => experiments::apply(state, action),
 
         Action::NextSort => none({
@@ -132,6 +142,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::RestoreSkill => library::restore(state),
         Action::AddSkill => none(state.overlay = Some(overlay::add_skill_form(&state.lab.query_text()))),
         Action::Build => library::build(state),
+        Action::TogglePresent => none(state.present = !state.present),
+        Action::Session(action) => session::apply(state, action),
     }
 }
 
@@ -145,8 +157,34 @@ pub fn soup_changed(state: &mut State) {
     state.lab.ask_at = Some(state.clock + lab::ASK_AFTER_MS);
 }
 
+/// A key of a person's: for the show if there is one. While a sitting is resumed only what stops that, or the program, counts.
+fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
+    if state.show.is_some() {
+        return show::key(state, key);
+    }
+    if state.resume.is_none() {
+        return session::input(state, session::Input::Key(key));
+    }
+    match state.action_for(key) {
+        Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) => update(state, action),
+        _ if key.code == KeyCode::Esc => session::resume::stop(state),
+        _ => Vec::new(),
+    }
+}
+
 fn tick(state: &mut State, clock: u64) -> Vec<Effect> {
+    if state.resume.is_some() {
+        return session::resume::go_on(state);
+    }
     state.clock = state.clock.max(clock);
+    let mut effects = due(state);
+    effects.extend(show::go_on(state));
+    effects
+}
+
+/// What the clock makes due.
+pub fn due(state: &mut State) -> Vec<Effect> {
+    let clock = state.clock;
     let due = |at: Option<u64>| at.is_some_and(|at| at <= clock);
     let mut effects = Vec::new();
     if due(state.lab.ask_at) {
@@ -157,6 +195,9 @@ fn tick(state: &mut State, clock: u64) -> Vec<Effect> {
     }
     if due(state.map.run_at) {
         effects.extend(map::run(state));
+    }
+    if due(state.decay.run_at) {
+        effects.extend(decay::run(state));
     }
     if due(state.notice.as_ref().and_then(|n| n.until)) {
         state.notice = None;
@@ -199,6 +240,7 @@ fn type_key(state: &mut State, key: Key) -> Vec<Effect> {
                 Vec::new()
             }
         }
+        Focus::Document => decay::typed(state, key),
         Focus::Target => {
             if key.code == KeyCode::Enter {
                 return focus_on(state, Focus::Answers);
@@ -236,6 +278,7 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             state.lab.query.insert_str(&text);
             lab::query_changed(state)
         }
+        Focus::Document => decay::pasted(state, &text),
         Focus::Target => {
             state.lab.target.insert(&text);
             soup_changed(state);
@@ -260,10 +303,11 @@ fn back(state: &mut State) -> Vec<Effect> {
         Focus::Query => return focus_on(state, Focus::Ranking),
         Focus::Target => return focus_on(state, Focus::Answers),
         Focus::Filter => return focus_on(state, Focus::Skills),
+        Focus::Document => return focus_on(state, Focus::Rules),
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Edit, JobKind::Ask, JobKind::Experiment, JobKind::Build];
+    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Experiment, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
@@ -290,11 +334,13 @@ fn show(state: &mut State, tab: Tab) -> Vec<Effect> {
     match tab {
         Tab::Lab => Vec::new(),
         Tab::Map => map::shown(state),
+        Tab::Decay => decay::shown(state),
         Tab::Experiments => experiments::shown(state),
         Tab::Library => {
             library::inspect_soon(state);
             Vec::new()
         }
+        Tab::Session => session::shown(state),
     }
 }
 
@@ -308,8 +354,10 @@ fn move_selection(state: &mut State, motion: Motion) -> Vec<Effect> {
     match state.tab {
         Tab::Lab => lab::motion(state, motion),
         Tab::Map => map::motion(state, motion),
+        Tab::Decay => decay::motion(state, motion),
         Tab::Experiments => experiments::motion(state, motion),
         Tab::Library => library::motion(state, motion),
+        Tab::Session => session::motion(state, motion),
     }
     Vec::new()
 }
@@ -318,8 +366,10 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     let skill = match state.tab {
         Tab::Lab => state.lab.selected_skill().map(str::to_owned),
         Tab::Map => map::selected_skill(state),
+        Tab::Decay => None,
         Tab::Library => library::selected(state).map(|s| s.id.clone()),
         Tab::Experiments => None,
+        Tab::Session => None,
     };
     let Some(skill) = skill else { return Vec::new() };
     if state.tab != Tab::Lab {
@@ -328,7 +378,8 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     edit_soup(state, &SoupEdit::Add(skill))
 }
 
-fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
+/// Changes the soup, or complains why it cannot be.
+pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
         Ok(true) => soup_changed(state),
@@ -354,12 +405,15 @@ fn copy(state: &mut State) -> Vec<Effect> {
             let near = map.neighbours.get(state.map.pick)?;
             Some(near.iter().filter_map(|(i, c)| map.skills.get(*i).map(|s| format!("{s}\t{c}\n"))).collect())
         }),
+        Focus::Document | Focus::Rules | Focus::Positions | Focus::Layers => decay::copied(state),
         Focus::Experiments | Focus::Result => experiments::copy_text(state),
         Focus::Skills | Focus::Filter => {
             let rows = library::visible(state);
             let line = |s: &crate::library::SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);
             state.library.as_ref().map(|l| rows.iter().filter_map(|r| l.skills.get(*r)).map(line).collect())
         }
+        Focus::Journal => Some(session::rows(state).iter().map(|r| format!("{}\t{}\t{}\t{}\n", r.clock, r.kind, r.text, r.led)).collect()),
+        Focus::Sittings => session::sitting(state).map(|s| s.path.clone()),
     };
     let Some(text) = text.filter(|t| !t.is_empty()) else {
         state.say("There is nothing to copy here.");

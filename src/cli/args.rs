@@ -8,15 +8,12 @@ use crate::model::{LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, Template};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
-use std::io::Read;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The largest query that is read, in bytes: a query is a few examples, and every keystroke would run a longer one again.
-pub const MAX_QUERY: usize = 256 * 1024;
-
 /// Flags shared by every subcommand.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Serialize, Deserialize)]
 pub struct Common {
     /// Model: `bundled`, a folder in HF layout, or a hub id such as `state-spaces/mamba-130m-hf[@revision]`
     #[arg(long, global = true, default_value = "bundled", value_name = "SOURCE")]
@@ -63,7 +60,7 @@ pub struct Common {
 }
 
 /// `--weights`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weights {
     /// As the file has them
     Stored,
@@ -76,7 +73,7 @@ pub enum Weights {
 }
 
 /// `--metric`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MetricArg {
     /// Cosine of the raw states (the paper's)
     Cosine,
@@ -97,7 +94,7 @@ impl From<MetricArg> for Metric {
 }
 
 /// `--part`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartArg {
     /// The SSM state
     Ssm,
@@ -226,28 +223,15 @@ pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
 /// # Errors
 /// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be read.
 pub fn query(argument: &str) -> Result<String> {
-    let (bytes, origin) = if argument == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().take(MAX_QUERY as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("standard input"))?;
-        (bytes, "standard input".to_string())
-    } else if let Some(path) = argument.strip_prefix('@') {
-        let file = std::fs::File::open(path).map_err(Error::io(path))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_QUERY as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
-        (bytes, path.to_string())
-    } else {
-        (argument.replace("\\n", "\n").into_bytes(), "the query".to_string())
+    let text = match argument.strip_prefix('@') {
+        Some(path) => crate::text::read(path),
+        None if argument == "-" => crate::text::read(argument),
+        None => crate::text::checked(argument.replace("\\n", "\n").into_bytes(), "the query"),
     };
-    if bytes.len() > MAX_QUERY {
-        return Err(Error::Input(format!("{origin} is longer than {} KiB; a query is a few examples, one a line", MAX_QUERY / 1024)));
-    }
-    let text = String::from_utf8(bytes).map_err(|e| {
-        Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to()))
-    })?;
-    if text.trim().is_empty() {
-        return Err(Error::Input(format!("{origin} is empty; type a few examples, one a line, such as `hot -> cold`")));
-    }
-    Ok(text)
+    text.map_err(|e| match e {
+        Error::Input(what) => Error::Input(format!("{what}; a query is a few examples, one a line, such as `hot -> cold`")),
+        other => other,
+    })
 }
 
 #[cfg(test)]
@@ -270,7 +254,7 @@ mod tests {
     fn queries_come_from_text_and_files() {
         assert_eq!(query("hot -> cold\\nbig ->").unwrap(), "hot -> cold\nbig ->");
         assert!(query("  ").unwrap_err().to_string().contains("is empty"));
-        assert!(query(&"x".repeat(MAX_QUERY + 1)).unwrap_err().to_string().contains("longer than 256 KiB"));
+        assert!(query(&"x".repeat(crate::text::MAX + 1)).unwrap_err().to_string().contains("longer than 256 KiB"));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"a -> \xff").unwrap();
         let message = query(&format!("@{}", file.path().display())).unwrap_err().to_string();

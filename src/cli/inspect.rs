@@ -1,7 +1,8 @@
 //! `state-soup inspect`: the library, one skill, or a saved state file.
 //!
 //! `--json`, by what is inspected. Library: `{ "path", "bytes", "missing", "warnings", "skills": [SkillMeta] }`. Skill: `{ "meta": SkillMeta, "preview":
-//! [line], "ssm_norm": [per layer], "half_life": [median tokens, per layer] }`. File: `{ "shape", "tokens", "provenance", "ssm_norm" }`.
+//! [line], "ssm_norm": [per layer], "half_life": [median tokens, per layer], "effective_rank": [per layer], "drift": [distance from the library's
+//! mean in units of its spread, per layer], "farthest": [the drift of its farthest skill, per layer] }`. File: `{ "shape", "tokens", "provenance", "ssm_norm" }`.
 
 use super::args::Common;
 use super::output;
@@ -47,19 +48,24 @@ fn inspect_file(common: &Common, path: &Path) -> Result<()> {
 
 fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
-    let report = lab.inspect(skill)?;
+    let report = output::with_progress(common.quiet, "inspecting", |control| lab.inspect(skill, control))?;
+    let figures = &report.figures;
     if common.json {
-        return output::json(
-            &json!({ "meta": report.meta, "preview": report.preview, "ssm_norm": report.ssm_norm, "half_life": report.half_life }),
-        );
+        return output::json(&json!({
+            "meta": report.meta,
+            "preview": report.preview,
+            "ssm_norm": figures.norm,
+            "half_life": figures.half_life,
+            "effective_rank": figures.effective_rank,
+            "drift": figures.drift,
+            "farthest": figures.farthest,
+        }));
     }
-    let rows: Vec<Vec<String>> = report
-        .ssm_norm
-        .iter()
-        .zip(&report.half_life)
-        .enumerate()
-        .map(|(l, (norm, life))| vec![l.to_string(), format!("{norm:.2}"), format!("{life:.1}")])
-        .collect();
+    let row = |l: usize| {
+        let two = [figures.norm[l], figures.half_life[l], figures.effective_rank[l], figures.drift[l], figures.farthest[l]];
+        std::iter::once(l.to_string()).chain(two.map(|v| format!("{v:.2}"))).collect()
+    };
+    let rows: Vec<Vec<String>> = (0..figures.norm.len()).map(row).collect();
     let m = &report.meta;
     output::print(&format!(
         "{}  {} · {} tokens · {}\n{}\n\n{}",
@@ -68,7 +74,10 @@ fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
         m.tokens,
         m.created,
         report.preview.iter().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n"),
-        output::table(&[">layer", ">norm of h", ">median half-life (tokens)"], &rows)
+        output::table(
+            &[">layer", ">norm of h", ">median half-life (tokens)", ">effective rank", ">drift (spreads)", ">farthest skill's"],
+            &rows
+        )
     ))
 }
 

@@ -2,25 +2,27 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
 
 mod args;
 mod ask;
+mod bench;
 mod build;
 mod doctor;
 mod inspect;
 mod lab;
 mod map;
 mod mix;
+mod optimise;
 mod output;
 mod rank;
 mod replay;
 mod reproduce;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use args::Common;
 use clap::{Parser, Subcommand};
 
@@ -30,6 +32,8 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    lab: lab::Args,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -37,6 +41,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   state-soup                                       open the lab
+  state-soup --resume                              go on where you were
   state-soup rank 'hot -> cold'                    which skill does this call for?
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
@@ -57,12 +62,16 @@ enum Command {
     Map(map::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
+    /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
+    Optimise(optimise::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
-    /// Play a session file without a terminal and check what it expects.
+    /// Play a session file on the terminal, or without one, and check what it expects.
     Replay(replay::Args),
     /// Check the model, the library, the machine and the terminal.
     Doctor(doctor::Args),
+    /// Measure the speed of this model and library on this machine.
+    Bench(bench::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -70,18 +79,23 @@ enum Command {
 /// # Errors
 /// Whatever went wrong, as a sentence for the user; see [`crate::error::Error::exit_code`].
 pub fn run() -> Result<()> {
-    let Cli { common, command } = Cli::parse();
+    let Cli { common, lab, command } = Cli::parse();
+    if let (Some(flag), Some(_)) = (lab.given(), &command) {
+        return Err(Error::Input(format!("{flag} is for the lab itself; leave it out, or the command after it")));
+    }
     match command {
-        None => lab::run(&common),
+        None => lab::run(&common, &lab),
         Some(Command::Build(args)) => build::run(&common, &args),
         Some(Command::Rank(args)) => rank::run(&common, &args),
         Some(Command::Mix(args)) => mix::run(&common, &args),
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
+        Some(Command::Optimise(args)) => optimise::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
         Some(Command::Replay(args)) => replay::run(&common, &args),
         Some(Command::Doctor(args)) => doctor::run(&common, &args),
+        Some(Command::Bench(args)) => bench::run(&common, &args),
     }
 }
 

@@ -1,25 +1,43 @@
-//! `state-soup replay`: plays a session without a terminal and checks what it expects.
+//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it expects.
+//!
+//! It is played on the terminal if standard output is one, unless `--headless`, `--json` or `--frames` asks for something else.
 //!
 //! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }] }`.
 //! Exit code 1 if an expectation does not hold.
 
 use super::args::Common;
 use super::{lab, output};
+use crate::app::show::{self, Show};
 use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
 use crate::engine::opener;
 use crate::error::{Error, Result};
+use crate::session::journal::Read;
 use crate::session::{Session, StepReport, play};
+use crate::term::{Files, Left};
 use crate::ui::export;
 use clap::ValueEnum;
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde_json::json;
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 /// Flags of `replay`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The session file
+    /// The session file, or a journal
     file: PathBuf,
+    /// Play without a terminal and check what is expected
+    #[arg(long)]
+    headless: bool,
+    /// Keys typed a second, on a terminal
+    #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
+    speed: f64,
+    /// Draw for an audience: fewer panes, larger figures, keys told
+    #[arg(long)]
+    present: bool,
+    /// Record what the terminal shows to a new file (asciicast)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "json", "frames"])]
+    record: Option<PathBuf>,
     /// Save the screen after each step to this folder
     #[arg(long, value_name = "DIR")]
     frames: Option<PathBuf>,
@@ -54,21 +72,54 @@ fn size(text: &str) -> std::result::Result<(u16, u16), String> {
     parsed.filter(|(w, h)| (1..=500).contains(w) && (1..=200).contains(h)).ok_or_else(|| "a size looks like 120x40".into())
 }
 
+fn speed(text: &str) -> std::result::Result<f64, String> {
+    let parsed = text.parse().ok().filter(|s| (1.0..=200.0).contains(s));
+    parsed.ok_or_else(|| "the speed is 1 to 200 keys a second".into())
+}
+
+/// Reads a session file, or a journal as one; what the lab is to be opened with goes with it.
+fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
+    if path.extension().is_some_and(|e| e == "jsonl") {
+        let read = Read::open(path)?;
+        return Ok((lab::settings(common, path, &read)?, read.session()));
+    }
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
+    Ok((common.clone(), session))
+}
+
+/// Plays a sitting on the terminal.
+///
+/// # Errors
+/// A file that is no journal, a terminal that cannot be used.
+pub fn play_journal(common: &Common, path: &Path, present: bool) -> Result<Left> {
+    let (common, session) = read(common, path)?;
+    on_terminal(&common, session, show::SPEED, present, Files::default())
+}
+
+fn on_terminal(common: &Common, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
+    let show = Show::new(session, speed).map_err(Error::Input)?;
+    lab::open(common, files, |options| (options.show, options.present) = (Some(show), present))
+}
+
 /// Plays and prints.
 ///
 /// # Errors
 /// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
-    let text = std::fs::read_to_string(&args.file).map_err(Error::io(&args.file))?;
-    let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", args.file.display())))?;
+    let (common, session) = &read(common, &args.file)?;
+    if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
+        let files = Files { record: args.record.clone(), ..Files::default() };
+        return lab::go_on(common, on_terminal(common, session.clone(), args.speed, args.present, files)?, args.present);
+    }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
-    let options = Options { look, ..lab::options(common, &setup)? };
+    let options = Options { look, present: args.present, ..lab::options(common, &setup)? };
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }
     let reports = output::with_progress(common.quiet, "playing", |control| {
-        play(&session, options, opener(setup), control, &mut |report, state| {
+        play(session, options, opener(setup), control, &mut |report, state| {
             let Some(dir) = &args.frames else { return Ok(()) };
             let area = Rect::new(0, 0, args.size.0, args.size.1);
             let mut frame = Buffer::empty(area);
@@ -80,9 +131,9 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     })?;
     let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
     if common.json {
-        output::json(&as_json(&session, &reports))?;
+        output::json(&as_json(session, &reports))?;
     } else {
-        output::print(&as_text(&session, &reports))?;
+        output::print(&as_text(session, &reports))?;
     }
     if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
 }

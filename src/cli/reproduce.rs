@@ -1,7 +1,8 @@
 //! `state-soup reproduce`: the claims, measured.
 //!
 //! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup", "findings": [{ "claim", "effect", "threshold", "interval": {
-//! "mean", "low", "high", "n" }, "verdict" }], "tables", "figures", "run" }`), a CSV a table, an SVG a figure. `--json` prints the list of reports.
+//! "mean", "low", "high", "n" }, "verdict" }], "tables", "figures": [{ "name", "axes", and "curves": [[label, [[x, y]]]] or
+//! "heat": { "rows", "columns", "value", "values" } }], "run" }`), a CSV a table, an SVG a figure. `--json` prints the list of reports.
 //! An experiment whose `report.json` is there with the same model, library and settings is not run again: a run that was interrupted goes on where it was.
 
 use super::args::Common;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Flags of `reproduce`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Experiments: `all`, or some of retrieval, clusters, one-shot-soup, retrieve-mix, sequential, exactness, permutation, labels, card
+    /// Experiments: `all`, or some of retrieval, clusters, one-shot-soup, retrieve-mix, optimise, cross-task, sequential, exactness, documents, permutation, labels, cost, card
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     /// Fewer questions: minutes instead of an hour
@@ -66,16 +67,16 @@ fn note(common: &Common, text: &str) -> Result<()> {
 }
 
 fn as_text(report: &Report, dir: &Path) -> String {
+    format!("{}{}\n", findings(report), dir.join("report.md").display())
+}
+
+/// The claims and verdicts of a report.
+pub fn findings(report: &Report) -> String {
     let rows: Vec<Vec<String>> = report
         .findings
         .iter()
         .map(|f| vec![f.verdict.to_string(), f.interval.to_string(), f.interval.n.to_string(), f.claim.clone()])
         .collect();
-    format!(
-        "\n{}: {}\n{}{}\n",
-        report.name,
-        report.question,
-        output::table(&["verdict", ">effect [95 %]", ">n", "claim"], &rows),
-        dir.join("report.md").display()
-    )
+    let table = output::table(&["verdict", ">effect [95 %]", ">n", "claim"], &rows);
+    format!("\n{}: {}\n{table}", report.name, report.question)
 }

@@ -3,7 +3,7 @@
 use super::{Decoding, TokenProbability};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::model::{Model, Prompt, Want};
+use crate::model::{Model, Prefilled, Prompt, Want};
 use crate::state::State;
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
@@ -49,12 +49,7 @@ pub struct Continuation {
 /// # Errors
 /// [`Error::Input`] if a start has no token; the model's errors; [`Error::Cancelled`].
 pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<Continuation>> {
-    if starts.iter().any(|s| s.tokens.is_empty()) {
-        return Err(Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into()));
-    }
-    let prompts: Vec<_> =
-        starts.iter().map(|s| Prompt { tokens: &s.tokens, initial: s.state.as_ref(), snapshots: &[], want: Want::LastLogits }).collect();
-    let read = model.mamba.prefill(&prompts, control)?;
+    let read = read_starts(model, starts, control)?;
     let first: Vec<&[f32]> = read.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)).collect();
     let states: Vec<&State> = read.iter().map(|r| &r.state).collect();
 
@@ -69,6 +64,31 @@ pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: 
         .zip(targets)
         .map(|(((text, logprob), logits), target_logprob)| Continuation { text, logprob, top: top_tokens(model, logits), target_logprob })
         .collect())
+}
+
+/// ln p(target | start) for every start, without a continuation.
+///
+/// # Errors
+/// As [`continue_from`].
+pub fn target_from(model: &Model, starts: &[Start], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
+    let read = read_starts(model, starts, control)?;
+    let first: Vec<&[f32]> = read.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)).collect();
+    let states: Vec<&State> = read.iter().map(|r| &r.state).collect();
+    target_logprobs(model, &states, &first, target, control)
+}
+
+fn read_starts(model: &Model, starts: &[Start], control: Control<'_>) -> Result<Vec<Prefilled>> {
+    if starts.iter().any(|s| s.tokens.is_empty()) {
+        return Err(nothing_to_answer());
+    }
+    let prompts: Vec<_> =
+        starts.iter().map(|s| Prompt { tokens: &s.tokens, initial: s.state.as_ref(), snapshots: &[], want: Want::LastLogits }).collect();
+    model.mamba.prefill(&prompts, control)
+}
+
+/// What is said where a query has no unfinished line.
+pub fn nothing_to_answer() -> Error {
+    Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into())
 }
 
 /// ln p(target | state) for every state: the first token from the logits at hand, the others from one packed pass.

@@ -2,13 +2,14 @@
 //! engine's plumbing can be tested to the last digit. It reads nothing, learns nothing and is never shipped behind a command.
 
 use super::{
-    Answer, AnswerFrom, AskRequest, Event, Job, LibraryView, MapMethod, MapRequest, MapView, ModelView, Outbox, Placed, Request,
-    ResultsRequest, SkillReport, TokenProbability, Work,
+    Answer, AnswerFrom, AskRequest, Autopsy, DecayRequest, DecaySource, DecayView, Event, Job, LibraryView, MapMethod, MapRequest, MapView,
+    ModelView, Outbox, Placed, Request, ResultsRequest, RuleResult, SkillReport, TokenProbability, Work,
 };
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::experiment::Report;
 use crate::library::{Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use crate::soup::chunks::ChunkRule;
 use crate::state::StateShape;
 use std::sync::Arc;
 
@@ -122,6 +123,7 @@ impl Work for Fake {
                 }
             }
             Request::Map(request) | Request::MapOn { request, .. } => tell(Event::Map { generation, map: Arc::new(self.map(request)) }),
+            Request::Decay(request) => tell(Event::Decay { generation, view: Arc::new(decay(request)) }),
             Request::Place(query) => {
                 let request = MapRequest { layer: 0, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
                 tell(Event::Placed { generation, placed: Placed { query: query.clone(), request, trail: vec![[0.0, 0.0]] } });
@@ -129,12 +131,15 @@ impl Work for Fake {
             Request::Inspect(id) => {
                 let meta = self.skills.iter().find(|s| s.id == *id).cloned();
                 let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}`")))?;
-                let ssm_norm = (0..12).map(|l| 10.0 + l as f32).collect();
-                let half_life = (0..12).map(|l| 2.0 * l as f32).collect();
-                tell(Event::Report {
-                    generation,
-                    report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], ssm_norm, half_life }),
-                });
+                let layers = |value: fn(f32) -> f32| (0..12).map(|l| value(l as f32)).collect();
+                let figures = Autopsy {
+                    norm: layers(|l| 10.0 + l),
+                    half_life: layers(|l| 2.0 * l),
+                    effective_rank: layers(|l| 8.0 - l / 2.0),
+                    drift: layers(|l| 0.8 + l / 30.0),
+                    farthest: layers(|_| 1.5),
+                };
+                tell(Event::Report { generation, report: Box::new(SkillReport { meta, preview: vec!["hot -> cold".into()], figures }) });
             }
             Request::Edit(_) => tell(Event::Library(Arc::new(self.library()))),
             Request::Experiment { name, settings } => {
@@ -147,8 +152,43 @@ impl Work for Fake {
                 let folders = reports.iter().map(|r| dir.join(&r.name)).collect();
                 tell(Event::Saved { generation, folders, kept: Vec::new() });
             }
+            Request::Instrument(_) => return Err(Error::Input("the stand-in has no instruments".into())),
         }
         Ok(())
+    }
+}
+
+/// The fake comparison: every rule has its own losses and errors, the full pass the least; γ = 1 is best.
+pub fn decay(request: &DecayRequest) -> DecayView {
+    let text: Arc<str> = match &request.source {
+        DecaySource::Text(text) => Arc::clone(text),
+        DecaySource::Sample(seed) => {
+            (0..80).map(|i| format!("w{} -> v{i}\n", hash("sample", *seed as usize + i) % 100)).collect::<String>().into()
+        }
+    };
+    let cut = request.cut;
+    let per_token = text.len() as f64 / cut.tokens() as f64;
+    let bound = |token: usize| {
+        let wanted = (per_token * token as f64) as usize;
+        (wanted..=text.len()).find(|b| text.is_char_boundary(*b)).unwrap_or(text.len())
+    };
+    let result = |rule: ChunkRule, at: usize| {
+        let far = match rule {
+            ChunkRule::FullPass => 0.0,
+            ChunkRule::Decay { gamma, halo } => 0.1 + (gamma.min(9.0) - 1.0).abs() + if halo { 0.0 } else { 0.05 },
+            _ => 0.3 * at as f64,
+        };
+        let loss = |p: usize| 2.0 + unit(&format!("{text}|{p}")) + (far as f32) * (-(p as f32) / 20.0).exp();
+        RuleResult { rule, loss: (0..cut.after).map(loss).collect(), error: (0..12).map(|l| far * f64::from(l + 1) / 12.0).collect() }
+    };
+    DecayView {
+        request: request.clone(),
+        bounds: (0..=cut.chunks).map(|c| bound(c * cut.length)).chain([bound(cut.tokens())]).collect(),
+        tokens: cut.tokens(),
+        continuation: (0..cut.after).map(|i| format!(" w{i}")).collect(),
+        results: request.rules().into_iter().enumerate().map(|(at, rule)| result(rule, at)).collect(),
+        half_life: (0..12).map(|l| (0..32).map(|b| 0.5 * 1.25_f32.powi(b + l)).collect()).collect(),
+        text,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BatchSize, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing, now};
 use crate::model::{Prompt, Want};
+use crate::soup::decay;
 use crate::state::State;
 
 /// What a build did.
@@ -166,18 +167,14 @@ impl Lab {
     /// One skill's provenance and figures.
     ///
     /// # Errors
-    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged.
-    pub fn inspect(&self, id: &str) -> Result<SkillReport> {
+    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged; [`Error::Cancelled`].
+    pub fn inspect(&self, id: &str, control: Control<'_>) -> Result<SkillReport> {
         let library = self.library();
         let index = find(&library, id)?;
         let (meta, state) = (library.skills()[index].clone(), library.state(index)?);
-        let layers = 0..state.shape().n_layer;
-        Ok(SkillReport {
-            preview: self.preview(&meta),
-            ssm_norm: layers.clone().map(|l| state.ssm_norm(l)).collect(),
-            half_life: layers.map(|l| self.half_life(&state, l)).collect(),
-            meta,
-        })
+        let half_life = (0..state.shape().n_layer).map(|l| self.half_life(&state, l)).collect();
+        let figures = self.figures(&state, half_life, control)?;
+        Ok(SkillReport { preview: self.preview(&meta), figures, meta })
     }
 
     /// The first lines a skill was read from: its text, or its examples drawn again (if they still are what was read).
@@ -194,11 +191,8 @@ impl Lab {
     }
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
-    fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let d_state = state.shape().d_state;
-        let (a, dt, tokens) = (self.model.mamba.rates().layer(layer), state.dt_sum_layer(layer), state.tokens() as f32);
-        let mut lives: Vec<f32> =
-            a.iter().enumerate().map(|(i, a)| std::f32::consts::LN_2 * tokens / (a.abs() * dt[i / d_state])).collect();
+    pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
+        let mut lives = decay::half_lives(self.model.mamba.rates(), state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }

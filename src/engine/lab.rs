@@ -1,7 +1,8 @@
 //! The laboratory: one model, one library, and what can be asked of them. The screen (through [`super::Worker`](super)) and the
 //! command line call the same functions, so they print the same numbers.
 
-use super::answer::{Spec, Start, continue_from};
+use super::answer::{Spec, Start, continue_from, nothing_to_answer};
+use super::decay::Encoded;
 use super::map::Drawn;
 use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
@@ -43,17 +44,19 @@ pub struct Lab {
     library: Mutex<Arc<Library>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
+    /// The document read last, for the Decay tab.
+    pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
 }
 
 /// A query in the model's terms.
 pub(super) struct Query {
-    parsed: ParsedQuery,
+    pub parsed: ParsedQuery,
     /// The beginning-of-text token, then each complete example.
-    segments: Vec<Vec<u32>>,
+    pub segments: Vec<Vec<u32>>,
     /// The unfinished line.
-    tail: Vec<u32>,
+    pub tail: Vec<u32>,
 }
 
 /// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
@@ -94,6 +97,7 @@ impl Lab {
             library: Mutex::new(Arc::new(library)),
             reader: Mutex::default(),
             previous: Mutex::default(),
+            document: Mutex::default(),
             drawn: Mutex::default(),
         })
     }
@@ -200,9 +204,9 @@ impl Lab {
         let began = Instant::now();
         let query = self.query(&request.query)?;
         if query.tail.is_empty() {
-            return Err(Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into()));
+            return Err(nothing_to_answer());
         }
-        let mut resolver = Mixer { lab: self, query: Some(&query), view: &request.view, control, ranked: Mutex::default() };
+        let mut resolver = Mixer::new(self, Some(&query), &request.view, control);
         let mut starts = Vec::new();
         let mut origins = Vec::new();
         for &from in &request.from {
@@ -236,7 +240,7 @@ impl Lab {
     /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
     pub fn mix(&self, recipe: &Recipe, query: Option<&str>, view: &RankView, control: Control<'_>) -> Result<State> {
         let query = query.map(|q| self.query(q)).transpose()?;
-        recipe.evaluate(&Mixer { lab: self, query: query.as_ref(), view, control, ranked: Mutex::default() })
+        recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
     /// Where an answer starts; `None` for a soup that was not asked for.
@@ -304,7 +308,7 @@ impl Lab {
         Ok(Query { parsed, segments, tail })
     }
 
-    fn filled_library(&self) -> Result<Arc<Library>> {
+    pub(super) fn filled_library(&self) -> Result<Arc<Library>> {
         let library = self.library();
         if library.skills().is_empty() {
             return Err(Error::Library(format!("the library in {} has no skill yet", library.path().display())));
@@ -312,8 +316,8 @@ impl Lab {
         Ok(library)
     }
 
-    /// The segments whose state stands for a query: its examples, or the unfinished line where there are none.
-    pub(super) fn segments_for_ranking(&self, query: &Query) -> Result<Vec<Vec<u32>>> {
+    /// What a ranking reads of a query: its complete examples, the last one closed if an answer is begun.
+    pub(super) fn ranked_segments(&self, query: &Query) -> Result<Vec<Vec<u32>>> {
         let mut segments = query.segments.clone();
         match &query.parsed.closed_tail {
             Some(tail) => segments.push(self.model.tokenizer.encode(tail)?),
@@ -324,7 +328,7 @@ impl Lab {
     }
 
     fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
-        self.read(&self.segments_for_ranking(query)?, control)
+        self.read(&self.ranked_segments(query)?, control)
     }
 
     /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
@@ -369,13 +373,20 @@ pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
 }
 
 /// What a recipe's names stand for, at one query.
-struct Mixer<'a> {
+pub(super) struct Mixer<'a> {
     lab: &'a Lab,
     query: Option<&'a Query>,
     view: &'a RankView,
     control: Control<'a>,
     /// The ranking at this query, made once.
     ranked: Mutex<Option<Arc<Ranking>>>,
+}
+
+impl<'a> Mixer<'a> {
+    /// Names at a query; reads and ranks nothing until asked to.
+    pub fn new(lab: &'a Lab, query: Option<&'a Query>, view: &'a RankView, control: Control<'a>) -> Self {
+        Self { lab, query, view, control, ranked: Mutex::default() }
+    }
 }
 
 impl Mixer<'_> {
@@ -391,7 +402,7 @@ impl Mixer<'_> {
     }
 
     /// The best skill and its task.
-    fn best(&self) -> Result<(String, String)> {
+    pub fn best(&self) -> Result<(String, String)> {
         let ranking = self.ranking()?;
         let best = ranking.ranking.first().ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
         Ok((best.skill.clone(), best.task.clone()))

@@ -1,5 +1,7 @@
 //! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
 
+use super::decay::{DecayRequest, DecayView};
+use super::instrument::{Autopsy, Instrument, Reading};
 use crate::experiment::{Report, Settings};
 pub use crate::library::RankView;
 use crate::library::{Part, Ranking, SkillMeta};
@@ -24,6 +26,8 @@ pub enum JobKind {
     Ask,
     /// A map of the library.
     Map,
+    /// Rules compared on a document's chunks.
+    Decay,
     /// The query on the map.
     Place,
     /// One skill's provenance and figures.
@@ -34,6 +38,18 @@ pub enum JobKind {
     Experiment,
     /// Reports of experiments, read or written.
     Results,
+    /// Similarity along the query.
+    Ecg,
+    /// Log-probability over mixes.
+    Landscape,
+    /// What each part of the soup adds.
+    Attribution,
+    /// The soup against its baselines.
+    Verdict,
+    /// The soup's state, layer by layer.
+    Autopsy,
+    /// Two soups beside each other.
+    Compare,
 }
 
 /// Where an answer comes from.
@@ -84,7 +100,7 @@ pub enum Decoding {
 }
 
 /// A request for answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AskRequest {
     /// The query as typed.
     pub query: String,
@@ -247,10 +263,8 @@ pub struct SkillReport {
     pub meta: SkillMeta,
     /// First lines of the text it was read from, where it is known.
     pub preview: Vec<String>,
-    /// Euclidean norm of the SSM state, per layer.
-    pub ssm_norm: Vec<f32>,
-    /// Median half-life of the layer's channels in tokens: ln 2 · tokens / (|A| ΣΔ), per layer.
-    pub half_life: Vec<f32>,
+    /// Its state, layer by layer.
+    pub figures: Autopsy,
 }
 
 /// A piece of work for the engine.
@@ -269,6 +283,8 @@ pub enum Request {
     Ask(AskRequest),
     /// A map.
     Map(MapRequest),
+    /// Rules compared on a document's chunks.
+    Decay(DecayRequest),
     /// The t-SNE map of this request goes on from where it was called off.
     MapOn {
         /// The map's request.
@@ -291,6 +307,8 @@ pub enum Request {
     },
     /// Reports of experiments, read or written.
     Results(ResultsRequest),
+    /// A measurement of the Lab.
+    Instrument(Box<Instrument>),
 }
 
 /// What is done with a folder of reports, one folder an experiment.
@@ -318,10 +336,12 @@ impl Request {
             Self::Ask(_) => JobKind::Ask,
             Self::Map(_) | Self::MapOn { .. } => JobKind::Map,
             Self::Place(_) => JobKind::Place,
+            Self::Decay(_) => JobKind::Decay,
             Self::Inspect(_) => JobKind::Inspect,
             Self::Edit(_) => JobKind::Edit,
             Self::Experiment { .. } => JobKind::Experiment,
             Self::Results(_) => JobKind::Results,
+            Self::Instrument(instrument) => instrument.kind(),
         }
     }
 }
@@ -376,6 +396,13 @@ pub enum Event {
         /// The map.
         map: Arc<MapView>,
     },
+    /// Rules compared on a document's chunks.
+    Decay {
+        /// Whose.
+        generation: Generation,
+        /// The comparison.
+        view: Arc<DecayView>,
+    },
     /// The query on the map.
     Placed {
         /// Whose.
@@ -416,6 +443,13 @@ pub enum Event {
         folders: Vec<PathBuf>,
         /// Folders that hold reports of other settings and were left as they are.
         kept: Vec<PathBuf>,
+    },
+    /// What an instrument reads.
+    Instrument {
+        /// Whose.
+        generation: Generation,
+        /// The reading.
+        reading: Reading,
     },
     /// A job ended well; nothing more of it comes.
     Done {

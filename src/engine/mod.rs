@@ -8,21 +8,33 @@
 //! - `query`: reading a query so that an edit costs only what changed.
 //! - `answer`: continuations from states.
 //! - `map`: the library's states in two dimensions.
+//! - [`document`]: documents in chunks; `decay`: every rule for the chunks of one, side by side.
+//! - `instrument`: requests and readings of the Lab's instruments; `ecg`, `mixes` (landscape, attribution, two soups), `verdict`, `autopsy` do them.
 //! - `work`: requests in, events out.
 //! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
 mod answer;
+mod autopsy;
+mod decay;
+pub mod document;
+mod ecg;
 pub mod fake;
+mod instrument;
 mod keep;
 mod lab;
 mod mailbox;
 mod map;
 mod message;
+mod mixes;
 mod query;
+mod verdict;
 mod work;
 mod worker;
 
 pub use answer::logprob;
+pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
+pub use document::Cut;
+pub use instrument::*;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};
 pub use message::*;

@@ -1,7 +1,7 @@
 //! Requests in, events out: the lab as the engine's thread runs it.
 
 use super::lab::Lab;
-use super::{Answer, Event, Job, LibraryEdit, Outbox, Request, ResultsRequest, Setup, Work};
+use super::{Answer, Event, Instrument, Job, LibraryEdit, Outbox, Reading, Request, ResultsRequest, Setup, Work};
 use crate::control::Control;
 use crate::error::Result;
 use crate::experiment;
@@ -32,6 +32,22 @@ impl Lab {
     }
 }
 
+impl Lab {
+    fn measure(&self, instrument: &Instrument, control: Control<'_>, tell: &dyn Fn(Reading)) -> Result<()> {
+        match instrument {
+            Instrument::Ecg(request) => tell(Reading::Ecg(Arc::new(self.ecg(request, control)?))),
+            Instrument::Landscape(request) => {
+                self.landscape(request, control, &mut |view| tell(Reading::Landscape(Arc::new(view)))).map(drop)?;
+            }
+            Instrument::Attribution(request) => tell(Reading::Attribution(Arc::new(self.attribution(request, control)?))),
+            Instrument::Verdict(request) => tell(Reading::Verdict(Arc::new(self.verdict(request, control)?))),
+            Instrument::Autopsy(request) => tell(Reading::Autopsy(Arc::new(self.autopsy(request, control)?))),
+            Instrument::Compare(request) => tell(Reading::Compare(Arc::new(self.compare(request, control)?))),
+        }
+        Ok(())
+    }
+}
+
 impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
         let generation = job.generation;
@@ -52,6 +68,11 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
+            Request::Decay(request) => {
+                let view = Arc::new(self.decay(request, control)?);
+                tell(Event::Decay { generation, view });
+                Ok(())
+            }
             Request::MapOn { request, epochs } => {
                 self.map_on(request, *epochs, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
             }
@@ -60,7 +81,7 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Inspect(skill) => {
-                let report = Box::new(self.inspect(skill)?);
+                let report = Box::new(self.inspect(skill, control)?);
                 tell(Event::Report { generation, report });
                 Ok(())
             }
@@ -94,6 +115,9 @@ impl Work for Lab {
                 }
                 tell(Event::Saved { generation, folders, kept });
                 Ok(())
+            }
+            Request::Instrument(instrument) => {
+                self.measure(instrument, control, &|reading| tell(Event::Instrument { generation, reading }))
             }
         }
     }

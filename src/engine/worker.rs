@@ -175,11 +175,18 @@ impl std::fmt::Display for JobKind {
             Self::Rank => "ranking",
             Self::Ask => "answering",
             Self::Map => "mapping",
+            Self::Decay => "comparing",
             Self::Place => "placing",
             Self::Inspect => "inspecting",
             Self::Edit => "editing",
             Self::Experiment => "measuring",
             Self::Results => "reading results",
+            Self::Ecg => "reading along the query",
+            Self::Landscape => "drawing the landscape",
+            Self::Attribution => "leaving parts out",
+            Self::Verdict => "judging the soup",
+            Self::Autopsy => "examining the soup",
+            Self::Compare => "comparing soups",
         })
     }
 }

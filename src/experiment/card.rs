@@ -1,12 +1,12 @@
 //! The bundled model's accuracy on the lab's tasks, by number of examples, apart for pairs that its training saw and pairs that it never saw.
 
 use super::stats::bootstrap;
-use super::trials::{Ask, Trials, draw, rng};
+use super::trials::{Ask, Trials};
 use super::{Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::{Prompt, Want};
-use crate::task::Pair;
+use crate::task::{Pair, draw, rng};
 use std::collections::{BTreeMap, HashSet};
 
 const SHOTS: [usize; 6] = [0, 1, 4, 8, 16, 32];

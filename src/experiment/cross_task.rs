@@ -5,13 +5,13 @@
 use super::compare::Rows;
 use super::stats::bootstrap;
 use super::sweep;
-use super::trials::{Ask, Score, Trials, draw, random_like, rng, shuffled_labels};
+use super::trials::{Ask, Score, Trials, random_like, shuffled_labels};
 use super::{Figure, Finding, Heat, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::soup::mix;
 use crate::state::State;
-use crate::task::{Pair, Task};
+use crate::task::{Pair, Task, draw, rng};
 use std::collections::BTreeMap;
 
 const SHOTS: usize = 32;

@@ -2,13 +2,13 @@
 //! of eight examples shows two of the four.
 
 use super::compare::Rows;
-use super::trials::{Ask, Trials, draw, rng, shuffled_labels};
+use super::trials::{Ask, Trials, shuffled_labels};
 use super::{Live, Report, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
-use crate::task::Pair;
+use crate::task::{Pair, draw, rng};
 use std::collections::BTreeMap;
 
 /// The task whose answers are the kinds.

@@ -1,6 +1,6 @@
 //! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
 //!
-//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `cross_task` (with `sweep`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `optimise`, `cross_task` (with `sweep`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
 //!   `cost` (with `transformer`), `card`: one file a group of experiments.
 //! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
 //! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again. `live`: reports while they grow.
@@ -17,6 +17,7 @@ mod figure;
 mod labels;
 mod live;
 mod one_shot;
+pub mod optimise;
 mod report;
 mod retrieval;
 mod retrieve_mix;
@@ -25,7 +26,7 @@ mod sequential;
 mod stats;
 mod sweep;
 mod transformer;
-mod trials;
+pub(crate) mod trials;
 
 pub use figure::{Figure, Heat, Picture};
 pub use report::{Finding, Report, Table};
@@ -102,6 +103,7 @@ pub const ALL: &[Experiment] = &[
     },
     Experiment { name: "documents", question: "How many documents can be souped without fine-tuning?", run: documents::run },
     Experiment { name: "permutation", question: "Which rules heed the order of chunks?", run: sequential::permutation },
+    Experiment { name: "optimise", question: "Do weights chosen by the query's own examples hold on other questions?", run: optimise::run },
     Experiment {
         name: "cross-task",
         question: "Does a mix of two tasks help either, and how does it change along the mix?",

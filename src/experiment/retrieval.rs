@@ -1,14 +1,14 @@
 //! Does a k-shot query find its task's states? By k, layer, part and similarity.
 
 use super::stats::bootstrap;
-use super::trials::{Trials, draw, rng, shuffled_labels};
+use super::trials::{Trials, shuffled_labels};
 use super::{Figure, Finding, Heat, Interval, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
 use crate::library::{Library, Metric, Part, RankView};
 use crate::model::{Prompt, Want};
 use crate::state::State;
-use crate::task::{Pair, Split, Task};
+use crate::task::{Pair, Split, Task, draw, rng};
 use std::collections::BTreeMap;
 
 const SHOTS: [usize; 6] = [1, 2, 4, 8, 16, 32];

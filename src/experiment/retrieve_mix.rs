@@ -1,13 +1,13 @@
 //! Does adding retrieved states help a query of few examples?
 
 use super::compare::Rows;
-use super::trials::{Ask, Trials, draw, random_like, rng};
+use super::trials::{Ask, Trials, random_like};
 use super::{Figure, Live, Report, Settings};
 use crate::control::Control;
 use crate::error::Result;
 use crate::soup::mix;
 use crate::state::State;
-use crate::task::Pair;
+use crate::task::{Pair, draw, rng};
 
 const SHOTS: [usize; 4] = [1, 2, 4, 8];
 /// Temperature of the weights by similarity: cosines of good skills differ by a few hundredths.

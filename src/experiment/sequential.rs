@@ -2,44 +2,39 @@
 //! with depth) and `permutation` (which rules heed the order).
 
 use super::stats::bootstrap;
-use super::trials::{Trials, draw, rng, window_only};
+use super::trials::Trials;
 use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
 use crate::control::Control;
+use crate::engine::document::{self, Cut};
 use crate::error::{Error, Result};
 use crate::model::{Prompt, Want};
+use crate::soup::chunks::{ChunkRule, relative_errors};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
+use crate::task::{draw, rng};
 
 /// Tokens of the continuation.
 const AFTER: usize = 64;
-const RULES: [&str; 12] = [
-    "full pass",
-    "A-decay with halo",
-    "A-decay",
-    "A-decay, gamma 0.5",
-    "mean",
-    "mean with halo",
-    "PICASO-S",
-    "PICASO-R",
-    "last only",
-    "sum",
-    "first only",
-    "empty",
+const RULES: [(&str, ChunkRule); 12] = [
+    ("full pass", ChunkRule::FullPass),
+    ("A-decay with halo", ChunkRule::Decay { gamma: 1.0, halo: true }),
+    ("A-decay", ChunkRule::Decay { gamma: 1.0, halo: false }),
+    ("A-decay, gamma 0.5", ChunkRule::Decay { gamma: 0.5, halo: false }),
+    ("mean", ChunkRule::Mean { halo: false }),
+    ("mean with halo", ChunkRule::Mean { halo: true }),
+    ("PICASO-S", ChunkRule::PicasoS),
+    ("PICASO-R", ChunkRule::PicasoR),
+    ("last only", ChunkRule::Last),
+    ("sum", ChunkRule::Sum),
+    ("first only", ChunkRule::First),
+    ("empty", ChunkRule::Empty),
 ];
 
 /// A document cut into chunks and what follows them.
 struct Document {
     /// Which text it is of.
     source: usize,
-    chunks: Vec<Vec<u32>>,
-    after: Vec<u32>,
-}
-
-/// The states of a document's chunks, and the one pass.
-struct Encoded {
-    full: State,
-    chunks: Vec<State>,
-    halo: Vec<State>,
+    text: document::Document,
 }
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -52,10 +47,11 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         for (d, document) in documents.iter().enumerate() {
             control.check()?;
             control.report((s * documents.len() + d) as u64, (shapes.len() * documents.len()) as u64, "documents");
-            let encoded = encode(trials, document, control)?;
-            for (loss, state) in losses.iter_mut().zip(rules(trials, &encoded)?) {
-                loss.push((document.source, nll(trials, &state, document, control)?));
-            }
+            let quiet = control.with_progress(&|_| {});
+            let read = document::encode(trials.model, &document.text, quiet)?;
+            let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.mamba.rates())).collect::<Result<Vec<_>>>()?;
+            let of_rules = document::losses(trials.model, &states, &document.text.after, quiet)?;
+            losses.iter_mut().zip(of_rules).for_each(|(losses, of_rule)| losses.push((document.source, of_rule)));
             live.show(|| {
                 let mut so_far = report.clone();
                 add_shape(&mut so_far, count, length, &losses, settings);
@@ -79,7 +75,7 @@ fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, 
         let paired: Vec<(usize, f64)> = losses[a].iter().zip(&losses[b]).map(|((g, a), (_, b))| (*g, mean(a) - mean(b))).collect();
         bootstrap(&paired, settings.resamples, settings.seed)
     };
-    for (r, rule) in RULES.iter().enumerate() {
+    for (r, (rule, _)) in RULES.iter().enumerate() {
         let own: Vec<(usize, f64)> = losses[r].iter().map(|(g, l)| (*g, mean(l))).collect();
         let (own, more) = (bootstrap(&own, settings.resamples, settings.seed), difference(r, 0));
         let mut row = vec![rule.to_string()];
@@ -88,7 +84,7 @@ fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, 
         table.rows.push(row);
     }
     report.tables.push(table);
-    let at = |name: &str| RULES.iter().position(|r| *r == name).unwrap_or_default();
+    let at = |name: &str| RULES.iter().position(|(rule, _)| *rule == name).unwrap_or_default();
     for (claim, worse, better) in [
         ("A-decay predicts better than the mean", "mean", "A-decay"),
         ("A-decay predicts better than the last chunk alone", "last only", "A-decay"),
@@ -104,7 +100,7 @@ fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, 
         let full = |p: usize| losses[0].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[0].len() as f64;
         // Eight positions together: single ones are too noisy to be read.
         let bins = (0..AFTER / 8).map(|b| (b as f64 * 8.0 + 4.0, (b * 8..b * 8 + 8).map(|p| by_position(p) - full(p)).sum::<f64>() / 8.0));
-        (RULES[r].to_string(), bins.collect())
+        (RULES[r].0.to_string(), bins.collect())
     };
     report.figures.push(Figure::curves(
         &format!("after-{count}x{length}"),
@@ -124,62 +120,13 @@ fn setup(settings: &Settings) -> Vec<String> {
     ]
 }
 
-/// The state each rule makes, in the order of [`RULES`].
-fn rules(trials: &Trials<'_>, e: &Encoded) -> Result<Vec<State>> {
-    let rates = trials.model.mamba.rates();
-    let ones = vec![1.0; e.chunks.len()];
-    let last = e.chunks.last().unwrap_or(&e.full);
-    let window = |state: State| mix::with_window(&state, last);
-    Ok(vec![
-        e.full.clone(),
-        decay::compose(&e.halo, &ones, rates, 1.0, 1.0)?,
-        decay::compose(&e.chunks, &ones, rates, 1.0, 1.0)?,
-        decay::compose(&e.chunks, &ones, rates, 0.5, 1.0)?,
-        window(mix::mean(&e.chunks, &ones)?)?,
-        window(mix::mean(&e.halo, &ones)?)?,
-        window(picaso::all_orders(&e.chunks, rates)?)?,
-        window(picaso::rotations(&e.chunks, rates)?)?,
-        last.clone(),
-        window(mix::weighted_sum(&e.chunks, &ones)?)?,
-        e.chunks[0].clone(),
-        State::zeros(e.full.shape()),
-    ])
-}
-
-fn encode(trials: &Trials<'_>, document: &Document, control: Control<'_>) -> Result<Encoded> {
-    let full: Vec<u32> = document.chunks.concat();
-    let mut texts: Vec<(Option<&State>, &[u32])> = vec![(None, &full)];
-    texts.extend(document.chunks.iter().map(|c| (None, &c[..])));
-    let mut states = trials.states(&texts, control)?;
-    let full = states.remove(0);
-    // The halo: the windows that the end of the chunk before leaves, over an empty memory.
-    let reach = full.shape().d_conv - 1;
-    let tails: Vec<&[u32]> = document.chunks.iter().map(|c| &c[c.len().saturating_sub(reach)..]).collect();
-    let tails = trials.states(&tails.iter().map(|t| (None, *t)).collect::<Vec<_>>(), control)?;
-    let windows = tails.iter().map(window_only).collect::<Result<Vec<_>>>()?;
-    let after: Vec<(Option<&State>, &[u32])> = document.chunks[1..].iter().zip(&windows).map(|(c, w)| (Some(w), &c[..])).collect();
-    let mut halo = vec![states[0].clone()];
-    halo.extend(trials.states(&after, control)?);
-    Ok(Encoded { full, chunks: states, halo })
-}
-
-/// −ln p of the tokens of the continuation after its first one: a state has no logits of its own, the first token read gives the first.
-fn nll(trials: &Trials<'_>, state: &State, document: &Document, control: Control<'_>) -> Result<Vec<f32>> {
-    let prompt = Prompt { tokens: &document.after, initial: Some(state), snapshots: &[], want: Want::LogProbs };
-    let read = trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?;
-    Ok(read.into_iter().flat_map(|r| r.logprobs).map(|p| -p).collect())
-}
-
 /// Documents of `count` chunks of `length` tokens and a continuation of [`AFTER`] predicted tokens.
 fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usize) -> Result<Vec<Document>> {
     let bos = trials.prompt([])?;
-    let size = count * length + AFTER + 1;
+    let cut = Cut { chunks: count, length, after: AFTER };
+    let size = cut.tokens();
     let wanted = settings.documents();
-    let cut = |source: usize, tokens: &[u32]| Document {
-        source,
-        chunks: tokens[..count * length].chunks(length).map(<[u32]>::to_vec).collect(),
-        after: tokens[count * length..size].to_vec(),
-    };
+    let document = |source: usize, tokens: &[u32]| cut.document(tokens).map(|text| Document { source, text });
     if let Some(path) = &settings.text {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         let tokens = trials.model.tokenizer.encode(&text)?;
@@ -188,42 +135,18 @@ fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usi
             return Err(Error::Input(format!("{} has {} tokens; two documents of {size} are needed", path.display(), tokens.len())));
         }
         let order = draw(&(0..windows.len()).collect::<Vec<_>>(), wanted, &mut rng(settings.seed, "documents", count));
-        return Ok(order.into_iter().map(|i| cut(i, &[&bos[..], windows[i]].concat())).collect());
+        return order.into_iter().map(|i| document(i, &[&bos[..], windows[i]].concat())).collect();
     }
-    let tasks = trials.lab.tasks();
-    let mut documents = Vec::new();
-    for i in 0..wanted {
+    let of_tasks = |i: usize| {
         let mut random = rng(settings.seed, "documents", i * 1000 + count);
-        let chosen = draw(&(0..tasks.len()).collect::<Vec<_>>(), count, &mut random);
-        let mut tokens = bos.clone();
-        for (c, &t) in chosen.iter().enumerate() {
-            let until = if c + 1 == count { size } else { (c + 1) * length };
-            let pairs = &tasks[t].pairs;
-            for &p in draw(&(0..pairs.len()).collect::<Vec<_>>(), pairs.len(), &mut random).iter().cycle() {
-                if tokens.len() >= until {
-                    break;
-                }
-                tokens.extend(trials.example(&pairs[p])?);
-            }
-        }
-        documents.push(cut(i, &tokens));
-    }
-    Ok(documents)
+        let (_, tokens) = document::of_tasks(trials.model, trials.lab.tasks(), trials.lab.template(), cut, &mut random)?;
+        document(i, &tokens)
+    };
+    (0..wanted).map(of_tasks).collect()
 }
 
-/// Relative error ‖composed − one pass‖ / ‖one pass‖ of the SSM state, layer by layer.
-fn errors(composed: &State, full: &State) -> Vec<f64> {
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    (0..full.shape().n_layer)
-        .map(|l| {
-            let (a, b) = (composed.ssm_layer(l), full.ssm_layer(l));
-            norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b))) / norm(&mut b.iter().map(|b| f64::from(*b)))
-        })
-        .collect()
-}
-
-/// Rules whose error is looked at layer by layer.
-const EXACT: [&str; 4] = ["A-decay with halo", "A-decay", "mean", "last only"];
+/// Which of [`RULES`] are looked at layer by layer: A-decay with halo and without, mean, last only.
+const EXACT: [usize; 4] = [1, 2, 4, 8];
 /// For each of [`EXACT`] and each layer, each document's text and error.
 type ByLayer = Vec<Vec<Vec<(usize, f64)>>>;
 
@@ -233,11 +156,10 @@ pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>,
     for (d, document) in documents.iter().enumerate() {
         control.check()?;
         control.report(d as u64, documents.len() as u64, "documents");
-        let encoded = encode(trials, document, control)?;
-        let states = rules(trials, &encoded)?;
+        let read = document::encode(trials.model, &document.text, control.with_progress(&|_| {}))?;
         for (of_rule, rule) in by_layer.iter_mut().zip(EXACT) {
-            let state = RULES.iter().position(|r| *r == rule).map(|r| &states[r]);
-            for (layer, error) in state.map(|s| errors(s, &encoded.full)).unwrap_or_default().into_iter().enumerate() {
+            let state = read.compose(RULES[rule].1, trials.model.mamba.rates())?;
+            for (layer, error) in relative_errors(&state, &read.full).into_iter().enumerate() {
                 of_rule[layer].push((document.source, error));
             }
         }
@@ -254,16 +176,17 @@ fn exactness_report(by_layer: &ByLayer, settings: &Settings) -> Report {
     };
     let mut table = Table::new("error-by-layer", &["rule", "layer", "relative error", "low", "high"]);
     let mut curves = Vec::new();
-    for (name, layers) in EXACT.iter().zip(by_layer) {
+    for (rule, layers) in EXACT.iter().zip(by_layer) {
+        let name = RULES[*rule].0;
         let mut curve = Vec::new();
         for (layer, values) in layers.iter().enumerate() {
             let i = bootstrap(values);
-            let mut row = vec![(*name).to_string(), layer.to_string()];
+            let mut row = vec![name.to_string(), layer.to_string()];
             row.extend([i.mean, i.low, i.high].map(|v| format!("{v:.3e}")));
             table.rows.push(row);
             curve.push((layer as f64, i.mean.log10()));
         }
-        curves.push(((*name).into(), curve));
+        curves.push((name.into(), curve));
     }
     report.figures.push(Figure::curves("error-by-layer", ["layer", "log10 of the relative error"], curves));
     let (halo, plain, mean) = (&by_layer[0], &by_layer[1], &by_layer[2]);
@@ -292,14 +215,14 @@ pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_
     for (d, document) in documents.iter().enumerate() {
         control.check()?;
         control.report(d as u64, documents.len() as u64, "documents");
-        let chunks = encode(trials, document, control)?.chunks;
+        let chunks = document::encode(trials.model, &document.text, control.with_progress(&|_| {}))?.chunks;
         let turned: Vec<State> = (1..=4).map(|i| chunks[i % 4].clone()).collect();
         let swapped: Vec<State> = [1, 0, 2, 3].map(|i: usize| chunks[i].clone()).to_vec();
         for (slot, (rule, order)) in [(0, &swapped), (1, &turned), (1, &swapped), (2, &swapped)].into_iter().enumerate() {
             let (a, b) = ((rules[rule].1)(&chunks)?, (rules[rule].1)(order)?);
             // The same window for both: only the memory is compared.
             let b = mix::with_window(&b, &a)?;
-            let asked = &document.after[..1];
+            let asked = &document.text.after[..1];
             let prompts = [&a, &b].map(|s| Prompt { tokens: asked, initial: Some(s), snapshots: &[], want: Want::LastLogits });
             let read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?;
             let far = read[0].logits[0].iter().zip(&read[1].logits[0]).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);

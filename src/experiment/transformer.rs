@@ -103,7 +103,7 @@ mod tests {
     fn small() -> MambaConfig {
         let text = r#"{"model_type": "mamba", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
             "state_size": 16, "conv_kernel": 4, "time_step_rank": 4, "layer_norm_epsilon": 1e-5, "use_bias": false, "use_conv_bias": true}"#;
-        MambaConfig::from_json(text.as_bytes(), "a test").unwrap()
+        MambaConfig::from_json(text, "a test").unwrap()
     }
 
     #[test]

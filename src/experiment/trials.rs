@@ -6,8 +6,6 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Prompt, Want};
 use crate::state::State;
 use crate::task::{Pair, Split, Task};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -174,19 +172,6 @@ fn mean_logits<'l>(mut of: impl ExactSizeIterator<Item = &'l [f32]>) -> Vec<f32>
     sum
 }
 
-/// A generator for one purpose: the same for the same seed, purpose and index.
-pub fn rng(seed: u64, purpose: &str, index: usize) -> ChaCha8Rng {
-    ChaCha8Rng::from_seed(*blake3::hash(format!("{seed} {purpose} {index}").as_bytes()).as_bytes())
-}
-
-/// `n` of the indices, in random order (all of them if there are fewer).
-pub fn draw(indices: &[usize], n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let mut order = indices.to_vec();
-    order.shuffle(rng);
-    order.truncate(n);
-    order
-}
-
 /// The pairs with each input given the next one's answer: the same words, no rule.
 pub fn shuffled_labels(pairs: &[Pair]) -> Vec<Pair> {
     let n = pairs.len();
@@ -207,16 +192,6 @@ pub fn random_like(state: &State, rng: &mut ChaCha8Rng) -> Result<State> {
     crate::soup::mix::scale_to_norms(&raw, &norms)
 }
 
-/// The windows of a state over an empty memory: what a chunk is started from so that its convolutions see the tokens before it (the halo).
-///
-/// # Errors
-/// None in practice.
-pub fn window_only(state: &State) -> Result<State> {
-    let shape = state.shape();
-    let zero = |n: usize| vec![0.0; shape.n_layer * n];
-    State::new(shape, zero(shape.ssm_len()), state.conv().to_vec(), zero(shape.d_inner), 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,12 +204,5 @@ mod tests {
         let mut outputs: Vec<_> = shuffled.iter().map(|p| p.output.clone()).collect();
         outputs.sort();
         assert_eq!(outputs, pairs.iter().map(|p| p.output.clone()).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn draws_repeat_and_differ_by_purpose() {
-        let all: Vec<usize> = (0..50).collect();
-        assert_eq!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "a", 2)));
-        assert_ne!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "b", 2)));
     }
 }

@@ -4,7 +4,7 @@
 //! - `disk`: the operations that change the disk, replaceable by failing ones in tests.
 //! - `manifest`, `shard`: the two kinds of file.
 //! - `store`: [`Library`], for reading; needs no lock. `writer`: [`LibraryWriter`], the one process that may change it.
-//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill.
+//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
 //! # Format, version 1
@@ -87,6 +87,7 @@ mod kernel;
 mod manifest;
 mod rank;
 mod shard;
+mod spread;
 mod stats;
 mod store;
 mod types;
@@ -95,6 +96,7 @@ mod writer;
 pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use shard::LayerView;
+pub use spread::Spread;
 pub use store::Library;
 pub use types::{
     BuildSettings, Metric, ModelIdentity, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredType,

@@ -2,6 +2,7 @@
 
 use super::manifest::{Manifest, SkillEntry};
 use super::shard::{LayerView, Shard, part_len};
+use super::spread::Spread;
 use super::stats::ZStats;
 use super::types::{BuildSettings, ModelIdentity, Part, SkillMeta, SkillOrigin, StoredType};
 use super::writer::{LibraryWriter, NewLibrary, Wait};
@@ -27,6 +28,8 @@ pub struct Library {
     by_id: HashMap<String, usize>,
     /// Means and deviations over the skills, by part and layer, once asked for.
     pub(super) z: Vec<OnceLock<ZStats>>,
+    /// How far the skills lie from their mean, by layer, once asked for.
+    pub(super) spreads: Vec<OnceLock<Spread>>,
     left_out: Vec<String>,
 }
 
@@ -125,7 +128,8 @@ impl Library {
             }
         }
         let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
-        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, left_out }
+        let spreads = (0..shape.n_layer).map(|_| OnceLock::new()).collect();
+        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out }
     }
 
     /// The folder.

@@ -29,6 +29,15 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The tokens of a text, and the byte each begins at.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_starts(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>)> {
+        let encoding = self.inner.encode(text, false).map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}")))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().iter().map(|(from, _)| *from).collect()))
+    }
+
     /// The text of tokens, special tokens left out.
     pub fn decode(&self, tokens: &[u32]) -> String {
         self.inner.decode(tokens, true).unwrap_or_default()

@@ -4,6 +4,7 @@
 //! - `eigen`, `pca`: [`Pca`], principal components through that product (few rows, many columns), with the basis kept for new states.
 //! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and [`OneShot`] (linfa-tsne).
 //! - `trust`: how far a map can be believed.
+//! - `rank`: how many directions one state has.
 //! - `place`: a new state on a finished map, a new map laid over the one before.
 
 mod affinity;
@@ -11,6 +12,7 @@ mod descent;
 mod eigen;
 mod pca;
 mod place;
+mod rank;
 mod space;
 #[cfg(test)]
 mod testing;
@@ -20,6 +22,7 @@ mod tsne;
 pub use descent::{Descent, EPOCHS};
 pub use pca::{PCA_DIMS, Pca};
 pub use place::{FrozenMap, align};
+pub use rank::effective_rank;
 pub use space::{Lengths, Space};
 pub use trust::{Fidelity, agreement, fidelity, judge, purity, silhouette};
 pub use tsne::{Embedded, Embedder, FRAME, ONE_SHOT_MOST, OneShot, Stepped, TsneSettings, descend, divergence, usable_perplexity};

@@ -3,10 +3,11 @@
 //! The clock is virtual: it jumps to the next deadline of the state once the engine is at rest, so that a pause costs no time and a
 //! session gives the same on a slow machine and on a fast one.
 
-use super::file::{Expect, Session};
+use crate::app::decay::DecayAction;
+use crate::app::session::{Session, expect::compare};
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
-use crate::engine::{AnswerFrom, Engine, Event, JobKind, Open};
+use crate::engine::{Engine, Event, JobKind, Open};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -26,6 +27,8 @@ pub struct StepReport {
 }
 
 struct Player {
+    /// Whether changes of the library count as made already.
+    sitting: bool,
     state: State,
     engine: Engine,
     events: Receiver<Event>,
@@ -48,7 +51,7 @@ pub fn play(
         // After the last step nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
-    let mut player = Player { state: State::new(options)?, engine: Engine::start(open, tell)?, events };
+    let mut player = Player { sitting: session.sitting, state: State::new(options)?, engine: Engine::start(open, tell)?, events };
     player.opened(control)?;
     let mut reports = Vec::new();
     for (i, step) in session.step.iter().enumerate() {
@@ -58,9 +61,7 @@ pub fn play(
             if !player.state.takes_text() {
                 player.rest(control)?;
             }
-            if let Some(action) = player.state.action_for(key) {
-                player.apply(action);
-            }
+            player.apply(Action::Key(key));
         }
         player.rest(control)?;
         let (held, broken) = compare(&step.expect, &player.state);
@@ -78,10 +79,19 @@ impl Player {
     fn apply(&mut self, action: Action) {
         for effect in update(&mut self.state, action) {
             match effect {
+                Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit => {
+                    self.apply(Action::Engine(Event::Done { generation: job.generation, kind: JobKind::Edit }));
+                }
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
+                Effect::ReadDocument(path) => {
+                    let text = crate::text::file(&path);
+                    self.apply(Action::Decay(DecayAction::opened(path, text)));
+                }
                 // There is no terminal to copy to, to save a picture of, or to give back.
                 Effect::Copy(_) | Effect::SaveFrame(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+                // Nor a sitting to be written down or left.
+                Effect::Journal(_) | Effect::SaveSession(_) | Effect::ListSittings | Effect::Resume(_) | Effect::Play(_) => {}
             }
         }
     }
@@ -127,57 +137,4 @@ impl Player {
             }
         }
     }
-}
-
-/// What of the expectations holds and what does not.
-fn compare(expect: &Expect, state: &State) -> (Vec<String>, Vec<String>) {
-    let (mut held, mut broken) = (Vec::new(), Vec::new());
-    let mut check = |holds: bool, wanted: String, found: String| {
-        if holds { held.push(wanted) } else { broken.push(format!("{wanted}, but found {found}")) }
-    };
-    let ranking = state.lab.ranking.as_deref();
-    let tasks: Vec<&str> = ranking.map(|r| r.by_task.iter().map(|t| t.task.as_str()).collect()).unwrap_or_default();
-    let three = &tasks[..tasks.len().min(3)];
-    if let Some(task) = &expect.task {
-        check(tasks.first() == Some(&task.as_str()), format!("`{task}` is ranked first"), format!("{three:?}"));
-    }
-    if let Some(task) = &expect.among_three {
-        check(three.contains(&task.as_str()), format!("`{task}` is among the first three"), format!("{three:?}"));
-    }
-    if let Some(least) = expect.margin {
-        let margin = ranking.map_or(0.0, |r| r.margin);
-        check(margin >= least, format!("the margin is at least {least}"), margin.to_string());
-    }
-    let answer = |name: &str| {
-        let at = AnswerFrom::ALL.iter().position(|f| f.name() == name)?;
-        state.lab.answers[at].as_ref().map(|shown| &shown.answer)
-    };
-    for (from, wanted) in &expect.answer {
-        let text = answer(from).map(|a| a.text.trim().lines().next().unwrap_or_default());
-        check(text == Some(wanted.trim()), format!("{from} answers `{}`", wanted.trim()), format!("{text:?}"));
-    }
-    for pair in expect.likelier.windows(2) {
-        let [a, b] = [0, 1].map(|i| answer(&pair[i]).and_then(|a| a.target_logprob));
-        check(
-            matches!((a, b), (Some(a), Some(b)) if a > b),
-            format!("the target is likelier from {} than from {}", pair[0], pair[1]),
-            format!("{a:?} and {b:?}"),
-        );
-    }
-    if let Some(wanted) = &expect.soup {
-        let soup = state.lab.bench.soup.to_recipe().map(|r| r.to_string());
-        check(soup.as_ref() == Some(wanted), format!("the soup is {wanted}"), format!("{soup:?}"));
-    }
-    if let Some(least) = expect.skills {
-        check(state.skill_count() >= least, format!("the library has {least} skills or more"), state.skill_count().to_string());
-    }
-    if let Some(least) = expect.trust {
-        let trust = state.map.map.as_ref().and_then(|v| v.trust);
-        check(trust.is_some_and(|t| t >= least), format!("the map's trustworthiness is at least {least}"), format!("{trust:?}"));
-    }
-    if let Some(part) = &expect.notice {
-        let notice = state.notice.as_ref().map(|n| n.text.as_str());
-        check(notice.is_some_and(|n| n.contains(part)), format!("the lab says `{part}`"), format!("{notice:?}"));
-    }
-    (held, broken)
 }

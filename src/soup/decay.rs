@@ -100,6 +100,14 @@ fn transition(gamma: f32, log_p: f32) -> f32 {
     if log_p == 0.0 { 1.0 } else { exp(gamma * log_p) }
 }
 
+/// Half-lives ln 2 / (|A| · mean Δ) of a layer's entries, in tokens, `[d_inner, d_state]`: how long until half of what was read is forgotten, at the mean Δ of what
+/// the state has read. Infinite where A or Δ is 0, NaN if nothing was read.
+pub fn half_lives(rates: &DecayRates, state: &State, layer: usize) -> Vec<f32> {
+    let (dt, tokens) = (state.dt_sum_layer(layer), state.tokens() as f32);
+    let channels = rates.layer(layer).chunks_exact(rates.shape().d_state).zip(dt);
+    channels.flat_map(|(a, dt)| a.iter().map(move |a| std::f32::consts::LN_2 * tokens / (a.abs() * dt))).collect()
+}
+
 pub(super) fn check_rates(rates: &DecayRates, states: &[State]) -> Result<()> {
     match states.iter().find(|s| s.shape() != rates.shape()) {
         Some(s) => Err(Error::Mismatch(format!("the model's decay rates are for {}, the state has {}", rates.shape(), s.shape()))),

@@ -2,10 +2,13 @@
 //!
 //! - [`mix`]: sums, means, arithmetic, layers, norms.
 //! - [`decay`]: A-decay and its family, for chunks in order.
+//! - [`chunks`]: every rule for the chunks of one document, side by side.
 //! - [`picaso`]: A-decay averaged over orders.
+//! - [`nelder_mead`]: weights that minimise something.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
+//! - `parts`: a soup with other shares, without an ingredient or a layer.
 //!
 //! What happens to the other parts of a state:
 //!
@@ -19,17 +22,21 @@
 //!
 //! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that carry weight. Windows and ΣΔ follow the layers too.
 
+pub mod chunks;
 pub mod decay;
 mod evaluate;
 mod exp;
 pub mod merge;
 pub mod mix;
+pub mod nelder_mead;
 mod parse;
+mod parts;
 pub mod picaso;
 mod print;
 mod recipe;
 #[allow(clippy::module_inception)]
 mod soup;
 
+pub use parts::mixes;
 pub use recipe::{Divisor, Layers, Recipe, Resolver, Term};
 pub use soup::{Ingredient, Rule, Soup, Window};

@@ -3,7 +3,7 @@
 //! - [`Task`], [`Pair`]: the lists; [`bundled`] gives the ones inside the program.
 //! - `file`: the user's own lists: TSV, CSV, function-vectors JSON.
 //! - `prompt`: templates, and what a typed query means under one.
-//! - `sample`: the reserved test split and the disjoint example sets.
+//! - `sample`: the reserved test split and the disjoint example sets; seeded draws.
 
 mod bundled;
 mod file;
@@ -13,7 +13,7 @@ mod sample;
 pub use bundled::bundled;
 pub use file::{read_file, read_path};
 pub use prompt::{ParsedQuery, Template, parse_query};
-pub use sample::{Split, SplitSpec};
+pub use sample::{Split, SplitSpec, draw, rng};
 
 use std::path::PathBuf;
 

@@ -41,6 +41,13 @@ impl Template {
         format!("{prefix}{}{middle}{}{end}", pair.input, pair.output)
     }
 
+    /// The pair of an example in the template's form; `None` for any other text.
+    pub fn pair(&self, example: &str) -> Option<Pair> {
+        let [prefix, middle, end] = self.pieces();
+        let (input, output) = example.strip_prefix(prefix)?.strip_suffix(end)?.split_once(middle)?;
+        Some(Pair { input: input.into(), output: output.into() })
+    }
+
     /// An example up to where its answer begins.
     pub fn tail(&self, input: &str) -> String {
         let [prefix, middle, _] = self.pieces();
@@ -250,7 +257,10 @@ mod tests {
         fn any_text_parses_and_examples_round_trip(text in "\\PC*|[a-z>\\- \nQA:]*", inputs in proptest::collection::vec("[a-z]{1,8}", 1..5)) {
             for template in [Template::Arrow, Template::Qa, Template::Custom { prefix: String::new(), middle: " => ".into(), end: " ;\n".into() }] {
                 parse_query(&text, &template);
-                let examples: Vec<String> = inputs.iter().map(|i| template.example(&Pair { input: i.clone(), output: format!("o{i}") })).collect();
+                let pairs: Vec<Pair> = inputs.iter().map(|i| Pair { input: i.clone(), output: format!("o{i}") }).collect();
+                let examples: Vec<String> = pairs.iter().map(|p| template.example(p)).collect();
+                prop_assert_eq!(examples.iter().filter_map(|e| template.pair(e)).collect::<Vec<_>>(), pairs);
+                prop_assert_eq!(template.pair("no example"), None);
                 let parsed = parse_query(&(examples.concat() + &template.tail("x")), &template);
                 prop_assert_eq!(&parsed.segments, &examples);
                 prop_assert_eq!(parsed.shots, examples.len());

@@ -55,6 +55,19 @@ impl SplitSpec {
     }
 }
 
+/// A generator for one purpose: the same for the same seed, purpose and index.
+pub fn rng(seed: u64, purpose: &str, index: usize) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(*blake3::hash(format!("{seed} {purpose} {index}").as_bytes()).as_bytes())
+}
+
+/// `n` of the indices, in random order (all of them if there are fewer).
+pub fn draw(indices: &[usize], n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order = indices.to_vec();
+    order.shuffle(rng);
+    order.truncate(n);
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Pair, TaskOrigin, bundled};
@@ -108,5 +121,12 @@ mod tests {
         let splits: Vec<Split> = bundled().iter().map(|t| spec.draw(t).unwrap()).collect();
         assert!(splits.iter().map(|s| s.sets.len()).sum::<usize>() >= 300);
         assert!(splits.iter().all(|s| s.test.len() >= 10));
+    }
+
+    #[test]
+    fn draws_repeat_and_differ_by_purpose() {
+        let all: Vec<usize> = (0..50).collect();
+        assert_eq!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "a", 2)));
+        assert_ne!(draw(&all, 9, &mut rng(1, "a", 2)), draw(&all, 9, &mut rng(1, "b", 2)));
     }
 }

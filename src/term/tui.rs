@@ -1,5 +1,6 @@
 //! Entering, leaving and writing to the terminal.
 
+use super::cast::{Cast, Tee};
 use crate::app::State;
 use crate::ui;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -10,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process;
 use std::io::{self, BufWriter, Stdout, Write};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is ours now: what the panic hook looks at.
@@ -21,20 +23,23 @@ pub struct Tui<W: Write> {
     shown: Buffer,
     /// Whether the frame on screen is unknown and all of it has to be written.
     forgotten: bool,
+    /// What is told of a new size.
+    cast: Option<Rc<Cast>>,
 }
 
-impl Tui<BufWriter<Stdout>> {
-    /// Takes the terminal.
+impl Tui<Tee<BufWriter<Stdout>>> {
+    /// Takes the terminal, and records what is written to it if `cast` is given.
     ///
     /// # Errors
     /// The system's, if there is no terminal or it refuses raw mode.
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(cast: Option<Rc<Cast>>) -> io::Result<Self> {
         // Our theme emits no colour where none is wanted; crossterm's own NO_COLOR filter would drop bold and reverse too.
         crossterm::style::force_color_output(true);
         let mut tui = Self {
-            backend: CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())),
+            backend: CrosstermBackend::new(Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone())),
             shown: Buffer::empty(Rect::ZERO),
             forgotten: true,
+            cast,
         };
         tui.take()?;
         Ok(tui)
@@ -76,6 +81,9 @@ impl<W: Write> Tui<W> {
         ui::draw(state, area, &mut frame);
         let clear = self.forgotten || self.shown.area != area;
         if clear {
+            if let Some(cast) = &self.cast {
+                cast.resized((area.width, area.height));
+            }
             self.shown = Buffer::empty(area);
         } else if self.shown == frame {
             return Ok(());
@@ -184,7 +192,7 @@ mod tests {
     fn tui() -> (Tui<Sink>, Sink) {
         crossterm::style::force_color_output(true);
         let sink = Sink::default();
-        (Tui { backend: CrosstermBackend::new(sink.clone()), shown: Buffer::empty(Rect::ZERO), forgotten: true }, sink)
+        (Tui { backend: CrosstermBackend::new(sink.clone()), shown: Buffer::empty(Rect::ZERO), forgotten: true, cast: None }, sink)
     }
 
     /// What a frame writes.

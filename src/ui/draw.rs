@@ -19,18 +19,24 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         floor(&paint, area, buf);
     } else {
         let notice = notice_lines(&paint, area.width);
-        let [header, body, above, footer] = layout::frame(area, notice.len() as u16);
+        let banner = panes::show::lines(&paint, area.width);
+        let told = banner.len() as u16;
+        let [header, body, above, footer] = layout::frame(area, told + notice.len() as u16);
         panes::header::draw(&paint, header, buf);
         match state.tab {
+            Tab::Lab if state.present => panes::present::draw(&paint, body, buf),
             Tab::Lab => panes::lab::draw(&paint, body, buf),
             Tab::Map => panes::map::draw(&paint, body, buf),
+            Tab::Decay => panes::decay::draw(&paint, body, buf),
             Tab::Experiments => panes::experiments::draw(&paint, body, buf),
             Tab::Library => panes::library::draw(&paint, body, buf),
+            Tab::Session => panes::session::draw(&paint, body, buf),
         }
+        panes::show::draw(above, buf, banner);
         let bad = state.notice.as_ref().is_some_and(|n| n.bad);
         for (row, text) in notice.into_iter().enumerate() {
             let role = if bad { Role::Bad } else { Role::Good };
-            put(buf, above, 0, row as u16, Line::from(paint.span(text, role)));
+            put(buf, above, 0, told + row as u16, Line::from(paint.span(text, role)));
         }
         panes::footer::draw(&paint, footer, buf);
         panes::overlay::draw(&paint, area, buf);

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The filled part of a bar: `share` (0 to 1) of `width` cells.
 pub fn bar(set: GlyphSet, share: f64, width: u16) -> String {
@@ -32,18 +32,46 @@ pub fn track(set: GlyphSet, width: u16) -> String {
     empty.repeat(usize::from(width))
 }
 
+/// The glyph of a column `filled` cells high in its cell number `cell`, counted from below.
+pub fn column(set: GlyphSet, filled: f64, cell: usize) -> char {
+    let rest = filled - cell as f64;
+    let half = |part: char| if rest >= 0.5 { part } else { ' ' };
+    match set {
+        GlyphSet::Ascii => half('#'),
+        _ if rest >= 1.0 && set == GlyphSet::Dot => '┃',
+        _ if rest >= 1.0 => '█',
+        GlyphSet::Braille => match (rest * 8.0).round() as usize {
+            0 => ' ',
+            eighths => LEVELS[eighths.min(8) - 1],
+        },
+        GlyphSet::HalfBlock => half('▄'),
+        GlyphSet::Dot => half('╻'),
+    }
+}
+
 /// One character a value, from the least to the greatest; blanks for what is not finite.
 pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
     let finite = || values.iter().copied().filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
-    let level =
-        |v: f32, steps: usize| if high > low { (((v - low) / (high - low)) * (steps - 1) as f32).round() as usize } else { steps / 2 };
-    let glyph = |v: &f32| match set {
-        _ if !v.is_finite() => " ".to_owned(),
-        GlyphSet::Ascii => level(*v, 10).to_string(),
-        _ => LEVELS[level(*v, 8)].to_owned(),
-    };
-    values.iter().map(glyph).collect()
+    let share = |v: f32| if high > low { f64::from((v - low) / (high - low)) } else { 0.5 };
+    values.iter().map(|v| if v.is_finite() { level(set, share(*v)) } else { ' ' }).collect()
+}
+
+/// A share of 0 to 1 as one character: a bar standing up, or a digit.
+pub fn level(set: GlyphSet, share: f64) -> char {
+    let step = |steps: usize| (share.clamp(0.0, 1.0) * (steps - 1) as f64).round() as usize;
+    match set {
+        GlyphSet::Ascii => digit(share),
+        _ => LEVELS[step(8)],
+    }
+}
+
+/// A share of 0 to 1 as a digit of 0 to 9; a blank for what is not finite.
+pub fn digit(share: f64) -> char {
+    if !share.is_finite() {
+        return ' ';
+    }
+    char::from_digit((share.clamp(0.0, 1.0) * 9.0).round() as u32, 10).unwrap_or(' ')
 }
 
 /// Points of a scatter a cell can tell apart: across, down.
@@ -100,6 +128,7 @@ fn ascii_for(c: char) -> char {
         '·' => '.',
         '…' | '≈' => '~',
         '×' => 'x',
+        '≠' => '!',
         '⏎' => '$',
         '␣' => '_',
         'γ' => 'g',
@@ -136,6 +165,18 @@ mod tests {
         assert_eq!(points(GlyphSet::Braille, 0b0000_0001), '⠁');
         assert_eq!(points(GlyphSet::Braille, 0b1000_0000), '⢀');
         assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
+    }
+
+    #[test]
+    fn columns_grow_from_below() {
+        let tall = |set, filled| (0..3).map(|cell| column(set, filled, cell)).collect::<String>();
+        assert_eq!(tall(GlyphSet::Braille, 1.5), "█▄ ");
+        assert_eq!(tall(GlyphSet::HalfBlock, 2.5), "██▄");
+        assert_eq!(tall(GlyphSet::Dot, 1.6), "┃╻ ");
+        assert_eq!(tall(GlyphSet::Ascii, 1.2), "#  ");
+        for set in GlyphSet::ALL {
+            assert_eq!(tall(set, 0.0), "   ");
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub struct LabAreas {
 }
 
 /// Cuts `rows` from the top.
-fn top(area: Rect, rows: u16) -> (Rect, Rect) {
+pub fn top(area: Rect, rows: u16) -> (Rect, Rect) {
     let rows = rows.min(area.height);
     (Rect { height: rows, ..area }, Rect::new(area.x, area.y + rows, area.width, area.height - rows))
 }

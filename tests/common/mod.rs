@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 use state_soup::app::key::parse_macro;
+use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
 use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
@@ -217,9 +218,98 @@ pub fn report(id: &str) -> SkillReport {
     SkillReport {
         meta,
         preview: ["hot -> cold", "big -> small", "early -> late", "rich -> poor", "open -> closed"].map(String::from).to_vec(),
-        ssm_norm: (0..12).map(|l| 4.0 + (l as f32 * 0.9).sin() * 2.0 + l as f32 * 0.4).collect(),
-        half_life: (0..12).map(|l| 2.0 + (l as f32 - 5.0).abs() * 1.7).collect(),
+        figures: figures(0.0),
     }
+}
+
+/// Figures of a state; `away` is added to its drift.
+pub fn figures(away: f32) -> Autopsy {
+    let layers = |value: fn(f32) -> f32| (0..12).map(|l| value(l as f32)).collect::<Vec<f32>>();
+    Autopsy {
+        norm: layers(|l| 4.0 + (l * 0.9).sin() * 2.0 + l * 0.4),
+        half_life: layers(|l| 2.0 + (l - 5.0).abs() * 1.7),
+        effective_rank: layers(|l| 9.0 - l * 0.4),
+        drift: layers(|l| 0.7 + l * 0.04).into_iter().map(|d| d + away).collect(),
+        farthest: layers(|l| 1.5 + (l * 0.7).cos() * 0.2),
+    }
+}
+
+/// What the instruments read: made from hashes, in the shapes of the real ones.
+pub fn readings(instrument: &Instrument) -> Vec<Reading> {
+    match instrument {
+        Instrument::Ecg(request) => {
+            let tokens: Vec<String> = request.query.split_inclusive([' ', '\n']).map(str::to_owned).collect();
+            let ranked = request.query.rfind('\n').map_or(tokens.len(), |at| request.query[..=at].split_inclusive([' ', '\n']).count());
+            let best = ranking(&request.query, &request.view).by_task;
+            let row = |t: &ScoredTask| {
+                let score =
+                    |i: usize| t.score * (0.55 + 0.45 * (i + 1) as f32 / tokens.len() as f32) + 0.05 * hash(&format!("{}{i}", t.task));
+                EcgRow { task: t.task.clone(), scores: (0..tokens.len()).map(score).collect() }
+            };
+            let rows = best.iter().take(request.tasks).map(row).collect();
+            vec![Reading::Ecg(Arc::new(EcgView { request: request.clone(), ranked, rows, tokens }))]
+        }
+        Instrument::Landscape(request) => {
+            let corners: Vec<String> = request.soup.audible().map(|i| i.skill.clone()).collect();
+            let fine = if corners.len() == 2 { 32 } else { 16 };
+            let grid = state_soup::soup::mixes(corners.len(), fine);
+            let hill =
+                |mix: &[usize]| mix.iter().zip([0.5, 0.2, 0.3]).map(|(n, at)| -4.0 * (*n as f64 / fine as f64 - at).powi(2)).sum::<f64>();
+            let point = |mix: &Vec<usize>| LandscapePoint { logprob: hill(mix) - 0.4, mix: mix.clone() };
+            let view = |n: usize| LandscapeView {
+                request: request.clone(),
+                corners: corners.clone(),
+                fine,
+                points: grid.iter().take(n).map(point).collect(),
+                total: grid.len(),
+            };
+            [grid.len() / 4, grid.len()].map(|n| Reading::Landscape(Arc::new(view(n)))).to_vec()
+        }
+        Instrument::Attribution(request) => {
+            let part = |part, key: &str| LeftOut { part, without: Some(-1.3 + f64::from(hash(key)) - 0.4) };
+            let skills = request.soup.audible().map(|i| part(SoupPart::Ingredient(i.skill.clone()), &i.skill));
+            let bands = (0..12).step_by(2).map(|l| part(SoupPart::Layers(l..l + 2), &format!("layers {l}")));
+            vec![Reading::Attribution(Arc::new(AttributionView {
+                request: request.clone(),
+                whole: -1.2,
+                parts: skills.chain(bands).collect(),
+            }))]
+        }
+        Instrument::Verdict(request) => {
+            let interval = |mean: f64, half: f64| Interval { mean, low: mean - half, high: mean + half, n: 200 };
+            let against = |name: &str, accuracy, logprob| Against { name: name.into(), accuracy, logprob };
+            let against = vec![
+                against("antonym/3", interval(0.04, 0.03), interval(0.21, 0.3)),
+                against("query only", interval(-0.02, 0.05), interval(-0.4, 0.2)),
+            ];
+            vec![Reading::Verdict(Arc::new(VerdictView { request: request.clone(), task: "antonym".into(), accuracy: 0.62, against }))]
+        }
+        Instrument::Autopsy(request) => vec![Reading::Autopsy(Arc::new(AutopsyView { request: request.clone(), figures: figures(0.4) }))],
+        Instrument::Compare(request) => {
+            let of = |soup: &Option<state_soup::soup::Recipe>| {
+                let ask = AskRequest { soup: soup.clone(), ..request.ask.clone() };
+                soup.as_ref().map(|s| {
+                    let logprob = -1.0 - f64::from(hash(&s.to_string()));
+                    let target_logprob = request.ask.target.as_ref().map(|_| logprob - 0.2);
+                    Answer { logprob, target_logprob, ..answer(AnswerFrom::Soup, &ask) }
+                })
+            };
+            let cosine = (0..12).map(|l| 0.99 - 0.01 * l as f32).collect();
+            vec![Reading::Compare(Arc::new(CompareView { request: request.clone(), answers: request.soups.each_ref().map(of), cosine }))]
+        }
+    }
+}
+
+/// Earlier sittings.
+pub fn sittings() -> Vec<Sitting> {
+    let sitting = |day: u8, inputs, words: &str| Sitting {
+        path: format!("/home/user/.local/state/state-soup/journals/202611{day}T090500-41.jsonl"),
+        started: format!("2026-11-{day} 09:05"),
+        model: "bundled".into(),
+        inputs,
+        words: words.into(),
+    };
+    vec![sitting(23, 412, "hot -> cold big ->"), sitting(22, 38, "France -> Paris")]
 }
 
 /// The state under test with its deterministic engine: effects are answered at once, the clock moves only when told.
@@ -251,7 +341,11 @@ impl Lab {
                 Effect::Send(job) if self.answering => replies(job),
                 _ => Vec::new(),
             };
+            let looked_up = matches!(effect, Effect::ListSittings);
             self.effects.push(effect);
+            if looked_up {
+                self.act(Action::Session(SessionAction::Sittings(sittings())));
+            }
             for event in reply {
                 self.act(Action::Engine(event));
             }
@@ -261,9 +355,7 @@ impl Lab {
     /// Types a macro; keys that mean nothing are ignored, as in the terminal.
     pub fn keys(&mut self, keys: &str) -> &mut Self {
         for key in parse_macro(keys).unwrap() {
-            if let Some(action) = self.state.action_for(key) {
-                self.act(action);
-            }
+            self.act(Action::Key(key));
         }
         self
     }
@@ -296,6 +388,7 @@ pub fn replies(job: &Job) -> Vec<Event> {
         Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
         Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
         Request::Map(request) | Request::MapOn { request, .. } => vec![Event::Map { generation, map: Arc::new(map(request)) }],
+        Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(fake::decay(request)) }],
         Request::Place(query) => {
             let request = MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
             let trail = vec![[-0.9, 0.7], [0.1, 0.2], [0.5, -0.3]];
@@ -318,6 +411,9 @@ pub fn replies(job: &Job) -> Vec<Event> {
         Request::Results(ResultsRequest::Load(_)) => vec![Event::Loaded { generation, reports: Vec::new(), left_out: Vec::new() }],
         Request::Results(ResultsRequest::Save { dir, reports, .. }) => {
             vec![Event::Saved { generation, folders: reports.iter().map(|r| dir.join(&r.name)).collect(), kept: Vec::new() }]
+        }
+        Request::Instrument(instrument) => {
+            readings(instrument).into_iter().map(|reading| Event::Instrument { generation, reading }).collect()
         }
     };
     events.push(Event::Done { generation, kind });

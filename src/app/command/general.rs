@@ -7,54 +7,74 @@ use crate::app::effect::FrameFormat;
 use crate::app::library;
 use crate::app::state::{Focus, State, Tab};
 
-const LISTS: &[Focus] =
-    &[Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Map, Focus::Neighbours, Focus::Experiments, Focus::Result, Focus::Skills];
+const LISTS: &[Focus] = &[
+    Focus::Ranking,
+    Focus::Soup,
+    Focus::Answers,
+    Focus::Map,
+    Focus::Neighbours,
+    Focus::Rules,
+    Focus::Positions,
+    Focus::Layers,
+    Focus::Experiments,
+    Focus::Result,
+    Focus::Skills,
+    Focus::Journal,
+    Focus::Sittings,
+];
 const COMPARED: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours];
-const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Result];
+const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Positions, Focus::Result];
 const ADDERS: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours, Focus::Skills];
 
 pub(super) fn has_skill(s: &State) -> bool {
     match s.tab {
         Tab::Lab => s.lab.selected_skill().is_some(),
         Tab::Map => s.map.picked().is_some(),
-        Tab::Experiments => false,
+        Tab::Decay | Tab::Experiments => false,
         Tab::Library => library::selected(s).is_some(),
+        Tab::Session => false,
     }
 }
 fn has_layers(s: &State) -> bool {
     s.model.is_some() && matches!(s.tab, Tab::Lab | Tab::Map)
 }
 
+/// What acts on the selected skill or the compared layers.
 #[rustfmt::skip]
-pub static COMMANDS: &[Command] = &[
-    // What acts on the selected skill or the compared layers.
+pub static SHARED: &[Command] = &[
     command("add", &["enter", "+"], In(ADDERS), "Add to the soup", "Add the selected skill (of a task: its best) to the soup.", |_| Action::AddSelected).hint("add to soup").when(has_skill),
     command("layers.down", &["["], In(COMPARED), "Layers down", "Compare (or draw) one layer lower.", |_| Action::ShiftLayers(-1)).hint("layer −").when(has_layers),
     command("layers.up", &["]"], In(COMPARED), "Layers up", "Compare (or draw) one layer higher.", |_| Action::ShiftLayers(1)).hint("layer +").when(has_layers),
     command("part", &["p"], In(COMPARED), "SSM state or convolution window", "Compare (or draw) the SSM state or the convolution window.", |_| Action::NextPart).hint("ssm/conv").when(has_layers),
     command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::NextSeed).when(has_layers),
+];
 
-    // Everywhere.
+/// What works everywhere, and movements.
+#[rustfmt::skip]
+pub static COMMANDS: &[Command] = &[
     command("focus.next", &["tab"], Everywhere, "Next pane", "Focus the next pane.", |_| Action::CycleFocus(1)).hint("pane").hidden(),
     command("focus.previous", &["backtab"], Everywhere, "Previous pane", "Focus the previous pane.", |_| Action::CycleFocus(-1)).hidden(),
     command("back", &["esc"], Everywhere, "Back", "Leave the overlay, notice or editor in front; then stop long work.", |_| Action::Back).hidden(),
     command("query", &["i"], General, "Edit the query", "Type in the query.", |_| Action::Focus(Focus::Query)),
     command("undo", &["u"], General, "Undo", "Take the last change of the soup back.", |_| Action::Undo { redo: false }).when(|s| s.lab.bench.can_undo()),
     command("redo", &["U"], General, "Redo", "Repeat the change of the soup taken back last.", |_| Action::Undo { redo: true }).when(|s| s.lab.bench.can_redo()),
-    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, report, skills.", |_| Action::Copy),
+    command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills, journal.", |_| Action::Copy),
     command("tab.lab", &["1", "alt-1", "f2"], General, "Lab", "Go to the Lab: query, ranking, soup, answers.", |_| Action::Tab(Tab::Lab)),
     command("tab.map", &["2", "alt-2", "f3"], General, "Map", "Go to the Map: the library's states as points.", |_| Action::Tab(Tab::Map)),
+    command("tab.decay", &["3", "alt-3"], General, "Decay", "Go to Decay: a document's chunks, composed by every rule.", |_| Action::Tab(Tab::Decay)),
     command("tab.experiments", &["4", "alt-4"], General, "Experiments", "Go to the Experiments: the claims, measured here.", |_| Action::Tab(Tab::Experiments)),
     command("tab.library", &["5", "alt-5"], General, "Library", "Go to the Library: skills, their provenance, tags.", |_| Action::Tab(Tab::Library)),
+    command("tab.session", &["6", "alt-6"], General, "Session", "Go to the Session: what was done, chapters, notes, earlier sittings.", |_| Action::Tab(Tab::Session)),
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),
     command("palette", &[":", "ctrl-p"], General, "Command palette", "Find any command by name.", |_| Action::Palette).hint("commands"),
-    command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk.", |_| Action::Quit).above(),
+    command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk, and the journal keeps what was done.", |_| Action::Quit).above(),
     command("suspend", &["ctrl-z"], Everywhere, "Suspend", "Stop and give the terminal back; `fg` goes on.", |_| Action::Suspend).above(),
     command("redraw", &["ctrl-l"], Everywhere, "Redraw", "Draw the whole screen anew.", |_| Action::Redraw).above(),
     command("frame.svg", &["f9"], Everywhere, "Save the screen as SVG", "Write the screen as a picture into the present folder.", |_| Action::SaveFrame(FrameFormat::Svg)).above(),
     command("frame.ansi", &[], General, "Save the screen as ANSI", "Write the screen with its escape sequences.", |_| Action::SaveFrame(FrameFormat::Ansi)),
     command("frame.text", &[], General, "Save the screen as text", "Write the screen as plain text.", |_| Action::SaveFrame(FrameFormat::Text)),
     command("glyphs", &["f7"], Everywhere, "Next glyph set", "Braille, half blocks, dots, ASCII.", |_| Action::NextGlyphs).above(),
+    command("present", &["alt-p"], Everywhere, "Presentation", "Fewer panes, larger figures and the keys pressed, for an audience; again for the whole lab.", |_| Action::TogglePresent).above(),
     command("background", &["f8"], Everywhere, "Light or dark", "Colours for a light or a dark terminal.", |_| Action::FlipBackground).above(),
 
     // Movements.

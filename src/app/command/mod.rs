@@ -1,10 +1,13 @@
 //! The command table: keys, hints, help, palette and the README's key table all come from here. One file a tab, and [`general`] for what works in several.
 
+mod decay;
 mod experiments;
 mod general;
+mod instrument;
 mod lab;
 mod library;
 mod map;
+mod session;
 
 use super::action::Action;
 use super::keymap::Keymap;
@@ -98,7 +101,17 @@ impl Command {
 }
 
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
-static TABLES: &[&[Command]] = &[lab::COMMANDS, map::COMMANDS, experiments::COMMANDS, library::COMMANDS, general::COMMANDS];
+static TABLES: &[&[Command]] = &[
+    general::SHARED,
+    lab::COMMANDS,
+    instrument::COMMANDS,
+    map::COMMANDS,
+    decay::COMMANDS,
+    experiments::COMMANDS,
+    library::COMMANDS,
+    session::COMMANDS,
+    general::COMMANDS,
+];
 
 /// All commands.
 pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
@@ -108,6 +121,11 @@ pub fn all() -> impl Iterator<Item = &'static Command> + Clone {
 /// Keys and words for the hint bar: the focused pane's, then the general ones.
 pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let focus = state.focus();
+    if state.show.is_some() {
+        return [("space", "go on"), ("+ -", "speed"), ("alt-p", "presentation"), ("q", "leave the session")]
+            .map(|(k, w)| (k.into(), w))
+            .to_vec();
+    }
     let here = |c: &&Command| match c.place {
         Everywhere => true,
         General => !state.takes_text(),

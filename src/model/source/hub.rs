@@ -1,13 +1,18 @@
 //! Models from a Hugging Face hub, through its cache.
 
-use crate::control::Control;
+use crate::control::{Cancel, Control};
 use crate::error::{Error, Result};
 use hf_hub::api::Progress;
-use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// How often a download looks whether it was called off.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Weight files in the order they are looked for: an index of shards, or a single file.
 const WEIGHTS: [(&str, bool); 4] = [
@@ -42,7 +47,7 @@ impl Hub {
     /// The folder with a model's files; downloads what the cache lacks.
     ///
     /// # Errors
-    /// [`Error::Hub`] naming repository, file and endpoint; [`Error::Cancelled`] between files.
+    /// [`Error::Hub`] naming repository, file and endpoint; [`Error::Cancelled`] at once, whatever the network does.
     pub fn fetch(&self, repo: &str, revision: &str, control: Control<'_>) -> Result<PathBuf> {
         let wanted = Repo::with_revision(repo.into(), RepoType::Model, revision.into());
         let cached = Cache::new(self.cache.clone()).repo(wanted.clone());
@@ -51,7 +56,6 @@ impl Hub {
             .with_progress(false)
             .build()
             .map_err(|e| Error::Hub(format!("the hub client cannot be set up: {e}")))?;
-        let api = api.repo(wanted);
         let get = |file: &str| -> Result<Option<PathBuf>> {
             control.check()?;
             if let Some(path) = cached.get(file) {
@@ -60,7 +64,7 @@ impl Hub {
             if self.offline {
                 return Ok(None);
             }
-            self.download(&api, repo, revision, file, control)
+            self.download(&api, &wanted, file, control)
         };
         let missing = |file: &str| {
             let offline = if self.offline { " in the cache, and HF_HUB_OFFLINE forbids the network" } else { "" };
@@ -83,9 +87,10 @@ impl Hub {
 
     /// One file into the cache; `None` if the hub does not have it. An interrupted download is resumed; a file whose content is not what the hub
     /// announced is removed.
-    fn download(&self, api: &ApiRepo, repo: &str, revision: &str, file: &str, control: Control<'_>) -> Result<Option<PathBuf>> {
+    fn download(&self, api: &Api, wanted: &Repo, file: &str, control: Control<'_>) -> Result<Option<PathBuf>> {
+        let (repo, revision) = (wanted.url(), wanted.revision());
         let failed = |why: String| Error::Hub(format!("{file} of {repo}@{revision} cannot be fetched from {}: {why}", self.endpoint));
-        let path = match api.download_with_progress(file, Listener { control, done: 0, total: 0 }) {
+        let path = match downloaded(api, wanted, file, control)? {
             Ok(path) => path,
             Err(ApiError::RequestError(error)) => {
                 return match *error {
@@ -118,6 +123,25 @@ impl Hub {
     }
 }
 
+/// One file, fetched by a thread of its own: a network that stands still can be called off as well as one that flows. What has arrived by then
+/// stays in the cache, and the next try goes on behind it.
+fn downloaded(api: &Api, wanted: &Repo, file: &str, control: Control<'_>) -> Result<std::result::Result<PathBuf, ApiError>> {
+    let (pieces, arrived) = channel();
+    let (api, file) = (api.repo(wanted.clone()), file.to_owned());
+    let listener = Listener { pieces, cancel: control.cancel(), done: 0, total: 0 };
+    let fetch = move || api.download_with_progress(&file, listener);
+    let thread = std::thread::Builder::new().name("download".into()).spawn(fetch).map_err(Error::io("download thread"))?;
+    loop {
+        control.check()?;
+        match arrived.recv_timeout(POLL) {
+            Ok((done, total)) => control.report(done, total, "bytes"),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    thread.join().map_err(|_| if control.check().is_err() { Error::Cancelled } else { Error::Hub("the hub client broke down".into()) })
+}
+
 /// What is wrong with a downloaded file. Large files are named after their SHA-256 in the cache; others carry git hashes, which TLS and length must do for.
 fn check_content(path: &Path) -> Result<Option<String>> {
     let blob = std::fs::canonicalize(path).map_err(Error::io(path))?;
@@ -140,20 +164,27 @@ fn check_content(path: &Path) -> Result<Option<String>> {
         .then(|| format!("its content is wrong (SHA-256 {}… instead of {}…)", &found[..12], &name[..12])))
 }
 
-struct Listener<'a> {
-    control: Control<'a>,
+/// Tells how much has arrived; ends the download when it is called off.
+struct Listener {
+    pieces: Sender<(u64, u64)>,
+    cancel: Cancel,
     done: u64,
     total: u64,
 }
 
-impl Progress for Listener<'_> {
+impl Progress for Listener {
     fn init(&mut self, size: usize, _file: &str) {
         self.total = size as u64;
     }
 
     fn update(&mut self, size: usize) {
+        if self.cancel.is_cancelled() {
+            // The client gives its listener no way to stop; unwinding this thread, without the panic hook, closes the file and the connection.
+            std::panic::resume_unwind(Box::new("the download was called off"));
+        }
         self.done += size as u64;
-        self.control.report(self.done, self.total, "bytes");
+        // Nobody listens any more if the asking side has just left.
+        let _ = self.pieces.send((self.done, self.total));
     }
 
     fn finish(&mut self) {}

@@ -69,9 +69,16 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
         JobKind::Open => "loading",
         JobKind::Build => "building",
         JobKind::Map => "map",
+        JobKind::Decay => "comparing",
         JobKind::Edit => "reading",
         JobKind::Experiment => "measuring",
-        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Place | JobKind::Results => "working",
+        JobKind::Ecg => "ECG",
+        JobKind::Landscape => "landscape",
+        JobKind::Attribution => "attribution",
+        JobKind::Verdict => "verdict",
+        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Place | JobKind::Results | JobKind::Autopsy | JobKind::Compare => {
+            "working"
+        }
     };
     let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
     let is_bytes = running.unit == "bytes";

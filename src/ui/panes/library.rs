@@ -1,5 +1,6 @@
 //! The library: the list with its filter, and one skill's provenance and figures.
 
+use super::instrument::autopsy_foot;
 use crate::app::{Focus, library};
 use crate::engine::SkillReport;
 use crate::library::{SkillMeta, SkillOrigin};
@@ -133,18 +134,32 @@ fn provenance<'a>(paint: &Paint<'a>, skill: &'a SkillMeta, width: usize) -> Vec<
 
 fn figures<'a>(paint: &Paint<'a>, report: &'a SkillReport, width: usize) -> Vec<Line<'a>> {
     let mut lines = vec![Line::default()];
-    let strips: [(&str, &[f32], &str); 2] = [("norm", &report.ssm_norm, ""), ("half-life", &report.half_life, " tokens")];
+    let own = &report.figures;
+    let strips: [(&str, &[f32], &str); 4] = [
+        ("norm", &own.norm, ""),
+        ("half-life", &own.half_life, " tokens"),
+        ("eff. rank", &own.effective_rank, ""),
+        ("drift", &own.drift, " spreads"),
+    ];
     for (name, values, unit) in strips {
         let finite = || values.iter().copied().filter(|v| v.is_finite());
         let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
         let room = width.saturating_sub(10).max(1);
         let strip = glyphs::sparkline(paint.set, &values[..values.len().min(room)]);
-        lines.push(Line::from(vec![paint.span(pad(name, 10), Role::Dim), paint.span(strip, Role::Bar)]));
-        if low.is_finite() {
-            let text = format!("layers 0 to {}: {low:.1} to {high:.1}{unit}", values.len().saturating_sub(1));
+        let mut line = vec![paint.span(pad(name, 10), Role::Dim), paint.span(strip, Role::Bar)];
+        // The figures stand beside the strip where they fit, else below it.
+        let text = if low.is_finite() { format!("{low:.1} to {high:.1}{unit}") } else { String::new() };
+        let beside = values.len() + 2 + text.chars().count() <= room;
+        if beside {
+            line.push(paint.span(format!("  {text}"), Role::Dim));
+        }
+        lines.push(Line::from(line));
+        if !beside && !text.is_empty() {
             lines.push(Line::from(vec![Span::raw(" ".repeat(10)), paint.span(fit(&text, room), Role::Dim)]));
         }
     }
+    let (text, role) = autopsy_foot(own);
+    lines.extend(wrap(&text, width).into_iter().map(|piece| Line::from(paint.span(piece, role))));
     lines.push(Line::default());
     for text in &report.preview {
         for piece in wrap(text, width) {

@@ -1,7 +1,7 @@
 //! Help, palette, prompts and forms, drawn above the tab.
 
 use super::footer::key_text;
-use super::query;
+use super::{instrument, query};
 use crate::app::command::{self, Command, Place};
 use crate::app::line::Line as Input;
 use crate::app::overlay::{Overlay, matches, question};
@@ -29,6 +29,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
                 }
             }
         }
+        Some(Overlay::Instrument(panel)) => instrument::draw(paint, area, buf, panel),
         Some(Overlay::AddSkill { name, text, on_text, error }) => {
             let inner = window(paint, area, buf, (90, 22), "Add a skill from text", "tab switches, ctrl-s reads it, esc leaves");
             let label = |on: bool, name: &'static str| {
@@ -52,7 +53,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// A cleared box in the middle of the screen; returns its inside.
-fn window(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, wanted: (u16, u16), title: &str, hint: &str) -> Rect {
+pub fn window(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, wanted: (u16, u16), title: &str, hint: &str) -> Rect {
     let width = wanted.0.min(area.width.saturating_sub(2));
     let height = wanted.1.min(area.height.saturating_sub(2));
     let rect = Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 3, width, height);

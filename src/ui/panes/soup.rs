@@ -3,6 +3,7 @@
 use crate::app::Focus;
 use crate::app::overlay::layers_text;
 use crate::app::soup_edit::{SoupRow, rows, uses_weights};
+use crate::ui::glyphs;
 use crate::ui::layout::Size;
 use crate::ui::paint::{Paint, pad, put, scroll, signed, wrap};
 use crate::ui::theme::Role;
@@ -20,7 +21,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let soup = &bench.soup;
     let focused = state.focus() == Focus::Soup && state.overlay.is_none();
     let right = vec![paint.span(soup.rule.name(), Role::Dim)];
-    let inner = paint.panel(buf, area, "Soup", right, focused);
+    let title = state.lab.instruments.sides.letter().map_or_else(|| "Soup".to_owned(), |letter| format!("Soup {letter}"));
+    let inner = paint.panel(buf, area, &title, right, focused);
     let all = rows(soup);
     let recipe = soup.to_recipe().map(|r| r.to_string());
     let recipe_lines = recipe.as_deref().map(|r| wrap(r, usize::from(inner.width))).unwrap_or_default();
@@ -50,6 +52,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         let selected = i == bench.selected;
         let spans = match row {
             SoupRow::Ingredient(i) => ingredient(paint, *i, list.width, scale),
+            SoupRow::Curve => curve(paint, list.width, selected),
             other => parameter(paint, *other, list.width),
         };
         let pointer = paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim });
@@ -115,7 +118,7 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
             let fits = layers > 0 && layers <= usize::from(width.saturating_sub(26));
             ("layers", value, if fits { vec![paint.span(strip, Role::Bar)] } else { Vec::new() })
         }
-        SoupRow::Ingredient(_) => ("", String::new(), Vec::new()),
+        SoupRow::Ingredient(_) | SoupRow::Curve => ("", String::new(), Vec::new()),
     };
     let mut spans = vec![paint.span(pad(name, 15), Role::Dim), paint.span(pad(&value, 8.max(value.chars().count() + 1)), Role::Strong)];
     // Bars and notes are a help, not the value: each is left out where it would be cut.
@@ -126,6 +129,29 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
         }
         used += span.width();
         spans.push(span);
+    }
+    spans
+}
+
+/// The layers' own weights: the one under the cursor as a figure, all of them as a strip of bars from 0 to 1.
+fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
+    let bench = &paint.state.lab.bench;
+    let weights = bench.soup.layer_weights.as_deref().unwrap_or_default();
+    let layer = bench.layer.min(weights.len().saturating_sub(1));
+    let weight = weights.get(layer).copied().unwrap_or(f64::NAN);
+    let value = format!("{layer}: {}", signed(weight, 2));
+    let mut spans = vec![paint.span(pad("layer weights", 15), Role::Dim), paint.span(pad(&value, 10), Role::Strong)];
+    let room = usize::from(width.saturating_sub(27));
+    let first = scroll(layer, weights.len(), room);
+    for (l, weight) in weights.iter().enumerate().skip(first).take(room) {
+        let role = if selected && l == layer { Role::Cursor } else { Role::Bar };
+        // Below 0 and above 1 there is no bar: a sign says so.
+        let glyph = match *weight {
+            w if w < 0.0 => '−',
+            w if w > 1.0 => '▲',
+            w => glyphs::level(paint.set, w),
+        };
+        spans.push(paint.span(glyph.to_string(), role));
     }
     spans
 }

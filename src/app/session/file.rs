@@ -10,64 +10,41 @@
 //! expect = { task = "antonym" }
 //! ```
 
+use super::Expect;
 use crate::app::key::{Key, parse_macro};
-use crate::engine::AnswerFrom;
+use crate::engine::{AnswerFrom, DecayRequest};
 use crate::error::{Error, Result};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
 /// A session.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// What it is called.
     pub title: String,
     /// Its steps, in order.
     pub step: Vec<Step>,
+    /// Whether it was a sitting: then what it changed in the library is not changed again.
+    #[serde(skip)]
+    pub sitting: bool,
 }
 
 /// Some keys, and what they lead to.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The title of the chapter that starts here; empty if the last one goes on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chapter: String,
     /// What there is to see.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// The keys, as [`parse_macro`] reads them. A line break at the end of the text is not typed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub keys: String,
     /// What holds when the lab has come to rest after them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Expect::is_empty")]
     pub expect: Expect,
-}
-
-/// Conditions on the lab at rest; those left out are not checked.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// The task ranked first.
-    pub task: Option<String>,
-    /// A task among the first three.
-    pub among_three: Option<String>,
-    /// Least margin between the first task's score and the second's.
-    pub margin: Option<f32>,
-    /// First line of an answer, by where it comes from (`zero-shot`, `query`, `best-skill`, `soup`, `full`), without the spaces around it.
-    #[serde(default)]
-    pub answer: BTreeMap<String, String>,
-    /// Answers by falling log-probability of the target: each is likelier than the next.
-    #[serde(default)]
-    pub likelier: Vec<String>,
-    /// The soup, as a recipe prints.
-    pub soup: Option<String>,
-    /// Least number of skills in the library.
-    pub skills: Option<usize>,
-    /// Least trustworthiness of the map.
-    pub trust: Option<f64>,
-    /// Part of the sentence at the bottom.
-    pub notice: Option<String>,
 }
 
 impl Session {
@@ -88,6 +65,10 @@ impl Session {
                     let names = AnswerFrom::ALL.map(AnswerFrom::name).join(", ");
                     return Err(at(format!("there is no answer from `{name}`; there is {names}")));
                 }
+            }
+            let rules = DecayRequest::rule_names();
+            if let Some(name) = step.expect.better.iter().find(|name| !rules.contains(&name.as_str())) {
+                return Err(at(format!("there is no rule `{name}`; there is {}", rules.join(", "))));
             }
         }
         Ok(session)
@@ -117,6 +98,8 @@ mod tests {
         assert!(message.contains("step 2") && message.contains("f99"), "{message}");
         let message = refused("title = 'x'\n[[step]]\nexpect = { answer = { soap = 'a' } }");
         assert!(message.contains("`soap`") && message.contains("best-skill"), "{message}");
+        let message = refused("title = 'x'\n[[step]]\nexpect = { better = ['mean', 'A-decoy'] }");
+        assert!(message.contains("`A-decoy`") && message.contains("PICASO-S"), "{message}");
     }
 
     #[test]

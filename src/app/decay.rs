@@ -1,0 +1,407 @@
+//! The Decay tab: a document in ordered chunks, and one state made of theirs by every rule.
+
+use super::action::Motion;
+use super::effect::Effect;
+use super::key::Key;
+use super::lab::moved;
+use super::overlay::trim_number;
+use super::state::{Focus, State};
+use super::update::text_input;
+use crate::engine::{Cut, DecayRequest, DecaySource, DecayView, JobKind, Request, RuleResult};
+use ratatui_textarea::TextArea;
+use std::sync::Arc;
+
+/// Milliseconds without a keystroke before an edited document is read.
+const READ_AFTER_MS: u64 = 300;
+/// Milliseconds after a step of a parameter, so that a held key does not start a run each time.
+const STEP_AFTER_MS: u64 = 80;
+
+/// Where the document in the editor comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Made of task lists, by the engine, with this seed.
+    Sample(u64),
+    /// A file, unchanged.
+    File(String),
+    /// The editor.
+    Typed,
+}
+
+/// A value of the tab that can be typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecayValue {
+    /// A file to read.
+    Path,
+    /// How many chunks.
+    Chunks,
+    /// Tokens of a chunk.
+    Length,
+    /// Tokens of the continuation.
+    After,
+    /// γ.
+    Gamma,
+}
+
+impl DecayValue {
+    /// What its prompt asks.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Path => "File with a document (UTF-8 text, at most 256 KiB)",
+            Self::Chunks => "Chunks, 2 to 64",
+            Self::Length => "Tokens of a chunk, 1 to 4096",
+            Self::After => "Tokens of the continuation, 1 to 1024",
+            Self::Gamma => "γ, exponent of the decay (0: sum, 1: A-decay, inf: last chunk)",
+        }
+    }
+}
+
+/// What happens on the tab.
+#[derive(Clone, Debug)]
+pub enum DecayAction {
+    /// γ by steps of 0.01.
+    Gamma(i32),
+    /// More or fewer chunks.
+    Chunks(i32),
+    /// Chunks twice as long, or half.
+    Scale {
+        /// Twice.
+        up: bool,
+    },
+    /// Sort the rules by loss, or not.
+    Sort,
+    /// The next sample document.
+    Sample,
+    /// Compare again.
+    Run,
+    /// A file was read, or why it was not.
+    Opened {
+        /// As the user named it.
+        path: String,
+        /// Its text.
+        text: Result<String, String>,
+    },
+}
+
+impl DecayAction {
+    /// The answer to [`Effect::ReadDocument`].
+    pub fn opened(path: String, text: crate::error::Result<String>) -> Self {
+        Self::Opened { path, text: text.map_err(|e| e.to_string()) }
+    }
+}
+
+/// The values of the tab.
+#[derive(Clone, Debug)]
+pub struct DecayTab {
+    /// The document.
+    pub document: TextArea<'static>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// How it is cut.
+    pub cut: Cut,
+    /// γ of A-decay.
+    pub gamma: f64,
+    /// The newest comparison.
+    pub view: Option<Arc<DecayView>>,
+    /// Why there is none.
+    pub refused: Option<String>,
+    /// Whether the comparison is of the text in the editor as it is.
+    pub marked: bool,
+    /// The selected rule, an index into the comparison's results.
+    pub rule: usize,
+    /// Whether rules are listed by loss.
+    pub by_loss: bool,
+    /// The selected position of the continuation.
+    pub position: usize,
+    /// The selected layer.
+    pub layer: usize,
+    /// The clock at which a comparison is to be asked for.
+    pub run_at: Option<u64>,
+}
+
+impl Default for DecayTab {
+    fn default() -> Self {
+        Self {
+            document: TextArea::default(),
+            origin: Origin::Sample(0),
+            cut: Cut { chunks: 4, length: 64, after: 64 },
+            gamma: 1.0,
+            view: None,
+            refused: None,
+            marked: false,
+            rule: 1,
+            by_loss: false,
+            position: 0,
+            layer: 0,
+            run_at: None,
+        }
+    }
+}
+
+impl DecayTab {
+    /// The document as one text.
+    pub fn text(&self) -> String {
+        self.document.lines().join("\n")
+    }
+
+    /// Where the document comes from, in words.
+    pub fn origin_text(&self) -> String {
+        match &self.origin {
+            Origin::Sample(seed) => format!("sample {seed}"),
+            Origin::File(path) => path.clone(),
+            Origin::Typed => "typed".into(),
+        }
+    }
+
+    /// The selected rule's result.
+    pub fn selected(&self) -> Option<&RuleResult> {
+        self.view.as_ref()?.results.get(self.rule)
+    }
+
+    /// Whether the comparison is of other values than those chosen.
+    pub fn is_behind(&self) -> bool {
+        self.run_at.is_some() || self.view.as_ref().is_some_and(|v| v.request.cut != self.cut || v.request.gamma != self.gamma)
+    }
+
+    /// Rules in the order they are listed, as indices into the comparison's results.
+    pub fn order(&self) -> Vec<usize> {
+        let results = self.view.as_ref().map_or(&[][..], |v| &v.results);
+        let mut order: Vec<usize> = (0..results.len()).collect();
+        if self.by_loss {
+            order.sort_by(|a, b| results[*a].nats().total_cmp(&results[*b].nats()));
+        }
+        order
+    }
+
+    fn set_text(&mut self, text: &str) {
+        self.document = TextArea::new(text.split('\n').map(|l| l.trim_end_matches('\r').to_owned()).collect());
+    }
+}
+
+/// Applies what happened on the tab.
+pub fn apply(state: &mut State, action: DecayAction) -> Vec<Effect> {
+    match action {
+        DecayAction::Gamma(steps) => {
+            let gamma = if state.decay.gamma.is_finite() { state.decay.gamma } else { 10.0 };
+            state.decay.gamma = ((gamma * 100.0).round() + f64::from(steps)).max(0.0) / 100.0;
+            changed(state, STEP_AFTER_MS)
+        }
+        DecayAction::Chunks(by) => step_cut(state, |cut| cut.chunks = cut.chunks.saturating_add_signed(by as isize)),
+        DecayAction::Scale { up } => step_cut(state, |cut| cut.length = if up { cut.length * 2 } else { cut.length / 2 }),
+        DecayAction::Sort => {
+            state.decay.by_loss = !state.decay.by_loss;
+            Vec::new()
+        }
+        DecayAction::Sample => {
+            state.decay.origin = match state.decay.origin {
+                Origin::Sample(seed) => Origin::Sample(seed + 1),
+                _ => Origin::Sample(0),
+            };
+            state.decay.marked = false;
+            run(state)
+        }
+        DecayAction::Run => run(state),
+        DecayAction::Opened { path, text: Ok(text) } => {
+            state.decay.set_text(&text);
+            state.decay.origin = Origin::File(path);
+            state.decay.marked = false;
+            run(state)
+        }
+        DecayAction::Opened { text: Err(why), .. } => {
+            state.complain(format!("The document was not opened: {why}."));
+            Vec::new()
+        }
+    }
+}
+
+/// Steps the cut, within what can be asked for.
+fn step_cut(state: &mut State, step: impl FnOnce(&mut Cut)) -> Vec<Effect> {
+    let mut cut = state.decay.cut;
+    step(&mut cut);
+    match set_cut(state, cut) {
+        Ok(()) => changed(state, STEP_AFTER_MS),
+        Err(why) => {
+            state.say(why);
+            Vec::new()
+        }
+    }
+}
+
+fn set_cut(state: &mut State, cut: Cut) -> Result<(), String> {
+    check(&DecayRequest { source: DecaySource::Sample(0), cut, gamma: state.decay.gamma })?;
+    state.decay.cut = cut;
+    Ok(())
+}
+
+/// What is wrong with a request, as a sentence.
+fn check(request: &DecayRequest) -> Result<(), String> {
+    request.check().map_err(|e| {
+        let text = e.to_string();
+        let mut rest = text.chars();
+        rest.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), rest.as_str()))
+    })
+}
+
+fn changed(state: &mut State, after: u64) -> Vec<Effect> {
+    state.decay.run_at = Some(state.clock + after);
+    Vec::new()
+}
+
+/// Asks for a comparison with the present values.
+pub fn run(state: &mut State) -> Vec<Effect> {
+    state.decay.run_at = None;
+    if state.model.is_none() {
+        return Vec::new();
+    }
+    state.decay.refused = None;
+    let source = match state.decay.origin {
+        Origin::Sample(seed) => DecaySource::Sample(seed),
+        _ => DecaySource::Text(state.decay.text().into()),
+    };
+    if matches!(&source, DecaySource::Text(text) if text.trim().is_empty()) {
+        refuse(state, "there is no document yet".into());
+        return state.jobs.cancel(JobKind::Decay).into_iter().collect();
+    }
+    let request = DecayRequest { source, cut: state.decay.cut, gamma: state.decay.gamma };
+    vec![state.jobs.send(Request::Decay(request), state.clock)]
+}
+
+/// The tab came to the front: the first comparison is asked for now.
+pub fn shown(state: &mut State) -> Vec<Effect> {
+    let wanted = state.decay.view.is_none() && state.decay.refused.is_none();
+    if wanted && !state.jobs.is_running(JobKind::Decay) { run(state) } else { Vec::new() }
+}
+
+/// Takes a comparison; a sample's text goes into the editor.
+pub fn take(state: &mut State, view: Arc<DecayView>) {
+    let tab = &mut state.decay;
+    let is_sample = matches!((&view.request.source, &tab.origin), (DecaySource::Sample(a), Origin::Sample(b)) if a == b);
+    if is_sample && tab.text() != *view.text {
+        tab.set_text(&view.text);
+    }
+    tab.marked = tab.text() == *view.text;
+    tab.rule = tab.rule.min(view.results.len().saturating_sub(1));
+    tab.position = tab.position.min(view.continuation.len().saturating_sub(1));
+    tab.layer = tab.layer.min(view.half_life.len().saturating_sub(1));
+    tab.refused = None;
+    tab.view = Some(view);
+}
+
+/// There is no comparison of this document: why.
+pub fn refuse(state: &mut State, why: String) {
+    state.decay.view = None;
+    state.decay.marked = false;
+    state.decay.refused = Some(why);
+}
+
+/// A key for the editor.
+pub fn typed(state: &mut State, key: Key) -> Vec<Effect> {
+    if state.decay.document.input(text_input(key)) { edited(state) } else { Vec::new() }
+}
+
+/// A text pasted into the editor.
+pub fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    state.decay.document.insert_str(text);
+    edited(state)
+}
+
+fn edited(state: &mut State) -> Vec<Effect> {
+    state.decay.origin = Origin::Typed;
+    state.decay.marked = false;
+    changed(state, READ_AFTER_MS)
+}
+
+/// Moves the selection of the focused pane.
+pub fn motion(state: &mut State, motion: Motion) {
+    let focus = state.focus();
+    let tab = &mut state.decay;
+    let Some(view) = &tab.view else { return };
+    match focus {
+        Focus::Rules => {
+            let order = tab.order();
+            let at = order.iter().position(|r| *r == tab.rule).unwrap_or(0);
+            tab.rule = order.get(moved(at, order.len(), motion)).copied().unwrap_or(0);
+        }
+        Focus::Positions => {
+            let motion = match motion {
+                Motion::Left => Motion::Up,
+                Motion::Right => Motion::Down,
+                other => other,
+            };
+            tab.position = moved(tab.position, view.continuation.len(), motion);
+        }
+        Focus::Layers => tab.layer = moved(tab.layer, view.half_life.len(), motion),
+        _ => {}
+    }
+}
+
+/// The present value of what a prompt asks for.
+pub fn value_text(state: &State, value: DecayValue) -> String {
+    let tab = &state.decay;
+    match value {
+        DecayValue::Path => match &tab.origin {
+            Origin::File(path) => path.clone(),
+            _ => String::new(),
+        },
+        DecayValue::Chunks => tab.cut.chunks.to_string(),
+        DecayValue::Length => tab.cut.length.to_string(),
+        DecayValue::After => tab.cut.after.to_string(),
+        DecayValue::Gamma => trim_number(tab.gamma),
+    }
+}
+
+/// Takes a typed value.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn set_value(state: &mut State, value: DecayValue, text: &str) -> Result<Vec<Effect>, String> {
+    let text = text.trim();
+    let mut cut = state.decay.cut;
+    let whole = || text.parse::<usize>().map_err(|_| format!("`{text}` is not a whole number."));
+    match value {
+        DecayValue::Path if text.is_empty() => return Err("Type the path of a file.".into()),
+        DecayValue::Path => return Ok(vec![Effect::ReadDocument(text.to_owned())]),
+        DecayValue::Chunks => cut.chunks = whole()?,
+        DecayValue::Length => cut.length = whole()?,
+        DecayValue::After => cut.after = whole()?,
+        DecayValue::Gamma => {
+            let gamma = text.parse::<f64>().map_err(|_| format!("`{text}` is not a number."))?;
+            check(&DecayRequest { source: DecaySource::Sample(0), cut, gamma })?;
+            state.decay.gamma = gamma;
+        }
+    }
+    set_cut(state, cut)?;
+    Ok(run(state))
+}
+
+/// The text of the focused pane: the document, or a table with tabs between its columns.
+pub fn copied(state: &State) -> Option<String> {
+    let tab = &state.decay;
+    if state.focus() == Focus::Document {
+        return Some(tab.text());
+    }
+    let (view, selected) = (tab.view.as_ref()?, tab.selected()?);
+    let full = view.results.first()?;
+    let mut table = String::new();
+    match state.focus() {
+        Focus::Positions => {
+            table += &format!("position\ttoken\tfull pass\t{}\n", selected.rule.name());
+            for (i, ((token, full), own)) in view.continuation.iter().zip(&full.loss).zip(&selected.loss).enumerate() {
+                table += &format!("{}\t{}\t{full}\t{own}\n", i + 1, token.escape_debug());
+            }
+        }
+        Focus::Layers => {
+            table += &format!("layer\trelative error of {}\tshortest half-life\tmedian\tlongest\n", selected.rule.name());
+            for (layer, (error, lives)) in selected.error.iter().zip(&view.half_life).enumerate() {
+                let at = |share: usize| lives.get(lives.len().saturating_sub(1) * share / 2).copied().unwrap_or(f32::NAN);
+                table += &format!("{layer}\t{error}\t{}\t{}\t{}\n", at(0), at(1), at(2));
+            }
+        }
+        _ => {
+            table += "rule\tnats a token\tperplexity\tminus full pass\n";
+            for rule in tab.order().into_iter().filter_map(|r| view.results.get(r)) {
+                table += &format!("{}\t{}\t{}\t{}\n", rule.rule.name(), rule.nats(), rule.perplexity(), view.excess(rule));
+            }
+        }
+    }
+    Some(table)
+}

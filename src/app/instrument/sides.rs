@@ -1,0 +1,168 @@
+//! Soups besides the one on the bench: named snapshots, and the other side of A/B.
+
+use crate::app::effect::Effect;
+use crate::app::lab::ShownAnswer;
+use crate::app::soup_edit::{Bench, SoupEdit};
+use crate::app::state::State;
+use crate::app::update::{edit_soup, soup_changed};
+use crate::engine::AnswerFrom;
+use crate::soup::Soup;
+
+/// A soup with a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The name.
+    pub name: String,
+    /// The soup.
+    pub soup: Soup,
+}
+
+/// The soup that is not on the bench, whole: with its history and its answer.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// Its bench.
+    pub bench: Bench,
+    /// What it answered last.
+    pub answer: Option<ShownAnswer>,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct Sides {
+    /// In the order they were taken.
+    pub snapshots: Vec<Snapshot>,
+    /// The list before each of its changes.
+    undo: Vec<Vec<Snapshot>>,
+    /// Snapshots ever taken: the next one's number.
+    taken: usize,
+    /// The other soup.
+    pub other: Option<Box<Side>>,
+    /// Whether the soup on the bench is B.
+    pub on_b: bool,
+}
+
+impl Sides {
+    /// A and B; `None` if there is only one soup.
+    pub fn both<'a>(&'a self, bench: &'a Bench) -> Option<[&'a Soup; 2]> {
+        let other = &self.other.as_ref()?.bench.soup;
+        Some(if self.on_b { [other, &bench.soup] } else { [&bench.soup, other] })
+    }
+
+    /// The letter of the soup on the bench, if there are two.
+    pub fn letter(&self) -> Option<&'static str> {
+        self.other.as_ref().map(|_| if self.on_b { "B" } else { "A" })
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Snapshot>)) {
+        self.undo.push(self.snapshots.clone());
+        change(&mut self.snapshots);
+    }
+
+    /// Gives a snapshot another name.
+    ///
+    /// # Errors
+    /// A sentence if the name is empty or taken.
+    pub fn rename(&mut self, at: usize, name: &str) -> Result<(), String> {
+        let name = name.trim().to_owned();
+        if name.is_empty() {
+            return Err("A snapshot needs a name.".into());
+        }
+        if self.snapshots.iter().enumerate().any(|(i, s)| i != at && s.name == name) {
+            return Err(format!("There is a snapshot `{name}` already."));
+        }
+        if self.snapshots.get(at).is_some_and(|s| s.name != name) {
+            self.change(|list| list[at].name = name);
+        }
+        Ok(())
+    }
+
+    /// Takes a snapshot out of the list.
+    pub fn delete(&mut self, at: usize) {
+        if at < self.snapshots.len() {
+            self.change(|list| _ = list.remove(at));
+        }
+    }
+
+    /// Takes back the last change of the list; false if there is none.
+    pub fn step_back(&mut self) -> bool {
+        let Some(before) = self.undo.pop() else { return false };
+        self.snapshots = before;
+        true
+    }
+}
+
+/// Keeps the soup on the bench under a name of its own.
+pub fn keep(state: &mut State) -> Vec<Effect> {
+    let soup = state.lab.bench.soup.clone();
+    let sides = &mut state.lab.instruments.sides;
+    let text = if soup.ingredients.is_empty() {
+        "There is no soup to keep yet.".into()
+    } else if let Some(known) = sides.snapshots.iter().find(|s| s.soup == soup) {
+        format!("This soup is kept already, as `{}`.", known.name)
+    } else {
+        sides.taken += 1;
+        let name = format!("soup {}", sides.taken);
+        let text = format!("Kept as `{name}`; W lists the snapshots.");
+        sides.change(|list| list.push(Snapshot { name, soup }));
+        text
+    };
+    state.say(text);
+    Vec::new()
+}
+
+/// Puts a snapshot on the bench; undo brings back what was there.
+pub fn restore(state: &mut State, at: usize) -> Vec<Effect> {
+    let Some(Snapshot { name, soup }) = state.lab.instruments.sides.snapshots.get(at).cloned() else { return Vec::new() };
+    state.say(format!("`{name}` is the soup; u brings back the one before."));
+    edit_soup(state, &SoupEdit::Replace(Box::new(soup)))
+}
+
+/// Puts a snapshot on the other side.
+pub fn put_over(state: &mut State, at: usize) -> Vec<Effect> {
+    let Some(Snapshot { name, soup }) = state.lab.instruments.sides.snapshots.get(at).cloned() else { return Vec::new() };
+    set_other(state, soup);
+    state.say(format!("`{name}` is the other soup; b flips, D compares."));
+    Vec::new()
+}
+
+/// Puts the soup on the bench on the other side too.
+pub fn copy_over(state: &mut State) -> Vec<Effect> {
+    set_other(state, state.lab.bench.soup.clone());
+    state.say("The other soup is now the same; b flips.");
+    Vec::new()
+}
+
+/// Replaces the other soup; its history goes on, so that undo there brings back what it was.
+fn set_other(state: &mut State, soup: Soup) {
+    let (layers, clock) = (state.layers(), state.clock);
+    let sides = &mut state.lab.instruments.sides;
+    match &mut sides.other {
+        Some(side) => {
+            // Replacing a whole soup cannot fail.
+            let _ = side.bench.edit(&SoupEdit::Replace(Box::new(soup)), layers, clock);
+            side.answer = None;
+        }
+        None => sides.other = Some(Box::new(Side { bench: Bench::new(soup), answer: None })),
+    }
+}
+
+/// Goes to the other soup. The first time the other one is made of this one.
+pub fn flip(state: &mut State) -> Vec<Effect> {
+    let lab = &mut state.lab;
+    let at = AnswerFrom::ALL.iter().position(|f| *f == AnswerFrom::Soup).unwrap_or_default();
+    let answer = lab.answers[at].take();
+    let sides = &mut lab.instruments.sides;
+    sides.on_b = !sides.on_b;
+    if let Some(side) = &mut sides.other {
+        std::mem::swap(&mut lab.bench, &mut side.bench);
+        lab.answers[at] = std::mem::replace(&mut side.answer, answer);
+        let letter = if sides.on_b { "B" } else { "A" };
+        state.say(format!("Soup {letter}."));
+    } else {
+        lab.answers[at].clone_from(&answer);
+        sides.other = Some(Box::new(Side { bench: lab.bench.clone(), answer }));
+        state.say("Soup B, made of A; b flips between them.");
+    }
+    soup_changed(state);
+    Vec::new()
+}

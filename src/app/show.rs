@@ -1,0 +1,167 @@
+//! A session played on the screen: its keys are typed at a speed, the lab comes to rest after each step, and a chapter waits for the
+//! one who shows it. Everything happens in `update`, driven by the clock and by what the engine tells.
+
+use super::effect::Effect;
+use super::key::{Key, KeyCode};
+use super::session::expect::compare;
+use super::session::{self, Input, Session, resume};
+use super::state::State;
+use super::update::update;
+use crate::engine::JobKind;
+
+/// Keys a second at the start.
+pub const SPEED: f64 = 12.0;
+/// What a command waits more than a character, so that it can be followed.
+const COMMAND: f64 = 6.0;
+/// Milliseconds after a step within a chapter.
+const REST: f64 = 1500.0;
+
+/// What the show does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waits to be let go on: before the first step and before every chapter.
+    Waiting,
+    /// Types.
+    Typing,
+    /// Has typed a step and waits for the lab to come to rest.
+    Settling,
+    /// Has shown everything.
+    Over,
+}
+
+/// A session on the screen.
+#[derive(Clone, Debug)]
+pub struct Show {
+    /// The session.
+    pub session: Session,
+    /// Keys of every step.
+    keys: Vec<Vec<Key>>,
+    /// The step under way, or to come if the show waits.
+    pub step: usize,
+    /// The key to come.
+    key: usize,
+    /// What it does.
+    pub phase: Phase,
+    /// Keys a second.
+    pub speed: f64,
+    /// Whether this step is typed without waiting.
+    rush: bool,
+    /// The clock when it goes on.
+    next_at: u64,
+    /// Expectations that held.
+    pub held: usize,
+    /// Expectations that did not, as sentences.
+    pub broken: Vec<String>,
+}
+
+impl Show {
+    /// A show at its beginning.
+    ///
+    /// # Errors
+    /// A sentence about keys that are none.
+    pub fn new(session: Session, speed: f64) -> Result<Self, String> {
+        let keys = session.step.iter().map(session::Step::keys).collect::<Result<_, _>>()?;
+        let (step, key, phase, rush) = (0, 0, Phase::Waiting, false);
+        Ok(Self { session, keys, step, key, phase, speed, rush, next_at: 0, held: 0, broken: Vec::new() })
+    }
+
+    /// The step whose chapter and note are told now: while the show waits, that is the one just shown.
+    pub fn told(&self) -> Option<usize> {
+        if self.phase == Phase::Waiting { self.step.checked_sub(1) } else { Some(self.step.min(self.session.step.len() - 1)) }
+    }
+
+    /// The chapter of a step: the last one that was named.
+    pub fn chapter(&self, step: usize) -> &str {
+        let named = self.session.step.iter().take(step + 1).rev().find(|s| !s.chapter.is_empty());
+        named.map_or("", |s| &s.chapter)
+    }
+
+    /// The clock when it goes on by itself, if it does.
+    pub fn wake_at(&self, clock: u64) -> Option<u64> {
+        (matches!(self.phase, Phase::Typing | Phase::Settling) && self.next_at > clock).then_some(self.next_at)
+    }
+
+    fn let_go(&mut self, clock: u64) {
+        match self.phase {
+            Phase::Waiting => (self.phase, self.next_at) = (Phase::Typing, clock),
+            Phase::Typing | Phase::Settling => (self.rush, self.next_at) = (true, clock),
+            Phase::Over => {}
+        }
+    }
+
+    /// The next step; the show waits if it starts a chapter.
+    fn advance(&mut self, clock: u64) {
+        self.step += 1;
+        self.key = 0;
+        self.phase = match self.session.step.get(self.step) {
+            None => Phase::Over,
+            Some(step) if step.chapter.is_empty() => Phase::Typing,
+            Some(_) => Phase::Waiting,
+        };
+        self.next_at = if self.rush { clock } else { clock + (REST * SPEED / self.speed) as u64 };
+        self.rush = false;
+    }
+}
+
+/// A key of the one who shows. Those of the show and those that work everywhere count; others would disturb what is shown.
+pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
+    let clock = state.clock;
+    let command = state.keymap.command(state, key).filter(|c| c.over_overlays && key.typed().is_none());
+    let Some(show) = &mut state.show else { return Vec::new() };
+    match (key.code, key.typed()) {
+        (_, Some(' ')) | (KeyCode::PageDown | KeyCode::Enter, _) if show.phase != Phase::Over => show.let_go(clock),
+        (_, Some('+' | '=')) => show.speed = (show.speed * 1.5).min(200.0),
+        (_, Some('-')) => show.speed = (show.speed / 1.5).max(1.0),
+        (_, Some(' ' | 'q')) | (KeyCode::PageDown | KeyCode::Enter | KeyCode::Esc, _) => {
+            state.show = None;
+            state.say("The session ends here; the lab is yours.");
+        }
+        _ => {
+            let Some(command) = command else { return Vec::new() };
+            let action = (command.action)(state);
+            return update(state, action);
+        }
+    }
+    go_on(state)
+}
+
+/// Types what is due.
+pub fn go_on(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    loop {
+        let clock = state.clock;
+        let opened = state.model.is_some() && state.library.is_some();
+        let (busy, text) = (state.jobs.any(), state.takes_text());
+        let due = state.work_at().is_some();
+        let Some(show) = state.show.as_mut().filter(|show| opened && show.next_at <= clock) else { break };
+        match show.phase {
+            Phase::Waiting | Phase::Over => break,
+            // A command acts on what it finds, so results come in before it; text needs none.
+            Phase::Typing if busy && !text => break,
+            Phase::Typing => match show.keys[show.step].get(show.key).copied() {
+                None => show.phase = Phase::Settling,
+                Some(key) => {
+                    show.key += 1;
+                    let pace = if text && key.typed().is_some() { 1.0 } else { COMMAND };
+                    show.next_at = if show.rush { clock } else { clock + (1000.0 * pace / show.speed) as u64 };
+                    effects.extend(session::input(state, Input::Key(key)));
+                }
+            },
+            Phase::Settling if busy || due => break,
+            Phase::Settling => {
+                let expect = show.session.step[show.step].expect.clone();
+                let (held, broken) = compare(&expect, state);
+                if let Some(show) = &mut state.show {
+                    show.held += held.len();
+                    show.broken.extend(broken);
+                    show.advance(clock);
+                }
+            }
+        }
+    }
+    // What is played leaves no files and does not end the program: the one who shows it does.
+    let Some(show) = &state.show else { return effects };
+    let kinds = if show.session.sitting { |kind| kind != JobKind::Edit } else { |_| true };
+    state.quitting = false;
+    resume::only(state, effects, kinds)
+}

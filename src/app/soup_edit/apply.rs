@@ -1,0 +1,177 @@
+//! What each edit does to the soup.
+
+use super::curve::parse_weights;
+use super::{Bench, SoupEdit, SoupRow, parse_layers, rows};
+use crate::soup::{Ingredient, Rule};
+
+impl Bench {
+    fn selected_mut(&mut self) -> Result<&mut Ingredient, String> {
+        let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient first.".into()) };
+        self.soup.ingredients.get_mut(i).ok_or_else(|| "The soup has no ingredients yet.".into())
+    }
+
+    pub(super) fn apply(&mut self, edit: &SoupEdit, layers: usize) -> Result<(), String> {
+        match edit {
+            SoupEdit::Add(skill) => self.add(skill),
+            SoupEdit::Nudge(steps) => self.nudge(*steps, layers)?,
+            SoupEdit::Type(row, text) => self.set(*row, text, layers)?,
+            SoupEdit::Mute => {
+                let ingredient = self.selected_mut()?;
+                ingredient.muted = !ingredient.muted;
+            }
+            SoupEdit::Solo => {
+                let ingredient = self.selected_mut()?;
+                ingredient.solo = !ingredient.solo;
+            }
+            SoupEdit::Lock => {
+                let ingredient = self.selected_mut()?;
+                ingredient.locked = !ingredient.locked;
+            }
+            SoupEdit::Normalise => self.normalise()?,
+            SoupEdit::Level => {
+                let free = self.soup.ingredients.iter().filter(|i| !i.locked).count();
+                let locked: f64 = self.soup.ingredients.iter().filter(|i| i.locked).map(|i| i.weight).sum();
+                for ingredient in self.soup.ingredients.iter_mut().filter(|i| !i.locked) {
+                    ingredient.weight = if locked < 1.0 { (1.0 - locked) / free as f64 } else { 1.0 };
+                }
+            }
+            SoupEdit::Remove => {
+                let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient to remove.".into()) };
+                self.soup.ingredients.remove(i);
+            }
+            SoupEdit::Clear => self.soup.ingredients.clear(),
+            SoupEdit::Shift(by) => {
+                let SoupRow::Ingredient(i) = self.row() else { return Ok(()) };
+                let to = i.saturating_add_signed(*by as isize);
+                if to < self.soup.ingredients.len() && to != i {
+                    self.soup.ingredients.swap(i, to);
+                    self.selected = to;
+                }
+            }
+            SoupEdit::CycleRule(by) => {
+                let row = self.row();
+                let all = Rule::ALL;
+                let at = all.iter().position(|r| *r == self.soup.rule).unwrap_or(0) as i32;
+                self.soup.rule = all[(at + by).rem_euclid(all.len() as i32) as usize];
+                // Rows come and go with the rule: stay on the same one.
+                self.selected = rows(&self.soup).iter().position(|r| *r == row).unwrap_or(self.soup.ingredients.len());
+            }
+            SoupEdit::Curve(shape, ranked) => {
+                if layers == 0 {
+                    return Err("The model's layers are not known yet.".into());
+                }
+                self.soup.layer_weights = Some(shape.weights(layers, ranked));
+            }
+            SoupEdit::ClearCurve => self.soup.layer_weights = None,
+            SoupEdit::Layer(by) => {
+                self.layer = self.layer.saturating_add_signed(*by as isize).min(layers.saturating_sub(1));
+                self.nudged = None;
+            }
+            SoupEdit::Weights(weights) => {
+                // All or none: a half-set mix would be neither the old one nor the new one.
+                for (place, weight) in weights {
+                    let ingredient = self.soup.ingredients.get(*place).ok_or("That ingredient is gone.")?;
+                    if ingredient.locked && ingredient.weight != *weight {
+                        return Err(format!("The weight of {} is locked; `l` unlocks it.", ingredient.skill));
+                    }
+                }
+                weights.iter().for_each(|(place, weight)| self.soup.ingredients[*place].weight = *weight);
+            }
+            SoupEdit::Replace(soup) => self.soup = (**soup).clone(),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, skill: &str) {
+        if let Some(at) = self.soup.ingredients.iter().position(|i| i.skill == skill) {
+            self.selected = at;
+            return;
+        }
+        let n = self.soup.ingredients.len();
+        // As heavy as the others are on average, so that a soup stays balanced as it grows.
+        let mean = if n == 0 { 1.0 } else { self.soup.ingredients.iter().map(|i| i.weight).sum::<f64>() / n as f64 };
+        let weight = round(if mean > 0.0 { mean } else { 1.0 });
+        self.soup.ingredients.push(Ingredient { skill: skill.to_owned(), weight, muted: false, locked: false, solo: false });
+        self.selected = n;
+    }
+
+    fn normalise(&mut self) -> Result<(), String> {
+        let locked: f64 = self.soup.ingredients.iter().filter(|i| i.locked).map(|i| i.weight).sum();
+        let free: f64 = self.soup.ingredients.iter().filter(|i| !i.locked).map(|i| i.weight).sum();
+        if free <= 0.0 || locked >= 1.0 {
+            return Err("Weights cannot be normalised: the unlocked ones add up to 0 or the locked ones to 1 or more.".into());
+        }
+        for ingredient in self.soup.ingredients.iter_mut().filter(|i| !i.locked) {
+            ingredient.weight *= (1.0 - locked) / free;
+        }
+        Ok(())
+    }
+
+    fn nudge(&mut self, steps: i32, layers: usize) -> Result<(), String> {
+        let by = f64::from(steps) / 100.0;
+        match self.row() {
+            SoupRow::Ingredient(i) => {
+                let ingredient = &mut self.soup.ingredients[i];
+                if ingredient.locked {
+                    return Err(format!("The weight of {} is locked; `l` unlocks it.", ingredient.skill));
+                }
+                ingredient.weight = round(ingredient.weight + by);
+            }
+            SoupRow::Rule => self.apply(&SoupEdit::CycleRule(steps.signum()), layers)?,
+            SoupRow::Gamma => self.soup.gamma = round(self.soup.gamma + by).max(0.0),
+            SoupRow::Lambda => self.soup.lambda = round(self.soup.lambda + by).clamp(0.0, 1.0),
+            SoupRow::Tau => self.soup.tau = round(self.soup.tau + by).max(0.0),
+            SoupRow::Layers => {
+                let all = 0..layers;
+                let range = self.soup.layers.clone().unwrap_or(all);
+                let (start, end) =
+                    if steps > 0 { (range.start + 1, range.end + 1) } else { (range.start.wrapping_sub(1), range.end.wrapping_sub(1)) };
+                if start < end && end <= layers {
+                    self.soup.layers = Some(start..end);
+                }
+            }
+            SoupRow::Curve => {
+                if let Some(weight) = self.soup.layer_weights.as_mut().and_then(|w| w.get_mut(self.layer)) {
+                    *weight = round(*weight + by);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, row: SoupRow, text: &str, layers: usize) -> Result<(), String> {
+        let number = || {
+            let value: f64 = text.trim().parse().map_err(|_| format!("`{text}` is not a number."))?;
+            if value.is_finite() { Ok(value) } else { Err("The value must be finite.".to_string()) }
+        };
+        let at_least_zero = || number().and_then(|v| if v >= 0.0 { Ok(v) } else { Err("The value must be 0 or more.".to_string()) });
+        match row {
+            SoupRow::Ingredient(i) => {
+                let ingredient = self.soup.ingredients.get_mut(i).ok_or("That ingredient is gone.")?;
+                ingredient.weight = number()?;
+            }
+            SoupRow::Rule => {
+                let rule = Rule::ALL.into_iter().find(|r| r.name() == text.trim());
+                let names = Rule::ALL.map(Rule::name).join(", ");
+                self.soup.rule = rule.ok_or_else(|| format!("`{text}` is not a rule; there are {names}."))?;
+            }
+            SoupRow::Gamma => self.soup.gamma = at_least_zero()?,
+            SoupRow::Tau => self.soup.tau = at_least_zero()?,
+            SoupRow::Lambda => {
+                let value = number()?;
+                if !(0.0..=1.0).contains(&value) {
+                    return Err("λ must lie between 0 (the query alone) and 1 (the soup alone).".into());
+                }
+                self.soup.lambda = value;
+            }
+            SoupRow::Layers => self.soup.layers = parse_layers(text, layers)?,
+            SoupRow::Curve => self.soup.layer_weights = parse_weights(text, self.soup.layer_weights.as_deref(), self.layer, layers)?,
+        }
+        Ok(())
+    }
+}
+
+/// Rounds to four digits, so that steps of 0.01 add up without dust.
+pub(super) fn round(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}

@@ -1,0 +1,289 @@
+//! The journal: what is done in the lab, written down as it happens, one JSON object a line.
+//!
+//! ```json
+//! {"journal":1,"started":"2026-11-24T22:08:13Z","version":"0.1.0","model":"bundled","settings":{…}}
+//! {"model":"5ba93f1c…"}
+//! {"t":5210,"key":"h"}
+//! {"t":9433,"paste":"hot -> cold\nbig ->"}
+//! ```
+//! `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file appears with the first key of a sitting, is locked while its
+//! lab runs, and loses at most the last batch in a crash; a line torn by that is left out and cut off before the next one is added.
+
+use super::writer::LineWriter;
+use crate::app::key::{Key, KeyCode};
+use crate::app::session::{Entry, Input, Resume, Session, Sitting, Step, typed_keys};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Journals kept in the folder.
+pub const KEPT: usize = 50;
+/// The version of the form.
+const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the form.
+    pub journal: u32,
+    /// When the sitting began.
+    pub started: String,
+    /// The program's version.
+    pub version: String,
+    /// The model as it was named.
+    pub model: String,
+    /// What the lab was opened with.
+    pub settings: serde_json::Value,
+}
+
+impl Header {
+    /// The header of a sitting that begins now.
+    pub fn new(model: &str, settings: serde_json::Value) -> Self {
+        let version = env!("CARGO_PKG_VERSION").into();
+        Self { journal: VERSION, started: crate::library::now(), version, model: model.into(), settings }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paste: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+}
+
+impl Line {
+    fn of(entry: &Entry) -> Self {
+        match entry {
+            Entry::Input(t, Input::Key(key)) => Self { t: Some(*t), key: Some(key.to_string()), ..Self::default() },
+            Entry::Input(t, Input::Paste(text)) => Self { t: Some(*t), paste: Some(text.clone()), ..Self::default() },
+            Entry::Model(fingerprint) => Self { model: Some(fingerprint.clone()), ..Self::default() },
+        }
+    }
+
+    fn entry(self) -> std::result::Result<Entry, String> {
+        let t = self.t.unwrap_or(0);
+        match self {
+            Self { key: Some(key), .. } => Ok(Entry::Input(t, Input::Key(key.parse()?))),
+            Self { paste: Some(text), .. } => Ok(Entry::Input(t, Input::Paste(text))),
+            Self { model: Some(fingerprint), .. } => Ok(Entry::Model(fingerprint)),
+            _ => Err("it is neither a key nor a paste nor a model".into()),
+        }
+    }
+}
+
+/// A journal as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// The first line.
+    pub header: Header,
+    /// The other lines.
+    pub entries: Vec<Entry>,
+    /// Bytes up to the end of the last whole line.
+    pub whole: u64,
+}
+
+impl Read {
+    /// Reads a journal. A torn last line is left out.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the line that is none of a journal.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let mut lines = text[..whole].split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+        let wrong = |number: usize, why: String| Error::Input(format!("line {} is none of a journal: {why}", number + 1));
+        let (_, first) = lines.next().ok_or_else(|| Error::Input("it is empty".into()))?;
+        let header: Header = serde_json::from_slice(first).map_err(|e| wrong(0, e.to_string()))?;
+        if header.journal != VERSION {
+            return Err(Error::Input(format!("it is a journal of version {}; this program reads version {VERSION}", header.journal)));
+        }
+        let entry = |(number, line): (usize, &[u8])| {
+            let line: Line = serde_json::from_slice(line).map_err(|e| wrong(number, e.to_string()))?;
+            line.entry().map_err(|why| wrong(number, why))
+        };
+        Ok(Self { header, entries: lines.map(entry).collect::<Result<_>>()?, whole: whole as u64 })
+    }
+
+    /// Reads a journal's file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] with the file's name.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).map_err(Error::io(path))?;
+        Self::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+    }
+
+    /// Keys and pastes with their clock.
+    pub fn inputs(&self) -> Vec<(u64, Input)> {
+        let input = |entry: &Entry| match entry {
+            Entry::Input(t, input) => Some((*t, input.clone())),
+            Entry::Model(_) => None,
+        };
+        self.entries.iter().filter_map(input).collect()
+    }
+
+    /// What the lab needs to go on with it.
+    pub fn resume(&self) -> Resume {
+        let model = self.entries.iter().find_map(|e| if let Entry::Model(fingerprint) = e { Some(fingerprint.clone()) } else { None });
+        Resume::new(self.inputs(), model)
+    }
+
+    /// The whole of it as a session of one step, to be played.
+    pub fn session(&self) -> Session {
+        let key = |input: &Input| match input {
+            Input::Key(key) => vec![*key],
+            Input::Paste(text) => typed_keys(text, true),
+        };
+        let keys: Vec<Key> = self.inputs().iter().flat_map(|(_, input)| key(input)).collect();
+        let step = Step { keys: crate::app::key::write_macro(&keys), ..Step::default() };
+        Session { title: format!("The sitting of {}", self.header.started), step: vec![step], sitting: true }
+    }
+
+    fn sitting(&self, path: &Path) -> Sitting {
+        let inputs = self.inputs();
+        let mut words = String::new();
+        for (_, input) in &inputs {
+            match input {
+                Input::Key(key) if key.typed().is_some() => words.extend(key.typed()),
+                Input::Key(key) if key.code == KeyCode::Enter => words.push(' '),
+                Input::Paste(text) => words.push_str(text),
+                Input::Key(_) if words.is_empty() => {}
+                Input::Key(_) => break,
+            }
+        }
+        Sitting {
+            path: path.display().to_string(),
+            started: self.header.started.get(..16).unwrap_or_default().replace('T', " "),
+            model: self.header.model.clone(),
+            inputs: inputs.len(),
+            words: words.chars().take(80).collect(),
+        }
+    }
+}
+
+/// The folder of journals: `$XDG_STATE_HOME/state-soup/journals`.
+///
+/// # Errors
+/// [`Error::Input`] if the system names no home folder.
+pub fn folder() -> Result<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "state-soup")
+        .ok_or_else(|| Error::Input("there is no place for a journal: the system names no home folder".into()))?;
+    Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("journals"))
+}
+
+/// Journals in a folder, newest first; none if there is no folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    // Their names begin with the time.
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files
+}
+
+/// The earlier sittings, newest first, but for the journal of this one. Files that cannot be read are left out.
+pub fn sittings(folder: &Path, own: Option<&Path>) -> Vec<Sitting> {
+    let others = files(folder).into_iter().filter(|path| Some(path.as_path()) != own);
+    others.filter_map(|path| Some(Read::open(&path).ok()?.sitting(&path))).collect()
+}
+
+/// A journal that grows.
+pub struct Journal {
+    path: PathBuf,
+    writer: LineWriter,
+    /// Lines that wait for the first key: a sitting without one leaves no file.
+    prelude: Vec<String>,
+    begun: bool,
+}
+
+impl Journal {
+    /// A new journal in a folder, which is made if need be. All but the newest [`KEPT`] journals go when it begins.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system gives no thread. What fails later goes to `failed`, once.
+    pub fn create(folder: &Path, header: &Header, failed: impl FnOnce(Error) + Send + 'static) -> Result<Self> {
+        let digits: String = header.started.chars().filter(|c| c.is_ascii_digit() || *c == 'T').collect();
+        let path = folder.join(format!("{digits}-{}.jsonl", std::process::id()));
+        let (folder, file) = (folder.to_owned(), path.clone());
+        let open = move || {
+            std::fs::create_dir_all(&folder)?;
+            for old in files(&folder).into_iter().skip(KEPT - 1) {
+                std::fs::remove_file(old)?;
+            }
+            let file = private().create_new(true).append(true).open(file)?;
+            file.lock()?;
+            Ok(file)
+        };
+        let writer = LineWriter::start(path.clone(), true, open, failed)?;
+        Ok(Self { path, writer, prelude: vec![json(header)], begun: false })
+    }
+
+    /// A journal that goes on, and what is in it so far.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] if it is no journal, or its lab still runs. What fails later goes to `failed`, once.
+    pub fn append(path: &Path, failed: impl FnOnce(Error) + Send + 'static) -> Result<(Self, Read)> {
+        let file = private().read(true).append(true).open(path).map_err(Error::io(path))?;
+        if file.try_lock().is_err() {
+            return Err(Error::Input(format!("{}: the lab of this journal still runs; leave it first", path.display())));
+        }
+        let read = Read::open(path)?;
+        file.set_len(read.whole).map_err(Error::io(path))?;
+        let writer = LineWriter::start(path.to_owned(), true, move || Ok(file), failed)?;
+        Ok((Self { path: path.to_owned(), writer, prelude: Vec::new(), begun: true }, read))
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, entry: &Entry) {
+        let line = json(&Line::of(entry));
+        if !self.begun && matches!(entry, Entry::Model(_)) {
+            self.prelude.push(line);
+            return;
+        }
+        self.begun = true;
+        self.prelude.drain(..).for_each(|line| self.writer.write(line));
+        self.writer.write(line);
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits (not long) for the disk; the file, if there is one.
+    pub fn finish(self) -> Option<PathBuf> {
+        self.writer.finish();
+        self.begun.then_some(self.path)
+    }
+}
+
+/// What is typed is the user's own.
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Plain structs of texts and numbers: this cannot fail.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Writes a session to a new file in a folder, named after its title.
+///
+/// # Errors
+/// [`Error::Io`] if there is such a file already, or the folder cannot be written to.
+pub fn save(folder: &Path, session: &Session) -> Result<PathBuf> {
+    let path = folder.join(format!("{}.toml", session.title));
+    let text = toml::to_string(session).map_err(|e| Error::Input(format!("the session cannot be written: {e}")))?;
+    let mut file = File::create_new(&path).map_err(Error::io(&path))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+    Ok(path)
+}
