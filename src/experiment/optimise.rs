@@ -2,7 +2,7 @@
 //! layer weights, are moved until the answers are likeliest. What that gains is measured on pairs that had no part in it.
 
 use super::compare::Rows;
-use super::trials::{Ask, Trials, draw, rng};
+use super::trials::{Ask, Trials};
 use super::{Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::engine::Lab;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::soup::nelder_mead::minimise;
 use crate::soup::{Layers, Recipe, Term, mix};
 use crate::state::State;
-use crate::task::Pair;
+use crate::task::{Pair, draw, rng};
 use serde::Serialize;
 
 /// Layer weights are straight between so many knots: as many numbers as layers would learn the few examples by heart.
