@@ -4,8 +4,8 @@
 
 mod common;
 
-use state_soup::control::quiet;
-use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, RankView};
+use state_soup::control::{Cancel, Control, quiet};
+use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, MapMethod, MapRequest, RankView};
 use state_soup::library::{Metric, Part};
 use state_soup::task::{Task, bundled};
 use std::sync::OnceLock;
@@ -51,6 +51,43 @@ const FAMILIAR: &[(&str, &str)] = &[
     // Words of no common kind: among numbers or colours `one, two, three -> one` is as good an odd one out or a repeated word.
     ("window, happy, seven -> window\nriver, quick, paper -> river\ntea, people, slowly -> tea", "choose_first_of_3"),
 ];
+
+#[test]
+fn a_map_called_off_goes_on_to_the_same_end_and_takes_the_query() {
+    let request = MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::Tsne, perplexity: 15.0, seed: 3 };
+    let whole = quiet(|control| lab().map(&request, control, &mut |_| {})).unwrap();
+    assert!(whole.finished && whole.trust.unwrap() > 0.9 && whole.trust_of_each.len() == whole.points.len());
+    let mean = whole.trust_of_each.iter().map(|t| f64::from(*t)).sum::<f64>() / whole.points.len() as f64;
+    assert!((mean - whole.trust.unwrap()).abs() < 1e-5);
+    let cancel = Cancel::new();
+    let stop = |p: state_soup::control::Progress| {
+        if p.done >= 300 {
+            cancel.cancel();
+        }
+    };
+    let stopped = lab().map(&request, Control::new(&cancel, &stop), &mut |_| {});
+    assert_eq!(stopped.unwrap_err().to_string(), "cancelled");
+    let step = quiet(|control| lab().map_on(&request, 10, control, &mut |_| {})).unwrap();
+    assert_eq!((step.epoch, step.finished), (310, false));
+    let end = quiet(|control| lab().map_on(&request, usize::MAX, control, &mut |_| {})).unwrap();
+    assert_eq!((end.points == whole.points, end.finished), (true, true), "where it was stopped leaves no trace");
+    let other = MapRequest { seed: 4, ..request.clone() };
+    let refused = quiet(|control| lab().map_on(&other, 10, control, &mut |_| {})).unwrap_err().to_string();
+    assert!(refused.contains("from the start"), "{refused}");
+    // Three examples, three places; on the map of principal components a skill's own text lies where the skill lies.
+    let placed = quiet(|control| lab().place("hot -> cold\nrich -> poor\nearly -> late\nbig ->", control)).unwrap();
+    assert_eq!((placed.trail.len(), &placed.request), (3, &request));
+    let pca = MapRequest { method: MapMethod::Pca, ..request };
+    let map = quiet(|control| lab().map(&pca, control, &mut |_| {})).unwrap();
+    let task = bundled().iter().find(|t| t.name == "antonym").unwrap();
+    let set = &lab().split_spec().draw(task).unwrap().sets[0];
+    let text: String = set.iter().map(|&i| format!("{} -> {}\n", task.pairs[i].input, task.pairs[i].output)).collect();
+    let placed = quiet(|control| lab().place(&text, control)).unwrap();
+    let skill = map.points[map.skills.iter().position(|s| s == "antonym/0").unwrap()];
+    let (last, first) = (placed.trail[placed.trail.len() - 1], placed.trail[0]);
+    let far = |p: [f32; 2]| (p[0] - skill[0]).hypot(p[1] - skill[1]);
+    assert!(far(last) < 0.01 && far(first) > 10.0 * far(last), "{skill:?} {last:?} {first:?}");
+}
 
 /// Query pairs of a task that are in no skill's examples (most were in the model's training).
 fn held_out(task: &Task) -> Vec<usize> {

@@ -1,6 +1,6 @@
 //! One picture of a report: curves, values with intervals, or a field of numbers.
 
-use super::result::below;
+use super::result::{below, table};
 use crate::app::experiments::{Curve, Plate, places, plates};
 use crate::app::map::letter;
 use crate::experiment::{Figure, Heat, Report, Table};
@@ -13,13 +13,13 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the chosen one, or says that there is none.
+/// Draws the chosen one; a report without any shows its table instead.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, focused: bool) {
     let tab = &paint.state.experiments;
     let all = plates(report);
     // A report that grows may have fewer pictures than the one before it.
     let Some(shown) = all.get(tab.picture.min(all.len().saturating_sub(1))) else {
-        return paint.centred(buf, area, &[("No picture; v shows the tables.".into(), Role::Dim)]);
+        return table(paint, area, buf, report);
     };
     let name = match shown {
         Plate::Curves(figure, _) | Plate::Heat(figure, _) => figure.name.as_str(),

@@ -117,7 +117,8 @@ fn findings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, wh
     rows
 }
 
-fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
+/// The chosen table.
+pub fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
     let tab = &paint.state.experiments;
     let Some(table) = report.tables.get(tab.table.min(report.tables.len().saturating_sub(1))) else {
         return paint.centred(buf, area, &[("No table yet.".into(), Role::Dim)]);

@@ -41,9 +41,9 @@ fn pick(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
     }
     put(buf, area, 0, 0, Line::from(head));
     let family = state.library.as_ref().and_then(|l| l.skills.iter().find(|s| s.id == id)).map_or("", |s| s.family.as_str());
-    let place = place_in_ranking(paint, map, state.map.pick).map_or(String::new(), |(at, len)| format!(" · place {} of {len}", at + 1));
-    let trust = map.trust_of_each.get(state.map.pick).map_or(String::new(), |t| format!(" · trust {t:.2}"));
-    let about = fit(&format!("{family}{place}{trust}"), usize::from(area.width).saturating_sub(2));
+    let place = place_in_ranking(paint, map, state.map.pick).map_or(String::new(), |(at, len)| format!("#{} of {len} · ", at + 1));
+    let trust = map.trust_of_each.get(state.map.pick).map_or(String::new(), |t| format!("trust {t:.2} · "));
+    let about = fit(&format!("{place}{trust}{family}"), usize::from(area.width).saturating_sub(2));
     put(buf, area, 2, 1, Line::from(paint.span(about, Role::Dim)));
     let found = found(state);
     if !found.is_empty() {
@@ -86,9 +86,12 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
         let way = if placed.trail.len() > 1 { ", 1 2 … after each example" } else { "" };
         figures.push(format!("≈ the query, approximate{way}"));
     }
-    if paint.state.lab.ranking.is_some() {
+    let roomy = area.height >= 14;
+    if paint.state.lab.ranking.is_some() && roomy {
         figures.push(format!("italic: the {BEST} best-ranked; underlined: nearest to the pick"));
     }
+    // Where there is little room, in one run; the letters must have some left.
+    let figures = if roomy { figures } else { vec![figures.join(" · ")] };
     let lines: Vec<String> = figures.iter().flat_map(|f| wrap(f, usize::from(area.width))).collect();
     let foot = lines.len() as u16;
     let list = Rect { height: area.height.saturating_sub(foot + 1), ..area };
