@@ -65,7 +65,7 @@ fn every_tab_at_three_sizes_in_three_colour_modes() {
     ];
     for (mode, depth, glyphs) in modes {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-            for (tab, keys) in [("lab", ""), ("map", "2"), ("library", "5")] {
+            for (tab, keys) in [("lab", ""), ("map", "2"), ("decay", "3"), ("library", "5")] {
                 let mut lab = busy(with(depth, glyphs));
                 lab.keys(keys).idle();
                 insta::assert_snapshot!(format!("{tab}-{width}x{height}-{mode}"), serialise(&frame(&lab, width, height)));
@@ -109,6 +109,17 @@ fn without_colour_and_beyond_ascii_every_piece_is_still_there() {
     lab.keys("2");
     let text = export::text(&frame(&lab, 120, 40));
     assert!(text.contains("A antonym") && text.contains("AA"), "letters tell the tasks apart:\n{text}");
+    lab.keys("3j>").idle();
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let buf = frame(&lab, width, height);
+        let text = export::text(&buf);
+        assert!(buf.content().iter().all(|c| c.symbol().is_ascii() && c.fg == Color::Reset && c.bg == Color::Reset), "{text}");
+        // Selection, best rule, γ, a chunk's number, the continuation's mark, bar and tick, cursor, half-lives by digit, what the columns are.
+        for sign in [">A-decay ", "*", "g 1.1", " 1 w", " + ", "#", "==", "^", "0011", "# A-decay . = full pass"] {
+            assert!(text.contains(sign), "{sign} is missing at {width}×{height}:\n{text}");
+        }
+        assert!(buf.content().iter().any(|c| c.modifier.contains(ratatui::style::Modifier::UNDERLINED)), "where a chunk begins");
+    }
 }
 
 /// Every size, many random actions: nothing panics, and drawing twice gives the same picture.
@@ -198,7 +209,7 @@ fn no_size_and_no_keys_panic() {
 /// Every size once, with everything on screen.
 #[test]
 fn every_size_is_drawn() {
-    for keys in ["", "2", "5", "?", ":", "<home>="] {
+    for keys in ["", "2", "3", "5", "?", ":", "<home>="] {
         let mut lab = busy(options());
         lab.keys(keys).idle();
         for width in (0..=300).step_by(11) {

@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `inspect`, `doctor`, `reproduce`, `replay`: one subcommand each; its module docs give the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `reproduce`, `replay`: one subcommand each; its module docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
@@ -10,6 +10,7 @@
 mod args;
 mod ask;
 mod build;
+mod decay;
 mod doctor;
 mod inspect;
 mod lab;
@@ -55,6 +56,8 @@ enum Command {
     Ask(ask::Args),
     /// Project the library's states at one layer to two dimensions.
     Map(map::Args),
+    /// Compose the chunks of a document by every rule and compare how each predicts what follows.
+    Decay(decay::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
@@ -78,6 +81,7 @@ pub fn run() -> Result<()> {
         Some(Command::Mix(args)) => mix::run(&common, &args),
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
+        Some(Command::Decay(args)) => decay::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),
         Some(Command::Replay(args)) => replay::run(&common, &args),
