@@ -64,6 +64,17 @@ fn json_has_what_its_readers_rely_on() {
     assert!(measured["prefill"].as_array().unwrap().iter().all(|p| p["ms"].as_f64() > Some(0.0) && p["products"].as_f64() <= Some(1.0)));
     assert!(measured["keystroke"]["p99_ms"].as_f64() >= measured["keystroke"]["p50_ms"].as_f64());
 
+    let compared = json(&run(dir.path(), &["decay", "--chunks", "3", "--tokens", "24", "--continuation", "16", "--gamma", "0", "--json"]));
+    let rules = compared["rules"].as_array().unwrap();
+    assert_eq!((rules.len(), &compared["source"], &compared["gamma"]), (10, &"sample 0".into(), &0.0.into()));
+    for rule in rules {
+        assert!(rule["rule"].is_string() && rule["nats"].as_f64().unwrap() > 0.0 && rule["perplexity"].as_f64().unwrap() > 1.0);
+        assert_eq!((rule["loss"].as_array().unwrap().len(), rule["error"].as_array().unwrap().len()), (16, 12));
+    }
+    assert_eq!(rules[0]["minus_full_pass"], 0.0);
+    assert_eq!((&rules[2]["rule"], &rules[4]["rule"]), (&"A-decay".into(), &"sum".into()));
+    assert!((rules[2]["nats"].as_f64().unwrap() - rules[4]["nats"].as_f64().unwrap()).abs() < 1e-4);
+
     let state = dir.path().join("soup.safetensors");
     let mixed = json(&run(dir.path(), &["mix", "0.6*antonym/0 + 0.4*country_capital/0", "--out", state.to_str().unwrap(), "--json"]));
     assert_eq!(mixed["ingredients"], serde_json::json!(["antonym/0", "country_capital/0"]));

@@ -5,9 +5,10 @@
 mod common;
 
 use common::{Lab, busy, options};
+use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{AnswerFrom, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
+use state_soup::engine::{AnswerFrom, DecaySource, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
 use state_soup::library::Metric;
 use std::sync::Arc;
 
@@ -168,6 +169,114 @@ fn the_map_is_asked_for_when_it_comes_to_the_front() {
     let before = lab.state.lab.bench.soup.ingredients.len();
     lab.keys("<tab><down><enter>");
     assert_eq!(lab.state.lab.bench.soup.ingredients.len(), before + 1, "a neighbour goes into the soup");
+}
+
+#[test]
+fn the_decay_tab_compares_a_sample_and_gamma_steps_are_one_request() {
+    let mut lab = busy(options());
+    lab.keys("3");
+    let [job] = lab.sent(JobKind::Decay)[..] else { panic!() };
+    let Request::Decay(request) = &job.request else { panic!() };
+    assert_eq!((&request.source, request.cut.chunks, request.cut.length, request.gamma), (&DecaySource::Sample(0), 4, 64, 1.0));
+    assert_eq!(lab.state.decay.text(), *lab.state.decay.view.as_ref().unwrap().text, "the sample is in the editor");
+    assert!(lab.state.decay.marked);
+    lab.keys("13");
+    assert_eq!(lab.sent(JobKind::Decay).len(), 1, "the same comparison is not made twice");
+    lab.keys("<<><<><<><<>,,>");
+    assert_eq!(lab.state.decay.gamma, 0.68);
+    assert!(lab.state.decay.is_behind());
+    lab.idle();
+    assert_eq!(lab.sent(JobKind::Decay).len(), 2, "held keys are one request");
+    assert!(!lab.state.decay.is_behind());
+    lab.keys("=<ctrl-u>-1<enter>");
+    let Some(Overlay::Prompt { error: Some(error), .. }) = &lab.state.overlay else { panic!() };
+    assert!(error.contains("0 or more"), "{error}");
+    lab.keys("<ctrl-u>inf<enter><esc>");
+    let Request::Decay(request) = &lab.sent(JobKind::Decay).last().unwrap().request else { panic!() };
+    assert_eq!(request.gamma, f64::INFINITY);
+    lab.keys("]}m<ctrl-u>32<enter>");
+    let Request::Decay(request) = &lab.sent(JobKind::Decay).last().unwrap().request else { panic!() };
+    assert_eq!((request.cut.chunks, request.cut.length, request.cut.after), (5, 128, 32));
+    lab.keys(&"[".repeat(9));
+    assert_eq!(lab.state.decay.cut.chunks, 2);
+    assert!(lab.state.notice.as_ref().is_some_and(|n| n.text.contains("2 to 64 chunks")));
+}
+
+#[test]
+fn a_document_is_typed_pasted_or_opened() {
+    let mut lab = busy(options());
+    lab.keys("3e");
+    lab.act(Action::Paste("pasted\r\nlines\n".into()));
+    lab.keys("q").idle();
+    assert!(!lab.state.quitting, "a letter in the editor is text");
+    assert!(lab.state.decay.text().starts_with("pasted\nlines\nq"), "{}", lab.state.decay.text());
+    let sources = |lab: &Lab| {
+        let of = |j: &&state_soup::engine::Job| if let Request::Decay(r) = &j.request { r.source.clone() } else { unreachable!() };
+        lab.sent(JobKind::Decay).iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(&lab).len(), 2, "the sample, then what was typed after a pause");
+    assert_eq!(sources(&lab)[1], DecaySource::Text(lab.state.decay.text().into()));
+
+    lab.keys("<esc>o<ctrl-u>notes.txt<enter>");
+    assert!(matches!(lab.effects.last(), Some(Effect::ReadDocument(path)) if path == "notes.txt"));
+    let opened = |text: Result<&str, &str>| {
+        let text = text.map(String::from).map_err(String::from);
+        Action::Decay(DecayAction::Opened { path: "notes.txt".into(), text })
+    };
+    lab.act(opened(Err("notes.txt is not UTF-8 text")));
+    assert!(lab.state.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("not UTF-8")));
+    assert_eq!(sources(&lab).len(), 2);
+    lab.act(opened(Ok("another text")));
+    assert_eq!(sources(&lab)[2], DecaySource::Text("another text".into()));
+    assert_eq!((lab.state.decay.text().as_str(), lab.state.decay.origin_text().as_str()), ("another text", "notes.txt"));
+    lab.keys("<esc>s");
+    assert_eq!(sources(&lab)[3], DecaySource::Sample(0));
+    lab.keys("s");
+    assert_eq!(sources(&lab)[4], DecaySource::Sample(1));
+}
+
+#[test]
+fn a_document_that_is_too_short_is_told_where_the_numbers_would_be() {
+    let mut lab = busy(options());
+    lab.keys("3");
+    lab.answering = false;
+    lab.keys("r");
+    let generation = lab.state.jobs.generation(JobKind::Decay);
+    let message = "the document has 3 tokens".to_owned();
+    lab.act(Action::Engine(Event::Failed { generation, kind: JobKind::Decay, cancelled: false, message: message.clone() }));
+    assert!(lab.state.notice.is_none() && lab.state.decay.view.is_none());
+    assert_eq!(lab.state.decay.refused, Some(message));
+    lab.keys("13");
+    assert!(!lab.state.jobs.is_running(JobKind::Decay), "what was refused is not asked for again by looking at it");
+    lab.keys("r");
+    assert!(lab.state.decay.refused.is_none() && lab.state.jobs.is_running(JobKind::Decay));
+    lab.keys("<esc>");
+    assert!(lab.effects.iter().any(|e| matches!(e, Effect::Cancel(JobKind::Decay))));
+}
+
+#[test]
+fn the_selected_rule_follows_its_row_and_tables_are_copied() {
+    let mut lab = busy(options());
+    lab.keys("3<home><down><down>");
+    assert_eq!(lab.state.decay.selected().unwrap().rule.name(), "A-decay");
+    lab.keys("tj");
+    let after = lab.state.decay.rule;
+    let order = lab.state.decay.order();
+    assert_eq!(order.iter().position(|r| *r == after), order.iter().position(|r| *r == 2).map(|at| at + 1));
+    let mut copied = |keys: &str| {
+        lab.keys(keys).keys("y");
+        let Some(Effect::Copy(text)) = lab.effects.last() else { panic!() };
+        text.clone()
+    };
+    let rules = copied("");
+    assert!(rules.starts_with("rule\tnats a token\tperplexity\tminus full pass\nfull pass\t") && rules.lines().count() == 11);
+    let positions = copied("<tab>");
+    assert!(positions.lines().count() == 65 && positions.lines().all(|l| l.split('\t').count() == 4));
+    assert_eq!(copied("<tab>").lines().count(), 13);
+    lab.keys("<down>");
+    assert_eq!((lab.state.focus(), lab.state.decay.layer), (Focus::Layers, 1));
+    lab.keys("<backtab><right><right><left>");
+    assert_eq!(lab.state.decay.position, 1);
 }
 
 #[test]

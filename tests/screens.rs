@@ -69,7 +69,8 @@ fn every_tab_at_three_sizes_in_three_colour_modes() {
     for (mode, depth, glyphs) in modes {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
             let session = "<alt-c>Opposites<enter><alt-n>Three skills, one soup.<enter>6";
-            for (tab, keys) in [("lab", ""), ("map", "2"), ("experiments", "4<enter>"), ("library", "5"), ("session", session)] {
+            let tabs = [("lab", ""), ("map", "2"), ("decay", "3"), ("experiments", "4<enter>"), ("library", "5"), ("session", session)];
+            for (tab, keys) in tabs {
                 let mut lab = busy(with(depth, glyphs));
                 lab.keys(keys).idle();
                 insta::assert_snapshot!(format!("{tab}-{width}x{height}-{mode}"), serialise(&frame(&lab, width, height)));
@@ -171,6 +172,17 @@ fn without_colour_and_beyond_ascii_every_piece_is_still_there() {
     lab.keys("2");
     let text = export::text(&frame(&lab, 120, 40));
     assert!(text.contains("A antonym") && text.contains("AA"), "letters tell the tasks apart:\n{text}");
+    lab.keys("3j>").idle();
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let buf = frame(&lab, width, height);
+        let text = export::text(&buf);
+        assert!(buf.content().iter().all(|c| c.symbol().is_ascii() && c.fg == Color::Reset && c.bg == Color::Reset), "{text}");
+        // Selection, best rule, γ, a chunk's number, the continuation's mark, bar and tick, cursor, half-lives by digit, what the columns are.
+        for sign in [">A-decay ", "*", "g 1.1", " 1 w", " + ", "#", "==", "^", "0011", "# A-decay . = full pass"] {
+            assert!(text.contains(sign), "{sign} is missing at {width}×{height}:\n{text}");
+        }
+        assert!(buf.content().iter().any(|c| c.modifier.contains(ratatui::style::Modifier::UNDERLINED)), "where a chunk begins");
+    }
 }
 
 /// Every size, many random actions: nothing panics, and drawing twice gives the same picture.
@@ -346,7 +358,7 @@ fn clicks_focus_and_select_and_the_wheel_scrolls() {
 /// Every size once, with everything on screen.
 #[test]
 fn every_size_is_drawn() {
-    let tabs = ["", "2", "4<enter>", "4<enter>v<tab><left>", "5", "6", "?", ":", "<home>=", "<alt-p>"];
+    let tabs = ["", "2", "3", "4<enter>", "4<enter>v<tab><left>", "5", "6", "?", ":", "<home>=", "<alt-p>"];
     let panels = ["bD", "E", "T", "A", "X", "wW", "V"];
     for keys in tabs.into_iter().chain(panels) {
         let mut lab = busy(options());

@@ -202,6 +202,7 @@ pub fn apply(state: &mut State, action: DecayAction) -> Vec<Effect> {
         DecayAction::Run => run(state),
         DecayAction::Opened { path, text: Ok(text) } => {
             state.decay.set_text(&text);
+            state.say(format!("{path} is the document now."));
             state.decay.origin = Origin::File(path);
             state.decay.marked = false;
             run(state)

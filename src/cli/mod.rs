@@ -14,6 +14,7 @@ mod ask;
 mod bench;
 mod build;
 mod config;
+mod decay;
 mod doctor;
 mod inspect;
 mod lab;
@@ -65,6 +66,8 @@ enum Command {
     Ask(ask::Args),
     /// Project the library's states at one layer to two dimensions.
     Map(map::Args),
+    /// Compose the chunks of a document by every rule and compare how each predicts what follows.
+    Decay(decay::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
     /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
@@ -100,6 +103,7 @@ pub fn run() -> Result<()> {
         Some(Command::Mix(args)) => mix::run(&common, &args),
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
+        Some(Command::Decay(args)) => decay::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
         Some(Command::Optimise(args)) => optimise::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),

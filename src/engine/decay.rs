@@ -153,13 +153,12 @@ impl Lab {
     pub fn decay(&self, request: &DecayRequest, control: Control<'_>) -> Result<DecayView> {
         request.check()?;
         let kept = lock(&self.document).clone().filter(|e| e.source == request.source && e.cut == request.cut);
-        let encoded = match kept {
-            Some(encoded) => encoded,
-            None => {
-                let encoded = Arc::new(self.encode_document(request, control)?);
-                *lock(&self.document) = Some(Arc::clone(&encoded));
-                encoded
-            }
+        let encoded = if let Some(encoded) = kept {
+            encoded
+        } else {
+            let encoded = Arc::new(self.encode_document(request, control)?);
+            *lock(&self.document) = Some(Arc::clone(&encoded));
+            encoded
         };
         let moving: Vec<ChunkRule> = request.rules().into_iter().filter(|r| depends_on_gamma(*r)).collect();
         let mut moved = self.results(&encoded.states, &encoded.after, &moving, control)?.into_iter();

@@ -175,11 +175,10 @@ fn label(bounds: &[usize], chunk: Option<usize>) -> String {
 fn role(bounds: &[usize], chunk: Option<usize>) -> Role {
     let chunks = bounds.len().saturating_sub(2);
     match chunk {
-        None => Role::Text,
         Some(c) if c == chunks => Role::Strong,
         Some(c) if c > chunks => Role::Border,
         Some(c) if c % 2 == 1 => Role::Dim,
-        Some(_) => Role::Text,
+        None | Some(_) => Role::Text,
     }
 }
 

@@ -33,7 +33,8 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sel
     let free = usize::from(area.width).saturating_sub(1 + 3 + 8 + 2);
     let bar_width = (free * 3 / 10).min(24);
     let strip_width = (free - bar_width).min(48);
-    let head = format!("  ly  error{}half-lives, short to long", " ".repeat(bar_width + 4));
+    let what = if strip_width >= 24 { "half-lives, short to long" } else { "half-lives" };
+    let head = format!(" {:>3}{:>8}{}{what}", "", "error", " ".repeat(bar_width + 2));
     put(buf, area, 0, 0, Line::from(paint.span(head, Role::Dim)));
     let legend = u16::from(area.height >= 6);
     let list = Rect::new(area.x, area.y + 1.min(area.height), area.width, area.height.saturating_sub(1 + legend));
@@ -58,7 +59,9 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sel
     if legend == 1 {
         let lives = view.half_life.get(layer).map_or(&[][..], Vec::as_slice);
         let median = lives.get(lives.len() / 2).copied().unwrap_or(f32::NAN);
-        let text = format!(" layer {layer}: median {median:.1} tokens; digit d: 2^d tokens or more, 9: 512");
+        let long = format!(" layer {layer}: median half-life {median:.1} tokens; digit d: 2^d or more");
+        let short = format!(" median {median:.1} tokens; digit d: 2^d");
+        let text = if long.len() <= usize::from(area.width) { long } else { short };
         put(buf, area, 0, area.height - 1, Line::from(paint.span(text, Role::Dim)));
     }
 }

@@ -26,7 +26,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let about = selected
         .map_or(String::new(), |r| format!("{} {} · {} full pass", glyphs::column(paint.set, 1.0, 0), r.rule.name(), tick(paint.set)));
     paint.hit(area, Target::Pane(Focus::Positions));
-    let inner = paint.panel(buf, area, &title(state, "Loss by position"), vec![paint.span(about, Role::Dim)], focused);
+    let inner = paint.panel(buf, area, &title(state, "Loss"), vec![paint.span(about, Role::Dim)], focused);
     match (&state.decay.view, selected) {
         (Some(view), Some(selected)) => chart(paint, inner, buf, view, selected),
         // The reason stands beside the rules; here only where they are not on screen.
@@ -61,10 +61,11 @@ fn chart(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sele
     let top = own.iter().chain(&of_full).copied().filter(|v| v.is_finite()).fold(1e-9, f64::max);
     put(buf, area, 0, 0, Line::from(paint.span(format!("{top:>4.1}"), Role::Dim)));
     put(buf, area, 0, height - 1, Line::from(paint.span(format!("{:>4}", 0), Role::Dim)));
-    let cells = usize::from(plot.width) / columns.len().max(1);
-    let drawn = if cells > 1 { cells - 1 } else { 1 };
+    let left = |i: usize| i * usize::from(plot.width) / columns.len().max(1);
     for (i, (own, full)) in own.iter().zip(&of_full).enumerate() {
-        let x = (i * cells) as u16;
+        // Wide columns leave a blank between them.
+        let (x, cells) = (left(i) as u16, left(i + 1) - left(i));
+        let drawn = if cells > 1 && left(columns.len()) >= 2 * columns.len() { cells - 1 } else { cells };
         let (bar, mark) = (own / top * f64::from(height), (full / top * f64::from(height)).floor().min(f64::from(height - 1)));
         for row in 0..height {
             let level = height - 1 - row;
@@ -76,7 +77,6 @@ fn chart(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sele
             }
         }
         if columns[i].contains(&position) {
-            put(buf, plot, x, height, Line::default());
             put(buf, Rect { height: height + 1, ..plot }, x, height, Line::from(paint.span("▲", Role::Focus)));
         }
     }

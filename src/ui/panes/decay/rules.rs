@@ -5,6 +5,7 @@ use crate::app::Focus;
 use crate::app::overlay::trim_number;
 use crate::app::screen::Target;
 use crate::engine::DecayView;
+use crate::soup::chunks::ChunkRule;
 use crate::ui::paint::{Paint, pad, put, scroll, signed};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
@@ -54,8 +55,9 @@ fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, focu
     let order = tab.order();
     let at = order.iter().position(|r| *r == tab.rule).unwrap_or(0);
     let best = (1..view.results.len()).min_by(|a, b| view.results[*a].nats().total_cmp(&view.results[*b].nats()));
-    // Bars are as long as reading nothing is bad: a rule that is worse still (a sum can be) must not flatten the others.
-    let scale = view.results.last().map_or(1.0, |r| view.excess(r)).max(1e-9);
+    // A sum of states is of another size than any state the model meets, and can be so bad that it would flatten the other bars.
+    let others = view.results.iter().filter(|r| r.rule != ChunkRule::Sum).map(|r| view.excess(r));
+    let scale = others.filter(|e| e.is_finite()).fold(1e-9, f64::max);
     let first = scroll(at, order.len(), usize::from(list.height));
     for (row, index) in order.iter().skip(first).take(usize::from(list.height)).enumerate() {
         let Some(result) = view.results.get(*index) else { continue };
