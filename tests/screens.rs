@@ -9,10 +9,10 @@ use common::{Lab, busy, options};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
-use state_soup::app::screen::{ScreenAction, Target};
+use state_soup::app::screen::Target;
 use state_soup::app::session::Session;
 use state_soup::app::show::Show;
-use state_soup::app::{Action, Background, ColourDepth, Focus, GlyphSet, Look, Motion, Options, Tab};
+use state_soup::app::{Action, Background, ColourDepth, Focus, GlyphSet, Look, Options, Tab};
 use state_soup::ui::{draw, export, hit};
 use std::fmt::Write as _;
 
@@ -324,7 +324,7 @@ fn clicks_focus_and_select_and_the_wheel_scrolls() {
     let click = |lab: &mut Lab, wanted: Target| {
         let at = find(lab, wanted);
         let target = hit(&lab.state, area, at.x, at.y).unwrap();
-        lab.act(Action::Screen(ScreenAction::Click(target)));
+        lab.keys(&format!("<click {target}>"));
     };
     click(&mut lab, Target::Row(Focus::Ranking, 4));
     assert_eq!((lab.state.focus(), lab.state.lab.selected), (Focus::Ranking, 4));
@@ -334,7 +334,7 @@ fn clicks_focus_and_select_and_the_wheel_scrolls() {
     assert_eq!((lab.state.focus(), lab.state.lab.answer), (Focus::Answers, 3));
     click(&mut lab, Target::Pane(Focus::Query));
     assert_eq!(lab.state.focus(), Focus::Query);
-    lab.act(Action::Screen(ScreenAction::Wheel(Target::Pane(Focus::Ranking), Motion::Down)));
+    lab.keys("<wheel-down ranking>");
     assert_eq!((lab.state.focus(), lab.state.lab.selected), (Focus::Ranking, 5));
     click(&mut lab, Target::Tab(Tab::Map));
     lab.idle();

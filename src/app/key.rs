@@ -1,5 +1,7 @@
-//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table, tests and sessions.
+//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table, tests and sessions. The mouse is a key among them
+//! (`click ranking 3`), so that what is done with it is journaled, replayed and exported like all else.
 
+use super::screen::Target;
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,6 +40,10 @@ pub enum KeyCode {
     PageUp,
     /// Page down.
     PageDown,
+    /// The mouse's button, pressed on this.
+    Click(Target),
+    /// The mouse's wheel, turned above this: up (true) or down.
+    Wheel(Target, bool),
 }
 
 /// A key with its modifiers.
@@ -96,6 +102,8 @@ impl fmt::Display for Key {
             KeyCode::Char(' ') => f.write_str("space"),
             KeyCode::Char(c) => write!(f, "{c}"),
             KeyCode::F(n) => write!(f, "f{n}"),
+            KeyCode::Click(target) => write!(f, "click {target}"),
+            KeyCode::Wheel(target, up) => write!(f, "wheel-{} {target}", if up { "up" } else { "down" }),
             code => f.write_str(NAMES.iter().find(|(_, c)| *c == code).map_or("", |(name, _)| name)),
         }
     }
@@ -105,6 +113,15 @@ impl FromStr for Key {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        for (name, code) in [
+            ("click ", KeyCode::Click as fn(Target) -> KeyCode),
+            ("wheel-up ", |t| KeyCode::Wheel(t, true)),
+            ("wheel-down ", |t| KeyCode::Wheel(t, false)),
+        ] {
+            if let Some(target) = text.strip_prefix(name) {
+                return Ok(Self::plain(code(target.parse()?)));
+            }
+        }
         let mut key = Self::plain(KeyCode::Esc);
         let mut rest = text;
         loop {
@@ -172,12 +189,32 @@ mod tests {
 
     #[test]
     fn written_form_round_trips() {
-        for text in
-            ["a", "A", "?", "-", "+", "ctrl-p", "shift-left", "alt-up", "f1", "f12", "enter", "space", "pgdn", "ctrl-alt-x", "backtab"]
-        {
+        for text in [
+            "a",
+            "A",
+            "?",
+            "-",
+            "+",
+            "ctrl-p",
+            "shift-left",
+            "alt-up",
+            "f1",
+            "f12",
+            "enter",
+            "space",
+            "pgdn",
+            "ctrl-alt-x",
+            "backtab",
+            "click tab map",
+            "click query",
+            "click map 12",
+            "wheel-down ranking 3",
+            "wheel-up overlay",
+        ] {
             assert_eq!(text.parse::<Key>().unwrap().to_string(), text);
         }
         assert!("f13".parse::<Key>().is_err());
+        assert!("click nowhere".parse::<Key>().unwrap_err().contains("nowhere"));
         assert!("nothing".parse::<Key>().unwrap_err().contains("nothing"));
     }
 
@@ -190,9 +227,9 @@ mod tests {
 
     #[test]
     fn written_macros_read_the_same() {
-        let names = ["a", "<", ">", "space", "enter", "ctrl-p", "alt-<", "shift-left", "é", "<", "a", ">", "-"];
+        let names = ["click soup 2", "a", "<", ">", "space", "enter", "ctrl-p", "alt-<", "shift-left", "é", "<", "a", ">", "-"];
         let keys: Vec<Key> = names.iter().map(|name| name.parse().unwrap()).collect();
-        assert_eq!(write_macro(&keys), "a<<>> <enter><ctrl-p><alt-<><shift-left>é<<>a>-");
+        assert_eq!(write_macro(&keys), "<click soup 2>a<<>> <enter><ctrl-p><alt-<><shift-left>é<<>a>-");
         assert_eq!(parse_macro(&write_macro(&keys)).unwrap(), keys);
     }
 }

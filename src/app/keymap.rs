@@ -1,8 +1,9 @@
 //! Which command a key runs where.
 
-use super::action::Action;
+use super::action::{Action, Motion};
 use super::command::{self, Command, Place};
-use super::key::Key;
+use super::key::{Key, KeyCode};
+use super::screen::ScreenAction;
 use super::state::State;
 
 /// Keys of all commands, in the table's order.
@@ -66,8 +67,15 @@ impl Keymap {
         bound.filter_map(|c| here(c.place).map(|rank| (rank, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
     }
 
-    /// The action a key causes: a command's, or text for the editor or overlay in front.
+    /// The action a key causes: the mouse's, a command's, or text for the editor or overlay in front.
     pub fn action(&self, state: &State, key: Key) -> Option<Action> {
+        match key.code {
+            KeyCode::Click(target) => return Some(Action::Screen(ScreenAction::Click(target))),
+            KeyCode::Wheel(target, up) => {
+                return Some(Action::Screen(ScreenAction::Wheel(target, if up { Motion::Up } else { Motion::Down })));
+            }
+            _ => {}
+        }
         match self.command(state, key) {
             // In an overlay Esc and Tab are the overlay's own; so is every plain key.
             Some(command) if state.overlay.is_none() || command.over_overlays => {

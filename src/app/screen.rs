@@ -4,8 +4,10 @@ use super::effect::Effect;
 use super::look::Background;
 use super::state::{Focus, State, Tab};
 use super::update::{focus_on, show};
-use super::{Action, Key, KeyCode, Motion, library, update};
+use super::{Action, Key, KeyCode, Motion, library, map, update};
 use crate::engine::JobKind;
+use std::fmt;
+use std::str::FromStr;
 
 /// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000, the least that terminals in use take (xterm and
 /// its kin drop a longer one without a word).
@@ -15,7 +17,7 @@ pub const LARGEST_COPY: usize = 74_994;
 const SLOW_PROGRESS_MS: u64 = 1000;
 
 /// What lies under the pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// A tab's title.
     Tab(Tab),
@@ -25,6 +27,32 @@ pub enum Target {
     Row(Focus, usize),
     /// What lies above the tab.
     Overlay,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tab(tab) => write!(f, "tab {}", tab.title().to_lowercase()),
+            Self::Pane(focus) => f.write_str(&focus.name().to_lowercase()),
+            Self::Row(focus, row) => write!(f, "{} {row}", focus.name().to_lowercase()),
+            Self::Overlay => f.write_str("overlay"),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pane = |name: &str| Tab::ALL.iter().flat_map(|t| t.panes()).copied().find(|f| f.name().to_lowercase() == name);
+        let found = match text.split_once(' ') {
+            None if text == "overlay" => Some(Self::Overlay),
+            None => pane(text).map(Self::Pane),
+            Some(("tab", name)) => Tab::ALL.into_iter().find(|t| t.title().to_lowercase() == name).map(Self::Tab),
+            Some((name, row)) => pane(name).zip(row.parse().ok()).map(|(focus, row)| Self::Row(focus, row)),
+        };
+        found.ok_or_else(|| format!("`{text}` is nothing to point at; that looks like `query`, `ranking 3`, `tab map`, `overlay`"))
+    }
 }
 
 /// What can happen to the screen.
@@ -112,10 +140,7 @@ fn click(state: &mut State, target: Target) -> Vec<Effect> {
         (Focus::Ranking, Some(row)) if row < state.lab.rank_rows() => state.lab.selected = row,
         (Focus::Soup, Some(row)) => state.lab.bench.selected = row,
         (Focus::Answers, Some(row)) => state.lab.answer = row,
-        (Focus::Map, Some(point)) => {
-            state.map.pick = point;
-            state.map.neighbour = 0;
-        }
+        (Focus::Map, Some(point)) => map::pick(state, point),
         (Focus::Neighbours, Some(row)) => state.map.neighbour = row,
         (Focus::Rules, Some(rule)) => state.decay.rule = rule,
         (Focus::Experiments, Some(row)) => state.experiments.selected = row,

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A tab. Adding one: a variant here, a file in `app/` for its values, one in `ui/panes/` for its picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tab {
     /// Query, ranking, soup, answers.
     Lab,
@@ -73,7 +73,7 @@ impl Tab {
 }
 
 /// What keys go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
     /// The query editor.
     Query,

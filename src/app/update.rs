@@ -227,6 +227,7 @@ pub fn text_input(key: Key) -> Input {
         KeyCode::End => T::End,
         KeyCode::PageUp => T::PageUp,
         KeyCode::PageDown => T::PageDown,
+        KeyCode::Click(_) | KeyCode::Wheel(..) => T::Null,
     };
     Input { key: code, ctrl: key.ctrl, alt: key.alt, shift: key.shift }
 }

@@ -19,7 +19,7 @@ pub mod watch;
 use crate::app::decay::DecayAction;
 use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
-use crate::app::{Action, Effect, EngineHandle, FrameFormat, Motion, Options, State, update};
+use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
 use crate::engine::Event;
 use crate::error::{Error, Result};
 use crate::session::journal::{self, Journal};
@@ -262,16 +262,16 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// The action of a press or a turn of the wheel, by what lies there in the present picture.
+    /// A press or a turn of the wheel as a key, by what lies there in the present picture.
     fn pointed(&self, tui: &Screen, event: MouseEvent) -> Option<Action> {
         let target = || ui::hit(&self.state, tui.shown().area, event.column, event.row);
-        let action = match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => ScreenAction::Click(target()?),
-            MouseEventKind::ScrollUp => ScreenAction::Wheel(target()?, Motion::Up),
-            MouseEventKind::ScrollDown => ScreenAction::Wheel(target()?, Motion::Down),
+        let code = match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => KeyCode::Click(target()?),
+            MouseEventKind::ScrollUp => KeyCode::Wheel(target()?, true),
+            MouseEventKind::ScrollDown => KeyCode::Wheel(target()?, false),
             _ => return None,
         };
-        Some(Action::Screen(action))
+        Some(Action::Key(Key::plain(code)))
     }
 
     /// Applies actions and carries out their effects.

@@ -12,7 +12,7 @@ pub mod resume;
 
 use super::action::{Action, Motion};
 use super::effect::Effect;
-use super::key::Key;
+use super::key::{Key, KeyCode};
 use super::lab::moved;
 use super::overlay::{Overlay, PromptKind};
 use super::state::{Focus, State, Tab};
@@ -261,7 +261,8 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
                 return update(state, action);
             }
             let command = if matches!(action, Action::Type(_)) { None } else { state.keymap.command(state, *key) };
-            (What::Key(*key, command.map(|c| c.name)), action)
+            let pointed = matches!(key.code, KeyCode::Click(_) | KeyCode::Wheel(..)).then_some("mouse");
+            (What::Key(*key, command.map(|c| c.name).or(pointed)), action)
         }
         // A paste means nothing where no text is taken; typed again as keys it would.
         Input::Paste(_) if !state.takes_text() => return Vec::new(),
