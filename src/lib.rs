@@ -13,6 +13,7 @@
 //! # Who may know whom
 //! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
 //! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`session`] plays keys on `app` with a real engine; `term` and `cli` tie it together.
+//! [`config`] reads what the user wants otherwise; [`log`] writes what went wrong to a file.
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
