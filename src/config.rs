@@ -144,7 +144,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
-        self.text.as_bytes()[..span.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1
+        self.text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1
     }
 
     fn wrong(&self, span: &Range<usize>, what: &str) -> Error {

@@ -13,7 +13,7 @@
 //! # Who may know whom
 //! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
 //! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
-//! real engine and keeps the journal of what is done; `term` and `cli` tie it together.
+//! real engine and keeps the journal of what is done; [`config`] reads what the user wants otherwise; [`log`] writes what went wrong to a file; `term` and `cli` tie it together.
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests

@@ -1,6 +1,6 @@
 //! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and draws what changed.
 //!
-//! - [`tui`]: entering, leaving and writing to the terminal; [`watch`]: the thread that notices a terminal that is gone.
+//! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape sequences; [`watch`]: the thread that notices a terminal that is gone.
 //! - [`signals`]: SIGTERM, SIGHUP, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the
 //!   terminal's own word; [`keys`]: crossterm's keys as ours; [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
@@ -11,6 +11,7 @@ pub mod background;
 pub mod caps;
 pub mod cast;
 pub mod clipboard;
+pub mod encode;
 pub mod keys;
 pub mod signals;
 pub mod tui;

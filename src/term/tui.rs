@@ -1,17 +1,16 @@
 //! Entering, leaving and writing to the terminal.
 
 use super::cast::{Cast, Tee};
+use super::encode;
 use crate::app::State;
 use crate::ui;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::style::Print;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute, queue, terminal};
-use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process;
-use std::cell::Cell;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,13 +28,13 @@ const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 #[derive(Debug)]
 struct Counted<W> {
     writer: W,
-    bytes: Rc<Cell<u64>>,
+    bytes: u64,
 }
 
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.writer.write(bytes)?;
-        self.bytes.set(self.bytes.get() + written as u64);
+        self.bytes += written as u64;
         Ok(written)
     }
 
@@ -46,10 +45,8 @@ impl<W: Write> Write for Counted<W> {
 
 /// The terminal in raw mode on its second screen, and the frame it shows.
 pub struct Tui<W: Write> {
-    backend: CrosstermBackend<Counted<W>>,
+    writer: Counted<W>,
     shown: Buffer,
-    /// Bytes written, frames and all else.
-    bytes: Rc<Cell<u64>>,
     /// Frames written.
     frames: u64,
     /// Whether the mouse is taken.
@@ -66,10 +63,7 @@ impl Tui<Tee<BufWriter<Stdout>>> {
     /// # Errors
     /// The system's, if there is no terminal or it refuses raw mode.
     pub fn enter(cast: Option<Rc<Cast>>) -> io::Result<Self> {
-        // Our theme emits no colour where none is wanted; crossterm's own NO_COLOR filter would drop bold and reverse too.
-        crossterm::style::force_color_output(true);
-        let out = Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone());
-        let mut tui = Self::over(out);
+        let mut tui = Self::over(Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone()));
         tui.cast = cast;
         tui.take()?;
         Ok(tui)
@@ -79,15 +73,13 @@ impl Tui<Tee<BufWriter<Stdout>>> {
 impl<W: Write> Tui<W> {
     /// One that writes its frames to `writer` and takes nothing: for measurements and tests.
     pub fn over(writer: W) -> Self {
-        let bytes = Rc::new(Cell::new(0));
-        let backend = CrosstermBackend::new(Counted { writer, bytes: bytes.clone() });
-        Self { backend, shown: Buffer::empty(Rect::ZERO), bytes, frames: 0, mouse: false, forgotten: true, cast: None }
+        Self { writer: Counted { writer, bytes: 0 }, shown: Buffer::empty(Rect::ZERO), frames: 0, mouse: false, forgotten: true, cast: None }
     }
 
     fn take(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
-        execute!(self.backend, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        execute!(self.writer, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
         self.set_mouse(self.mouse)?;
         self.forgotten = true;
         Ok(())
@@ -102,7 +94,7 @@ impl<W: Write> Tui<W> {
             return Ok(());
         }
         let written =
-            execute!(self.backend, EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+            execute!(self.writer, EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
         terminal::disable_raw_mode().and(written)
     }
 
@@ -131,14 +123,13 @@ impl<W: Write> Tui<W> {
         } else if self.shown == frame {
             return Ok(());
         }
-        queue!(self.backend, BeginSynchronizedUpdate)?;
+        queue!(self.writer, BeginSynchronizedUpdate)?;
         if clear {
-            queue!(self.backend, terminal::Clear(terminal::ClearType::All))?;
+            queue!(self.writer, terminal::Clear(terminal::ClearType::All))?;
         }
-        let changed = self.shown.diff(&frame);
-        self.backend.draw(changed.into_iter())?;
-        queue!(self.backend, EndSynchronizedUpdate)?;
-        io::Write::flush(&mut self.backend)?;
+        self.writer.write_all(encode::changes(&self.shown, &frame).as_bytes())?;
+        queue!(self.writer, EndSynchronizedUpdate)?;
+        self.writer.flush()?;
         self.shown = frame;
         self.frames += 1;
         self.forgotten = false;
@@ -151,12 +142,12 @@ impl<W: Write> Tui<W> {
     /// The system's, if the terminal cannot be written to.
     pub fn set_mouse(&mut self, taken: bool) -> io::Result<()> {
         self.mouse = taken;
-        execute!(self.backend, Print(if taken { MOUSE_ON } else { MOUSE_OFF }))
+        execute!(self.writer, Print(if taken { MOUSE_ON } else { MOUSE_OFF }))
     }
 
     /// Bytes and frames written so far.
     pub fn written(&self) -> (u64, u64) {
-        (self.bytes.get(), self.frames)
+        (self.writer.bytes, self.frames)
     }
 
     /// Makes the next frame a whole one.
@@ -175,7 +166,7 @@ impl<W: Write> Tui<W> {
 
     /// What frames are written to.
     pub fn writer(&mut self) -> &mut impl Write {
-        &mut self.backend
+        &mut self.writer
     }
 
     /// Gives the terminal back and stops the process group, as Ctrl-Z does elsewhere; returns when `fg` continues it. Where there is no
@@ -233,6 +224,7 @@ mod tests {
     use super::*;
     use crate::app::{Action, ColourDepth, Look, Options, update};
     use std::cell::RefCell;
+    use std::rc::Rc;
 
     #[derive(Clone, Default)]
     struct Sink(Rc<RefCell<Vec<u8>>>);
@@ -248,7 +240,6 @@ mod tests {
     }
 
     fn tui() -> (Tui<Sink>, Sink) {
-        crossterm::style::force_color_output(true);
         let sink = Sink::default();
         (Tui::over(sink.clone()), sink)
     }
@@ -294,8 +285,7 @@ mod tests {
                 seen.extend(sequence[..end].split(';').map(|n| n.parse::<u8>().unwrap_or(0)));
             }
         }
-        // 39, 49 and 59 are the terminal's own colours.
-        assert!(seen.iter().all(|n| !(30..=48).contains(n) && !(90..=107).contains(n) || *n == 39), "{seen:?}");
+        assert!(seen.iter().all(|n| !(30..=48).contains(n) && !(90..=107).contains(n)), "{seen:?}");
         assert!(seen.contains(&1) && seen.contains(&7), "{seen:?}");
     }
 }
