@@ -135,7 +135,7 @@ fn for_an_audience() {
             let buf = frame(&lab, width, height);
             insta::assert_snapshot!(format!("present-{width}x{height}-{mode}"), serialise(&buf));
             let text = export::text(&buf);
-            for part in ["margin", "0.300", "ln p(small)", "antonym", "small", "0.6*", "keys"] {
+            for part in ["margin", "0.300", "query ln p", "soup ln p", "target small", "antonym", "small", "0.6*", "keys"] {
                 assert!(text.contains(part), "{part} is missing at {width}×{height}:\n{text}");
             }
             let lab = show(with(depth, glyphs));

@@ -3,10 +3,10 @@
 use super::glyphs::{points, resolution};
 use crate::app::GlyphSet;
 
-/// Rows of three points, from the top; the digits as seven-segment displays have them.
+/// Rows of three points, from the top.
 const DIGITS: [[u8; 5]; 10] = [
     [0b111, 0b101, 0b101, 0b101, 0b111],
-    [0b001, 0b001, 0b001, 0b001, 0b001],
+    [0b110, 0b010, 0b010, 0b010, 0b111],
     [0b111, 0b001, 0b111, 0b100, 0b111],
     [0b111, 0b001, 0b111, 0b001, 0b111],
     [0b101, 0b101, 0b111, 0b001, 0b001],
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn numbers_are_drawn_in_points() {
-        assert_eq!(number(GlyphSet::HalfBlock, "−1.4", 1), ["      █   █ █", "▀▀▀   █   ▀▀█", "      ▀ ▀   ▀"]);
+        assert_eq!(number(GlyphSet::HalfBlock, "−1.4", 1), ["    ▀█    █ █", "▀▀▀  █    ▀▀█", "    ▀▀▀ ▀   ▀"]);
         assert_eq!(number(GlyphSet::Ascii, "7", 1), ["███", "  █", "  █", "  █", "  █"]);
         for scale in 1..=3 {
             for set in GlyphSet::ALL {

@@ -74,20 +74,23 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let state = paint.state;
     let lab = &state.lab;
     let stale = state.jobs.is_running(JobKind::Ask) || lab.ask_at.is_some();
-    let inner = paint.panel(buf, area, if stale { "Figures …" } else { "Figures" }, Vec::new(), false);
+    let wanted = lab.target.text().trim();
+    let right = if wanted.is_empty() { Vec::new() } else { vec![paint.span(format!("target {wanted}"), Role::Dim)] };
+    let inner = paint.panel(buf, area, if stale { "Figures …" } else { "Figures" }, right, false);
     let target = |from: AnswerFrom| {
         let at = AnswerFrom::ALL.iter().position(|f| *f == from)?;
         lab.answers[at].as_ref()?.answer.target_logprob
     };
     let (query, soup) = (target(AnswerFrom::Query), target(AnswerFrom::Soup));
-    let wanted = lab.target.text().trim();
     let over = lab.ranking.as_ref().and_then(|r| Some(format!("{} over {}", r.by_task.first()?.task, r.by_task.get(1)?.task)));
     let margin = lab.ranking.as_ref().map(|r| f64::from(r.margin));
-    let better = |a: Option<f64>, b: Option<f64>| if matches!((a, b), (Some(a), Some(b)) if a > b) { Role::Good } else { Role::Text };
     let mut all = vec![Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong }];
     if !wanted.is_empty() {
         for (from, value, other) in [("query", query, soup), ("soup", soup, query)] {
-            all.push(Figure { name: format!("{from}: ln p({wanted})"), value, digits: 2, role: better(value, other) });
+            // A difference that the digits do not show is none.
+            let better = matches!((value, other), (Some(a), Some(b)) if a - b >= 0.01);
+            let (mark, role) = if better { ("★ ", Role::Good) } else { ("", Role::Text) };
+            all.push(Figure { name: format!("{mark}{from} ln p"), value, digits: 2, role });
         }
     }
     let half = inner.width / 2;
