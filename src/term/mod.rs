@@ -50,11 +50,16 @@ pub fn run(options: Options, ask_background: bool, engine: impl EngineHandle, ev
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::io("terminal"))?;
+    // Before the terminal is taken: a signal that comes at once must not leave it in raw mode.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(Error::io("terminal"))?
+    };
     tui::install_panic_hook();
     let mut tui = Tui::enter().map_err(Error::io("terminal"))?;
     let listener = Listener::new(ask_background);
     let mut lab = Lab { state, engine, started: Instant::now(), listener };
-    let result = runtime.block_on(lab.live(&mut tui, ask_background, events));
+    let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let left = tui.leave();
     // A terminal that is gone is how the lab ends after a hang-up; there is nobody to tell.
@@ -83,6 +88,7 @@ impl<E: EngineHandle> Lab<E> {
         &mut self,
         tui: &mut Tui<W>,
         ask_background: bool,
+        mut signals: Signals,
         mut events: UnboundedReceiver<Event>,
     ) -> std::io::Result<()> {
         if self.state.screen.mouse {
@@ -95,7 +101,6 @@ impl<E: EngineHandle> Lab<E> {
             tui.writer().flush()?;
         }
         let mut drawn = Instant::now();
-        let mut signals = Signals::new()?;
         let mut gone = watch::watch();
         let mut input = EventStream::new();
         let mut engine_lives = true;
