@@ -132,11 +132,16 @@ pub fn run(
         }
         None => None,
     };
+    // Before the terminal is taken: a signal that comes at once must not leave it in raw mode.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(Error::io("terminal"))?
+    };
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
     let listener = Listener::new(ask_background);
     let mut lab = Lab { state, engine, started: Instant::now(), from, journal, tell, then: Then::End, listener };
-    let result = runtime.block_on(lab.live(&mut tui, ask_background, events, told));
+    let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events, told));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
     drop(tui);
@@ -176,6 +181,7 @@ impl<E: EngineHandle> Lab<E> {
         &mut self,
         tui: &mut Screen,
         ask_background: bool,
+        mut signals: Signals,
         mut events: UnboundedReceiver<Event>,
         mut told: UnboundedReceiver<Action>,
     ) -> std::io::Result<()> {
@@ -189,7 +195,6 @@ impl<E: EngineHandle> Lab<E> {
             tui.writer().flush()?;
         }
         let mut drawn = Instant::now();
-        let mut signals = Signals::new()?;
         let mut gone = watch::watch();
         let mut input = EventStream::new();
         let mut engine_lives = true;
