@@ -3,7 +3,7 @@
 use crate::app::Focus;
 use crate::app::screen::Target;
 use crate::engine::JobKind;
-use crate::ui::paint::{Paint, fit, put};
+use crate::ui::paint::{Paint, fit, put, scroll};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -85,23 +85,22 @@ fn wrapped(line: usize, text: &str, width: usize, with_end: bool) -> Vec<Row> {
 fn visible(text: &[String], cursor: (usize, usize), width: usize, height: usize) -> Vec<Row> {
     let mut rows = wrapped(cursor.0, text.get(cursor.0).map_or("", String::as_str), width, true);
     let here = rows.iter().rposition(|r| r.first <= cursor.1).unwrap_or(0);
+    // A page above the cursor and a page below, as far as there is text; of these, the page around it.
     let mut above = here;
     let mut line = cursor.0;
-    // Lines above until half the page is filled, then below until all of it is.
-    while above < height / 2 && line > 0 {
+    while above < height && line > 0 {
         line -= 1;
         let mut before = wrapped(line, &text[line], width, false);
         above += before.len();
         before.append(&mut rows);
         rows = before;
     }
-    let first = above.saturating_sub(height / 2);
     let mut line = cursor.0 + 1;
-    while rows.len() - first < height && line < text.len() {
+    while rows.len() - above <= height && line < text.len() {
         rows.extend(wrapped(line, &text[line], width, false));
         line += 1;
     }
-    rows.drain(..first);
+    rows.drain(..scroll(above, rows.len(), height));
     rows.truncate(height);
     rows
 }
