@@ -59,7 +59,7 @@ fn optimise(lab: &Lab, common: &Common, args: &Args, control: Control<'_>) -> Re
             .map(|d| query_of(lab, task, args.examples, args.questions, common.seed + d as u64))
             .collect::<Result<Vec<_>>>()?;
         let (soups, report) = measure(lab, &draws, args.top, &settings, control)?;
-        return Ok((soups, Some(named(report, format!("{} queries of `{}`, resampled whole", args.draws, args.query.trim())))));
+        return Ok((soups, Some(named(report, format!("queries drawn of `{}`: {}", args.query.trim(), args.draws)))));
     }
     let text = query(&args.query)?;
     let examples = examples(lab, &text);
