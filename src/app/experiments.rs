@@ -175,7 +175,7 @@ impl ExperimentsTab {
         report.is_some_and(|r| r.run_value("settings") == Some(wanted.as_str()))
     }
 
-    fn to_the_top(&mut self) {
+    fn rewind(&mut self) {
         (self.picture, self.curve, self.at, self.table, self.scroll) = (0, 0, None, 0, 0);
     }
 }
@@ -362,7 +362,7 @@ pub fn motion(state: &mut State, motion: Motion) {
         let selected = moved(tab.selected, ALL.len(), motion);
         if selected != tab.selected {
             tab.selected = selected;
-            tab.to_the_top();
+            tab.rewind();
         }
         return;
     }

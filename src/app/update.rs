@@ -370,10 +370,8 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     let skill = match state.tab {
         Tab::Lab => state.lab.selected_skill().map(str::to_owned),
         Tab::Map => map::selected_skill(state),
-        Tab::Decay => None,
         Tab::Library => library::selected(state).map(|s| s.id.clone()),
-        Tab::Experiments => None,
-        Tab::Session => None,
+        Tab::Decay | Tab::Experiments | Tab::Session => None,
     };
     let Some(skill) = skill else { return Vec::new() };
     if state.tab != Tab::Lab {

@@ -30,9 +30,8 @@ pub(super) fn has_skill(s: &State) -> bool {
     match s.tab {
         Tab::Lab => s.lab.selected_skill().is_some(),
         Tab::Map => s.map.picked().is_some(),
-        Tab::Decay | Tab::Experiments => false,
         Tab::Library => library::selected(s).is_some(),
-        Tab::Session => false,
+        Tab::Decay | Tab::Experiments | Tab::Session => false,
     }
 }
 fn has_layers(s: &State) -> bool {

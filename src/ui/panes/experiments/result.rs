@@ -50,7 +50,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             picture::draw(paint, below(rest, used + u16::from(used > 0 && paint.size.boxed())), buf, report, focused);
         }
         View::Table => table(paint, rest, buf, report),
-        View::Text => text(paint, rest, buf, report),
+        View::Text => text(paint, rest, buf, report, entry.partial.is_none()),
     }
 }
 
@@ -149,13 +149,17 @@ pub fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
     }
 }
 
-fn text(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
+/// The report as text; one that still grows has no verdicts yet.
+fn text(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, whole: bool) {
     let markdown = report.markdown();
     // Tables and pictures have views of their own.
     let lines = markdown.lines().skip(4).filter(|l| !l.starts_with('|') && !l.starts_with("## ") && !l.starts_with("!["));
     let wrapped: Vec<String> =
         lines.flat_map(|l| if l.is_empty() { vec![String::new()] } else { wrap(l, usize::from(area.width)) }).collect();
     let mut rows: Vec<String> = wrapped;
+    if !whole {
+        rows.insert(0, "So far, over fewer questions: nothing is decided yet.".into());
+    }
     rows.dedup_by(|a, b| a.is_empty() && b.is_empty());
     let first = paint.state.experiments.scroll.min(rows.len().saturating_sub(usize::from(area.height)));
     for (row, line) in rows.into_iter().skip(first).take(usize::from(area.height)).enumerate() {

@@ -29,7 +29,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     let mut bits = vec![0u8; width * usize::from(area.height)];
     let mut inside: Vec<Vec<usize>> = vec![Vec::new(); bits.len()];
     for (i, point) in map.points.iter().enumerate() {
-        let Some((x, y, dot)) = window.cell(point) else { continue };
+        let Some((x, y, dot)) = window.cell(*point) else { continue };
         let at = usize::from(y) * width + usize::from(x);
         bits[at] |= 1 << dot;
         inside[at].push(i);
@@ -66,7 +66,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
 
 /// The query's way: the number of examples at each place, dots between them, and `≈` where it is now.
 fn way(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, window: &Window, trail: &[[f32; 2]]) {
-    let cells: Vec<Option<(u16, u16)>> = trail.iter().map(|p| window.cell(p).map(|(x, y, _)| (x, y))).collect();
+    let cells: Vec<Option<(u16, u16)>> = trail.iter().map(|p| window.cell(*p).map(|(x, y, _)| (x, y))).collect();
     for pair in cells.windows(2) {
         let [Some(a), Some(b)] = pair else { continue };
         let steps = a.0.abs_diff(b.0).max(a.1.abs_diff(b.1));
@@ -113,7 +113,7 @@ impl Window {
     }
 
     /// Cell and dot of a point; `None` for what is not finite or not in sight.
-    fn cell(&self, p: &[f32; 2]) -> Option<(u16, u16, usize)> {
+    fn cell(&self, p: [f32; 2]) -> Option<(u16, u16, usize)> {
         let x = (self.dots[0] / 2.0 + (p[0] - self.middle[0]) * self.scale[0]).round();
         let y = (self.dots[1] / 2.0 - (p[1] - self.middle[1]) * self.scale[1]).round();
         // Half a dot of grace for rounding at the edges; NaN is in no range.
@@ -141,7 +141,7 @@ mod tests {
         let area = Rect::new(0, 0, 21, 11);
         let points = [[0.0, 0.0], [1.0, 1.0], [f32::NAN, 0.0], [0.5, 0.5]];
         let window = Window::of(&points, area, (1, 1), 1.0, [0.5; 2]).unwrap();
-        let cells = points.map(|p| window.cell(&p));
+        let cells = points.map(|p| window.cell(p));
         // 21 cells across are as long as 10.5 rows down: the square takes all of both.
         assert_eq!(cells[0], Some((0, 10, 0)));
         assert_eq!(cells[1], Some((20, 0, 0)));
@@ -155,10 +155,10 @@ mod tests {
         let area = Rect::new(0, 0, 21, 11);
         let points = [[0.0, 0.0], [1.0, 1.0], [0.9, 0.9]];
         let window = Window::of(&points, area, (1, 1), 4.0, [1.0; 2]).unwrap();
-        assert_eq!(window.cell(&[1.0, 1.0]), Some((10, 5, 0)));
-        assert_eq!(window.cell(&[0.0, 0.0]), None);
+        assert_eq!(window.cell([1.0, 1.0]), Some((10, 5, 0)));
+        assert_eq!(window.cell([0.0, 0.0]), None);
         // A tenth of the map is four tenths of the window.
-        assert_eq!(window.cell(&[0.9, 0.9]), Some((2, 9, 0)));
+        assert_eq!(window.cell([0.9, 0.9]), Some((2, 9, 0)));
     }
 
     #[test]
