@@ -73,7 +73,14 @@ impl Tui<Tee<BufWriter<Stdout>>> {
 impl<W: Write> Tui<W> {
     /// One that writes its frames to `writer` and takes nothing: for measurements and tests.
     pub fn over(writer: W) -> Self {
-        Self { writer: Counted { writer, bytes: 0 }, shown: Buffer::empty(Rect::ZERO), frames: 0, mouse: false, forgotten: true, cast: None }
+        Self {
+            writer: Counted { writer, bytes: 0 },
+            shown: Buffer::empty(Rect::ZERO),
+            frames: 0,
+            mouse: false,
+            forgotten: true,
+            cast: None,
+        }
     }
 
     fn take(&mut self) -> io::Result<()> {
