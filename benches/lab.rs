@@ -76,7 +76,7 @@ fn build(library: &Path) {
     let began = Instant::now();
     let built = quiet(|control| lab.build(control, &|_| {})).unwrap();
     let seconds = began.elapsed().as_secs_f64();
-    let share = (lab.model().mamba.time_in_products() - products).as_secs_f64() / seconds;
+    let share = lab.model().mamba.time_in_products().saturating_sub(products).as_secs_f64() / seconds;
     line("library build", built.tokens as f64 / seconds, "tokens/s", "");
     line("  in all", seconds, "s", "target < 20");
     line("  share of the time in matrix products", 100.0 * share, "%", "");

@@ -216,7 +216,7 @@ pub fn text_input(key: Key) -> Input {
         KeyCode::F(n) => T::F(n),
         KeyCode::Enter => T::Enter,
         KeyCode::Tab => T::Tab,
-        KeyCode::BackTab | KeyCode::Esc => T::Null,
+        KeyCode::BackTab | KeyCode::Esc | KeyCode::Click(_) | KeyCode::Wheel(..) => T::Null,
         KeyCode::Backspace => T::Backspace,
         KeyCode::Delete => T::Delete,
         KeyCode::Left => T::Left,
@@ -227,7 +227,6 @@ pub fn text_input(key: Key) -> Input {
         KeyCode::End => T::End,
         KeyCode::PageUp => T::PageUp,
         KeyCode::PageDown => T::PageDown,
-        KeyCode::Click(_) | KeyCode::Wheel(..) => T::Null,
     };
     Input { key: code, ctrl: key.ctrl, alt: key.alt, shift: key.shift }
 }

@@ -73,7 +73,7 @@ fn measure_prefill(lab: &Lab, tokens: usize, runs: usize, control: Control<'_>) 
         let prompt = Prompt { tokens: &text, initial: None, snapshots: &[], want: Want::LastLogits };
         mamba.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
     })?;
-    let products = (mamba.time_in_products() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let products = mamba.time_in_products().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     Ok(json!({ "tokens": tokens, "ms": ms, "tokens_per_second": tokens as f64 * 1e3 / ms, "products": products }))
 }
 
