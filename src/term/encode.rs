@@ -4,6 +4,7 @@
 //! (ratatui's own writer sends one whenever two neighbours differ). The order of cells within a synchronized update is free, so they are
 //! sent style by style: each style is named once a frame, and moving the cursor costs three to eight bytes.
 
+use crate::ui::sgr;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
@@ -25,56 +26,10 @@ impl Style {
 
     /// The sequence that names it, whatever came before.
     fn write(self, out: &mut String) {
-        const FLAGS: [(Modifier, &str); 9] = [
-            (Modifier::BOLD, ";1"),
-            (Modifier::DIM, ";2"),
-            (Modifier::ITALIC, ";3"),
-            (Modifier::UNDERLINED, ";4"),
-            (Modifier::SLOW_BLINK, ";5"),
-            (Modifier::RAPID_BLINK, ";6"),
-            (Modifier::REVERSED, ";7"),
-            (Modifier::HIDDEN, ";8"),
-            (Modifier::CROSSED_OUT, ";9"),
-        ];
         out.push_str("\x1b[0");
-        FLAGS.iter().filter(|(flag, _)| self.modifier.contains(*flag)).for_each(|(_, text)| out.push_str(text));
-        colour(self.fg, 30, out);
-        colour(self.bg, 40, out);
+        sgr::parameters(self.fg, self.bg, self.modifier, out);
         out.push('m');
     }
-}
-
-/// A colour's parameters; `base` is 30 for the text and 40 for what is behind it. The terminal's own colour needs none after the reset.
-fn colour(colour: Color, base: u8, out: &mut String) {
-    let named = |n: u8| if n < 8 { base + n } else { base + 60 + n - 8 };
-    let number = match colour {
-        Color::Reset => return,
-        Color::Rgb(r, g, b) => {
-            let _ = write!(out, ";{};2;{r};{g};{b}", base + 8);
-            return;
-        }
-        Color::Indexed(n) => {
-            let _ = write!(out, ";{};5;{n}", base + 8);
-            return;
-        }
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-    };
-    let _ = write!(out, ";{}", named(number));
 }
 
 /// What turns the picture `old` into `new`, which has the same area. Ends with the terminal's own style.

@@ -1,5 +1,6 @@
 //! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames and for tests.
 
+use super::sgr;
 use crate::app::FrameFormat;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
@@ -63,50 +64,8 @@ fn rows(buf: &Buffer) -> Vec<Vec<(u16, &Cell)>> {
 
 fn sgr(cell: &Cell) -> String {
     let mut codes = String::new();
-    let modifiers = [
-        (Modifier::BOLD, 1),
-        (Modifier::DIM, 2),
-        (Modifier::ITALIC, 3),
-        (Modifier::UNDERLINED, 4),
-        (Modifier::REVERSED, 7),
-        (Modifier::CROSSED_OUT, 9),
-    ];
-    for (modifier, code) in modifiers {
-        if cell.modifier.contains(modifier) {
-            let _ = write!(codes, ";{code}");
-        }
-    }
-    for (color, base) in [(cell.fg, 38), (cell.bg, 48)] {
-        let _ = match color {
-            Color::Reset => Ok(()),
-            Color::Rgb(r, g, b) => write!(codes, ";{base};2;{r};{g};{b}"),
-            Color::Indexed(i) => write!(codes, ";{base};5;{i}"),
-            named => write!(codes, ";{base};5;{}", index(named)),
-        };
-    }
+    sgr::parameters(cell.fg, cell.bg, cell.modifier, &mut codes);
     codes
-}
-
-/// A named colour's place in the 16.
-fn index(color: Color) -> u8 {
-    match color {
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-        _ => 0,
-    }
 }
 
 /// The 16 colours as most terminals draw them.
@@ -126,7 +85,7 @@ fn rgb(color: Color) -> Option<u32> {
             Some(level(i / 36) << 16 | level(i / 6 % 6) << 8 | level(i % 6))
         }
         Color::Indexed(i) => Some((8 + 10 * u32::from(i - 232)) * 0x01_01_01),
-        named => Some(NAMED[usize::from(index(named))]),
+        named => Some(NAMED[usize::from(sgr::index(named))]),
     }
 }
 

@@ -5,7 +5,7 @@
 //! - [`chart`]: curves with axes, letters and a legend.
 //! - [`hit`](self::hit()): what lies under the pointer.
 //! - [`panes`]: one file a pane.
-//! - [`export`]: a drawn buffer as text, ANSI or SVG.
+//! - [`export`]: a drawn buffer as text, ANSI or SVG; [`sgr`]: styles as escape sequences.
 
 pub mod big;
 pub mod chart;
@@ -16,6 +16,7 @@ pub mod hit;
 pub mod layout;
 pub mod paint;
 pub mod panes;
+pub mod sgr;
 pub mod theme;
 
 pub use draw::draw;
