@@ -3,6 +3,11 @@
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+/// How often work on another thread is looked after.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A handle that calls work off. Clones share the flag; polling it costs one relaxed atomic read.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +78,26 @@ impl<'a> Control<'a> {
     pub fn report(&self, done: u64, total: u64, unit: &'static str) {
         (self.progress)(Progress { done, total, unit });
         (self.pause)();
+    }
+
+    /// Does what tells nothing until it is done on a thread of its own, while this one goes on reporting (which lets urgent requests pass) and can leave.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; [`Error::Input`] if the work panics; [`Error::Io`] if the system gives no thread.
+    pub fn aside<T: Send + 'static>(&self, total: u64, unit: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let (send, done) = std::sync::mpsc::channel();
+        // Nobody may be waiting any more when it is done.
+        std::thread::Builder::new().spawn(move || drop(send.send(work()))).map_err(Error::io("a thread"))?;
+        loop {
+            match done.recv_timeout(POLL) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.check()?;
+                    self.report(0, total, unit);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Input("the computation broke off on these numbers".into())),
+            }
+        }
     }
 
     /// The same cancel handle and pauses with another listener: for a part of a larger piece of work.

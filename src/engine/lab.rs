@@ -251,7 +251,8 @@ impl Lab {
             AnswerFrom::ZeroShot => (Start { state: None, tokens: [bos, tail].concat() }, "nothing read".into()),
             AnswerFrom::Query => {
                 let read = self.read(&query.segments, mixer.control)?;
-                (Start { state: Some(read.state), tokens: tail }, format!("{} examples", query.parsed.segments.len()))
+                let n = query.parsed.segments.len();
+                (Start { state: Some(read.state), tokens: tail }, format!("{n} example{}", if n == 1 { "" } else { "s" }))
             }
             AnswerFrom::BestSkill => {
                 let (skill, _) = mixer.best()?;

@@ -57,14 +57,15 @@ impl Drawn {
     }
 
     /// The view of a map that stands still.
-    fn still(&self) -> MapView {
-        let judged = project::judge(&self.ground.space, &self.points, TRUST_AT).ok();
-        MapView {
+    fn still(&self, control: Control<'_>) -> Result<MapView> {
+        let (ground, points) = (Arc::clone(&self.ground), self.points.clone());
+        let judged = control.aside(0, "neighbours", move || project::judge(&ground.space, &points, TRUST_AT).ok())?;
+        Ok(MapView {
             trust: judged.as_ref().map(|(all, _)| all.trustworthiness),
             trust_of_each: judged.map_or_else(Vec::new, |(_, each)| each),
             finished: self.descent.as_ref().is_none_or(Descent::finished),
             ..self.moving(self.points.clone(), self.descent.as_ref().map_or(0, Descent::epoch))
-        }
+        })
     }
 }
 
@@ -78,18 +79,18 @@ impl Lab {
         let plane = ground.pca.plane();
         let mut drawn = Drawn { ground: Arc::clone(&ground), request: request.clone(), perplexity: 0.0, points: plane, descent: None };
         if request.method == MapMethod::Pca {
-            return Ok(self.keep(drawn, frame));
+            return self.keep(drawn, control, frame);
         }
         frame(drawn.moving(drawn.points.clone(), 0));
         let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
         if request.method == MapMethod::Tsne {
-            let (descent, perplexity) = Descent::begin(&ground.pca, &settings)?;
+            let (descent, perplexity) = control.aside(0, "neighbours", move || Descent::begin(&ground.pca, &settings))??;
             drawn.perplexity = perplexity;
             return self.descend(drawn, descent, usize::MAX, control, frame);
         }
         let embedded = project::OneShot.embed(&ground.pca, &settings, control, &mut |_| {})?;
         (drawn.points, drawn.perplexity) = (embedded.points, embedded.perplexity);
-        Ok(self.keep(drawn, frame))
+        self.keep(drawn, control, frame)
     }
 
     /// Goes on with the t-SNE map of a request that was called off, for so many epochs or to its end.
@@ -119,15 +120,15 @@ impl Lab {
             *lock(&self.drawn) = Some(drawn);
             return Err(error);
         }
-        Ok(self.keep(drawn, frame))
+        self.keep(drawn, control, frame)
     }
 
     /// Shows a map that stands still, and keeps it.
-    fn keep(&self, drawn: Drawn, frame: &mut dyn FnMut(MapView)) -> MapView {
-        let map = drawn.still();
+    fn keep(&self, drawn: Drawn, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
+        let map = drawn.still(control)?;
         frame(map.clone());
         *lock(&self.drawn) = Some(drawn);
-        map
+        Ok(map)
     }
 
     /// What the maps of a layer stand on: the last one's, if it is of the same.

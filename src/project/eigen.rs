@@ -9,6 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Matrices up to this size are decomposed whole (linfa-linalg: 0.3 s at 360, 8 s at 1000).
 const WHOLE: usize = 300;
+/// Matrices up to this size take less than a millisecond.
+const SMALL: usize = 48;
 /// Vectors beside the wanted ones in each block, and blocks in the Krylov space of larger matrices.
 const SPARE: usize = 10;
 const BLOCKS: usize = 5;
@@ -20,7 +22,7 @@ const BLOCKS: usize = 5;
 pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_>) -> Result<(Vec<f64>, Vec<f64>)> {
     let matrix = ArrayView2::from_shape((n, n), matrix).map_err(failed)?;
     if n <= WHOLE {
-        let (values, vectors) = sorted(matrix.to_owned())?;
+        let (values, vectors) = sorted(matrix.to_owned(), control)?;
         return Ok((values[..most].to_vec(), vectors.slice(s![.., ..most]).t().iter().copied().collect()));
     }
     // Block Krylov: the best vectors within span(X, G·X, G²·X, …) for a random X. Unlike plain power iteration it finds close eigenvalues too.
@@ -30,6 +32,7 @@ pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_
     let mut next = Array2::from_shape_simple_fn((n, width), || rng.random_range(-1.0..1.0));
     for b in 0..BLOCKS {
         control.check()?;
+        control.report(b as u64, BLOCKS as u64, "blocks");
         if b > 0 {
             next = matrix.dot(&space.slice(s![.., (b - 1) * width..b * width]));
         }
@@ -38,18 +41,20 @@ pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_
     }
     control.check()?;
     let small = space.t().dot(&matrix.dot(&space));
-    let (values, vectors) = sorted(small)?;
+    let (values, vectors) = sorted(small, control)?;
     let vectors = space.dot(&vectors.slice(s![.., ..most]));
     Ok((values[..most].to_vec(), vectors.t().iter().copied().collect()))
 }
 
 /// All eigenpairs, largest first; eigenvectors are columns.
-fn sorted(mut matrix: Array2<f64>) -> Result<(Vec<f64>, Array2<f64>)> {
+fn sorted(mut matrix: Array2<f64>, control: Control<'_>) -> Result<(Vec<f64>, Array2<f64>)> {
     // Entries near 1, so that the solver's absolute tolerances fit any data.
     let size = matrix.diag().iter().fold(0.0f64, |m, v| m.max(v.abs()));
     let size = if size > 0.0 { size } else { 1.0 };
     matrix.mapv_inplace(|v| v / size);
-    let (values, vectors) = matrix.eigh_into().map_err(failed)?;
+    // A small one is done before a thread would be.
+    let solved = if matrix.nrows() <= SMALL { matrix.eigh_into() } else { control.aside(0, "blocks", move || matrix.eigh_into())? };
+    let (values, vectors) = solved.map_err(failed)?;
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
     Ok((order.iter().map(|&k| (values[k] * size).max(0.0)).collect(), vectors.select(Axis(1), &order)))
@@ -99,7 +104,7 @@ mod tests {
         let g = gram(n, 400);
         let flat: Vec<f64> = g.iter().copied().collect();
         let (values, vectors) = quiet(|c| largest(&flat, n, 50, c)).unwrap();
-        let (want, _) = sorted(g.clone()).unwrap();
+        let (want, _) = quiet(|c| sorted(g.clone(), c)).unwrap();
         for (k, v) in vectors.chunks_exact(n).enumerate() {
             assert!((values[k] - want[k]).abs() < 1e-5 * want[0], "value {k}: {} {}", values[k], want[k]);
             let v = ndarray::ArrayView1::from(v);

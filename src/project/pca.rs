@@ -105,6 +105,7 @@ fn basis(rows: &[f32], space: &Space, values: &[f64], vectors: &[f64], control: 
     let mut basis = vec![0.0f32; dims * d];
     for first in (0..d).step_by(COLUMNS) {
         control.check()?;
+        control.report(first as u64, d as u64, "columns");
         let count = COLUMNS.min(d - first);
         let part = scaled.matmul(&space.centred(rows, first, count)?)?.to_vec2::<f32>()?;
         basis.chunks_exact_mut(d).zip(&part).for_each(|(out, part)| out[first..first + count].copy_from_slice(part));

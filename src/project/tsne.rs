@@ -15,15 +15,11 @@ use linfa_tsne::TSneParams;
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
 
 /// Rows that [`OneShot`] takes at most: it takes about two seconds for these.
 pub const ONE_SHOT_MOST: usize = 400;
 /// Fewest rows that make a map.
 const FEWEST: usize = 10;
-/// How often the one-shot method is looked after.
-const POLL: Duration = Duration::from_millis(5);
 /// Epochs between frames.
 pub const FRAME: usize = 10;
 /// Deviation of the start, and of the jitter that tells duplicates apart, as a share of it.
@@ -134,28 +130,15 @@ impl Embedder for OneShot {
         let data = Array2::from_shape_vec((pca.n, pca.dims), pca.scores.clone()).map_err(|e| Error::Input(e.to_string()))?;
         let seed = settings.seed;
         let total = (EPOCHS[0] + EPOCHS[1]) as u64;
-        // It tells nothing until it is done, so it has a thread of its own while this one goes on reporting (which lets urgent requests pass) and can leave.
-        let (send, done) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let map = TSneParams::embedding_size_with_rng(2, <rand08::rngs::SmallRng as rand08::SeedableRng>::seed_from_u64(seed))
+        let map = control.aside(total, "epochs", move || {
+            TSneParams::embedding_size_with_rng(2, <rand08::rngs::SmallRng as rand08::SeedableRng>::seed_from_u64(seed))
                 .perplexity(perplexity as f32)
                 .approx_threshold(0.0)
                 .max_iter(EPOCHS[0] + EPOCHS[1])
                 .preliminary_iter(EPOCHS[0])
-                .transform(data);
-            // Nobody may be waiting any more.
-            drop(send.send(map));
-        });
-        let map = loop {
-            match done.recv_timeout(POLL) {
-                Ok(map) => break map.map_err(|e| Error::Input(format!("t-SNE refused these states: {e}")))?,
-                Err(RecvTimeoutError::Timeout) => {
-                    control.check()?;
-                    control.report(0, total, "epochs");
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::Input("t-SNE broke off on these states".into())),
-            }
-        };
+                .transform(data)
+        })?;
+        let map = map.map_err(|e| Error::Input(format!("t-SNE refused these states: {e}")))?;
         let points: Vec<[f32; 2]> = map.rows().into_iter().map(|r| [r[0], r[1]]).collect();
         if points.iter().flatten().any(|v| !v.is_finite()) {
             return Err(Error::Input("t-SNE found no finite map of these states".into()));

@@ -36,7 +36,7 @@ impl Resume {
 
 /// Results that a command may act on.
 fn matters(kind: JobKind) -> bool {
-    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Rank | JobKind::Map | JobKind::Inspect)
+    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
 }
 
 /// Whether the lab can take the next input.
