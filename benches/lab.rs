@@ -4,10 +4,15 @@
 //! - Key to visible ranking, p50 and p99: one key after the other through the key map, `update`, the engine's thread, `update` and `draw`. First with an idle engine, then while a
 //!   library of twice the size is built and t-SNE runs.
 //! - Drawing at 200×60.
+//! - The program on a pseudo-terminal of 120×40: first frame, bytes and processor time while nothing happens, the end after `q`.
 //!
 //! Times are of this machine; the targets beside them are what the lab promises on two cores.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/common/pty.rs"]
+mod pty;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -68,6 +73,44 @@ fn main() {
     lab.build_until(300);
     report("key to visible ranking, while building and mapping", &lab.type_all(Load::Heavy), "target p99 < 50");
     println!("  (skills built before: 300, after: {})", lab.state.skill_count());
+    drop(lab);
+    #[cfg(target_os = "linux")]
+    on_a_terminal(&library, dir.path());
+}
+
+/// The program itself, as a person starts it.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(library: &Path, home: &Path) {
+    let words = [env!("CARGO_BIN_EXE_state-soup"), "--library", &library.to_string_lossy()].map(str::to_owned);
+    let mut first = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let Some(mut terminal) = pty::Terminal::start(&words, home) else { return };
+        terminal.wait_for("Query");
+        first.push(began.elapsed().as_secs_f64());
+        terminal.wait_for("359 skills");
+        let (bytes, ticks) = (terminal.bytes(), processor_time(terminal.child.id()));
+        if first.len() == 1 {
+            std::thread::sleep(Duration::from_secs(10));
+            line("idle for ten seconds", (terminal.bytes() - bytes) as f64, "bytes", "target 0");
+            line("  of the processor", (processor_time(terminal.child.id()) - ticks) * 10.0, "%", "target < 0.5");
+        }
+        let began = Instant::now();
+        terminal.send("\x11");
+        terminal.wait_for(pty::LEFT);
+        let (_, _) = terminal.end();
+        line("the end after ctrl-q", began.elapsed().as_secs_f64() * 1e3, "ms", "target < 200");
+    }
+    report("first frame after the start", &first, "target < 300");
+}
+
+/// Seconds of processor time of a process and its threads.
+#[cfg(target_os = "linux")]
+fn processor_time(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // utime and stime, in hundredths of a second (proc(5)).
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
 fn build(library: &Path) {
