@@ -89,6 +89,8 @@ fn on_a_terminal(library: &Path, home: &Path) {
         terminal.wait_for("Query");
         first.push(began.elapsed().as_secs_f64());
         terminal.wait_for("359 skills");
+        // The rest of that frame.
+        std::thread::sleep(Duration::from_secs(1));
         let (bytes, ticks) = (terminal.bytes(), processor_time(terminal.child.id()));
         if first.len() == 1 {
             std::thread::sleep(Duration::from_secs(10));
