@@ -63,6 +63,11 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
+/// Writes a line to standard error; where that is gone, nobody is there to be told.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{line}\n"));
+}
+
 /// Makes a panic write a report before whatever hook was there prints it; says where the report is.
 pub fn install_panic_hook() {
     let previous = std::panic::take_hook();
@@ -70,7 +75,7 @@ pub fn install_panic_hook() {
         let report = write_report(info);
         previous(info);
         if let Some(path) = report {
-            eprintln!("The report is in {}.", path.display());
+            say(format_args!("The report is in {}.", path.display()));
         }
     }));
 }

@@ -1,11 +1,15 @@
 //! The program: hands over to the command line and turns an error into one sentence and an exit code.
 
+use state_soup::log::say;
+
 fn main() {
-    if let Err(error) = color_eyre::install() {
-        eprintln!("state-soup: no crash reports: {error}");
+    // `color_eyre::install` prints with a macro that panics where standard error is gone, as after a hang-up: a panic in the hook, an abort.
+    match color_eyre::config::HookBuilder::default().try_into_hooks() {
+        Ok((reports, _)) => std::panic::set_hook(Box::new(move |info| say(reports.panic_report(info)))),
+        Err(error) => say(format_args!("state-soup: no crash reports: {error}")),
     }
     if let Err(error) = state_soup::cli::run() {
-        eprintln!("state-soup: {error}");
+        say(format_args!("state-soup: {error}"));
         std::process::exit(error.exit_code());
     }
 }

@@ -49,7 +49,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         }));
     }
     for sentence in &report.skipped {
-        eprintln!("{sentence}");
+        crate::log::say(sentence);
     }
     let built = if report.built == 0 {
         "nothing was missing".to_string()

@@ -196,7 +196,7 @@ impl<E: EngineHandle> Lab<E> {
         }
         let mut drawn = Instant::now();
         let mut gone = watch::watch();
-        let mut input = EventStream::new();
+        let mut input = input()?;
         let mut engine_lives = true;
         let mut dirty = false;
         loop {
@@ -366,6 +366,16 @@ fn save(part: &str, extension: &str, what: &str, text: &str) -> Action {
         }
     }
     Action::Complain(format!("There are 9999 files of this kind in {} already.", folder.display()))
+}
+
+/// The terminal's events. crossterm's stream panics where it cannot read the terminal, as when the line dropped before the first key; asked
+/// for an event first, it says so.
+fn input() -> std::io::Result<EventStream> {
+    match crossterm::event::poll(Duration::ZERO) {
+        Ok(_) => Ok(EventStream::new()),
+        Err(_) if !std::io::IsTerminal::is_terminal(&std::io::stdout()) => Err(std::io::ErrorKind::BrokenPipe.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sleeps until a time, or for ever.
