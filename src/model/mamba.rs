@@ -7,7 +7,7 @@ use super::MambaConfig;
 use super::cpu::conv::{ConvIo, conv_block};
 use super::cpu::linear::{Linear, Rows};
 use super::cpu::scan::{ScanIo, scan_block};
-use super::cpu::{LANES, Shared, math};
+use super::cpu::{LANES, Shared, in_pool, math};
 use super::weights::{Layer, Weightset};
 use super::working::Working;
 use crate::control::Control;
@@ -246,9 +246,11 @@ impl Mamba {
                 buffer.resize(t * width, 0.0);
             }
         }
-        for (l, layer) in self.weights.layers.iter().enumerate() {
-            self.layer(l, layer, t, spans, working, kept, buffers);
-        }
+        in_pool(|| {
+            for (l, layer) in self.weights.layers.iter().enumerate() {
+                self.layer(l, layer, t, spans, working, kept, buffers);
+            }
+        });
     }
 
     #[allow(clippy::too_many_arguments)]

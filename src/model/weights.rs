@@ -3,6 +3,7 @@
 use super::cpu::LANES;
 use super::cpu::conv::Conv;
 use super::cpu::linear::{Linear, Weights};
+use super::cpu::panels::Panels;
 use super::cpu::scan::Scan;
 use super::{MambaConfig, TensorSource, WeightType};
 use crate::control::Control;
@@ -135,9 +136,9 @@ impl Loader<'_> {
             WeightType::BF16 => DType::BF16,
         };
         let weights = match dtype {
-            DType::F16 => Weights::F16(tensor.to_dtype(dtype)?.to_vec1::<f16>()?),
-            DType::BF16 => Weights::BF16(tensor.to_dtype(dtype)?.to_vec1::<bf16>()?),
-            DType::F32 | DType::F64 => Weights::F32(tensor.to_dtype(DType::F32)?.to_vec1::<f32>()?),
+            DType::F16 => Weights::F16(Panels::pack(&tensor.to_dtype(dtype)?.to_vec1::<f16>()?, n_out, n_in)?),
+            DType::BF16 => Weights::BF16(Panels::pack(&tensor.to_dtype(dtype)?.to_vec1::<bf16>()?, n_out, n_in)?),
+            DType::F32 | DType::F64 => Weights::F32(Panels::pack(&tensor.to_dtype(DType::F32)?.to_vec1::<f32>()?, n_out, n_in)?),
             other => return Err(Error::Model(format!("tensor `{}` has type {other:?}; f32, f16 and bf16 can be run", names[0]))),
         };
         Ok(Linear::new(n_out, n_in, weights, bias))

@@ -1,17 +1,16 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
 //!
-//! The weights are laid out once, when they are loaded, in panels of 32 outputs, input by input: the kernel reads them from front to back, two registers an input,
+//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by input: the kernel reads them from front to back, two registers an input,
 //! and multiplies both with one float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so every precision and every number
 //! of rows goes through the same loop, and a row's result does not depend on the rows beside it.
 
 use super::lanes::Lanes;
+use super::panels::{PANEL, Panels};
 use super::stored::{SERIAL, Stored};
 use super::{LANES, Shared, simd};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Outputs of a panel.
-const PANEL: usize = 2 * LANES;
 /// Inputs handled before the rows change: a panel's part of 64 KiB stays in the second cache, the rows' of 24 KiB in the first.
 const DEPTH: usize = 512;
 /// Rows of one piece of work where there are too few panels for all threads; a multiple of every tile's rows.
@@ -20,18 +19,17 @@ const PIECE: usize = 24;
 /// A weight matrix in the precision it is kept in.
 pub enum Weights {
     /// 32-bit floats.
-    F32(Vec<f32>),
+    F32(Panels<f32>),
     /// IEEE half precision.
-    F16(Vec<f16>),
+    F16(Panels<f16>),
     /// bfloat16.
-    BF16(Vec<bf16>),
+    BF16(Panels<bf16>),
 }
 
 /// A linear layer.
 pub struct Linear {
     n_out: usize,
     n_in: usize,
-    /// `[panels, n_in, PANEL]`, zeros behind the last output.
     weights: Weights,
     bias: Option<Vec<f32>>,
 }
@@ -48,13 +46,8 @@ pub struct Rows<'a> {
 }
 
 impl Linear {
-    /// A layer from its weights `[n_out, n_in]`, row by row; the lengths must agree (the loader checks them).
+    /// A layer from its weights `[n_out, n_in]`.
     pub fn new(n_out: usize, n_in: usize, weights: Weights, bias: Option<Vec<f32>>) -> Self {
-        let weights = match weights {
-            Weights::F32(w) => Weights::F32(packed(&w, n_out, n_in, 0.0)),
-            Weights::F16(w) => Weights::F16(packed(&w, n_out, n_in, f16::ZERO)),
-            Weights::BF16(w) => Weights::BF16(packed(&w, n_out, n_in, bf16::ZERO)),
-        };
         Self { n_out, n_in, weights, bias }
     }
 
@@ -66,15 +59,10 @@ impl Linear {
     /// One row of the weights, widened: an embedding looked up.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         match &self.weights {
-            Weights::F32(w) => self.unpacked_row(w, row, out),
-            Weights::F16(w) => self.unpacked_row(w, row, out),
-            Weights::BF16(w) => self.unpacked_row(w, row, out),
+            Weights::F32(w) => w.row(row, out),
+            Weights::F16(w) => w.row(row, out),
+            Weights::BF16(w) => w.row(row, out),
         }
-    }
-
-    fn unpacked_row<W: Stored>(&self, w: &[W], row: usize, out: &mut [f32]) {
-        let panel = &w[row / PANEL * PANEL * self.n_in..][..PANEL * self.n_in];
-        out.iter_mut().zip(panel.iter().skip(row % PANEL).step_by(PANEL)).for_each(|(o, w)| *o = w.one());
     }
 
     /// `out[r] (+)= x[r] · Wᵀ + bias`, `out` dense.
@@ -118,17 +106,6 @@ impl Linear {
             part(from, panels.min(from + wide), row, tall.min(x.count - row));
         });
     }
-}
-
-/// `[n_out, n_in]` as panels.
-fn packed<W: Stored>(w: &[W], n_out: usize, n_in: usize, zero: W) -> Vec<W> {
-    let mut panels = vec![zero; n_out.next_multiple_of(PANEL) * n_in];
-    for (panel, rows) in panels.chunks_exact_mut((PANEL * n_in).max(1)).zip(w.chunks((PANEL * n_in).max(1))) {
-        for (lane, row) in rows.chunks_exact(n_in.max(1)).enumerate() {
-            panel.iter_mut().skip(lane).step_by(PANEL).zip(row).for_each(|(p, w)| *p = *w);
-        }
-    }
-    panels
 }
 
 simd! {
@@ -229,6 +206,10 @@ mod tests {
             .collect()
     }
 
+    fn f32_panels(w: &[f32], n_out: usize, n_in: usize) -> Weights {
+        Weights::F32(Panels::pack(w, n_out, n_in).unwrap())
+    }
+
     /// Every way through `forward` against a plain f64 sum, for sizes that are no multiples of anything.
     #[test]
     fn products_agree_with_a_plain_sum() {
@@ -237,9 +218,9 @@ mod tests {
             let half: Vec<f16> = w.iter().map(|v| f16::from_f32(*v)).collect();
             let brain: Vec<bf16> = w.iter().map(|v| bf16::from_f32(*v)).collect();
             let kinds = [
-                (Weights::F32(w.clone()), w.clone()),
-                (Weights::F16(half.clone()), half.iter().map(|v| v.to_f32()).collect()),
-                (Weights::BF16(brain.clone()), brain.iter().map(|v| v.to_f32()).collect()),
+                (f32_panels(&w, n_out, n_in), w.clone()),
+                (Weights::F16(Panels::pack(&half, n_out, n_in).unwrap()), half.iter().map(|v| v.to_f32()).collect()),
+                (Weights::BF16(Panels::pack(&brain, n_out, n_in).unwrap()), brain.iter().map(|v| v.to_f32()).collect()),
             ];
             let bias = noise(n_out, 3);
             for (weights, exact) in kinds {
@@ -266,7 +247,7 @@ mod tests {
     #[test]
     fn a_row_does_not_depend_on_its_neighbours() {
         let (n_out, n_in, rows) = (208, 700, 61);
-        let linear = Linear::new(n_out, n_in, Weights::F32(noise(n_out * n_in, 1)), None);
+        let linear = Linear::new(n_out, n_in, f32_panels(&noise(n_out * n_in, 1), n_out, n_in), None);
         let x = noise(rows * n_in, 2);
         let mut all = vec![0.0; rows * n_out];
         linear.forward(Rows { data: &x, stride: n_in, count: rows }, &mut all, false);
@@ -281,7 +262,7 @@ mod tests {
     fn rows_of_the_weights_come_back() {
         let (n_out, n_in) = (37, 11);
         let w = noise(n_out * n_in, 1);
-        let linear = Linear::new(n_out, n_in, Weights::F32(w.clone()), None);
+        let linear = Linear::new(n_out, n_in, f32_panels(&w, n_out, n_in), None);
         for (r, want) in w.chunks_exact(n_in).enumerate() {
             let mut row = vec![0.0; n_in];
             linear.row(r, &mut row);
@@ -294,11 +275,11 @@ mod tests {
     fn every_instruction_set_agrees() {
         let (n_out, n_in, rows) = (70, 90, 15);
         let w = noise(n_out * n_in, 1);
-        let panels = packed(&w, n_out, n_in, 0.0);
+        let panels = Panels::pack(&w, n_out, n_in).unwrap();
         let x = noise(rows * n_in, 2);
         let x = Rows { data: &x, stride: n_in, count: rows };
         let mut want = vec![0.0; rows * n_out];
-        Linear::new(n_out, n_in, Weights::F32(w), None).forward(x, &mut want, false);
+        Linear::new(n_out, n_in, f32_panels(&w, n_out, n_in), None).forward(x, &mut want, false);
         let check = |run: &dyn Fn(Shared)| {
             let mut out = vec![0.0; rows * n_out];
             run(Shared::new(&mut out));

@@ -3,6 +3,7 @@
 //! - [`lanes`]: sixteen floats as one value, on each instruction set.
 //! - [`math`]: exponential, softplus, SiLU and norms.
 //! - [`linear`]: matrix products with weights packed in panels.
+//! - [`panels`]: those panels, and the memory they lie in.
 //! - [`stored`]: numbers in the precision they are kept in, and dot products with them.
 //! - [`conv`]: the causal convolution with its SiLU.
 //! - [`scan`]: the selective scan, fused with softplus, skip and gate.
@@ -14,6 +15,7 @@ pub mod conv;
 pub mod lanes;
 pub mod linear;
 pub mod math;
+pub mod panels;
 pub mod scan;
 pub mod stored;
 
@@ -68,6 +70,12 @@ macro_rules! simd {
     };
 }
 pub(crate) use simd;
+
+/// Runs work of many short parallel parts on a thread of the pool. From outside it, every part would be handed over and its end waited for asleep:
+/// two wake-ups each. Measured on a decoded token of mamba-130m's shape: an in-projection takes 414 to 567 µs from outside, 360 to 371 µs in the pool.
+pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
 
 /// A pointer that several threads write through, each to its own elements.
 #[derive(Clone, Copy)]

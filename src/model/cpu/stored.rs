@@ -138,7 +138,10 @@ unsafe fn tile<V: Lanes, W: Stored, const N: usize, const M: usize>(x: &[f32], s
 }
 
 /// A stored weight that widens to f32.
-pub trait Stored: Copy + Send + Sync {
+///
+/// # Safety
+/// Any bytes of its size are one, and zero bytes are zero.
+pub unsafe trait Stored: Copy + Send + Sync {
     /// Sixteen of them.
     ///
     /// # Safety
@@ -148,7 +151,8 @@ pub trait Stored: Copy + Send + Sync {
     fn one(self) -> f32;
 }
 
-impl Stored for f32 {
+// SAFETY: a float of IEEE's or bfloat16's format has a meaning for all bits.
+unsafe impl Stored for f32 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
         // SAFETY: promised by the caller.
@@ -160,7 +164,8 @@ impl Stored for f32 {
     }
 }
 
-impl Stored for bf16 {
+// SAFETY: a float of IEEE's or bfloat16's format has a meaning for all bits.
+unsafe impl Stored for bf16 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
         // SAFETY: promised by the caller.
@@ -172,7 +177,8 @@ impl Stored for bf16 {
     }
 }
 
-impl Stored for f16 {
+// SAFETY: a float of IEEE's or bfloat16's format has a meaning for all bits.
+unsafe impl Stored for f16 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
         // SAFETY: promised by the caller.
