@@ -104,9 +104,9 @@ pub fn letter(n: usize) -> char {
 
 impl MapTab {
     /// The tab at the start.
-    pub fn new(part: Part) -> Self {
+    pub fn new(part: Part, seed: u64) -> Self {
         Self {
-            request: MapRequest { layer: 0, part, method: MapMethod::Pca, perplexity: 15.0, seed: 0 },
+            request: MapRequest { layer: 0, part, method: MapMethod::Pca, perplexity: 15.0, seed },
             map: None,
             outdated: false,
             pick: 0,
