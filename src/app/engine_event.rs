@@ -112,7 +112,8 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
                 // It stands where the numbers would: while a text is typed it is too short until it is long enough.
                 decay::refuse(state, message);
             } else if cancelled {
-                state.say(format!("{} stopped.", work_name(kind)));
+                let standing = if kind == JobKind::Map { map::standing(state) } else { None };
+                state.say(standing.unwrap_or_else(|| format!("{} stopped.", work_name(kind))));
             } else {
                 state.complain(message);
             }

@@ -310,7 +310,10 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Experiment, JobKind::Build];
+    if state.jobs.is_running(JobKind::Map) {
+        return map::apply(state, map::MapAction::Pause);
+    }
+    let stoppable = [JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Experiment, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };

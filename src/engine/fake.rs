@@ -95,6 +95,7 @@ impl Fake {
             points: self.skills.iter().map(|s| [at(&s.id, 0), at(&s.id, 1)]).collect(),
             skills: self.skills.iter().map(|s| s.id.clone()).collect(),
             perplexity: request.perplexity,
+            aligned: 0,
             trust: Some(0.95),
             purity: Some(0.9),
             trust_of_each: vec![0.95; self.skills.len()],

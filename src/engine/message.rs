@@ -179,6 +179,8 @@ pub struct MapView {
     pub request: MapRequest,
     /// Coordinates, in the order of [`LibraryView::skills`] at that moment.
     pub points: Vec<[f32; 2]>,
+    /// Skills of the map drawn before by which this one was laid over it: turned, mirrored and shifted, not stretched; 0 if it was not.
+    pub aligned: usize,
     /// Ids of the skills behind the points.
     pub skills: Vec<String>,
     /// Perplexity used.

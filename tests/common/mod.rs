@@ -162,6 +162,7 @@ pub fn map(request: &MapRequest) -> MapView {
         points,
         skills: library.skills.iter().map(|s| s.id.clone()).collect(),
         perplexity: request.perplexity,
+        aligned: 0,
         trust: Some(0.93),
         purity: Some(0.91),
         neighbours,

@@ -82,6 +82,9 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
     if let Some(trust) = map.trust {
         figures.push(format!("trustworthiness: {trust:.2}"));
     }
+    if map.aligned > 0 {
+        figures.push(format!("turned to lie over the map before ({} skills)", map.aligned));
+    }
     if let Some(placed) = &paint.state.map.placed {
         let way = if placed.trail.len() > 1 { ", 1 2 … after each example" } else { "" };
         figures.push(format!("≈ the query, approximate{way}"));
