@@ -16,7 +16,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     let foot = foot(figures);
     let rows = crate::ui::paint::wrap(&foot.0, usize::from(inner.width)).len() as u16;
     sentence(paint, inner, buf, inner.height.saturating_sub(rows), &foot.0, foot.1);
-    let about = "half-life: tokens, the mean over the soup's skills; a mix has no decay of its own";
+    let about = "half-life in tokens: the mean over the soup's skills, as a mix has none";
     put(buf, inner, 0, inner.height.saturating_sub(rows + 1), Line::from(paint.span(fit(about, usize::from(inner.width)), Role::Dim)));
     let list = Rect { height: inner.height.saturating_sub(rows + 2), ..inner };
     table(paint, list, buf, figures, cursor);

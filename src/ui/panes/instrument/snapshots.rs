@@ -27,7 +27,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, selected: usize, na
     for (row, (i, snapshot)) in sides.snapshots.iter().enumerate().skip(first).take(usize::from(inner.height)).enumerate() {
         let recipe = snapshot.soup.to_recipe().map_or_else(|| "nothing that counts".into(), |r| r.to_string());
         let present = snapshot.soup == paint.state.lab.bench.soup;
-        let misfit = misfit(paint.state, &snapshot.soup);
+        // Before the library is open nobody can tell.
+        let misfit = misfit(paint.state, &snapshot.soup).filter(|_| paint.state.library.is_some());
         let (mark, mark_role) = if misfit.is_some() { ("!", Role::Bad) } else { (if present { "●" } else { " " }, Role::Mark) };
         let about = misfit.unwrap_or(recipe);
         let line = Line::from(vec![
