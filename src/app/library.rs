@@ -250,6 +250,9 @@ pub fn build(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.shelf.build_sent = true;
+    if !damaged.is_empty() {
+        state.say(format!("{} read again …", named(&damaged)));
+    }
     vec![state.jobs.send(Request::Build(BuildRequest { missing: true, anew: damaged }), state.clock)]
 }
 
@@ -297,6 +300,12 @@ pub fn health(state: &State, row: usize) -> SkillHealth<'_> {
     health.of(file).map_or(SkillHealth::Unchecked, |shard| shard.fault_of(&skill.id).map_or(SkillHealth::Whole, SkillHealth::Bad))
 }
 
+/// Skills of the list that a check found damaged; `None` if there was no check.
+pub fn bad(state: &State) -> Option<usize> {
+    let rows = state.library.as_ref().map_or(0, |l| l.skills.len());
+    state.shelf.health.as_ref().map(|_| (0..rows).filter(|row| matches!(health(state, *row), SkillHealth::Bad(_))).count())
+}
+
 /// Takes what a check found, and says it in a sentence.
 pub fn take_health(state: &mut State, health: Arc<Health>) {
     let (skills, files) = (health.shards.iter().map(|s| s.skills.len()).sum::<usize>(), health.shards.len());
@@ -306,10 +315,13 @@ pub fn take_health(state: &mut State, health: Arc<Health>) {
     if bad_files.is_empty() {
         state.say(format!("All {skills} skills in {files} files are as they were written."));
     } else {
-        let first = bad_files[0];
         let more = if bad_files.len() == 1 { String::new() } else { format!(" and {} more", bad_files.len() - 1) };
-        let cure = if bad > 0 { "b reads them again" } else { "nothing that lives is lost" };
-        state.complain(format!("{bad} of {skills} skills are damaged ({first}{more}); {cure}."));
+        let files = format!("{}{more}", bad_files[0]);
+        if bad > 0 {
+            state.complain(format!("{bad} of {skills} skills are damaged ({files}); b reads them again."));
+        } else {
+            state.say(format!("All {skills} skills are as they were written. Damaged is only what no skill needs any more ({files})."));
+        }
     }
     state.shelf.health = Some(health);
 }

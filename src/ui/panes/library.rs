@@ -36,7 +36,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         Some(l) => format!("{} skills · {}", l.skills.len(), bytes(l.bytes)),
         None => String::new(),
     };
-    let bad = state.shelf.health.as_ref().map(|h| h.bad_skills().count());
+    let bad = library::bad(state);
     let mut right = vec![paint.span(format!("{count} · {}", state.shelf.sort.name()), Role::Dim)];
     if let Some(bad) = bad.filter(|bad| *bad > 0) {
         right.insert(0, paint.span(format!("{bad} bad · "), Role::Bad));
