@@ -1,9 +1,13 @@
-//! A real library with the bundled model: skills added, damaged, checked, made again, while other work runs.
+//! The Library tab's work: on a real library with the bundled model (skills added, damaged, checked, made again, while other work runs), and by keys
+//! on the state with its deterministic engine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
+use common::{busy, options};
+use state_soup::app::overlay::Overlay;
+use state_soup::app::{Action, Effect};
 use state_soup::control::quiet;
 use state_soup::engine::{BuildRequest, Engine, Event, Job, JobKind, Lab, LibraryEdit, Request, Setup, opener};
 use state_soup::library::{BuildSettings, SkillOrigin};
@@ -136,4 +140,91 @@ fn a_change_overtakes_a_build() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn a_check_marks_what_is_damaged_and_b_reads_it_again() {
+    use state_soup::app::library::{SkillHealth, health};
+    let mut lab = busy(options());
+    lab.keys("5").idle();
+    assert_eq!(health(&lab.state, 1), SkillHealth::Unchecked);
+    lab.keys("v");
+    let notice = lab.state.notice.clone().unwrap();
+    assert!(notice.bad && notice.text.contains("17 of 80 skills are damaged (shard-00000.safetensors and 1 more)"), "{}", notice.text);
+    assert_eq!(health(&lab.state, 0), SkillHealth::Whole);
+    assert!(matches!(health(&lab.state, 1), SkillHealth::Bad(why) if why.contains("NaN")));
+    assert!(matches!(health(&lab.state, 32), SkillHealth::Bad(why) if why.contains("BLAKE3")));
+    lab.keys("b");
+    let Request::Build(request) = &lab.sent(JobKind::Build)[0].request else { panic!() };
+    assert!(request.missing && request.anew.len() == 17 && request.anew[0] == "antonym/1", "{request:?}");
+    // A file's health says nothing of a skill that lies in another one since.
+    let mut moved = common::library();
+    moved.files[1] = "shard-00009.safetensors".into();
+    lab.act(Action::Engine(Event::Library(Arc::new(moved))));
+    assert_eq!(health(&lab.state, 1), SkillHealth::Unchecked);
+
+    lab.answering = false;
+    lab.keys("<esc>v");
+    let job = lab.sent(JobKind::Check).last().copied().unwrap().clone();
+    lab.keys("<esc>");
+    assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Check))));
+    lab.state.shelf.health = None;
+    for event in common::replies(&job) {
+        lab.act(Action::Engine(event));
+    }
+    assert!(lab.state.shelf.health.is_none(), "a check called off says nothing any more");
+}
+
+#[test]
+fn a_skill_is_added_from_a_task_by_its_name() {
+    let mut lab = busy(options());
+    lab.keys("5A").idle();
+    let typed =
+        |lab: &common::Lab| if let Some(Overlay::Prompt { input, .. }) = &lab.state.overlay { input.text().to_owned() } else { panic!() };
+    assert_eq!(typed(&lab), "antonym 32 0", "of the selected skill's task");
+    lab.keys("<ctrl-u>country_c<tab>");
+    assert_eq!(typed(&lab), "country_c", "capital or currency");
+    lab.keys("u<tab>8 3");
+    assert_eq!(typed(&lab), "country_currency 8 3");
+    lab.keys("<ctrl-u>antonim<enter>");
+    let Some(Overlay::Prompt { error: Some(error), .. }) = &lab.state.overlay else { panic!() };
+    assert_eq!(error, "There is no task `antonim`; did you mean `antonym`?");
+    for wrong in ["antonym 0", "antonym x", "antonym 4 0 1", "antonym 4 -1"] {
+        lab.keys(&format!("<ctrl-u>{wrong}<enter>"));
+        assert!(matches!(&lab.state.overlay, Some(Overlay::Prompt { error: Some(_), .. })), "{wrong}");
+    }
+    lab.answering = false;
+    lab.keys("<ctrl-u>antonym 8 3<enter>");
+    let job = lab.sent(JobKind::Edit)[0].clone();
+    let Request::Edit(edit) = &job.request else { panic!() };
+    assert_eq!(*edit, LibraryEdit::AddTask { task: "antonym".into(), shots: 8, seed: 3 });
+    let mut view = common::library();
+    view.skills.push(common::skill("antonym", "lexical", 5));
+    view.files.push("shard-00005.safetensors".into());
+    lab.act(Action::Engine(Event::Library(Arc::new(view))));
+    assert_eq!(state_soup::app::library::selected(&lab.state).unwrap().id, "antonym/5", "it is selected where it is seen");
+    assert!(lab.state.map.outdated && lab.state.jobs.is_running(JobKind::Rank));
+}
+
+#[test]
+fn skills_are_read_again_and_that_is_taken_back() {
+    let mut lab = busy(options());
+    lab.keys("5<down>").idle();
+    lab.keys("<alt-b>");
+    let request = |lab: &common::Lab| {
+        if let Request::Build(request) = &lab.sent(JobKind::Build).last().unwrap().request { request.clone() } else { panic!() }
+    };
+    assert_eq!((request(&lab).missing, request(&lab).anew.len()), (false, 5));
+    assert!(lab.state.notice.as_ref().unwrap().text.contains("5 skills are new; u brings"));
+    lab.keys("B");
+    assert_eq!(request(&lab).anew, ["antonym/1"]);
+    lab.keys("uu");
+    let edits: Vec<_> = lab.sent(JobKind::Edit).iter().map(|j| format!("{:?}", j.request)).collect();
+    assert!(edits[0].contains("SwapBack([\"antonym/1\"])") && edits[1].contains("antonym/4"), "{edits:?}");
+    // Called off half way, nobody knows which are new: there is nothing to take back.
+    lab.answering = false;
+    lab.keys("BB");
+    assert_eq!(lab.sent(JobKind::Build).len(), 3, "one at a time");
+    lab.keys("<esc><esc>");
+    assert!(lab.state.notice.as_ref().unwrap().text.contains("the others as they were") && lab.state.shelf.undo.is_empty());
 }

@@ -225,7 +225,9 @@ impl Lab {
         let library = self.library();
         let known: HashSet<&str> = library.living().chain(library.deleted()).map(|s| s.id.as_str()).collect();
         let first = if self.tasks.iter().any(|t| t.name == task) { self.build.sets } else { 0 };
-        (first..).map(|set| format!("{task}/{set}")).find(|id| !known.contains(id.as_str())).unwrap_or_default()
+        // One more than there are skills: one of these is free.
+        let all = first..=first + known.len();
+        all.map(|set| format!("{task}/{set}")).find(|id| !known.contains(id.as_str())).unwrap_or_default()
     }
 
     fn add(&self, plan: &SkillPlan, control: Control<'_>) -> Result<()> {

@@ -8,6 +8,7 @@
 use crate::ui::sgr;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
@@ -107,7 +108,7 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
     const FEW: u16 = 4;
     const TAIL: u16 = 8;
     let is_left = |left: &[(u16, u16)], x: u16, y: u16| left.binary_search(&(y, x)).is_ok();
-    let mut sent = std::collections::HashSet::new();
+    let mut sent = HashSet::new();
     let mut runs: Vec<Run> = Vec::new();
     for &(y, x) in left.iter().filter(|&&(y, x)| Style::of(&picture[(x, y)]) == style) {
         let cell = &picture[(x, y)];
@@ -245,9 +246,9 @@ impl Move {
                 }
                 // Raw mode leaves line feeds as they are: one row down, in the same column. None is sent in the last row.
                 if down > 0 {
-                    step(down, 'B', Some('\n'), out)
+                    step(down, 'B', Some('\n'), out);
                 } else {
-                    step(-down, 'A', None, out)
+                    step(-down, 'A', None, out);
                 }
                 if right > 0 { step(right, 'C', None, out) } else { step(-right, 'D', Some('\x08'), out) }
             }
