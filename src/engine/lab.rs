@@ -8,13 +8,13 @@ use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BuildSettings, Library, Metric, NewLibrary, Part, Ranking, StoredType};
+use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
 use crate::task::{ParsedQuery, SplitSpec, Task, Template, parse_query};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// Everything a lab is opened with.
@@ -42,6 +42,8 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     pub(super) template: Template,
     library: Mutex<Arc<Library>>,
+    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
     /// The document read last, for the Decay tab.
@@ -95,6 +97,7 @@ impl Lab {
             build,
             template,
             library: Mutex::new(Arc::new(library)),
+            writing: Mutex::default(),
             reader: Mutex::default(),
             previous: Mutex::default(),
             document: Mutex::default(),
@@ -163,6 +166,8 @@ impl Lab {
         LibraryView {
             path: library.path().display().to_string(),
             skills: library.skills().to_vec(),
+            files: library.files().map(str::to_owned).collect(),
+            tasks: self.tasks.iter().map(|t| t.name.clone()).collect(),
             bytes: library.bytes(),
             missing: self.missing(&library),
             warnings: library.warnings(),
@@ -279,11 +284,18 @@ impl Lab {
 
     /// The texts of a task's first example set, as the library's first skill of it read them.
     fn first_set(&self, task: &str) -> Result<Vec<String>> {
-        let task = self.tasks.iter().find(|t| t.name == task).ok_or_else(|| {
-            Error::Input(format!("the examples of `{task}` are not at hand: it is a skill made from a text, not from a task"))
-        })?;
+        let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
         Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.example(&task.pairs[i])).collect())
+    }
+
+    /// A task at hand, by its name.
+    pub(super) fn task_named(&self, name: &str) -> Result<&Task> {
+        self.tasks.iter().find(|t| t.name == name).ok_or_else(|| {
+            Error::Input(format!(
+                "the examples of `{name}` are not at hand: it is a skill made from a text, or of a task that is not opened"
+            ))
+        })
     }
 
     /// How tasks are split into test pairs and example sets.

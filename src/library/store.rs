@@ -187,6 +187,21 @@ impl Library {
         self.by_id.get(id).copied()
     }
 
+    /// All living skills, those in damaged shards included, in the order they were added.
+    pub fn living(&self) -> impl Iterator<Item = &SkillMeta> {
+        live(&self.manifest).map(|s| &s.meta)
+    }
+
+    /// Living skills whose shards are damaged.
+    pub fn lost(&self) -> impl Iterator<Item = &SkillMeta> {
+        live(&self.manifest).filter(|s| !self.shards.contains_key(&s.shard)).map(|s| &s.meta)
+    }
+
+    /// The file that each of [`Self::skills`] lies in.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().map(|(shard, _)| shard.entry.file.as_str())
+    }
+
     /// Deleted skills that can still be restored, in the order they were added.
     pub fn deleted(&self) -> impl Iterator<Item = &SkillMeta> {
         self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
@@ -234,54 +249,29 @@ impl Library {
     /// Sentences about what is damaged: shards left out at opening, and states found since to hold NaN or infinity.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = self.left_out.clone();
-        for (meta, (shard, index)) in self.skills.iter().zip(&self.places) {
-            if let Some((part, layer)) = shard.found_damaged(*index) {
-                let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
-                let file = &shard.entry.file;
-                all.push(format!(
-                    "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
-                    meta.id
-                ));
-            }
-        }
+        all.extend((0..self.len()).filter_map(|i| self.found_damaged(i)));
         all
     }
 
-    /// Reads every byte: shards against their hashes, states against NaN and infinity. Returns a sentence for each fault,
-    /// those found at opening included. Reports progress in bytes.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`].
-    pub fn verify(&self, control: Control<'_>) -> Result<Vec<String>> {
-        let mut faults = Vec::new();
-        let (mut done, total) = (0, self.shards.values().map(|s| s.entry.bytes).sum());
-        for shard in self.shards.values() {
-            control.check()?;
-            if !shard.hash_is_right() {
-                let lost: Vec<&str> = live(&self.manifest).filter(|s| s.shard == shard.entry.file).map(|s| s.meta.id.as_str()).collect();
-                let path = self.dir.join(&shard.entry.file);
-                faults.push(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&lost)));
-            }
-            for part in [Part::Ssm, Part::Conv] {
-                for layer in 0..self.shape().n_layer {
-                    control.check()?;
-                    shard.norms(part, layer);
-                }
-            }
-            done += shard.entry.bytes;
-            control.report(done, total, "bytes");
-        }
-        faults.splice(0..0, self.warnings());
-        Ok(faults)
+    /// A sentence about a skill whose state was found to hold NaN or infinity.
+    pub(super) fn found_damaged(&self, i: usize) -> Option<String> {
+        let ((shard, index), meta) = (self.places.get(i)?, self.skills.get(i)?);
+        let (part, layer) = shard.found_damaged(*index)?;
+        let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
+        let file = &shard.entry.file;
+        Some(format!(
+            "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
+            meta.id
+        ))
     }
 }
 
-fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
+pub(super) fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
     manifest.skills.iter().filter(|s| s.deleted.is_none())
 }
 
 /// The first few of a list of ids, and how many more.
-fn list(ids: &[&str]) -> String {
+pub(super) fn list(ids: &[&str]) -> String {
     const SHOWN: usize = 4;
     match ids.len() {
         0 => "no living skill".into(),

@@ -42,7 +42,7 @@ fn is_done(input: &Input) -> bool {
 
 /// Results that a command may act on.
 fn matters(kind: JobKind) -> bool {
-    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
+    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
 }
 
 /// Whether the lab can take the next input.
@@ -95,7 +95,7 @@ pub fn only(state: &mut State, made: Vec<Effect>, kinds: fn(JobKind) -> bool) ->
 fn end(state: &mut State) -> Vec<Effect> {
     let Some(resume) = state.resume.take() else { return Vec::new() };
     // What was deleted then cannot be told from what is there now.
-    state.shelf.deleted.clear();
+    state.shelf.undo.clear();
     let left = resume.inputs.iter().filter(|(_, input)| is_done(input)).count();
     let mut effects = sides::settle(state);
     let same = resume.model.is_none() || resume.model.as_deref() == state.model.as_deref().map(|m| m.fingerprint.as_str());

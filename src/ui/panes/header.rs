@@ -77,6 +77,7 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
     let name = match kind {
         JobKind::Open => "loading",
         JobKind::Build => "building",
+        JobKind::Check => "checking",
         JobKind::Map => "map",
         JobKind::Decay => "comparing",
         JobKind::Edit => "reading",
