@@ -20,9 +20,6 @@ pub struct BuildReport {
     pub skipped: Vec<String>,
 }
 
-/// Skills read together: enough tokens to keep the matrix products dense, few enough that the library fills visibly and a kill loses little.
-const BUILD_BATCH: BatchSize = BatchSize { tokens: 4096, skills: 64 };
-
 /// Lines of a skill's text shown.
 const PREVIEW: usize = 8;
 
@@ -76,7 +73,7 @@ impl Lab {
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&mut writer, &self.build, &plans, BUILD_BATCH, &mut encode, control);
+        let result = build(&mut writer, &self.build, &plans, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;

@@ -35,7 +35,15 @@ impl State {
     /// # Errors
     /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
     pub fn new(shape: StateShape, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
-        let parts = [("ssm", &ssm, shape.ssm_len()), ("conv", &conv, shape.conv_len()), ("dt_sum", &dt_sum, shape.d_inner)];
+        Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
+    }
+
+    /// The same from borrowed arrays.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn from_slices(shape: StateShape, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
+        let parts = [("ssm", ssm, shape.ssm_len()), ("conv", conv, shape.conv_len()), ("dt_sum", dt_sum, shape.d_inner)];
         for (name, data, layer_len) in parts {
             let want = shape.n_layer * layer_len;
             if data.len() != want {

@@ -1,0 +1,153 @@
+//! Working memory on the card: the activations of a chunk, and slots for states.
+
+use super::gpu::{Act, Buf, Gpu, Pinned};
+use crate::error::Result;
+use crate::model::MambaConfig;
+use crate::state::{State, StateShape};
+use rayon::prelude::*;
+
+/// Rows of logits computed together.
+pub const LOGIT_ROWS: usize = 512;
+
+/// What a chunk's tokens need.
+pub struct Activations {
+    /// Room for so many tokens.
+    pub tokens: usize,
+    pub x: Buf,
+    pub normed: Buf,
+    pub xz: Buf,
+    pub u: Buf,
+    pub dbc: Buf,
+    pub dt: Buf,
+    pub y: Buf,
+    /// `[LOGIT_ROWS or tokens, vocab]` f32.
+    pub logits: Buf,
+    /// Ends and starts of segments, for long sequences of few channels: see [`segments`].
+    pub seg_h: Buf,
+    pub seg_dt: Buf,
+    pub seg_dt0: Buf,
+}
+
+/// Segments of all sequences of a chunk at most.
+pub const SEGMENTS: usize = 64;
+
+impl Activations {
+    /// Memory for a number of tokens.
+    pub fn new(gpu: &Gpu, config: &MambaConfig, act: Act, tokens: usize) -> Result<Self> {
+        let (m, e, s) = (config.d_model, config.d_inner, act.size());
+        let what = format!("a chunk of {tokens} tokens");
+        let of = |width: usize, size: usize| gpu.alloc(tokens * width * size, &what);
+        Ok(Self {
+            tokens,
+            x: of(m, 4)?,
+            normed: of(m, s)?,
+            xz: of(2 * e, s)?,
+            u: of(e, s)?,
+            dbc: of(config.dt_rank + 2 * config.d_state, s)?,
+            dt: of(e, s)?,
+            y: of(e, s)?,
+            logits: gpu.alloc(tokens.min(LOGIT_ROWS) * config.vocab_size * 4, &what)?,
+            seg_h: gpu.alloc(SEGMENTS * e * config.d_state * 4, &what)?,
+            seg_dt: gpu.alloc(SEGMENTS * e * 4, &what)?,
+            seg_dt0: gpu.alloc(SEGMENTS * e * 4, &what)?,
+        })
+    }
+}
+
+/// States on the card: `h [slot][layer][d_inner][d_state]`, `window [slot][layer][d_inner][d_conv - 1]`, `sums [slot][layer][d_inner]`.
+pub struct Slots {
+    pub h: Buf,
+    pub window: Buf,
+    pub sums: Buf,
+    shape: StateShape,
+}
+
+impl Slots {
+    /// Memory for a number of states.
+    pub fn new(gpu: &Gpu, shape: StateShape, count: usize) -> Result<Self> {
+        let of = |layer: usize| gpu.alloc(count * shape.n_layer * layer * 4, &format!("{count} states"));
+        Ok(Self { h: of(shape.ssm_len())?, window: of(shape.conv_len())?, sums: of(shape.d_inner)?, shape })
+    }
+
+    /// Numbers from one slot to the next: h, window, sums.
+    pub fn strides(&self) -> [usize; 3] {
+        let s = self.shape;
+        [s.ssm_len(), s.conv_len(), s.d_inner].map(|layer| s.n_layer * layer)
+    }
+
+    fn parts(&self, slot: usize) -> [u64; 3] {
+        let [h, window, sums] = self.strides();
+        [self.h.at(slot * h * 4), self.window.at(slot * window * 4), self.sums.at(slot * sums * 4)]
+    }
+
+    /// Copies a state into a slot.
+    pub fn write(&self, gpu: &Gpu, slot: usize, state: &State) -> Result<()> {
+        let [h, window, sums] = self.parts(slot);
+        gpu.write(h, state.ssm())?;
+        gpu.write(window, state.conv())?;
+        gpu.write(sums, state.dt_sum())
+    }
+
+    /// Enqueues the copy of a slot into a piece of pinned memory of [`StateShape::total_len`] numbers.
+    pub fn read(&self, gpu: &Gpu, stream: &super::gpu::Stream, slot: usize, to: &mut [f32]) -> Result<()> {
+        let [h, window, _] = self.strides();
+        let (to_h, rest) = to.split_at_mut(h);
+        let (to_window, to_sums) = rest.split_at_mut(window);
+        for (from, to) in self.parts(slot).into_iter().zip([to_h, to_window, to_sums]) {
+            gpu.read(stream, from, to)?;
+        }
+        Ok(())
+    }
+}
+
+/// States copied together; while one lot is unpacked by the host, the next is on its way.
+const LOT: usize = 8;
+
+/// A way back for states, through pinned memory.
+pub struct Return {
+    halves: [Pinned; 2],
+    shape: StateShape,
+}
+
+impl Return {
+    /// Pinned memory for two lots of states.
+    pub fn new(gpu: &Gpu, shape: StateShape) -> Result<Self> {
+        let half = || gpu.pinned(LOT * shape.total_len());
+        Ok(Self { halves: [half()?, half()?], shape })
+    }
+
+    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for.
+    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
+        let (shape, length) = (self.shape, self.shape.total_len());
+        let mut states = Vec::with_capacity(which.len());
+        let lots: Vec<&[(usize, u64)]> = which.chunks(LOT).collect();
+        let begin = |lot: &[(usize, u64)], half: &mut Pinned| -> Result<()> {
+            for ((slot, _), to) in lot.iter().zip(half.floats_mut().chunks_exact_mut(length)) {
+                slots.read(gpu, &gpu.copies, *slot, to)?;
+            }
+            Ok(())
+        };
+        let [mut now, mut next] = self.halves.each_mut();
+        if let Some(first) = lots.first() {
+            begin(first, now)?;
+        }
+        for (i, lot) in lots.iter().enumerate() {
+            gpu.copied()?;
+            if let Some(more) = lots.get(i + 1) {
+                begin(more, next)?;
+            }
+            let whole: Result<Vec<State>> = lot
+                .par_iter()
+                .zip(now.floats().par_chunks_exact(length))
+                .map(|((_, tokens), numbers)| {
+                    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.ssm_len());
+                    let (conv, sums) = rest.split_at(shape.n_layer * shape.conv_len());
+                    State::from_slices(shape, ssm, conv, sums, *tokens)
+                })
+                .collect();
+            states.extend(whole?);
+            std::mem::swap(&mut now, &mut next);
+        }
+        Ok(states)
+    }
+}
