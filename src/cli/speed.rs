@@ -148,8 +148,18 @@ fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> R
     let first = began.elapsed().as_secs_f64() * 1e3;
     let rank_ms = super::bench::median(runs, control, || library.rank(&query, &view, None).map(drop))?;
     let key_ms = super::bench::median(runs, control, || library.rank(&key(&query)?, &view, None).map(drop))?;
+    let began = Instant::now();
+    if let Some(copy) = mamba.shelver() {
+        library.attach(copy(&library)?);
+    }
+    let shelf_s = began.elapsed().as_secs_f64();
+    let device_rank_ms = super::bench::median(runs, control, || library.rank(&query, &view, None).map(drop))?;
+    let device_key_ms = super::bench::median(runs, control, || library.rank(&key(&query)?, &view, None).map(drop))?;
     Ok(json!({
         "skills": skills,
+        "shelf_s": shelf_s,
+        "device_rank_ms": device_rank_ms,
+        "device_key_ms": device_key_ms,
         "tokens": report.tokens,
         "encode_s": report.encode_seconds,
         "write_s": report.write_seconds,
@@ -177,6 +187,11 @@ fn as_text(report: &Value) -> String {
         rows.push(vec!["  written".into(), seconds("write_s"), String::new()]);
         rows.push(vec!["a key: 4 tokens, all skills ranked".into(), number(&l["key_ms"], 2), String::new()]);
         rows.push(vec!["  the ranking".into(), number(&l["rank_ms"], 2), String::new()]);
+        if report["device"].as_str().is_some_and(|d| !d.starts_with("cpu")) {
+            rows.push(vec!["a key, ranked on the device".into(), number(&l["device_key_ms"], 2), String::new()]);
+            rows.push(vec!["  the ranking".into(), number(&l["device_rank_ms"], 2), String::new()]);
+            rows.push(vec!["  the library copied there".into(), seconds("shelf_s"), String::new()]);
+        }
         rows.push(vec!["  the first ranking, with the norms".into(), number(&l["first_rank_ms"], 2), String::new()]);
     }
     for s in list("stages") {

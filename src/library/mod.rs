@@ -86,6 +86,7 @@ mod disk;
 mod kernel;
 mod manifest;
 mod rank;
+mod rows;
 mod shard;
 mod spread;
 mod stats;
@@ -95,6 +96,7 @@ mod writer;
 
 pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
 pub use disk::{Disk, DiskFile, RealDisk};
+pub use rows::{Job, Rows, Sum};
 pub use shard::LayerView;
 pub use spread::Spread;
 pub use store::Library;

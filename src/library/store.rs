@@ -1,6 +1,7 @@
 //! Reading a library.
 
 use super::manifest::{Manifest, SkillEntry};
+use super::rows::Rows;
 use super::shard::{LayerView, Shard, part_len};
 use super::spread::Spread;
 use super::stats::ZStats;
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::state::{State, StateShape};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Open shards by file name.
@@ -31,6 +33,9 @@ pub struct Library {
     /// How far the skills lie from their mean, by layer, once asked for.
     pub(super) spreads: Vec<OnceLock<Spread>>,
     left_out: Vec<String>,
+    /// The rows on a device, once they have been copied there.
+    pub(super) rows: OnceLock<Arc<dyn Rows>>,
+    shelving: AtomicBool,
 }
 
 impl Library {
@@ -129,7 +134,7 @@ impl Library {
         }
         let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
         let spreads = (0..shape.n_layer).map(|_| OnceLock::new()).collect();
-        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out }
+        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out, rows: OnceLock::new(), shelving: AtomicBool::new(false) }
     }
 
     /// The folder.
@@ -196,6 +201,16 @@ impl Library {
     pub(super) fn unwanted(&self) -> impl Iterator<Item = (&str, &SkillOrigin)> {
         let deleted = self.manifest.skills.iter().filter(|s| s.deleted.is_some()).map(|s| (s.meta.id.as_str(), &s.meta.origin));
         deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
+    }
+
+    /// Lets rankings use rows of this library that lie on a device. The first ones given are kept.
+    pub fn attach(&self, rows: Arc<dyn Rows>) {
+        let _ = self.rows.set(rows);
+    }
+
+    /// Whether the rows were being copied to a device already; they are from now on.
+    pub fn shelving(&self) -> bool {
+        self.shelving.swap(true, Ordering::Relaxed)
     }
 
     /// One skill's state, as f32.

@@ -6,8 +6,10 @@ use super::cuda;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::library::{Library, Rows};
 use crate::state::{DecayRates, State, StateShape};
 use candle_core::Device;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a model is kept.
@@ -156,10 +158,22 @@ impl Mamba {
 
     /// The GPU, if it computes on one: for what else is better done there.
     #[cfg(feature = "cuda")]
-    pub fn gpu(&self) -> Option<std::sync::Arc<cuda::Gpu>> {
+    pub fn gpu(&self) -> Option<Arc<cuda::Gpu>> {
         match &self.backend {
             Backend::Cpu(_) => None,
             Backend::Cuda(model) => Some(model.gpu()),
+        }
+    }
+
+    /// What copies a library's rows to the GPU, if the model computes on one, so that they are ranked there. It takes a while, and may run on a thread of its own.
+    pub fn shelver(&self) -> Option<Box<dyn FnOnce(&Library) -> Result<Arc<dyn Rows>> + Send>> {
+        match &self.backend {
+            Backend::Cpu(_) => None,
+            #[cfg(feature = "cuda")]
+            Backend::Cuda(model) => {
+                let (gpu, kernels) = (model.gpu(), model.kernels());
+                Some(Box::new(move |library| Ok(Arc::new(cuda::Shelf::new(gpu, kernels, library)?))))
+            }
         }
     }
 

@@ -190,11 +190,11 @@ impl Space {
         let (m, e, n, k, vocab) = (config.d_model, config.d_inner, config.d_state, config.d_conv - 1, config.vocab_size);
         let width = config.dt_rank + 2 * n;
         let p = |buf: &Buf| Arg::Ptr(buf.at(0));
-        let launch = |name: &'static str, grid: Grid, args: &[Arg]| gpu.launch(on.kernels, name, grid, args);
+        let launch = |name: &'static str, grid: Grid, args: &[Arg]| gpu.launch_early(on.kernels, name, grid, args);
         let [u, z, dbc, y] = &self.vectors;
         let x = p(&self.acts.x);
         let eps = Arg::Float(config.norm_eps as f32);
-        launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.ids())), p(&on.weights.embedding), x])?;
+        on.launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.ids())), p(&on.weights.embedding), x])?;
         for (l, layer) in on.weights.layers.iter().enumerate() {
             let window = Arg::Ptr(self.slots.window.at(l * e * k * 4));
             let (h, sums) = (Arg::Ptr(self.slots.h.at(l * e * n * 4)), Arg::Ptr(self.slots.sums.at(l * e * 4)));

@@ -1,6 +1,6 @@
 //! One chunk through all layers: what is enqueued, in order, and the tables the kernels read.
 
-use super::gpu::{Act, Arg, Buf, Gpu, Grid, Kernels, Product, SCAN_PER, failed};
+use super::gpu::{Act, Arg, Buf, Gpu, Grid, Kernels, Product, failed};
 use super::space::{Activations, SEGMENTS, Slots};
 use super::weights::{Layer, Weights};
 use crate::error::Result;
@@ -62,6 +62,7 @@ pub struct Tables {
     pub targets: usize,
     count: usize,
     n_units: usize,
+    n_seqs: usize,
     /// Sequences that are cut into segments; 0 where each runs in one piece.
     n_chains: usize,
 }
@@ -124,7 +125,7 @@ impl Tables {
         let tokens = add(chunk.tokens.iter().map(|&t| t as i32).collect());
         let looks = add(chunk.looks.iter().map(|l| l.row as i32).collect());
         let targets = add(chunk.looks.iter().map(|l| l.target.unwrap_or(0) as i32).collect());
-        Self { numbers, tokens, marks, units, spans, chains, looks, targets, count: chunk.tokens.len(), n_units, n_chains }
+        Self { numbers, tokens, marks, units, spans, chains, looks, targets, count: chunk.tokens.len(), n_units, n_seqs: chunk.seqs.len(), n_chains }
     }
 
     /// Where the token numbers lie, in bytes.
@@ -141,7 +142,7 @@ impl Tables {
 /// Into how long segments sequences are cut so that few channels fill the card; `None` where they do without. Cutting costs a second pass over all but the last
 /// segment, so it must at least double the threads at work.
 fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Option<usize> {
-    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(scan_channels(config));
+    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(Shape::of("scan_4", 4, config.d_state).channels);
     let longest = chunk.seqs.iter().map(|s| s.to - s.from).max().unwrap_or(0);
     // One block a multiprocessor is about what its schedulers need to be busy.
     let wanted = (2 * processors / blocks.max(1)).min(SEGMENTS / chunk.seqs.len().max(1));
@@ -149,16 +150,30 @@ fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Opt
     (pieces >= 4).then(|| longest.div_ceil(pieces).next_multiple_of(32))
 }
 
-/// Channels of a block of the scan: as in the kernels.
-fn scan_channels(config: &MambaConfig) -> usize {
-    (256 / scan_lanes(config)).min(64)
+/// How the scan is laid over the card: as in the kernels' `Shape`.
+#[derive(Clone, Copy)]
+struct Shape {
+    name: &'static str,
+    channels: usize,
+    lanes: usize,
 }
 
-/// Threads of a channel of the scan: as in the kernels.
-fn scan_lanes(config: &MambaConfig) -> usize {
-    let padded = config.d_state.next_power_of_two().max(4);
-    let per = if (1..=32).contains(&(padded / SCAN_PER)) { SCAN_PER } else { (padded / 32).max(4) };
-    padded / per
+impl Shape {
+    fn of(name: &'static str, wanted: usize, d_state: usize) -> Self {
+        let padded = d_state.next_power_of_two().max(4);
+        let lanes = padded / wanted.min(padded).max(padded / 16);
+        Self { name, channels: if lanes == 1 { 64 } else { (256 / lanes).min(32) }, lanes }
+    }
+
+    /// Few threads a channel where sequences and channels alone fill the card: they reuse what they read of B and C.
+    fn choose(config: &MambaConfig, units: usize, processors: usize) -> Self {
+        let all = [("scan_16", 16), ("scan_8", 8), ("scan_4", 4)].map(|(name, per)| Self::of(name, per, config.d_state));
+        if let Ok(name) = std::env::var("STATE_SOUP_SCAN") {
+            if let Some(s) = all.iter().find(|s| s.name == name) { return *s; }
+        }
+        let warps = |s: &Self| units * config.d_inner * s.lanes / 32;
+        all.into_iter().find(|s| warps(s) >= 12 * processors).unwrap_or(all[2])
+    }
 }
 
 impl On<'_> {
@@ -222,7 +237,9 @@ impl On<'_> {
         }
         let marks = Arg::Ptr(meta.at(tables.marks));
         let conv = [p(&b.xz), p(&b.u), p(&layer.taps), p(&layer.conv_bias), marks, window, Arg::Long(window_stride), Arg::Int(t)];
-        self.launch("conv", Grid::new(e.div_ceil(256), t.div_ceil(16), 256), &conv)?;
+        let pair = if self.act() != Act::F32 && e.is_multiple_of(2) { 2 } else { 1 };
+        let (name, together) = if t < 4 * tables.n_seqs { ("conv_short", 1) } else { ("conv", 16) };
+        self.launch(name, Grid::new(e.div_ceil(128 * pair), t.div_ceil(together), 128), &conv)?;
 
         self.product("x_proj", product(&layer.x_proj, width, e, &b.u, e, &b.dbc), false, false)?;
         if let Some(eps) = config.mixer_norm_eps {
@@ -231,11 +248,12 @@ impl On<'_> {
         self.product("dt_proj", product(&layer.dt_proj, e, r, &b.dbc, width, &b.dt), false, false)?;
 
         let (units, spans) = (Arg::Ptr(meta.at(tables.units)), Arg::Ptr(meta.at(tables.spans)));
-        let grid = Grid::new(e.div_ceil(scan_channels(config)), tables.n_units, scan_channels(config) * scan_lanes(config));
+        let shape = Shape::choose(config, tables.n_units, self.gpu.processors);
+        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, shape.channels * shape.lanes);
         let scan = |mode: usize| {
             let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), units, spans];
             let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride), p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0), Arg::Int(mode)];
-            self.launch("scan", grid, &[&io[..], &states[..]].concat())
+            self.launch(shape.name, grid, &[&io[..], &states[..]].concat())
         };
         if tables.n_chains == 0 {
             scan(0)?;

@@ -5,7 +5,7 @@ use crate::model::MambaConfig;
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::cublas::{CudaBlas, result as blas, sys as blas_sys};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg, result, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, PinnedHostSlice, result, sys,
 };
 use candle_core::cuda_backend::cudarc::nvrtc;
 use std::collections::HashMap;
@@ -14,9 +14,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
 /// Every kernel there.
-const NAMES: [&str; 14] = [
-    "embed", "rms_norm", "add_bias", "add_bias_x", "mixer_norms", "log_prob", "cast", "conv", "scan", "join_segments", "row_sums_f16", "row_sums_f32",
-    "combine_f16", "combine_f32",
+const NAMES: [&str; 17] = [
+    "embed",
+    "rms_norm",
+    "add_bias",
+    "add_bias_x",
+    "mixer_norms",
+    "log_prob",
+    "cast",
+    "conv",
+    "conv_short",
+    "scan_4",
+    "scan_8",
+    "scan_16",
+    "join_segments",
+    "row_sums_f16",
+    "row_sums_f32",
+    "combine_f16",
+    "combine_f32",
 ];
 /// Those of a single token, where the sizes allow them.
 const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
@@ -278,7 +293,6 @@ impl Gpu {
         let sizes = [
             ("ACT", usize::from(act.code())),
             ("FAST", usize::from(fast)),
-            ("SCAN_PER", SCAN_PER),
             ("D_MODEL", config.d_model),
             ("D_INNER", config.d_inner),
             ("D_STATE", config.d_state),
@@ -301,28 +315,46 @@ impl Gpu {
     /// # Errors
     /// [`Error::Model`] if it cannot be started.
     pub fn launch(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, false)
+    }
+
+    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by itself.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be started.
+    pub fn launch_early(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, true)
+    }
+
+    fn start(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg], early: bool) -> Result<()> {
         if grid.x == 0 || grid.y == 0 {
             return Ok(());
         }
         let Some(function) = kernels.functions.get(name) else {
             return Err(Error::Model(format!("the GPU has no kernel {name} for this model")));
         };
-        let values: Vec<Value> = args.iter().map(|&a| Value::from(a)).collect();
-        let mut builder = self.stream.launch_builder(function);
-        for value in &values {
-            match value {
-                Value::Wide(v) => builder.arg(v),
-                Value::Int(v) => builder.arg(v),
-                Value::Float(v) => builder.arg(v),
-            };
-        }
-        let config = LaunchConfig {
-            grid_dim: (grid.x as u32, grid.y as u32, 1),
-            block_dim: (grid.threads as u32, 1, 1),
-            shared_mem_bytes: grid.shared as u32,
+        self.bind()?;
+        let mut values: Vec<Value> = args.iter().map(|&a| Value::from(a)).collect();
+        let mut params: Vec<*mut std::ffi::c_void> = values.iter_mut().map(Value::place).collect();
+        let mut overlap = sys::CUlaunchAttribute {
+            id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+            pad: [0; 4],
+            value: sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+        };
+        let config = sys::CUlaunchConfig {
+            gridDimX: grid.x as u32,
+            gridDimY: grid.y as u32,
+            gridDimZ: 1,
+            blockDimX: grid.threads as u32,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: grid.shared as u32,
+            hStream: self.stream.cu_stream(),
+            attrs: &raw mut overlap,
+            numAttrs: u32::from(early),
         };
         // SAFETY: the callers pass what the kernel's signature asks for, with buffers sized by the same formulas; `verify` and compute-sanitizer check them.
-        unsafe { builder.launch(config) }.map(drop).map_err(failed(name))
+        unsafe { sys::cuLaunchKernelEx(&raw const config, function.cu_function(), params.as_mut_ptr(), std::ptr::null_mut()) }.result().map_err(failed(name))
     }
 
     /// Enqueues a matrix product of matrices of this precision, into activations or (`f32`) into f32, where it may be added to what is there.
@@ -372,9 +404,6 @@ impl Drop for Gpu {
     }
 }
 
-/// State entries of one thread of the scan, where the state is wide enough.
-pub const SCAN_PER: usize = 4;
-
 /// Whether the kernels of a single token can run: rows of whole warps of 16-byte loads, and vectors that fit into a block's shared memory.
 fn fast(config: &MambaConfig, act: Act) -> bool {
     let (lanes, most) = (32 * 16 / act.size(), 48 * 1024 / 4);
@@ -397,6 +426,16 @@ enum Value {
     Wide(u64),
     Int(i32),
     Float(f32),
+}
+
+impl Value {
+    fn place(&mut self) -> *mut std::ffi::c_void {
+        match self {
+            Self::Wide(v) => (&raw mut *v).cast(),
+            Self::Int(v) => (&raw mut *v).cast(),
+            Self::Float(v) => (&raw mut *v).cast(),
+        }
+    }
 }
 
 impl From<Arg> for Value {

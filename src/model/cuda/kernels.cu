@@ -54,9 +54,28 @@ __device__ __forceinline__ float exp2_fast(float v) {
     return r;
 }
 constexpr float LOG2E = 1.4426950408889634f;
-__device__ __forceinline__ float silu(float v) { return v / (1.0f + exp2_fast(-LOG2E * v)); }
-/// ln(1 + e^v); small values keep their relative precision: Δ of a slow channel is about e^v.
-__device__ __forceinline__ float softplus(float v) { return v > 20.0f ? v : log1pf(exp2_fast(LOG2E * v)); }
+__device__ __forceinline__ float reciprocal(float v) {
+    float r;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(v));
+    return r;
+}
+/// v / (1 + e^-v). With activations of two bytes through tanh, whose error of 2^-11 is below their rounding.
+__device__ __forceinline__ float silu(float v) {
+#if ACT == 0
+    return v * reciprocal(1.0f + exp2_fast(-LOG2E * v));
+#else
+    float half = 0.5f * v, tanh;
+    asm("tanh.approx.f32 %0, %1;" : "=f"(tanh) : "f"(half));
+    return half * tanh + half;
+#endif
+}
+/// ln(1 + e^v). Small values keep their relative precision (Δ of a slow channel is about e^v): there the series of ln, whose next term is below 2^-22 of the sum.
+__device__ __forceinline__ float softplus(float v) {
+    float e = exp2_fast(LOG2E * v), log2;
+    asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(log2) : "f"(1.0f + e));
+    float series = e * (1.0f - e * (0.5f - e * (0.33333333f - e * 0.25f)));
+    return v > 20.0f ? v : e < 0.03125f ? series : log2 * 0.69314718f;
+}
 
 /// Eight neighbours, 16 or 32 bytes.
 union Eight {
@@ -190,47 +209,98 @@ extern "C" __global__ void cast(const float* from, T* to, i64 count) {
 
 // ---------------------------------------------------------------- convolution
 
-constexpr int CONV_TOKENS = 16;
+/// Neighbouring channels of a thread: four bytes of activations.
+constexpr int PAIR = sizeof(T) == 2 && D_INNER % 2 == 0 ? 2 : 1;
+struct Pair { float v[PAIR]; };
 
-/// Causal convolution, bias and SiLU over packed sequences. marks[t] = {slot the sequence starts from or -1, tokens of it before t in this chunk,
-/// slot to leave the window in after t or -1, another or -1}. Grid: (channels / 256, tokens / CONV_TOKENS).
-extern "C" __global__ void __launch_bounds__(256) conv(const T* __restrict__ xz, T* __restrict__ u, const float* __restrict__ taps,
-    const float* __restrict__ bias, const int4* __restrict__ marks, float* windows, i64 stride, int tokens) {
-    int c = blockIdx.x * 256 + threadIdx.x;
+__device__ __forceinline__ Pair load_pair(const T* from) {
+    union {
+        u32 word;
+        T v[4 / sizeof(T)];
+    } both;
+    Pair r;
+    if (PAIR == 2) {
+        both.word = *(const u32*)from;
+        for (int i = 0; i < PAIR; i++) r.v[i] = up(both.v[i]);
+    } else {
+        r.v[0] = up(from[0]);
+    }
+    return r;
+}
+
+/// Causal convolution, bias and SiLU over packed sequences, TOKENS of them a thread. marks[t] = {slot the sequence starts from or -1, tokens of it before t
+/// in this chunk, slot to leave the window in after t or -1, another or -1}.
+template <int TOKENS>
+__device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict__ u, const float* __restrict__ taps, const float* __restrict__ bias,
+    const int4* __restrict__ marks, float* windows, i64 stride, int tokens) {
+    int c = (blockIdx.x * blockDim.x + threadIdx.x) * PAIR;
     if (c >= D_INNER) return;
-    float tap[D_CONV], past[WINDOW];
+    int first = blockIdx.y * TOKENS;
+    // All inputs are asked for before the first is used.
+    Pair x[WINDOW + TOKENS];
 #pragma unroll
-    for (int j = 0; j < D_CONV; j++) tap[j] = taps[c * D_CONV + j];
-    float b = bias[c];
-    int first = blockIdx.y * CONV_TOKENS, end = min(first + CONV_TOKENS, tokens);
-#pragma unroll 4
-    for (int t = first; t < end; t++) {
+    for (int i = 0; i < WINDOW + TOKENS; i++) {
+        int t = first + i - WINDOW;
+        if (t >= 0 && t < tokens) x[i] = load_pair(xz + (i64)t * 2 * D_INNER + c);
+    }
+    float tap[PAIR][D_CONV], b[PAIR];
+#pragma unroll
+    for (int p = 0; p < PAIR; p++) {
+        b[p] = bias[c + p];
+#pragma unroll
+        for (int j = 0; j < D_CONV; j++) tap[p][j] = taps[(c + p) * D_CONV + j];
+    }
+#pragma unroll
+    for (int k = 0; k < TOKENS; k++) {
+        int t = first + k;
+        if (t >= tokens) break;
         int4 mark = marks[t];
-        if (t == first || mark.y == 0) {
+        // The inputs up to this token, oldest first; those from before the chunk are in the window the sequence starts from.
+        float in[PAIR][D_CONV];
+        bool within = mark.y >= WINDOW;
 #pragma unroll
-            for (int j = 0; j < WINDOW; j++) {
-                int back = WINDOW - j;
-                if (mark.y >= back) past[j] = up(xz[(i64)(t - back) * 2 * D_INNER + c]);
-                else past[j] = mark.x < 0 ? 0.0f : windows[mark.x * stride + (i64)c * WINDOW + mark.y + j];
-            }
+        for (int p = 0; p < PAIR; p++)
+#pragma unroll
+            for (int j = 0; j < D_CONV; j++) in[p][j] = x[k + j].v[p];
+        if (!within) {
+#pragma unroll
+            for (int p = 0; p < PAIR; p++)
+#pragma unroll
+                for (int j = 0; j < WINDOW; j++)
+                    if (WINDOW - j > mark.y) in[p][j] = mark.x < 0 ? 0.0f : windows[mark.x * stride + (i64)(c + p) * WINDOW + mark.y + j];
         }
-        float x = up(xz[(i64)t * 2 * D_INNER + c]), sum = b;
+        T out[PAIR];
 #pragma unroll
-        for (int j = 0; j < WINDOW; j++) sum += tap[j] * past[j];
-        u[(i64)t * D_INNER + c] = down(silu(sum + tap[WINDOW] * x));
+        for (int p = 0; p < PAIR; p++) {
+            float sum = b[p];
 #pragma unroll
-        for (int j = 0; j + 1 < WINDOW; j++) past[j] = past[j + 1];
-        past[WINDOW - 1] = x;
+            for (int j = 0; j < D_CONV; j++) sum += tap[p][j] * in[p][j];
+            out[p] = down(silu(sum));
+        }
+        T* to = u + (i64)t * D_INNER + c;
+        if (PAIR == 2) *(u32*)to = *(const u32*)out;
+        else to[0] = out[0];
 #pragma unroll
-        for (int k = 0; k < 2; k++) {
-            int slot = k == 0 ? mark.z : mark.w;
+        for (int w = 0; w < 2; w++) {
+            int slot = w == 0 ? mark.z : mark.w;
             if (slot >= 0) {
 #pragma unroll
-                for (int j = 0; j < WINDOW; j++) windows[slot * stride + (i64)c * WINDOW + j] = past[j];
+                for (int p = 0; p < PAIR; p++)
+#pragma unroll
+                    for (int j = 0; j < WINDOW; j++) windows[slot * stride + (i64)(c + p) * WINDOW + j] = in[p][j + 1];
             }
         }
     }
 }
+
+#define CONV(name, TOKENS) \
+    extern "C" __global__ void __launch_bounds__(128) name(const T* xz, T* u, const float* taps, const float* bias, const int4* marks, float* windows, i64 stride, int tokens) { \
+        convolve<TOKENS>(xz, u, taps, bias, marks, windows, stride, tokens); \
+    }
+/// Grid: (channels / (128 PAIR), tokens / 16), for sequences of some length.
+CONV(conv, 16)
+/// Grid: (channels / (128 PAIR), tokens), for sequences of a token or two.
+CONV(conv_short, 1)
 
 // ---------------------------------------------------------------- selective scan
 
@@ -239,20 +309,29 @@ __host__ __device__ constexpr int padded_states(int n) {
     while (p < n) p *= 2;
     return p;
 }
-/// State entries, padded; entries of one thread; threads of one channel; channels and threads of a block; tokens staged together.
+/// State entries, padded.
 constexpr int NP = padded_states(D_STATE);
-constexpr int PER = NP / SCAN_PER >= 1 && NP / SCAN_PER <= 32 ? SCAN_PER : NP / 32 > 4 ? NP / 32 : 4;
-constexpr int Q = NP / PER;
-constexpr int CH = 256 / Q < 64 ? 256 / Q : 64;
-constexpr int SCAN_THREADS = CH * Q;
-constexpr int TILE = 32;
-constexpr int LINE = CH + 8;
-constexpr int ITEMS = TILE * CH / 8;
-constexpr int EACH_ITEM = (ITEMS + SCAN_THREADS - 1) / SCAN_THREADS;
-constexpr int EACH_BC = (TILE * 2 * D_STATE + SCAN_THREADS - 1) / SCAN_THREADS;
 constexpr bool ALIGNED_ROWS = D_INNER % 8 == 0;
 
+/// A shape of the scan. Few threads a channel read B and C more often from registers, many fill the card with fewer channels.
+template <int WANTED>
+struct Shape {
+    /// State entries of a thread; threads of a channel; channels and threads of a block; tokens staged together; a padded line of them.
+    static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 16 ? NP / 16 : WANTED;
+    static constexpr int Q = NP / PER;
+    static constexpr int CH = Q == 1 ? 64 : 256 / Q < 32 ? 256 / Q : 32;
+    static constexpr int THREADS = CH * Q;
+    static constexpr int TILE = Q == 1 || NP > 128 ? 16 : 32;
+    static constexpr int LINE = CH + 8;
+    static constexpr int ITEMS = TILE * CH / 8;
+    static constexpr int EACH_ITEM = (ITEMS + THREADS - 1) / THREADS;
+    /// B and C, eight entries at once where rows are aligned, else one by one.
+    static constexpr bool WIDE = ROW % 8 == 0 && DT_RANK % 8 == 0 && D_STATE % 8 == 0 && D_STATE == NP;
+    static constexpr int EACH_BC = (TILE * 2 * D_STATE / (WIDE ? 8 : 1) + THREADS - 1) / THREADS;
+};
+
 /// Q values of each of Q neighbouring threads; thread q gets the sum of everybody's value q.
+template <int Q>
 __device__ __forceinline__ float gather(float (&v)[Q], int q) {
 #pragma unroll
     for (int w = Q / 2; w >= 1; w /= 2) {
@@ -266,16 +345,48 @@ __device__ __forceinline__ float gather(float (&v)[Q], int q) {
     return v[0];
 }
 
+/// The entries of one thread, from or to a row of D_STATE.
+template <int PER>
+__device__ __forceinline__ void load_entries(float (&to)[PER], const float* row, int q) {
+#pragma unroll
+    for (int j = 0; j < PER; j += 4) {
+        int n = q * PER + j;
+        if (D_STATE % 4 == 0) {
+            float4 v = n < D_STATE ? *(const float4*)(row + n) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            to[j] = v.x, to[j + 1] = v.y, to[j + 2] = v.z, to[j + 3] = v.w;
+        } else {
+#pragma unroll
+            for (int i = 0; i < 4; i++) to[j + i] = n + i < D_STATE ? row[n + i] : 0.0f;
+        }
+    }
+}
+
+template <int PER>
+__device__ __forceinline__ void store_entries(const float (&from)[PER], float* row, int q) {
+#pragma unroll
+    for (int j = 0; j < PER; j += 4) {
+        int n = q * PER + j;
+        if (D_STATE % 4 == 0) {
+            if (n < D_STATE) *(float4*)(row + n) = make_float4(from[j], from[j + 1], from[j + 2], from[j + 3]);
+        } else {
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                if (n + i < D_STATE) row[n + i] = from[j + i];
+        }
+    }
+}
+
 /// softplus, scan, skip, gate, ΣΔ and snapshots over packed sequences.
 ///
 /// units[blockIdx.y] = {first span, end span, slot to start from or -1, slot to end in or -1}; spans = {from, to, slot for a snapshot after it or -1, -}.
 /// mode 0: all of a sequence. mode 1: a segment from nothing, leaving only its end in seg_h, seg_dt (by unit). mode 2: a segment from the start
 /// in seg_h, seg_dt0. `a` is A·log2(e). Grid: (channels / CH, units).
-extern "C" __global__ void __launch_bounds__(SCAN_THREADS) scan(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt,
-    const T* __restrict__ dbc, T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias,
-    const int4* __restrict__ units, const int4* __restrict__ spans, float* hs, i64 h_stride, float* sums, i64 sum_stride,
-    float* seg_h, float* seg_dt, const float* seg_dt0, int mode) {
-    __shared__ __align__(16) float s_dt[TILE][LINE], s_du[TILE][LINE], s_b[TILE][NP], s_c[TILE][NP];
+template <class S>
+__device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt, const T* __restrict__ dbc,
+    T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ units,
+    const int4* __restrict__ spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, float* seg_h, float* seg_dt, const float* seg_dt0, int mode) {
+    constexpr int PER = S::PER, Q = S::Q, CH = S::CH, TILE = S::TILE;
+    __shared__ __align__(16) float s_dt[TILE][S::LINE], s_du[TILE][S::LINE], s_bc[TILE][2 * NP], s_bias[CH], s_skip[CH];
     int tid = threadIdx.x, q = tid % Q, c = tid / Q, first = blockIdx.x * CH, channel = first + c;
     int4 unit = units[blockIdx.y];
     bool there = channel < D_INNER;
@@ -283,66 +394,90 @@ extern "C" __global__ void __launch_bounds__(SCAN_THREADS) scan(const T* __restr
     float rate[PER], h[PER], dt_sum = 0.0f;
     const float* start = mode == 2 ? seg_h + (i64)blockIdx.y * D_INNER * D_STATE : unit.z >= 0 && mode == 0 ? hs + unit.z * h_stride : nullptr;
 #pragma unroll
-    for (int j = 0; j < PER; j++) {
-        int n = q * PER + j;
-        bool real = there && n < D_STATE;
-        rate[j] = real ? a[channel * D_STATE + n] : 0.0f;
-        h[j] = real && start ? start[(i64)channel * D_STATE + n] : 0.0f;
+    for (int j = 0; j < PER; j++) rate[j] = h[j] = 0.0f;
+    if (there) {
+        load_entries<PER>(rate, a + channel * D_STATE, q);
+        if (start) load_entries<PER>(h, start + (i64)channel * D_STATE, q);
+        if (mode == 0 && unit.z >= 0) dt_sum = sums[unit.z * sum_stride + channel];
+        if (mode == 2) dt_sum = seg_dt0[(i64)blockIdx.y * D_INNER + channel];
     }
-    if (there && mode == 0 && unit.z >= 0) dt_sum = sums[unit.z * sum_stride + channel];
-    if (there && mode == 2) dt_sum = seg_dt0[(i64)blockIdx.y * D_INNER + channel];
     // Entries of padding stay zero.
-    for (int i = tid; i < TILE * NP; i += SCAN_THREADS) (&s_b[0][0])[i] = (&s_c[0][0])[i] = 0.0f;
+    if (NP > D_STATE)
+        for (int i = tid; i < TILE * 2 * NP; i += S::THREADS) (&s_bc[0][0])[i] = 0.0f;
+    for (int i = tid; i < CH; i += S::THREADS) {
+        s_bias[i] = first + i < D_INNER ? dt_bias[first + i] : 0.0f;
+        s_skip[i] = first + i < D_INNER ? d[first + i] : 0.0f;
+    }
 
     // What this thread stages of a tile: eight channels of one token an item.
-    Eight in_u[EACH_ITEM], in_dt[EACH_ITEM], in_z[EACH_ITEM];
-    T in_bc[EACH_BC];
+    Eight in_u[S::EACH_ITEM], in_dt[S::EACH_ITEM];
+    Eight in_bc8[S::WIDE ? S::EACH_BC : 1];
+    T in_bc[S::WIDE ? 1 : S::EACH_BC];
+    auto wide = [&](int k, int count) {
+        int item = tid + k * S::THREADS, t = item / (CH / 8);
+        return item < S::ITEMS && t < count ? D_INNER - first - item % (CH / 8) * 8 : 0;
+    };
+    auto place = [&](int k, int at, int row) {
+        int item = tid + k * S::THREADS;
+        return (i64)(at + item / (CH / 8)) * row + first + item % (CH / 8) * 8;
+    };
     auto fetch = [&](int at, int count) {
 #pragma unroll
-        for (int k = 0; k < EACH_ITEM; k++) {
-            int item = tid + k * SCAN_THREADS, t = item / (CH / 8), ch = first + item % (CH / 8) * 8;
-            int wide = item < ITEMS && t < count ? D_INNER - ch : 0;
-            in_u[k] = load8<ALIGNED_ROWS>(u + (i64)(at + t) * D_INNER + ch, wide);
-            in_dt[k] = load8<ALIGNED_ROWS>(dt + (i64)(at + t) * D_INNER + ch, wide);
-            if (mode != 1) in_z[k] = load8<ALIGNED_ROWS>(xz + (i64)(at + t) * 2 * D_INNER + D_INNER + ch, wide);
+        for (int k = 0; k < S::EACH_ITEM; k++) {
+            in_u[k] = load8<ALIGNED_ROWS>(u + place(k, at, D_INNER), wide(k, count));
+            in_dt[k] = load8<ALIGNED_ROWS>(dt + place(k, at, D_INNER), wide(k, count));
         }
 #pragma unroll
-        for (int k = 0; k < EACH_BC; k++) {
-            int i = tid + k * SCAN_THREADS, t = i / (2 * D_STATE);
+        for (int k = 0; k < S::EACH_BC; k++) {
+            if (S::WIDE) {
+                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
+                in_bc8[k] = load8<true>(dbc + (i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE), t < count ? 8 : 0);
+                continue;
+            }
+            int i = tid + k * S::THREADS, t = i / (2 * D_STATE);
             in_bc[k] = t < count ? dbc[(i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE)] : down(0.0f);
         }
     };
 
-    int span = unit.x, at = 0;
+    int span = unit.x;
     int4 piece = spans[span];
-    at = piece.x;
-    int count = min(TILE, piece.y - at);
+    int at = piece.x, count = min(TILE, piece.y - at);
     fetch(at, count);
     while (true) {
         __syncthreads();
-        Eight now_u[EACH_ITEM], now_z[EACH_ITEM];
+        Eight now_u[S::EACH_ITEM], now_z[S::EACH_ITEM];
 #pragma unroll
-        for (int k = 0; k < EACH_ITEM; k++) {
-            int item = tid + k * SCAN_THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+        for (int k = 0; k < S::EACH_ITEM; k++) {
+            int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
             now_u[k] = in_u[k];
-            now_z[k] = in_z[k];
-            if (item < ITEMS) {
+            if (mode != 1) now_z[k] = load8<ALIGNED_ROWS>(xz + D_INNER + place(k, at, 2 * D_INNER), wide(k, count));
+            if (item < S::ITEMS) {
+                float step[8], input[8];
 #pragma unroll
                 for (int i = 0; i < 8; i++) {
                     // A token that is not there leaves the state as it is: Δ = 0.
-                    float step = t < count && first + ch + i < D_INNER ? softplus(up(in_dt[k].v[i]) + dt_bias[first + ch + i]) : 0.0f;
-                    s_dt[t][ch + i] = step;
-                    s_du[t][ch + i] = step * up(in_u[k].v[i]);
+                    step[i] = t < count ? softplus(up(in_dt[k].v[i]) + s_bias[ch + i]) : 0.0f;
+                    input[i] = step[i] * up(in_u[k].v[i]);
+                }
+#pragma unroll
+                for (int i = 0; i < 8; i += 4) {
+                    *(float4*)&s_dt[t][ch + i] = make_float4(step[i], step[i + 1], step[i + 2], step[i + 3]);
+                    *(float4*)&s_du[t][ch + i] = make_float4(input[i], input[i + 1], input[i + 2], input[i + 3]);
                 }
             }
         }
 #pragma unroll
-        for (int k = 0; k < EACH_BC; k++) {
-            int i = tid + k * SCAN_THREADS, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
-            if (t < TILE) {
-                if (n < D_STATE) s_b[t][n] = up(in_bc[k]);
-                else s_c[t][n - D_STATE] = up(in_bc[k]);
+        for (int k = 0; k < S::EACH_BC; k++) {
+            if (S::WIDE) {
+                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
+                float* to = &s_bc[0][0] + i;
+#pragma unroll
+                for (int j = 0; j < 8; j += 4)
+                    if (t < TILE) *(float4*)(to + j) = make_float4(up(in_bc8[k].v[j]), up(in_bc8[k].v[j + 1]), up(in_bc8[k].v[j + 2]), up(in_bc8[k].v[j + 3]));
+                continue;
             }
+            int i = tid + k * S::THREADS, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
+            if (t < TILE) s_bc[t][n < D_STATE ? n : n - D_STATE + NP] = up(in_bc[k]);
         }
         __syncthreads();
         int here = at, tokens = count, keep = at + count == piece.y ? piece.z : -1;
@@ -362,49 +497,51 @@ extern "C" __global__ void __launch_bounds__(SCAN_THREADS) scan(const T* __restr
             fetch(at, count);
         }
 
+#pragma unroll(Q == 1 ? 2 : 1)
         for (int t = 0; t < tokens; t += Q) {
             float out[Q];
 #pragma unroll
             for (int k = 0; k < Q; k++) {
                 float step = s_dt[t + k][c], input = s_du[t + k][c];
                 dt_sum += step;
-                out[k] = 0.0f;
+                float sum = 0.0f;
 #pragma unroll
                 for (int j = 0; j < PER; j += 4) {
-                    float4 b = *(const float4*)&s_b[t + k][q * PER + j], cc = *(const float4*)&s_c[t + k][q * PER + j];
+                    float4 b = *(const float4*)&s_bc[t + k][q * PER + j], cc = *(const float4*)&s_bc[t + k][NP + q * PER + j];
                     h[j] = exp2_fast(step * rate[j]) * h[j] + input * b.x;
                     h[j + 1] = exp2_fast(step * rate[j + 1]) * h[j + 1] + input * b.y;
                     h[j + 2] = exp2_fast(step * rate[j + 2]) * h[j + 2] + input * b.z;
                     h[j + 3] = exp2_fast(step * rate[j + 3]) * h[j + 3] + input * b.w;
-                    out[k] += h[j] * cc.x + h[j + 1] * cc.y + h[j + 2] * cc.z + h[j + 3] * cc.w;
+                    sum += h[j] * cc.x;
+                    sum += h[j + 1] * cc.y;
+                    sum += h[j + 2] * cc.z;
+                    sum += h[j + 3] * cc.w;
                 }
+                out[k] = sum;
             }
             // Δ of these tokens has been read by this channel's threads only, in this warp: its place takes the output.
             if (mode != 1) {
-                float sum = gather(out, q);
-                __syncwarp();
+                float sum = gather<Q>(out, q);
+                if (Q > 1) __syncwarp();
                 s_dt[t + q][c] = sum;
             }
         }
         if (keep >= 0 && there && mode != 1) {
-#pragma unroll
-            for (int j = 0; j < PER; j++)
-                if (q * PER + j < D_STATE) hs[keep * h_stride + (i64)channel * D_STATE + q * PER + j] = h[j];
+            store_entries<PER>(h, hs + keep * h_stride + (i64)channel * D_STATE, q);
             if (q == 0) sums[keep * sum_stride + channel] = dt_sum;
         }
         if (mode != 1) {
             __syncthreads();
 #pragma unroll
-            for (int k = 0; k < EACH_ITEM; k++) {
-                int item = tid + k * SCAN_THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
-                if (item < ITEMS && t < tokens) {
+            for (int k = 0; k < S::EACH_ITEM; k++) {
+                int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+                if (item < S::ITEMS && t < tokens) {
                     Eight gated;
 #pragma unroll
                     for (int i = 0; i < 8; i++) {
-                        float skip = first + ch + i < D_INNER ? d[first + ch + i] : 0.0f;
-                        gated.v[i] = down((s_dt[t][ch + i] + skip * up(now_u[k].v[i])) * silu(up(now_z[k].v[i])));
+                        gated.v[i] = down((s_dt[t][ch + i] + s_skip[ch + i] * up(now_u[k].v[i])) * silu(up(now_z[k].v[i])));
                     }
-                    store8<ALIGNED_ROWS>(y + (i64)(here + t) * D_INNER + first + ch, gated, D_INNER - first - ch);
+                    store8<ALIGNED_ROWS>(y + place(k, here, D_INNER), gated, D_INNER - first - ch);
                 }
             }
         }
@@ -412,17 +549,24 @@ extern "C" __global__ void __launch_bounds__(SCAN_THREADS) scan(const T* __restr
     }
     if (!there) return;
     if (mode == 1) {
-#pragma unroll
-        for (int j = 0; j < PER; j++)
-            if (q * PER + j < D_STATE) seg_h[(i64)blockIdx.y * D_INNER * D_STATE + (i64)channel * D_STATE + q * PER + j] = h[j];
+        store_entries<PER>(h, seg_h + ((i64)blockIdx.y * D_INNER + channel) * D_STATE, q);
         if (q == 0) seg_dt[(i64)blockIdx.y * D_INNER + channel] = dt_sum;
     } else if (unit.w >= 0) {
-#pragma unroll
-        for (int j = 0; j < PER; j++)
-            if (q * PER + j < D_STATE) hs[unit.w * h_stride + (i64)channel * D_STATE + q * PER + j] = h[j];
+        store_entries<PER>(h, hs + unit.w * h_stride + (i64)channel * D_STATE, q);
         if (q == 0) sums[unit.w * sum_stride + channel] = dt_sum;
     }
 }
+
+#define SCAN(name, PER, BLOCKS) \
+    extern "C" __global__ void __launch_bounds__(Shape<PER>::THREADS, NP == 16 ? BLOCKS : 1) name(const T* xz, const T* u, const T* dt, const T* dbc, T* y, const float* a, const float* d, \
+        const float* dt_bias, const int4* units, const int4* spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, float* seg_h, float* seg_dt, \
+        const float* seg_dt0, int mode) { \
+        selective_scan<Shape<PER>>(xz, u, dt, dbc, y, a, d, dt_bias, units, spans, hs, h_stride, sums, sum_stride, seg_h, seg_dt, seg_dt0, mode); \
+    }
+// Blocks that a multiprocessor is to hold at once: registers for the usual 16 entries are cut to that.
+SCAN(scan_4, 4, 6)
+SCAN(scan_8, 8, 8)
+SCAN(scan_16, 16, 8)
 
 /// From the ends of segments (each from nothing) to their starts: h ← exp(A ΣΔ) h + end, along each sequence; the same rule that composes states
 /// of chunks. chains[blockIdx.y] = {first unit, end unit, slot to start from or -1, -}. Grid: (channels × states / 256, sequences).
@@ -446,6 +590,11 @@ extern "C" __global__ void join_segments(const float* __restrict__ a, const int4
 }
 
 // ---------------------------------------------------------------- one token of one sequence
+
+// These kernels are started before the one ahead of them has ended: each lets the next come as soon as there is room, and waits, once its first weights are
+// on their way, for what it depends on.
+__device__ __forceinline__ void let_next_start() { asm volatile("griddepcontrol.launch_dependents;"); }
+__device__ __forceinline__ void wait_for_last() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // Matrix times vector at the speed of memory: a warp takes a row, each lane 16 bytes of every 512; the first loads are issued before whatever the
 // vector waits for. The vector lies in shared memory as f32, in planes of four entries, so that a warp's reads do not collide.
@@ -481,8 +630,9 @@ __host__ __device__ constexpr int group_of(int loads) {
 }
 
 /// Rows `warp, warp + warps, …` of a matrix [rows][K] times a vector that `vector` leaves in shared memory; `done(row, sum)` is called by whole warps.
-template <int K, class Vector, class Done>
-__device__ __forceinline__ void matvec(const T* __restrict__ w, int rows, float4* x, Vector vector, Done done) {
+/// `early(row)` is called before a row's sum is known: what it asks for is there when `done` needs it.
+template <int K, class Vector, class Early, class Done>
+__device__ __forceinline__ void matvec(const T* __restrict__ w, int rows, float4* x, Vector vector, Early early, Done done) {
     constexpr int LOADS = K / (32 * VEC), GROUP = group_of(LOADS), GROUPS = LOADS / GROUP, PLANE = K / VEC;
     int lane = threadIdx.x % 32, warps = gridDim.x * FAST_WARPS, row = blockIdx.x * FAST_WARPS + threadIdx.x / 32;
     uint4 now[GROUP], next[GROUP];
@@ -490,10 +640,13 @@ __device__ __forceinline__ void matvec(const T* __restrict__ w, int rows, float4
 #pragma unroll
         for (int i = 0; i < GROUP; i++) now[i] = stream(w + (i64)row * K + (i * 32 + lane) * VEC);
     }
+    let_next_start();
+    wait_for_last();
     vector();
     __syncthreads();
     for (; row < rows; row += warps) {
         float sum = 0.0f;
+        early(row);
 #pragma unroll
         for (int g = 0; g < GROUPS; g++) {
             const T* ahead = g + 1 < GROUPS ? w + (i64)row * K + (g + 1) * GROUP * 32 * VEC : w + (i64)(row + warps) * K;
@@ -539,22 +692,23 @@ __device__ __forceinline__ void normed(const float* x, const float* weight, floa
 extern "C" __global__ void __launch_bounds__(256, 4) token_in(const float* __restrict__ x, const float* __restrict__ weight, float eps, const T* __restrict__ w,
     const float* __restrict__ taps, const float* __restrict__ bias, float* window, float* u, float* z) {
     __shared__ float4 vector[D_MODEL / 4];
-    matvec<D_MODEL>(w, 2 * D_INNER, vector, [&] { normed(x, weight, eps, vector); }, [&](int row, float sum) {
-        if (threadIdx.x % 32) return;
+    // Lane j has tap j and the input it belongs to.
+    int lane = threadIdx.x % 32;
+    float tap = 0.0f, past = 0.0f, b = 0.0f;
+    matvec<D_MODEL>(w, 2 * D_INNER, vector, [&] { normed(x, weight, eps, vector); }, [&](int row) {
+        if (row >= D_INNER) return;
+        tap = lane < D_CONV ? taps[row * D_CONV + lane] : 0.0f;
+        past = lane < WINDOW ? window[row * WINDOW + lane] : 0.0f;
+        b = bias[row];
+    }, [&](int row, float sum) {
         if (row >= D_INNER) {
-            z[row - D_INNER] = sum;
+            if (lane == 0) z[row - D_INNER] = sum;
             return;
         }
-        float past[WINDOW], v = bias[row] + taps[row * D_CONV + WINDOW] * sum;
-#pragma unroll
-        for (int j = 0; j < WINDOW; j++) {
-            past[j] = window[row * WINDOW + j];
-            v += taps[row * D_CONV + j] * past[j];
-        }
-#pragma unroll
-        for (int j = 0; j + 1 < WINDOW; j++) window[row * WINDOW + j] = past[j + 1];
-        window[row * WINDOW + WINDOW - 1] = sum;
-        u[row] = silu(v);
+        float input = lane == WINDOW ? sum : past, next = __shfl_down_sync(~0u, input, 1);
+        float v = warp_sum(tap * input) + b;
+        if (lane < WINDOW) window[row * WINDOW + lane] = next;
+        if (lane == 0) u[row] = silu(v);
     });
 }
 
@@ -564,6 +718,12 @@ extern "C" __global__ void __launch_bounds__(256) token_x(const float* __restric
     constexpr int LOADS = D_INNER / (32 * VEC);
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = blockIdx.x * 2 + warp / 4;
     float sum = 0.0f;
+    uint4 ahead[(LOADS + 3) / 4];
+#pragma unroll
+    for (int j = 0; j < (LOADS + 3) / 4; j++)
+        if (row < ROW && j * 4 + warp % 4 < LOADS) ahead[j] = stream(w + (i64)row * D_INNER + ((j * 4 + warp % 4) * 32 + lane) * VEC);
+    let_next_start();
+    wait_for_last();
     if (row < ROW) {
 #pragma unroll
         for (int j = 0; j < (LOADS + 3) / 4; j++) {
@@ -573,7 +733,7 @@ extern "C" __global__ void __launch_bounds__(256) token_x(const float* __restric
                 uint4 quad;
                 T v[VEC];
             } weights;
-            weights.quad = stream(w + (i64)row * D_INNER + (i * 32 + lane) * VEC);
+            weights.quad = ahead[j];
             const float4* part = (const float4*)(u + (i * 32 + lane) * VEC);
 #pragma unroll
             for (int p = 0; p < VEC / 4; p++) {
@@ -594,15 +754,24 @@ extern "C" __global__ void __launch_bounds__(256) token_x(const float* __restric
 /// dt_proj, softplus, one step of the scan, skip and gate: half a warp a channel. Grid: D_INNER / 16.
 extern "C" __global__ void __launch_bounds__(256) token_scan(const float* __restrict__ dbc, const T* __restrict__ w, const float* __restrict__ dt_bias,
     const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ u, const float* __restrict__ z, float* h, float* sums, float* y) {
+    // D_INNER is a multiple of 16 wherever these kernels are used.
     int lane = threadIdx.x % 16, channel = blockIdx.x * 16 + threadIdx.x / 16;
-    if (channel >= D_INNER) return;
     u32 mask = threadIdx.x % 32 < 16 ? 0xffffu : 0xffff0000u;
+    constexpr int LOADS = (DT_RANK + 15) / 16;
+    T ahead[LOADS];
+#pragma unroll
+    for (int k = 0; k < LOADS; k++)
+        if (k * 16 + lane < DT_RANK) ahead[k] = w[(i64)channel * DT_RANK + k * 16 + lane];
+    float bias = dt_bias[channel], skip = d[channel];
+    let_next_start();
+    wait_for_last();
     float step = 0.0f;
-#pragma unroll 5
-    for (int k = lane; k < DT_RANK; k += 16) step += up(w[(i64)channel * DT_RANK + k]) * dbc[k];
+#pragma unroll
+    for (int k = 0; k < LOADS; k++)
+        if (k * 16 + lane < DT_RANK) step += up(ahead[k]) * dbc[k * 16 + lane];
 #pragma unroll
     for (int i = 8; i >= 1; i /= 2) step += __shfl_xor_sync(mask, step, i);
-    step = softplus(step + dt_bias[channel]);
+    step = softplus(step + bias);
     float input = u[channel], sum = 0.0f;
     for (int n = lane; n < D_STATE; n += 16) {
         i64 at = (i64)channel * D_STATE + n;
@@ -614,24 +783,25 @@ extern "C" __global__ void __launch_bounds__(256) token_scan(const float* __rest
     for (int i = 8; i >= 1; i /= 2) sum += __shfl_xor_sync(mask, sum, i);
     if (lane == 0) {
         sums[channel] += step;
-        y[channel] = (sum + d[channel] * input) * silu(z[channel]);
+        y[channel] = (sum + skip * input) * silu(z[channel]);
     }
 }
 
 /// out_proj, added to the residual.
 extern "C" __global__ void __launch_bounds__(256, 4) token_out(const float* __restrict__ y, const T* __restrict__ w, float* x) {
     extern __shared__ float4 wide[];
+    float before = 0.0f;
     matvec<D_INNER>(w, D_MODEL, wide, [&] {
         for (int i = threadIdx.x; i < D_INNER; i += 256) place<D_INNER>(wide, i, y[i]);
-    }, [&](int row, float sum) {
-        if (threadIdx.x % 32 == 0) x[row] += sum;
+    }, [&](int row) { before = x[row]; }, [&](int row, float sum) {
+        if (threadIdx.x % 32 == 0) x[row] = before + sum;
     });
 }
 
 /// The last norm and the output head.
 extern "C" __global__ void __launch_bounds__(256, 4) token_head(const float* __restrict__ x, const float* __restrict__ weight, float eps, const T* __restrict__ w, float* logits) {
     __shared__ float4 vector[D_MODEL / 4];
-    matvec<D_MODEL>(w, VOCAB, vector, [&] { normed(x, weight, eps, vector); }, [&](int row, float sum) {
+    matvec<D_MODEL>(w, VOCAB, vector, [&] { normed(x, weight, eps, vector); }, [](int) {}, [&](int row, float sum) {
         if (threadIdx.x % 32 == 0) logits[row] = sum;
     });
 }

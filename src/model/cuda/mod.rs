@@ -14,6 +14,7 @@ mod forward;
 mod gpu;
 mod model;
 
+mod shelf;
 mod space;
 
 mod verify;
@@ -22,6 +23,7 @@ mod weights;
 pub use decode::Decoder;
 pub use gpu::Gpu;
 pub use model::Model;
+pub use shelf::Shelf;
 pub use verify::{Check, verify};
 
 

@@ -20,6 +20,9 @@ const CHUNK: usize = 8192;
 /// States of a chunk at most, and the bytes they may take (twice: the next chunk has its own).
 const STATES: usize = 1024;
 const STATE_BYTES: usize = 5 << 30;
+/// Bytes of states a token that make smaller chunks pay, and how small they get: matrix products of fewer rows leave the card idle.
+const HEAVY: usize = 40 << 10;
+const SMALL: usize = 2048;
 /// Below this a smaller chunk is no way out of too little memory.
 const LEAST: usize = 64;
 
@@ -203,7 +206,12 @@ impl Model {
     }
 
     fn run(&self, prompts: &[Prompt<'_>], space: &mut Space, results: &mut Results, control: Control<'_>) -> Result<()> {
-        let mut plan = Plan::new(prompts, space.acts.tokens, space.states);
+        let total: usize = prompts.iter().map(|p| p.tokens.len()).sum();
+        let states: usize = prompts.iter().map(|p| 1 + p.snapshots.len()).sum();
+        // Where states are many, smaller chunks: those of the last one are copied while nothing runs.
+        let heavy = 4 * self.shape().total_len() * states > HEAVY * total;
+        let tokens = if heavy { (total / 4).clamp(SMALL, space.acts.tokens.max(SMALL)) } else { space.acts.tokens };
+        let mut plan = Plan::new(prompts, tokens.min(space.acts.tokens), space.states);
         let (mut read, total) = (0, plan.total() as u64);
         let mut pending: Option<Pending> = None;
         // Where the sequence that goes on was left, and how many tokens it had read with what it began from.

@@ -101,7 +101,7 @@ impl Slots {
 }
 
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
-const LOT: usize = 8;
+const LOT: usize = 2;
 
 /// A way back for states, through pinned memory.
 pub struct Return {
