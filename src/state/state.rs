@@ -4,6 +4,7 @@ use super::StateShape;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
@@ -14,10 +15,52 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     shape: StateShape,
-    ssm: Arc<[f32]>,
-    conv: Arc<[f32]>,
-    dt_sum: Arc<[f32]>,
+    ssm: Floats,
+    conv: Floats,
+    dt_sum: Floats,
     tokens: u64,
+}
+
+/// Memory that states may lie in besides their own: a device's, which copies into it and uses it again when the last state there is gone.
+pub trait Memory: Send + Sync {
+    /// All of it.
+    fn floats(&self) -> &[f32];
+}
+
+/// Numbers that do not change any more.
+#[derive(Clone)]
+enum Floats {
+    Own(Arc<[f32]>),
+    Lent(Arc<dyn Memory>, Range<usize>),
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Own(floats) => floats,
+            Self::Lent(memory, range) => &memory.floats()[range.clone()],
+        }
+    }
+}
+
+impl PartialEq for Floats {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Floats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl From<Vec<f32>> for Floats {
+    fn from(floats: Vec<f32>) -> Self {
+        Self::Own(floats.into())
+    }
 }
 
 /// Numbers copied together by one thread; below this, by the caller alone.
@@ -85,8 +128,22 @@ impl State {
                 )));
             }
         }
-        let whole = |copy: Option<Arc<[f32]>>| copy.unwrap_or_default();
+        let whole = |copy: Option<Arc<[f32]>>| Floats::Own(copy.unwrap_or_default());
         Ok(Self { shape, ssm: whole(ssm_copy), conv: whole(conv_copy), dt_sum: whole(dt_copy), tokens })
+    }
+
+    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the other, known to be finite.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the memory has another size.
+    pub fn lent(shape: StateShape, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
+        let (ssm, conv) = (shape.n_layer * shape.ssm_len(), shape.n_layer * shape.conv_len());
+        let (have, want) = (memory.floats().len(), shape.total_len());
+        if have != want {
+            return Err(Error::Mismatch(format!("memory of {have} numbers is no state of {shape}, which has {want}")));
+        }
+        let part = |range| Floats::Lent(Arc::clone(&memory), range);
+        Ok(Self { shape, ssm: part(0..ssm), conv: part(ssm..ssm + conv), dt_sum: part(ssm + conv..want), tokens })
     }
 
     /// The sizes.

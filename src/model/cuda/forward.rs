@@ -60,6 +60,9 @@ pub struct Tables {
     chains: usize,
     pub looks: usize,
     pub targets: usize,
+    /// Slots of what the chunk leaves behind: snapshots, then last states.
+    outs: usize,
+    n_outs: usize,
     count: usize,
     n_units: usize,
     n_seqs: usize,
@@ -125,7 +128,11 @@ impl Tables {
         let tokens = add(chunk.tokens.iter().map(|&t| t as i32).collect());
         let looks = add(chunk.looks.iter().map(|l| l.row as i32).collect());
         let targets = add(chunk.looks.iter().map(|l| l.target.unwrap_or(0) as i32).collect());
-        Self { numbers, tokens, marks, units, spans, chains, looks, targets, count: chunk.tokens.len(), n_units, n_seqs: chunk.seqs.len(), n_chains }
+        let ended = chunk.seqs.iter().zip(&places.seqs).filter(|(s, _)| s.ends).map(|(_, &(_, to))| to);
+        let all_outs: Vec<i32> = places.kept.iter().copied().chain(ended).map(|s| s as i32).collect();
+        let n_outs = all_outs.len();
+        let outs = add(all_outs);
+        Self { numbers, outs, n_outs, tokens, marks, units, spans, chains, looks, targets, count: chunk.tokens.len(), n_units, n_seqs: chunk.seqs.len(), n_chains }
     }
 
     /// Where the token numbers lie, in bytes.
@@ -133,9 +140,9 @@ impl Tables {
         self.tokens
     }
 
-    /// Numbers that a chunk of so many tokens can need at most: marks, a span, a look, a target and an id a token, four tables' rounding, segments.
+    /// Numbers that a chunk of so many tokens can need at most: marks, a span, a unit, a chain, an id, a look, a target and two states a token, the parts' rounding, segments.
     pub fn most(tokens: usize) -> usize {
-        (4 + 4 + 4 + 4 + 3) * tokens + 12 * SEGMENTS + 64
+        (4 + 4 + 4 + 4 + 3 + 2) * tokens + 12 * SEGMENTS + 64
     }
 }
 
@@ -150,7 +157,10 @@ fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Opt
     (pieces >= 4).then(|| longest.div_ceil(pieces).next_multiple_of(32))
 }
 
-/// How the scan is laid over the card: as in the kernels' `Shape`.
+/// Warps of a block of the scan, as in the kernels.
+const SCAN_WARPS: usize = 4;
+
+/// How the scan is laid over the card: as in the kernels' `Shape`; `channels` are those of a block.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,
@@ -161,8 +171,8 @@ struct Shape {
 impl Shape {
     fn of(name: &'static str, wanted: usize, d_state: usize) -> Self {
         let padded = d_state.next_power_of_two().max(4);
-        let lanes = padded / wanted.min(padded).max(padded / 16);
-        Self { name, channels: if lanes == 1 { 64 } else { (256 / lanes).min(32) }, lanes }
+        let lanes = padded / wanted.min(padded).max(padded / 4);
+        Self { name, channels: SCAN_WARPS * 32 / lanes, lanes }
     }
 
     /// Few threads a channel where sequences and channels alone fill the card: they reuse what they read of B and C.
@@ -174,6 +184,11 @@ impl Shape {
         let warps = |s: &Self| units * config.d_inner * s.lanes / 32;
         all.into_iter().find(|s| warps(s) >= 12 * processors).unwrap_or(all[2])
     }
+}
+
+/// Whether single tokens have a scan of their own: `STEP_SCAN` of the kernels.
+pub fn steps(d_state: usize) -> bool {
+    d_state.is_power_of_two() && (4..=128).contains(&d_state)
 }
 
 impl On<'_> {
@@ -238,7 +253,7 @@ impl On<'_> {
         let marks = Arg::Ptr(meta.at(tables.marks));
         let conv = [p(&b.xz), p(&b.u), p(&layer.taps), p(&layer.conv_bias), marks, window, Arg::Long(window_stride), Arg::Int(t)];
         let pair = if self.act() != Act::F32 && e.is_multiple_of(2) { 2 } else { 1 };
-        let (name, together) = if t < 4 * tables.n_seqs { ("conv_short", 1) } else { ("conv", 16) };
+        let (name, together) = if t < 4 * tables.n_seqs { ("conv_short", 1) } else { ("conv", 8) };
         self.launch(name, Grid::new(e.div_ceil(128 * pair), t.div_ceil(together), 128), &conv)?;
 
         self.product("x_proj", product(&layer.x_proj, width, e, &b.u, e, &b.dbc), false, false)?;
@@ -249,13 +264,17 @@ impl On<'_> {
 
         let (units, spans) = (Arg::Ptr(meta.at(tables.units)), Arg::Ptr(meta.at(tables.spans)));
         let shape = Shape::choose(config, tables.n_units, self.gpu.processors);
-        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, shape.channels * shape.lanes);
+        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, 32 * SCAN_WARPS);
         let scan = |mode: usize| {
             let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), units, spans];
             let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride), p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0), Arg::Int(mode)];
             self.launch(shape.name, grid, &[&io[..], &states[..]].concat())
         };
-        if tables.n_chains == 0 {
+        if t == tables.n_seqs && steps(n) {
+            let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), marks];
+            let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride)];
+            self.launch("scan_step", Grid::new((e * n).div_ceil(1024), t, 256), &[&io[..], &states[..]].concat())?;
+        } else if tables.n_chains == 0 {
             scan(0)?;
         } else {
             scan(1)?;
@@ -270,6 +289,27 @@ impl On<'_> {
             self.launch("add_bias_x", Grid::new(m.div_ceil(256), t, 256), &[p(&b.x), p(bias), Arg::Int(m)])?;
         }
         Ok(())
+    }
+
+    /// Enqueues the search for numbers that are not finite in what a chunk leaves behind: `flags[i]` for its i-th state.
+    pub fn find_not_finite(&self, tables: &Tables, meta: &Buf, slots: &Slots, flags: &Buf) -> Result<()> {
+        if tables.n_outs == 0 {
+            return Ok(());
+        }
+        let [h_stride, window_stride, sum_stride] = slots.strides();
+        self.gpu.zero(flags.at(0), 4 * tables.n_outs)?;
+        let (h, window, sums) = (Arg::Ptr(slots.h.at(0)), Arg::Ptr(slots.window.at(0)), Arg::Ptr(slots.sums.at(0)));
+        let args = [
+            Arg::Ptr(meta.at(tables.outs)),
+            h,
+            Arg::Long(h_stride),
+            window,
+            Arg::Long(window_stride),
+            sums,
+            Arg::Long(sum_stride),
+            Arg::Ptr(flags.at(0)),
+        ];
+        self.launch("find_not_finite", Grid::new(64, tables.n_outs, 256), &args)
     }
 
     /// Enqueues the logits of `count` rows of the residual, chosen by row numbers at `rows` (0: all in order), into `out`.

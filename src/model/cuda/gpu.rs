@@ -1,5 +1,6 @@
 //! The card: streams, memory, matrix products, compiled kernels.
 
+use super::forward::steps;
 use crate::error::{Error, Result};
 use crate::model::MambaConfig;
 use candle_core::cuda_backend::CudaDevice;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
 /// Every kernel there.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "embed",
     "rms_norm",
     "add_bias",
@@ -28,6 +29,7 @@ const NAMES: [&str; 17] = [
     "scan_8",
     "scan_16",
     "join_segments",
+    "find_not_finite",
     "row_sums_f16",
     "row_sums_f32",
     "combine_f16",
@@ -246,6 +248,16 @@ impl Gpu {
         unsafe { result::memcpy_dtoh_async(to, from, stream.cu_stream()) }.map_err(failed("numbers were copied from it"))
     }
 
+    /// Sets bytes on the card to zero, in the compute stream's order.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the card fails.
+    pub fn zero(&self, to: u64, bytes: usize) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as in `write`.
+        unsafe { result::memset_d8_async(to, 0, bytes, self.stream.cu_stream()) }.map_err(failed("memory was cleared"))
+    }
+
     /// Waits until the copies to the host that were begun are there.
     ///
     /// # Errors
@@ -305,8 +317,9 @@ impl Gpu {
         let ptx = nvrtc::compile_ptx_with_opts(SOURCE, nvrtc::CompileOptions { options, ..Default::default() })
             .map_err(|e| Error::Model(format!("the GPU's kernels cannot be compiled for compute capability {major}.{minor}: {e:?}")))?;
         let module = self.ctx.load_module(ptx).map_err(&say)?;
-        let names = NAMES.iter().chain(FAST_NAMES.iter().filter(|_| fast));
-        let functions = names.map(|&name| Ok((name, module.load_function(name).map_err(&say)?))).collect::<Result<_>>()?;
+        let step = ["scan_step"].into_iter().filter(|_| steps(config.d_state));
+        let names = NAMES.into_iter().chain(step).chain(FAST_NAMES.into_iter().filter(|_| fast));
+        let functions = names.map(|name| Ok((name, module.load_function(name).map_err(&say)?))).collect::<Result<_>>()?;
         Ok(Kernels { functions, fast })
     }
 

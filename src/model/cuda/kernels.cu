@@ -297,8 +297,8 @@ __device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict
     extern "C" __global__ void __launch_bounds__(128) name(const T* xz, T* u, const float* taps, const float* bias, const int4* marks, float* windows, i64 stride, int tokens) { \
         convolve<TOKENS>(xz, u, taps, bias, marks, windows, stride, tokens); \
     }
-/// Grid: (channels / (128 PAIR), tokens / 16), for sequences of some length.
-CONV(conv, 16)
+/// Grid: (channels / (128 PAIR), tokens / 8), for sequences of some length.
+CONV(conv, 8)
 /// Grid: (channels / (128 PAIR), tokens), for sequences of a token or two.
 CONV(conv_short, 1)
 
@@ -313,22 +313,21 @@ __host__ __device__ constexpr int padded_states(int n) {
 constexpr int NP = padded_states(D_STATE);
 constexpr bool ALIGNED_ROWS = D_INNER % 8 == 0;
 
-/// A shape of the scan. Few threads a channel read B and C more often from registers, many fill the card with fewer channels.
+/// A shape of the scan. Few threads a channel do less in all, many fill the card with fewer channels. Warps work on their own: none waits for another.
 template <int WANTED>
 struct Shape {
-    /// State entries of a thread; threads of a channel; channels and threads of a block; tokens staged together; a padded line of them.
-    static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 16 ? NP / 16 : WANTED;
+    /// State entries of a thread; threads of a channel; channels of a warp; tokens staged together.
+    static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 4 ? NP / 4 : WANTED;
     static constexpr int Q = NP / PER;
-    static constexpr int CH = Q == 1 ? 64 : 256 / Q < 32 ? 256 / Q : 32;
-    static constexpr int THREADS = CH * Q;
-    static constexpr int TILE = Q == 1 || NP > 128 ? 16 : 32;
-    static constexpr int LINE = CH + 8;
+    static constexpr int CH = 32 / Q;
+    static constexpr int TILE = Q == 1 && NP <= 16 ? 16 : 1024 / NP < 32 ? 1024 / NP : 32;
     static constexpr int ITEMS = TILE * CH / 8;
-    static constexpr int EACH_ITEM = (ITEMS + THREADS - 1) / THREADS;
+    static constexpr int EACH_ITEM = (ITEMS + 31) / 32;
     /// B and C, eight entries at once where rows are aligned, else one by one.
     static constexpr bool WIDE = ROW % 8 == 0 && DT_RANK % 8 == 0 && D_STATE % 8 == 0 && D_STATE == NP;
-    static constexpr int EACH_BC = (TILE * 2 * D_STATE / (WIDE ? 8 : 1) + THREADS - 1) / THREADS;
+    static constexpr int EACH_BC = (TILE * 2 * D_STATE / (WIDE ? 8 : 1) + 31) / 32;
 };
+constexpr int SCAN_WARPS = 4;
 
 /// Q values of each of Q neighbouring threads; thread q gets the sum of everybody's value q.
 template <int Q>
@@ -386,8 +385,14 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ units,
     const int4* __restrict__ spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, float* seg_h, float* seg_dt, const float* seg_dt0, int mode) {
     constexpr int PER = S::PER, Q = S::Q, CH = S::CH, TILE = S::TILE;
-    __shared__ __align__(16) float s_dt[TILE][S::LINE], s_du[TILE][S::LINE], s_bc[TILE][2 * NP], s_bias[CH], s_skip[CH];
-    int tid = threadIdx.x, q = tid % Q, c = tid / Q, first = blockIdx.x * CH, channel = first + c;
+    __shared__ __align__(16) float all_dt[SCAN_WARPS][TILE][CH], all_du[SCAN_WARPS][TILE][CH], all_bc[SCAN_WARPS][TILE][2 * NP];
+    __shared__ __align__(16) float all_bias[SCAN_WARPS][CH], all_skip[SCAN_WARPS][CH];
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, q = lane % Q, c = lane / Q;
+    auto &s_dt = all_dt[warp], &s_du = all_du[warp];
+    auto &s_bc = all_bc[warp];
+    auto &s_bias = all_bias[warp], &s_skip = all_skip[warp];
+    int first = (blockIdx.x * SCAN_WARPS + warp) * CH, channel = first + c;
+    if (first >= D_INNER) return;
     int4 unit = units[blockIdx.y];
     bool there = channel < D_INNER;
 
@@ -403,8 +408,8 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     }
     // Entries of padding stay zero.
     if (NP > D_STATE)
-        for (int i = tid; i < TILE * 2 * NP; i += S::THREADS) (&s_bc[0][0])[i] = 0.0f;
-    for (int i = tid; i < CH; i += S::THREADS) {
+        for (int i = lane; i < TILE * 2 * NP; i += 32) (&s_bc[0][0])[i] = 0.0f;
+    for (int i = lane; i < CH; i += 32) {
         s_bias[i] = first + i < D_INNER ? dt_bias[first + i] : 0.0f;
         s_skip[i] = first + i < D_INNER ? d[first + i] : 0.0f;
     }
@@ -414,11 +419,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     Eight in_bc8[S::WIDE ? S::EACH_BC : 1];
     T in_bc[S::WIDE ? 1 : S::EACH_BC];
     auto wide = [&](int k, int count) {
-        int item = tid + k * S::THREADS, t = item / (CH / 8);
+        int item = lane + k * 32, t = item / (CH / 8);
         return item < S::ITEMS && t < count ? D_INNER - first - item % (CH / 8) * 8 : 0;
     };
     auto place = [&](int k, int at, int row) {
-        int item = tid + k * S::THREADS;
+        int item = lane + k * 32;
         return (i64)(at + item / (CH / 8)) * row + first + item % (CH / 8) * 8;
     };
     auto fetch = [&](int at, int count) {
@@ -430,11 +435,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
 #pragma unroll
         for (int k = 0; k < S::EACH_BC; k++) {
             if (S::WIDE) {
-                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
+                int i = (lane + k * 32) * 8, t = i / (2 * D_STATE);
                 in_bc8[k] = load8<true>(dbc + (i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE), t < count ? 8 : 0);
                 continue;
             }
-            int i = tid + k * S::THREADS, t = i / (2 * D_STATE);
+            int i = lane + k * 32, t = i / (2 * D_STATE);
             in_bc[k] = t < count ? dbc[(i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE)] : down(0.0f);
         }
     };
@@ -444,11 +449,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     int at = piece.x, count = min(TILE, piece.y - at);
     fetch(at, count);
     while (true) {
-        __syncthreads();
+        __syncwarp();
         Eight now_u[S::EACH_ITEM], now_z[S::EACH_ITEM];
 #pragma unroll
         for (int k = 0; k < S::EACH_ITEM; k++) {
-            int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+            int item = lane + k * 32, t = item / (CH / 8), ch = item % (CH / 8) * 8;
             now_u[k] = in_u[k];
             if (mode != 1) now_z[k] = load8<ALIGNED_ROWS>(xz + D_INNER + place(k, at, 2 * D_INNER), wide(k, count));
             if (item < S::ITEMS) {
@@ -469,17 +474,17 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
 #pragma unroll
         for (int k = 0; k < S::EACH_BC; k++) {
             if (S::WIDE) {
-                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
+                int i = (lane + k * 32) * 8, t = i / (2 * D_STATE);
                 float* to = &s_bc[0][0] + i;
 #pragma unroll
                 for (int j = 0; j < 8; j += 4)
                     if (t < TILE) *(float4*)(to + j) = make_float4(up(in_bc8[k].v[j]), up(in_bc8[k].v[j + 1]), up(in_bc8[k].v[j + 2]), up(in_bc8[k].v[j + 3]));
                 continue;
             }
-            int i = tid + k * S::THREADS, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
+            int i = lane + k * 32, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
             if (t < TILE) s_bc[t][n < D_STATE ? n : n - D_STATE + NP] = up(in_bc[k]);
         }
-        __syncthreads();
+        __syncwarp();
         int here = at, tokens = count, keep = at + count == piece.y ? piece.z : -1;
         // The next tile is on its way while this one is worked on.
         at += count;
@@ -531,10 +536,10 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
             if (q == 0) sums[keep * sum_stride + channel] = dt_sum;
         }
         if (mode != 1) {
-            __syncthreads();
+            __syncwarp();
 #pragma unroll
             for (int k = 0; k < S::EACH_ITEM; k++) {
-                int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+                int item = lane + k * 32, t = item / (CH / 8), ch = item % (CH / 8) * 8;
                 if (item < S::ITEMS && t < tokens) {
                     Eight gated;
 #pragma unroll
@@ -558,15 +563,66 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
 }
 
 #define SCAN(name, PER, BLOCKS) \
-    extern "C" __global__ void __launch_bounds__(Shape<PER>::THREADS, NP == 16 ? BLOCKS : 1) name(const T* xz, const T* u, const T* dt, const T* dbc, T* y, const float* a, const float* d, \
-        const float* dt_bias, const int4* units, const int4* spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, float* seg_h, float* seg_dt, \
-        const float* seg_dt0, int mode) { \
+    extern "C" __global__ void __launch_bounds__(32 * SCAN_WARPS, NP == 16 ? BLOCKS : 1) name(const T* xz, const T* u, const T* dt, const T* dbc, T* y, \
+        const float* a, const float* d, const float* dt_bias, const int4* units, const int4* spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, \
+        float* seg_h, float* seg_dt, const float* seg_dt0, int mode) { \
         selective_scan<Shape<PER>>(xz, u, dt, dbc, y, a, d, dt_bias, units, spans, hs, h_stride, sums, sum_stride, seg_h, seg_dt, seg_dt0, mode); \
     }
 // Blocks that a multiprocessor is to hold at once: registers for the usual 16 entries are cut to that.
 SCAN(scan_4, 4, 6)
-SCAN(scan_8, 8, 8)
-SCAN(scan_16, 16, 8)
+SCAN(scan_8, 8, 4)
+SCAN(scan_16, 16, 4)
+
+#define STEP_SCAN (D_STATE % 4 == 0 && D_STATE <= 128 && (D_STATE & (D_STATE - 1)) == 0)
+#if STEP_SCAN
+/// The same for sequences of one token each, four entries a thread; marks as for the convolution. Grid: (channels × entries / 1024, tokens).
+extern "C" __global__ void __launch_bounds__(256) scan_step(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt, const T* __restrict__ dbc,
+    T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ marks, float* hs,
+    i64 h_stride, float* sums, i64 sum_stride) {
+    constexpr int LANES = D_STATE / 4;
+    int at = blockIdx.x * 256 + threadIdx.x, channel = at / LANES, n = at % LANES * 4;
+    i64 t = blockIdx.y;
+    bool there = channel < D_INNER;
+    int4 mark = marks[t];
+    float out = 0.0f, step = 0.0f, input = 0.0f;
+    if (there) {
+        float4 h = make_float4(0.0f, 0.0f, 0.0f, 0.0f), rate = *(const float4*)(a + channel * D_STATE + n);
+        i64 place = (i64)channel * D_STATE + n;
+        if (mark.x >= 0) h = *(const float4*)(hs + mark.x * h_stride + place);
+        step = softplus(up(dt[t * D_INNER + channel]) + dt_bias[channel]);
+        input = up(u[t * D_INNER + channel]);
+        const T *b = dbc + t * ROW + DT_RANK + n, *c = b + D_STATE;
+        float gain = step * input;
+        h.x = exp2_fast(step * rate.x) * h.x + gain * up(b[0]);
+        h.y = exp2_fast(step * rate.y) * h.y + gain * up(b[1]);
+        h.z = exp2_fast(step * rate.z) * h.z + gain * up(b[2]);
+        h.w = exp2_fast(step * rate.w) * h.w + gain * up(b[3]);
+        out = h.x * up(c[0]) + h.y * up(c[1]) + h.z * up(c[2]) + h.w * up(c[3]);
+        if (mark.z >= 0) *(float4*)(hs + mark.z * h_stride + place) = h;
+        if (mark.w >= 0) *(float4*)(hs + mark.w * h_stride + place) = h;
+    }
+#pragma unroll
+    for (int w = LANES / 2; w >= 1; w /= 2) out += __shfl_xor_sync(~0u, out, w);
+    if (!there || n != 0) return;
+    float before = mark.x >= 0 ? sums[mark.x * sum_stride + channel] : 0.0f;
+    if (mark.z >= 0) sums[mark.z * sum_stride + channel] = before + step;
+    if (mark.w >= 0) sums[mark.w * sum_stride + channel] = before + step;
+    y[t * D_INNER + channel] = down((out + d[channel] * input) * silu(up(xz[t * 2 * D_INNER + D_INNER + channel])));
+}
+#endif
+
+/// Sets flags[i] where an entry of the state in slot slots[i] is not a finite number. Grid: (any, slots).
+extern "C" __global__ void find_not_finite(const int* slots, const float* hs, i64 h_stride, const float* windows, i64 window_stride, const float* sums, i64 sum_stride, int* flags) {
+    i64 slot = slots[blockIdx.y];
+    bool bad = false;
+    auto look = [&](const float* from, i64 count) {
+        for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (i64)gridDim.x * blockDim.x) bad |= !isfinite(from[i]);
+    };
+    look(hs + slot * h_stride, h_stride);
+    look(windows + slot * window_stride, window_stride);
+    look(sums + slot * sum_stride, sum_stride);
+    if (bad) atomicOr(flags + blockIdx.y, 1);
+}
 
 /// From the ends of segments (each from nothing) to their starts: h ← exp(A ΣΔ) h + end, along each sequence; the same rule that composes states
 /// of chunks. chains[blockIdx.y] = {first unit, end unit, slot to start from or -1, -}. Grid: (channels × states / 256, sequences).

@@ -3,7 +3,7 @@
 use super::decode::{self, Decoder};
 use super::forward::{On, Places, Tables, Timers};
 use super::gpu::{Arg, Buf, Gpu, Grid, Kernels, Pinned, failed};
-use super::space::{Activations, LOGIT_ROWS, Return, Slots};
+use super::space::{Activations, LOGIT_ROWS, Pool, Return, Slots};
 use super::weights::Weights;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -37,6 +37,7 @@ pub struct Model {
     /// Work space of runs that have ended, to be used again.
     spare: Mutex<Vec<Space>>,
     pub(super) spare_decoders: Mutex<Vec<decode::Space>>,
+    pub(super) pool: Arc<Pool>,
     /// Set while [`Model::stages`] runs.
     timers: Option<Timers>,
 }
@@ -59,6 +60,9 @@ struct Bank {
     /// Log-probabilities: on the card, and on the host.
     logprobs: Buf,
     found: Pinned,
+    /// Whether each state that the chunk leaves behind holds something that is not finite: on the card, and on the host.
+    flags: Buf,
+    bad: Pinned,
     /// The chunk has been computed; its states have been copied.
     done: CudaEvent,
 }
@@ -93,7 +97,7 @@ impl Model {
         let state = 4 * config.shape().total_len();
         let limits = Mutex::new((CHUNK, (STATE_BYTES / state).clamp(8, STATES)));
         let (spare, spare_decoders) = (Mutex::default(), Mutex::default());
-        Ok((Self { config: config.clone(), gpu, kernels, weights, limits, spare, spare_decoders, timers: None }, a))
+        Ok((Self { config: config.clone(), gpu, kernels, weights, limits, spare, spare_decoders, pool: Pool::new(config.shape()), timers: None }, a))
     }
 
     /// The card.
@@ -172,6 +176,8 @@ impl Model {
                 meta: gpu.alloc(4 * Tables::most(tokens), "tables")?,
                 logprobs: gpu.alloc(4 * tokens, "log-probabilities")?,
                 found: gpu.pinned(tokens)?,
+                flags: gpu.alloc(4 * states, "states")?,
+                bad: gpu.pinned(states)?,
                 done: gpu.event()?,
             })
         };
@@ -180,7 +186,7 @@ impl Model {
             slots: Slots::new(gpu, self.shape(), 2 * states)?,
             states,
             banks: [bank()?, bank()?],
-            back: Return::new(gpu, self.shape())?,
+            back: Return::new(self.pool.clone(), self.shape()),
         })
     }
 
@@ -274,6 +280,8 @@ impl Model {
         gpu.write(b.meta.at(0), &b.tables.floats()[..tables.numbers.len()])?;
         self.on().chunk(&tables, &b.meta, acts, slots)?;
         let logits = self.look(&chunk.looks, &tables, b, acts)?;
+        self.on().find_not_finite(&tables, &b.meta, slots, &b.flags)?;
+        gpu.read(&gpu.stream, b.flags.at(0), b.bad.floats_mut())?;
         b.done.record(&gpu.stream).map_err(failed("it computed"))?;
         gpu.copies.wait(&b.done).map_err(failed("it computed"))?;
 
@@ -326,7 +334,7 @@ impl Model {
     /// Takes out what a chunk has left behind, while the next one runs.
     fn collect(&self, done: Pending, space: &mut Space, results: &mut Results) -> Result<()> {
         let which: Vec<(usize, u64)> = done.kept.iter().chain(&done.ended).map(|&(slot, _, tokens)| (slot, tokens)).collect();
-        let states = space.back.fetch(&self.gpu, &space.slots, &which)?;
+        let states = space.back.fetch(&self.gpu, &space.slots, &which, Some(space.banks[done.bank].bad.floats()))?;
         let mut states = states.into_iter();
         for &(_, prompt, _) in &done.kept {
             results.kept(prompt, states.next().ok_or_else(lost)?);

@@ -3,8 +3,9 @@
 use super::gpu::{Act, Buf, Gpu, Pinned};
 use crate::error::Result;
 use crate::model::MambaConfig;
-use crate::state::{State, StateShape};
+use crate::state::{Memory, State, StateShape};
 use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Rows of logits computed together.
 pub const LOGIT_ROWS: usize = 512;
@@ -101,24 +102,118 @@ impl Slots {
 }
 
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
-const LOT: usize = 2;
+const LOT: usize = 8;
+/// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of its own would take longer than the copy.
+const LARGE: usize = 4 << 20;
+/// Bytes of such memory kept for the next states.
+const KEPT: usize = 4 << 30;
 
-/// A way back for states, through pinned memory.
+/// Pinned memory for states, used again and again.
+pub struct Pool {
+    length: usize,
+    spare: Mutex<Vec<Pinned>>,
+}
+
+impl Pool {
+    /// An empty pool for states of this shape.
+    pub fn new(shape: StateShape) -> Arc<Self> {
+        Arc::new(Self { length: shape.total_len(), spare: Mutex::default() })
+    }
+
+    fn take(self: &Arc<Self>, gpu: &Gpu) -> Result<Block> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let pinned = match spare {
+            Some(pinned) => pinned,
+            None => gpu.pinned(self.length)?,
+        };
+        Ok(Block { pinned: Some(pinned), pool: Arc::downgrade(self) })
+    }
+}
+
+/// One state's pinned memory: written by a copy, then only read.
+struct Block {
+    /// There until it is dropped.
+    pinned: Option<Pinned>,
+    pool: Weak<Pool>,
+}
+
+impl Memory for Block {
+    fn floats(&self) -> &[f32] {
+        self.pinned.as_ref().map_or(&[], |p| p.floats())
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let (Some(pinned), Some(pool)) = (self.pinned.take(), self.pool.upgrade()) {
+            let mut spare = pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
+            if (spare.len() + 1) * pool.length * 4 <= KEPT {
+                spare.push(pinned);
+            }
+        }
+    }
+}
+
+/// A way back for states.
 pub struct Return {
-    halves: [Pinned; 2],
+    pool: Arc<Pool>,
+    /// For small states and for those that have not been looked through: two lots of pinned memory.
+    halves: Option<[Pinned; 2]>,
     shape: StateShape,
 }
 
 impl Return {
-    /// Pinned memory for two lots of states.
-    pub fn new(gpu: &Gpu, shape: StateShape) -> Result<Self> {
-        let half = || gpu.pinned(LOT * shape.total_len());
-        Ok(Self { halves: [half()?, half()?], shape })
+    /// A way back for states of this shape.
+    pub fn new(pool: Arc<Pool>, shape: StateShape) -> Self {
+        Self { pool, halves: None, shape }
     }
 
-    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for.
-    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
-        let (shape, length) = (self.shape, self.shape.total_len());
+    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for. `bad`: whether each holds something that is not
+    /// finite, if that is known once the copies are there.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Mismatch`] for a state that is not finite; [`crate::error::Error::Model`] if the card fails.
+    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)], bad: Option<&[f32]>) -> Result<Vec<State>> {
+        match bad {
+            Some(bad) if 4 * self.shape.total_len() >= LARGE => self.keep(gpu, slots, which, bad),
+            _ => self.unpack(gpu, slots, which),
+        }
+    }
+
+    /// Copies each state to memory where it stays.
+    fn keep(&self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)], bad: &[f32]) -> Result<Vec<State>> {
+        let mut blocks = Vec::with_capacity(which.len());
+        for (slot, _) in which {
+            let mut block = self.pool.take(gpu)?;
+            if let Some(pinned) = &mut block.pinned {
+                slots.read(gpu, &gpu.copies, *slot, pinned.floats_mut())?;
+            }
+            blocks.push(block);
+        }
+        gpu.copied()?;
+        let whole = |((block, (_, tokens)), bad): ((Block, &(usize, u64)), &f32)| {
+            // The flags are whole numbers; only zero has no bit set.
+            if bad.to_bits() == 0 {
+                return State::lent(self.shape, Arc::new(block), *tokens);
+            }
+            self.copied(block.floats(), *tokens)
+        };
+        blocks.into_iter().zip(which).zip(bad).map(whole).collect()
+    }
+
+    fn copied(&self, numbers: &[f32], tokens: u64) -> Result<State> {
+        let (ssm, rest) = numbers.split_at(self.shape.n_layer * self.shape.ssm_len());
+        let (conv, sums) = rest.split_at(self.shape.n_layer * self.shape.conv_len());
+        State::from_slices(self.shape, ssm, conv, sums, tokens)
+    }
+
+    /// Copies states out of two lots of pinned memory in turn.
+    fn unpack(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
+        let length = self.shape.total_len();
+        let mut halves = match self.halves.take() {
+            Some(halves) => halves,
+            None => [gpu.pinned(LOT * length)?, gpu.pinned(LOT * length)?],
+        };
         let mut states = Vec::with_capacity(which.len());
         let lots: Vec<&[(usize, u64)]> = which.chunks(LOT).collect();
         let begin = |lot: &[(usize, u64)], half: &mut Pinned| -> Result<()> {
@@ -127,7 +222,7 @@ impl Return {
             }
             Ok(())
         };
-        let [mut now, mut next] = self.halves.each_mut();
+        let [mut now, mut next] = halves.each_mut();
         if let Some(first) = lots.first() {
             begin(first, now)?;
         }
@@ -136,18 +231,11 @@ impl Return {
             if let Some(more) = lots.get(i + 1) {
                 begin(more, next)?;
             }
-            let whole: Result<Vec<State>> = lot
-                .par_iter()
-                .zip(now.floats().par_chunks_exact(length))
-                .map(|((_, tokens), numbers)| {
-                    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.ssm_len());
-                    let (conv, sums) = rest.split_at(shape.n_layer * shape.conv_len());
-                    State::from_slices(shape, ssm, conv, sums, *tokens)
-                })
-                .collect();
-            states.extend(whole?);
+            let whole = lot.par_iter().zip(now.floats().par_chunks_exact(length)).map(|((_, tokens), numbers)| self.copied(numbers, *tokens));
+            states.extend(whole.collect::<Result<Vec<State>>>()?);
             std::mem::swap(&mut now, &mut next);
         }
+        self.halves = Some(halves);
         Ok(states)
     }
 }
