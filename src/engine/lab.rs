@@ -451,6 +451,16 @@ impl Resolver for Mixer<'_> {
         library.state(find(&library, id)?)
     }
 
+    fn weighted(&self, parts: &[(&str, f64)]) -> Result<Option<State>> {
+        let library = self.lab.library();
+        if parts.iter().any(|(_, weight)| !weight.is_finite()) {
+            // The usual way says what is wrong with it.
+            return Ok(None);
+        }
+        let picks = parts.iter().map(|(id, weight)| Ok((find(&library, id)?, *weight))).collect::<Result<Vec<_>>>()?;
+        library.weighted(&picks)
+    }
+
     fn task(&self, name: &str) -> Result<Vec<String>> {
         let library = self.lab.library();
         let ids: Vec<String> = library.skills().iter().filter(|s| s.task == name).map(|s| s.id.clone()).collect();

@@ -48,7 +48,8 @@ impl SkillPlan {
         self.segments.iter().map(String::len).sum()
     }
 
-    fn meta(&self, state: &State) -> SkillMeta {
+    /// What the library will tell of the skill, made now.
+    pub fn meta(&self, state: &State) -> SkillMeta {
         SkillMeta {
             id: self.id.clone(),
             task: self.task.clone(),

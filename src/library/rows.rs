@@ -25,11 +25,18 @@ pub struct Job<'a> {
     pub c: &'a [f32],
 }
 
-/// The SSM rows of a library, somewhere.
+/// The states of a library, somewhere; damaged ones are not there ([`Library::warnings`](super::Library::warnings) names them, and nobody asks for them).
 pub trait Rows: Debug + Send + Sync {
     /// The sum over every skill's row, `[job][skill]`, skills in the library's order.
     ///
     /// # Errors
     /// [`crate::error::Error::Model`] if the device fails.
     fn sums(&self, sum: Sum, jobs: &[Job<'_>]) -> Result<Vec<f32>>;
+
+    /// Σ w·(skill's state) over skills by their place in the library, in this order: SSM states, windows, and Σ |w|·ΣΔ, all layers of each,
+    /// `[n_layer, d_inner, d_state]`, `[n_layer, d_inner, d_conv - 1]`, `[n_layer, d_inner]`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Model`] if the device fails.
+    fn combine(&self, picks: &[(usize, f32)]) -> Result<[Vec<f32>; 3]>;
 }

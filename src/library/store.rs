@@ -224,6 +224,36 @@ impl Library {
         shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
     }
 
+    /// Σ w·(skill's state), made on the device the library lies on: as [`crate::soup::mix::WeightedSum`] makes it, windows and ΣΔ with it. `None` if it lies on none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a skill is damaged; [`Error::Model`] if the device fails.
+    pub fn weighted(&self, picks: &[(usize, f64)]) -> Result<Option<State>> {
+        let Some(rows) = self.rows.get() else { return Ok(None) };
+        if let Some((i, _)) = picks.iter().find(|(i, _)| *i >= self.len()) {
+            return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
+        }
+        // A part of weight 0 is as if it were not there.
+        let heard: Vec<(usize, f32)> = picks.iter().filter(|p| p.1 != 0.0).map(|&(i, w)| (i, w as f32)).collect();
+        let size: f64 = picks.iter().map(|p| p.1.abs()).sum();
+        let tokens = heard.iter().fold(0u64, |sum, (i, _)| sum.saturating_add(self.skills[*i].tokens));
+        let [ssm, conv, mut dt_sum] = rows.combine(&heard)?;
+        if size > 0.0 && size != 1.0 {
+            let share = (1.0 / size) as f32;
+            dt_sum.iter_mut().for_each(|v| *v *= share);
+        }
+        State::new(self.shape(), ssm, conv, dt_sum, tokens).map(Some)
+    }
+
+    /// ΣΔ of one skill, `[n_layer, d_inner]`.
+    ///
+    /// # Panics
+    /// If there is no such skill.
+    pub fn dt_sum(&self, i: usize) -> &[f32] {
+        let (shard, index) = &self.places[i];
+        shard.dt_sum(*index)
+    }
+
     /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
     ///
     /// # Panics

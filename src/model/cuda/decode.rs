@@ -99,7 +99,7 @@ impl<'a> Decoder<'a> {
         let mut space = self.space.as_ref().ok_or_else(ended)?.lock().unwrap_or_else(PoisonError::into_inner);
         // Every step has been waited for.
         let Space { back, slots, .. } = &mut *space;
-        let mut states = back.fetch(&self.model.gpu, slots, &[(i, self.tokens[i])], None)?;
+        let mut states = back.fetch(&self.model.gpu, slots, &[(i, self.tokens[i])])?;
         states.pop().ok_or_else(ended)
     }
 }
@@ -145,7 +145,7 @@ impl Space {
             logits_there: vector(batch * config.vocab_size)?,
             vectors: [vector(config.d_inner)?, vector(config.d_inner)?, vector(width)?, vector(config.d_inner)?],
             graph: None,
-            back: Return::new(model.pool.clone(), model.shape()),
+            back: Return::new(model.shape()),
         })
     }
 
@@ -154,7 +154,7 @@ impl Space {
         let gpu = &*model.gpu;
         let say = failed("a step was captured");
         // cuBLAS loads its kernels when it first needs them, which a capture forbids: one step runs as it is, and its states are put back.
-        let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>(), None)?;
+        let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
         self.enqueue(model)?;
         gpu.wait()?;
         for (slot, state) in before.iter().enumerate() {
@@ -176,7 +176,7 @@ impl Space {
         if self.batch == 1 && model.fast() {
             self.token(model)?;
         } else {
-            on.chunk(&self.tables, &self.meta, &self.acts, &self.slots)?;
+            on.chunk(&self.tables, &self.meta, &self.acts, &self.slots, &mut |_| Ok(()))?;
             on.head(0, self.batch, &self.acts, self.logits_there.at(0))?;
         }
         let count = self.batch * on.config.vocab_size;

@@ -135,6 +135,11 @@ impl Tables {
         Self { numbers, outs, n_outs, tokens, marks, units, spans, chains, looks, targets, count: chunk.tokens.len(), n_units, n_seqs: chunk.seqs.len(), n_chains }
     }
 
+    /// Slots of what the chunk leaves behind: snapshots, then last states.
+    pub fn outs(&self) -> &[i32] {
+        &self.numbers[self.outs / 4..][..self.n_outs]
+    }
+
     /// Where the token numbers lie, in bytes.
     pub fn ids(&self) -> usize {
         self.tokens
@@ -149,7 +154,7 @@ impl Tables {
 /// Into how long segments sequences are cut so that few channels fill the card; `None` where they do without. Cutting costs a second pass over all but the last
 /// segment, so it must at least double the threads at work.
 fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Option<usize> {
-    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(Shape::of("scan_4", 4, config.d_state).channels);
+    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(Shape::of("scan_1", 1, config.d_state).channels);
     let longest = chunk.seqs.iter().map(|s| s.to - s.from).max().unwrap_or(0);
     // One block a multiprocessor is about what its schedulers need to be busy.
     let wanted = (2 * processors / blocks.max(1)).min(SEGMENTS / chunk.seqs.len().max(1));
@@ -157,32 +162,28 @@ fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Opt
     (pieces >= 4).then(|| longest.div_ceil(pieces).next_multiple_of(32))
 }
 
-/// Warps of a block of the scan, as in the kernels.
-const SCAN_WARPS: usize = 4;
-
-/// How the scan is laid over the card: as in the kernels' `Shape`; `channels` are those of a block.
+/// How the scan is laid over the card: as in the kernels' `Shape`.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,
+    /// Channels and threads of a block.
     channels: usize,
-    lanes: usize,
+    threads: usize,
 }
 
 impl Shape {
-    fn of(name: &'static str, wanted: usize, d_state: usize) -> Self {
+    /// With a number of channels for each thread.
+    fn of(name: &'static str, each: usize, d_state: usize) -> Self {
         let padded = d_state.next_power_of_two().max(4);
-        let lanes = padded / wanted.min(padded).max(padded / 4);
-        Self { name, channels: SCAN_WARPS * 32 / lanes, lanes }
+        let lanes = padded / 4.max(padded / 16);
+        Self { name, channels: 32, threads: 32 * lanes / each }
     }
 
-    /// Few threads a channel where sequences and channels alone fill the card: they reuse what they read of B and C.
+    /// Two channels a thread do less in all, if that leaves a multiprocessor sixteen warps (measured: with ten, one channel is a fifth faster).
     fn choose(config: &MambaConfig, units: usize, processors: usize) -> Self {
-        let all = [("scan_16", 16), ("scan_8", 8), ("scan_4", 4)].map(|(name, per)| Self::of(name, per, config.d_state));
-        if let Ok(name) = std::env::var("STATE_SOUP_SCAN") {
-            if let Some(s) = all.iter().find(|s| s.name == name) { return *s; }
-        }
-        let warps = |s: &Self| units * config.d_inner * s.lanes / 32;
-        all.into_iter().find(|s| warps(s) >= 12 * processors).unwrap_or(all[2])
+        let two = Self::of("scan_2", 2, config.d_state);
+        let warps = units * config.d_inner.div_ceil(two.channels) * two.threads / 32;
+        if warps >= 16 * processors { two } else { Self::of("scan_1", 1, config.d_state) }
     }
 }
 
@@ -215,12 +216,13 @@ impl On<'_> {
         self.weights.act
     }
 
-    /// Enqueues a chunk: `tables` lie on the card at `meta`; `acts.x` will hold the last residual.
-    pub fn chunk(&self, tables: &Tables, meta: &Buf, acts: &Activations, slots: &Slots) -> Result<()> {
+    /// Enqueues a chunk: `tables` lie on the card at `meta`; `acts.x` will hold the last residual. After each layer is enqueued, `after` is told.
+    pub fn chunk(&self, tables: &Tables, meta: &Buf, acts: &Activations, slots: &Slots, after: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         let args = [Arg::Ptr(meta.at(tables.tokens)), Arg::Ptr(self.weights.embedding.at(0)), Arg::Ptr(acts.x.at(0))];
         self.launch("embed", Grid::new(tables.count, 1, 256), &args)?;
         for (l, layer) in self.weights.layers.iter().enumerate() {
             self.layer(l, layer, tables, meta, acts, slots)?;
+            after(l)?;
         }
         Ok(())
     }
@@ -264,7 +266,7 @@ impl On<'_> {
 
         let (units, spans) = (Arg::Ptr(meta.at(tables.units)), Arg::Ptr(meta.at(tables.spans)));
         let shape = Shape::choose(config, tables.n_units, self.gpu.processors);
-        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, 32 * SCAN_WARPS);
+        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, shape.threads);
         let scan = |mode: usize| {
             let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), units, spans];
             let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride), p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0), Arg::Int(mode)];

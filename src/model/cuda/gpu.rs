@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
 /// Every kernel there.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 17] = [
     "embed",
     "rms_norm",
     "add_bias",
@@ -25,9 +25,8 @@ const NAMES: [&str; 18] = [
     "cast",
     "conv",
     "conv_short",
-    "scan_4",
-    "scan_8",
-    "scan_16",
+    "scan_1",
+    "scan_2",
     "join_segments",
     "find_not_finite",
     "row_sums_f16",
@@ -144,9 +143,6 @@ pub struct Product {
     pub stride: usize,
     pub out: u64,
 }
-
-/// A queue of work on the card.
-pub type Stream = CudaStream;
 
 /// One card.
 pub struct Gpu {

@@ -211,20 +211,17 @@ extern "C" __global__ void cast(const float* from, T* to, i64 count) {
 
 /// Neighbouring channels of a thread: four bytes of activations.
 constexpr int PAIR = sizeof(T) == 2 && D_INNER % 2 == 0 ? 2 : 1;
-struct Pair { float v[PAIR]; };
+/// As they are loaded: they are widened where they are used, which keeps registers for more threads.
+union Pair {
+    u32 word;
+    T v[4 / sizeof(T)];
+    __device__ Pair() {}
+};
 
 __device__ __forceinline__ Pair load_pair(const T* from) {
-    union {
-        u32 word;
-        T v[4 / sizeof(T)];
-    } both;
     Pair r;
-    if (PAIR == 2) {
-        both.word = *(const u32*)from;
-        for (int i = 0; i < PAIR; i++) r.v[i] = up(both.v[i]);
-    } else {
-        r.v[0] = up(from[0]);
-    }
+    if (PAIR == 2) r.word = *(const u32*)from;
+    else r.v[0] = from[0];
     return r;
 }
 
@@ -261,7 +258,7 @@ __device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict
 #pragma unroll
         for (int p = 0; p < PAIR; p++)
 #pragma unroll
-            for (int j = 0; j < D_CONV; j++) in[p][j] = x[k + j].v[p];
+            for (int j = 0; j < D_CONV; j++) in[p][j] = up(x[k + j].v[p]);
         if (!within) {
 #pragma unroll
             for (int p = 0; p < PAIR; p++)
@@ -294,7 +291,7 @@ __device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict
 }
 
 #define CONV(name, TOKENS) \
-    extern "C" __global__ void __launch_bounds__(128) name(const T* xz, T* u, const float* taps, const float* bias, const int4* marks, float* windows, i64 stride, int tokens) { \
+    extern "C" __global__ void __launch_bounds__(128, 11) name(const T* xz, T* u, const float* taps, const float* bias, const int4* marks, float* windows, i64 stride, int tokens) { \
         convolve<TOKENS>(xz, u, taps, bias, marks, windows, stride, tokens); \
     }
 /// Grid: (channels / (128 PAIR), tokens / 8), for sequences of some length.
@@ -313,21 +310,24 @@ __host__ __device__ constexpr int padded_states(int n) {
 constexpr int NP = padded_states(D_STATE);
 constexpr bool ALIGNED_ROWS = D_INNER % 8 == 0;
 
-/// A shape of the scan. Few threads a channel do less in all, many fill the card with fewer channels. Warps work on their own: none waits for another.
-template <int WANTED>
+/// A shape of the scan. What bounds it is reading B and C from shared memory: a thread with several channels reads them once for all. Few channels a thread fill the
+/// card with fewer channels in all.
+template <int WANTED, int CHANNELS>
 struct Shape {
-    /// State entries of a thread; threads of a channel; channels of a warp; tokens staged together.
-    static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 4 ? NP / 4 : WANTED;
+    /// State entries of a thread, for each of how many channels; threads of such a group; channels and threads of a block; tokens staged together; a padded line of them.
+    static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 16 ? NP / 16 : WANTED;
+    static constexpr int M = CHANNELS;
     static constexpr int Q = NP / PER;
-    static constexpr int CH = 32 / Q;
-    static constexpr int TILE = Q == 1 && NP <= 16 ? 16 : 1024 / NP < 32 ? 1024 / NP : 32;
+    static constexpr int CH = 32;
+    static constexpr int THREADS = CH * Q / M;
+    static constexpr int TILE = NP > 128 ? 16 : 32;
+    static constexpr int LINE = CH + 8 * M;
     static constexpr int ITEMS = TILE * CH / 8;
-    static constexpr int EACH_ITEM = (ITEMS + 31) / 32;
+    static constexpr int EACH_ITEM = (ITEMS + THREADS - 1) / THREADS;
     /// B and C, eight entries at once where rows are aligned, else one by one.
     static constexpr bool WIDE = ROW % 8 == 0 && DT_RANK % 8 == 0 && D_STATE % 8 == 0 && D_STATE == NP;
-    static constexpr int EACH_BC = (TILE * 2 * D_STATE / (WIDE ? 8 : 1) + 31) / 32;
+    static constexpr int EACH_BC = (TILE * 2 * D_STATE / (WIDE ? 8 : 1) + THREADS - 1) / THREADS;
 };
-constexpr int SCAN_WARPS = 4;
 
 /// Q values of each of Q neighbouring threads; thread q gets the sum of everybody's value q.
 template <int Q>
@@ -375,6 +375,22 @@ __device__ __forceinline__ void store_entries(const float (&from)[PER], float* r
     }
 }
 
+template <int M>
+__device__ __forceinline__ void load_line(float (&to)[M], const float* from) {
+    if (M == 2) {
+        float2 v = *(const float2*)from;
+        to[0] = v.x, to[1 % M] = v.y;
+    } else {
+        to[0] = from[0];
+    }
+}
+
+template <int M>
+__device__ __forceinline__ void store_line(float* to, const float (&from)[M]) {
+    if (M == 2) *(float2*)to = make_float2(from[0], from[1 % M]);
+    else to[0] = from[0];
+}
+
 /// softplus, scan, skip, gate, ΣΔ and snapshots over packed sequences.
 ///
 /// units[blockIdx.y] = {first span, end span, slot to start from or -1, slot to end in or -1}; spans = {from, to, slot for a snapshot after it or -1, -}.
@@ -384,32 +400,29 @@ template <class S>
 __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt, const T* __restrict__ dbc,
     T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ units,
     const int4* __restrict__ spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, float* seg_h, float* seg_dt, const float* seg_dt0, int mode) {
-    constexpr int PER = S::PER, Q = S::Q, CH = S::CH, TILE = S::TILE;
-    __shared__ __align__(16) float all_dt[SCAN_WARPS][TILE][CH], all_du[SCAN_WARPS][TILE][CH], all_bc[SCAN_WARPS][TILE][2 * NP];
-    __shared__ __align__(16) float all_bias[SCAN_WARPS][CH], all_skip[SCAN_WARPS][CH];
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, q = lane % Q, c = lane / Q;
-    auto &s_dt = all_dt[warp], &s_du = all_du[warp];
-    auto &s_bc = all_bc[warp];
-    auto &s_bias = all_bias[warp], &s_skip = all_skip[warp];
-    int first = (blockIdx.x * SCAN_WARPS + warp) * CH, channel = first + c;
-    if (first >= D_INNER) return;
+    constexpr int PER = S::PER, Q = S::Q, CH = S::CH, TILE = S::TILE, M = S::M;
+    __shared__ __align__(16) float s_dt[TILE][S::LINE], s_du[TILE][S::LINE], s_bc[TILE][2 * NP], s_bias[CH], s_skip[CH];
+    int tid = threadIdx.x, q = tid % Q, c = tid / Q * M, first = blockIdx.x * CH, channel = first + c;
     int4 unit = units[blockIdx.y];
-    bool there = channel < D_INNER;
+    auto there = [&](int m) { return channel + m < D_INNER; };
 
-    float rate[PER], h[PER], dt_sum = 0.0f;
+    float rate[M][PER], h[M][PER], dt_sum[M];
     const float* start = mode == 2 ? seg_h + (i64)blockIdx.y * D_INNER * D_STATE : unit.z >= 0 && mode == 0 ? hs + unit.z * h_stride : nullptr;
 #pragma unroll
-    for (int j = 0; j < PER; j++) rate[j] = h[j] = 0.0f;
-    if (there) {
-        load_entries<PER>(rate, a + channel * D_STATE, q);
-        if (start) load_entries<PER>(h, start + (i64)channel * D_STATE, q);
-        if (mode == 0 && unit.z >= 0) dt_sum = sums[unit.z * sum_stride + channel];
-        if (mode == 2) dt_sum = seg_dt0[(i64)blockIdx.y * D_INNER + channel];
+    for (int m = 0; m < M; m++) {
+        dt_sum[m] = 0.0f;
+#pragma unroll
+        for (int j = 0; j < PER; j++) rate[m][j] = h[m][j] = 0.0f;
+        if (!there(m)) continue;
+        load_entries<PER>(rate[m], a + (channel + m) * D_STATE, q);
+        if (start) load_entries<PER>(h[m], start + (i64)(channel + m) * D_STATE, q);
+        if (mode == 0 && unit.z >= 0) dt_sum[m] = sums[unit.z * sum_stride + channel + m];
+        if (mode == 2) dt_sum[m] = seg_dt0[(i64)blockIdx.y * D_INNER + channel + m];
     }
     // Entries of padding stay zero.
     if (NP > D_STATE)
-        for (int i = lane; i < TILE * 2 * NP; i += 32) (&s_bc[0][0])[i] = 0.0f;
-    for (int i = lane; i < CH; i += 32) {
+        for (int i = tid; i < TILE * 2 * NP; i += S::THREADS) (&s_bc[0][0])[i] = 0.0f;
+    for (int i = tid; i < CH; i += S::THREADS) {
         s_bias[i] = first + i < D_INNER ? dt_bias[first + i] : 0.0f;
         s_skip[i] = first + i < D_INNER ? d[first + i] : 0.0f;
     }
@@ -419,11 +432,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     Eight in_bc8[S::WIDE ? S::EACH_BC : 1];
     T in_bc[S::WIDE ? 1 : S::EACH_BC];
     auto wide = [&](int k, int count) {
-        int item = lane + k * 32, t = item / (CH / 8);
+        int item = tid + k * S::THREADS, t = item / (CH / 8);
         return item < S::ITEMS && t < count ? D_INNER - first - item % (CH / 8) * 8 : 0;
     };
     auto place = [&](int k, int at, int row) {
-        int item = lane + k * 32;
+        int item = tid + k * S::THREADS;
         return (i64)(at + item / (CH / 8)) * row + first + item % (CH / 8) * 8;
     };
     auto fetch = [&](int at, int count) {
@@ -435,11 +448,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
 #pragma unroll
         for (int k = 0; k < S::EACH_BC; k++) {
             if (S::WIDE) {
-                int i = (lane + k * 32) * 8, t = i / (2 * D_STATE);
+                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
                 in_bc8[k] = load8<true>(dbc + (i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE), t < count ? 8 : 0);
                 continue;
             }
-            int i = lane + k * 32, t = i / (2 * D_STATE);
+            int i = tid + k * S::THREADS, t = i / (2 * D_STATE);
             in_bc[k] = t < count ? dbc[(i64)(at + t) * ROW + DT_RANK + i % (2 * D_STATE)] : down(0.0f);
         }
     };
@@ -449,11 +462,11 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
     int at = piece.x, count = min(TILE, piece.y - at);
     fetch(at, count);
     while (true) {
-        __syncwarp();
+        __syncthreads();
         Eight now_u[S::EACH_ITEM], now_z[S::EACH_ITEM];
 #pragma unroll
         for (int k = 0; k < S::EACH_ITEM; k++) {
-            int item = lane + k * 32, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+            int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
             now_u[k] = in_u[k];
             if (mode != 1) now_z[k] = load8<ALIGNED_ROWS>(xz + D_INNER + place(k, at, 2 * D_INNER), wide(k, count));
             if (item < S::ITEMS) {
@@ -474,17 +487,17 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
 #pragma unroll
         for (int k = 0; k < S::EACH_BC; k++) {
             if (S::WIDE) {
-                int i = (lane + k * 32) * 8, t = i / (2 * D_STATE);
+                int i = (tid + k * S::THREADS) * 8, t = i / (2 * D_STATE);
                 float* to = &s_bc[0][0] + i;
 #pragma unroll
                 for (int j = 0; j < 8; j += 4)
                     if (t < TILE) *(float4*)(to + j) = make_float4(up(in_bc8[k].v[j]), up(in_bc8[k].v[j + 1]), up(in_bc8[k].v[j + 2]), up(in_bc8[k].v[j + 3]));
                 continue;
             }
-            int i = lane + k * 32, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
+            int i = tid + k * S::THREADS, t = i / (2 * D_STATE), n = i % (2 * D_STATE);
             if (t < TILE) s_bc[t][n < D_STATE ? n : n - D_STATE + NP] = up(in_bc[k]);
         }
-        __syncwarp();
+        __syncthreads();
         int here = at, tokens = count, keep = at + count == piece.y ? piece.z : -1;
         // The next tile is on its way while this one is worked on.
         at += count;
@@ -502,44 +515,58 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
             fetch(at, count);
         }
 
-#pragma unroll(Q == 1 ? 2 : 1)
         for (int t = 0; t < tokens; t += Q) {
-            float out[Q];
+            float out[M][Q];
 #pragma unroll
             for (int k = 0; k < Q; k++) {
-                float step = s_dt[t + k][c], input = s_du[t + k][c];
-                dt_sum += step;
-                float sum = 0.0f;
+                float step[M], input[M];
+                load_line<M>(step, &s_dt[t + k][c]);
+                load_line<M>(input, &s_du[t + k][c]);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    dt_sum[m] += step[m];
+                    out[m][k] = 0.0f;
+                }
 #pragma unroll
                 for (int j = 0; j < PER; j += 4) {
                     float4 b = *(const float4*)&s_bc[t + k][q * PER + j], cc = *(const float4*)&s_bc[t + k][NP + q * PER + j];
-                    h[j] = exp2_fast(step * rate[j]) * h[j] + input * b.x;
-                    h[j + 1] = exp2_fast(step * rate[j + 1]) * h[j + 1] + input * b.y;
-                    h[j + 2] = exp2_fast(step * rate[j + 2]) * h[j + 2] + input * b.z;
-                    h[j + 3] = exp2_fast(step * rate[j + 3]) * h[j + 3] + input * b.w;
-                    sum += h[j] * cc.x;
-                    sum += h[j + 1] * cc.y;
-                    sum += h[j + 2] * cc.z;
-                    sum += h[j + 3] * cc.w;
+#pragma unroll
+                    for (int m = 0; m < M; m++) {
+                        float* e = &h[m][j];
+                        const float* r = &rate[m][j];
+                        e[0] = exp2_fast(step[m] * r[0]) * e[0] + input[m] * b.x;
+                        e[1] = exp2_fast(step[m] * r[1]) * e[1] + input[m] * b.y;
+                        e[2] = exp2_fast(step[m] * r[2]) * e[2] + input[m] * b.z;
+                        e[3] = exp2_fast(step[m] * r[3]) * e[3] + input[m] * b.w;
+                        out[m][k] += e[0] * cc.x;
+                        out[m][k] += e[1] * cc.y;
+                        out[m][k] += e[2] * cc.z;
+                        out[m][k] += e[3] * cc.w;
+                    }
                 }
-                out[k] = sum;
             }
             // Δ of these tokens has been read by this channel's threads only, in this warp: its place takes the output.
             if (mode != 1) {
-                float sum = gather<Q>(out, q);
+                float sum[M];
+#pragma unroll
+                for (int m = 0; m < M; m++) sum[m] = gather<Q>(out[m], q);
                 if (Q > 1) __syncwarp();
-                s_dt[t + q][c] = sum;
+                store_line<M>(&s_dt[t + q][c], sum);
             }
         }
-        if (keep >= 0 && there && mode != 1) {
-            store_entries<PER>(h, hs + keep * h_stride + (i64)channel * D_STATE, q);
-            if (q == 0) sums[keep * sum_stride + channel] = dt_sum;
+        if (keep >= 0 && mode != 1) {
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                if (!there(m)) continue;
+                store_entries<PER>(h[m], hs + keep * h_stride + (i64)(channel + m) * D_STATE, q);
+                if (q == 0) sums[keep * sum_stride + channel + m] = dt_sum[m];
+            }
         }
         if (mode != 1) {
-            __syncwarp();
+            __syncthreads();
 #pragma unroll
             for (int k = 0; k < S::EACH_ITEM; k++) {
-                int item = lane + k * 32, t = item / (CH / 8), ch = item % (CH / 8) * 8;
+                int item = tid + k * S::THREADS, t = item / (CH / 8), ch = item % (CH / 8) * 8;
                 if (item < S::ITEMS && t < tokens) {
                     Eight gated;
 #pragma unroll
@@ -552,26 +579,28 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
         }
         if (!more) break;
     }
-    if (!there) return;
-    if (mode == 1) {
-        store_entries<PER>(h, seg_h + ((i64)blockIdx.y * D_INNER + channel) * D_STATE, q);
-        if (q == 0) seg_dt[(i64)blockIdx.y * D_INNER + channel] = dt_sum;
-    } else if (unit.w >= 0) {
-        store_entries<PER>(h, hs + unit.w * h_stride + (i64)channel * D_STATE, q);
-        if (q == 0) sums[unit.w * sum_stride + channel] = dt_sum;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        if (!there(m)) continue;
+        if (mode == 1) {
+            store_entries<PER>(h[m], seg_h + ((i64)blockIdx.y * D_INNER + channel + m) * D_STATE, q);
+            if (q == 0) seg_dt[(i64)blockIdx.y * D_INNER + channel + m] = dt_sum[m];
+        } else if (unit.w >= 0) {
+            store_entries<PER>(h[m], hs + unit.w * h_stride + (i64)(channel + m) * D_STATE, q);
+            if (q == 0) sums[unit.w * sum_stride + channel + m] = dt_sum[m];
+        }
     }
 }
 
-#define SCAN(name, PER, BLOCKS) \
-    extern "C" __global__ void __launch_bounds__(32 * SCAN_WARPS, NP == 16 ? BLOCKS : 1) name(const T* xz, const T* u, const T* dt, const T* dbc, T* y, \
+#define SCAN(name, PER, CHANNELS, BLOCKS) \
+    extern "C" __global__ void __launch_bounds__(Shape<PER, CHANNELS>::THREADS, NP == 16 ? BLOCKS : 1) name(const T* xz, const T* u, const T* dt, const T* dbc, T* y, \
         const float* a, const float* d, const float* dt_bias, const int4* units, const int4* spans, float* hs, i64 h_stride, float* sums, i64 sum_stride, \
         float* seg_h, float* seg_dt, const float* seg_dt0, int mode) { \
-        selective_scan<Shape<PER>>(xz, u, dt, dbc, y, a, d, dt_bias, units, spans, hs, h_stride, sums, sum_stride, seg_h, seg_dt, seg_dt0, mode); \
+        selective_scan<Shape<PER, CHANNELS>>(xz, u, dt, dbc, y, a, d, dt_bias, units, spans, hs, h_stride, sums, sum_stride, seg_h, seg_dt, seg_dt0, mode); \
     }
 // Blocks that a multiprocessor is to hold at once: registers for the usual 16 entries are cut to that.
-SCAN(scan_4, 4, 6)
-SCAN(scan_8, 8, 4)
-SCAN(scan_16, 16, 4)
+SCAN(scan_1, 4, 1, 6)
+SCAN(scan_2, 4, 2, 10)
 
 #define STEP_SCAN (D_STATE % 4 == 0 && D_STATE <= 128 && (D_STATE & (D_STATE - 1)) == 0)
 #if STEP_SCAN
@@ -890,14 +919,14 @@ extern "C" __global__ void row_sums_f32(const float* stored, const int* jobs, co
     row_sums(stored, [](float v) { return v; }, jobs, a, c, op, length, out);
 }
 
-/// A weighted sum of stored states: out[layer][i] = Σ_k weights[layer][k] · stored[layer][picks[k]][i], f32. Grid: (length / 256, layers).
+/// A weighted sum of stored states: out[layer][i] = Σ_k weights[k] · stored[layer][picks[k]][i], f32. Grid: (length / 256, layers).
 template <class S, class Up>
 __device__ __forceinline__ void combine(const S* stored, Up value, const int* picks, const float* weights, int count, int skills, int length, float* out) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= length) return;
     float sum = 0.0f;
     for (int k = 0; k < count; k++)
-        sum += weights[blockIdx.y * count + k] * value(stored[((i64)blockIdx.y * skills + picks[k]) * length + i]);
+        sum += weights[k] * value(stored[((i64)blockIdx.y * skills + picks[k]) * length + i]);
     out[(i64)blockIdx.y * length + i] = sum;
 }
 

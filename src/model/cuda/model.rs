@@ -3,7 +3,7 @@
 use super::decode::{self, Decoder};
 use super::forward::{On, Places, Tables, Timers};
 use super::gpu::{Arg, Buf, Gpu, Grid, Kernels, Pinned, failed};
-use super::space::{Activations, LOGIT_ROWS, Pool, Return, Slots};
+use super::space::{Activations, Block, LOGIT_ROWS, Pool, Return, Slots};
 use super::weights::Weights;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -15,8 +15,8 @@ use candle_core::cuda_backend::cudarc::driver::CudaEvent;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Tokens run together at most: enough for every matrix product to fill the card, and about a tenth of a second with 2.8 billion parameters.
-const CHUNK: usize = 8192;
+/// Tokens run together at most: enough for every matrix product and the scan to fill the card, and about a fifth of a second with 2.8 billion parameters.
+const CHUNK: usize = 16384;
 /// States of a chunk at most, and the bytes they may take (twice: the next chunk has its own).
 const STATES: usize = 1024;
 const STATE_BYTES: usize = 5 << 30;
@@ -73,6 +73,8 @@ struct Pending {
     /// Slots of what it leaves behind, with prompt and token count: snapshots, then last states.
     kept: Vec<(usize, usize, u64)>,
     ended: Vec<(usize, usize, u64)>,
+    /// The memory they are being copied to, if they are large.
+    blocks: Option<Vec<Block>>,
     /// Logits that are wanted whole, `[looks without a target, vocab]`.
     logits: Option<(Buf, Pinned)>,
     bank: usize,
@@ -186,7 +188,7 @@ impl Model {
             slots: Slots::new(gpu, self.shape(), 2 * states)?,
             states,
             banks: [bank()?, bank()?],
-            back: Return::new(self.pool.clone(), self.shape()),
+            back: Return::new(self.shape()),
         })
     }
 
@@ -278,7 +280,21 @@ impl Model {
         let b = if bank == 0 { one } else { two };
         b.tables.ints_mut()[..tables.numbers.len()].copy_from_slice(&tables.numbers);
         gpu.write(b.meta.at(0), &b.tables.floats()[..tables.numbers.len()])?;
-        self.on().chunk(&tables, &b.meta, acts, slots)?;
+        // Large states leave layer by layer, while the layers after run.
+        let mut blocks = if self.pool.is_used() {
+            Some(tables.outs().iter().map(|_| self.pool.take(gpu)).collect::<Result<Vec<_>>>()?)
+        } else {
+            None
+        };
+        self.on().chunk(&tables, &b.meta, acts, slots, &mut |layer| {
+            let Some(blocks) = &mut blocks else { return Ok(()) };
+            b.done.record(&gpu.stream).map_err(failed("it computed"))?;
+            gpu.copies.wait(&b.done).map_err(failed("it computed"))?;
+            for (block, &slot) in blocks.iter_mut().zip(tables.outs()) {
+                slots.read_layers(gpu, slot as usize, layer..layer + 1, block.floats_mut())?;
+            }
+            Ok(())
+        })?;
         let logits = self.look(&chunk.looks, &tables, b, acts)?;
         self.on().find_not_finite(&tables, &b.meta, slots, &b.flags)?;
         gpu.read(&gpu.stream, b.flags.at(0), b.bad.floats_mut())?;
@@ -294,7 +310,7 @@ impl Model {
         let last = |(i, s): (usize, &Seq)| s.ends.then(|| (places.seqs[i].1, s.prompt, after(i)));
         let ended = chunk.seqs.iter().enumerate().filter_map(last).collect();
         *carried = chunk.seqs.last().filter(|s| !s.ends).map(|_| (places.seqs[chunk.seqs.len() - 1].1, after(chunk.seqs.len() - 1)));
-        Ok(Pending { kept, ended, logits, bank, chunk })
+        Ok(Pending { kept, ended, blocks, logits, bank, chunk })
     }
 
     /// Enqueues what is looked at: log-probabilities into the bank, whole logits into memory of their own.
@@ -334,7 +350,18 @@ impl Model {
     /// Takes out what a chunk has left behind, while the next one runs.
     fn collect(&self, done: Pending, space: &mut Space, results: &mut Results) -> Result<()> {
         let which: Vec<(usize, u64)> = done.kept.iter().chain(&done.ended).map(|&(slot, _, tokens)| (slot, tokens)).collect();
-        let states = space.back.fetch(&self.gpu, &space.slots, &which, Some(space.banks[done.bank].bad.floats()))?;
+        let bank = &space.banks[done.bank];
+        bank.done.synchronize().map_err(failed("it computed"))?;
+        let states = match done.blocks {
+            None => space.back.fetch(&self.gpu, &space.slots, &which)?,
+            Some(blocks) => {
+                self.gpu.copied()?;
+                let bad = bank.bad.floats();
+                // The flags are whole numbers: zero is the one without a bit.
+                let whole = |((block, (_, tokens)), bad): ((Block, &(usize, u64)), &f32)| block.into_state(self.shape(), *tokens, bad.to_bits() != 0);
+                blocks.into_iter().zip(&which).zip(bad).map(whole).collect::<Result<Vec<_>>>()?
+            }
+        };
         let mut states = states.into_iter();
         for &(_, prompt, _) in &done.kept {
             results.kept(prompt, states.next().ok_or_else(lost)?);
@@ -342,9 +369,6 @@ impl Model {
         for &(_, prompt, _) in &done.ended {
             results.ended(prompt, states.next().ok_or_else(lost)?);
         }
-        // The copies waited for the chunk, but there may have been none.
-        let bank = &space.banks[done.bank];
-        bank.done.synchronize().map_err(failed("it computed"))?;
         let (found, vocab) = (bank.found.floats(), self.config.vocab_size);
         let mut whole = done.logits.iter().flat_map(|(_, host)| host.floats().chunks_exact(vocab));
         for (i, look) in done.chunk.looks.iter().enumerate() {

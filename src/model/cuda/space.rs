@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::MambaConfig;
 use crate::state::{Memory, State, StateShape};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Rows of logits computed together.
@@ -90,12 +91,18 @@ impl Slots {
     }
 
     /// Enqueues the copy of a slot into a piece of pinned memory of [`StateShape::total_len`] numbers.
-    pub fn read(&self, gpu: &Gpu, stream: &super::gpu::Stream, slot: usize, to: &mut [f32]) -> Result<()> {
-        let [h, window, _] = self.strides();
-        let (to_h, rest) = to.split_at_mut(h);
-        let (to_window, to_sums) = rest.split_at_mut(window);
-        for (from, to) in self.parts(slot).into_iter().zip([to_h, to_window, to_sums]) {
-            gpu.read(stream, from, to)?;
+    pub fn read(&self, gpu: &Gpu, slot: usize, to: &mut [f32]) -> Result<()> {
+        self.read_layers(gpu, slot, 0..self.shape.n_layer, to)
+    }
+
+    /// The same for some of the layers, into their places there.
+    pub fn read_layers(&self, gpu: &Gpu, slot: usize, layers: Range<usize>, to: &mut [f32]) -> Result<()> {
+        let s = self.shape;
+        let mut at = 0;
+        for (from, width) in self.parts(slot).into_iter().zip([s.ssm_len(), s.conv_len(), s.d_inner]) {
+            let range = layers.start * width..layers.end * width;
+            gpu.read(&gpu.copies, from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
+            at += s.n_layer * width;
         }
         Ok(())
     }
@@ -120,7 +127,13 @@ impl Pool {
         Arc::new(Self { length: shape.total_len(), spare: Mutex::default() })
     }
 
-    fn take(self: &Arc<Self>, gpu: &Gpu) -> Result<Block> {
+    /// Whether states of this shape stay in memory of the pool.
+    pub fn is_used(&self) -> bool {
+        4 * self.length >= LARGE
+    }
+
+    /// Memory for a state.
+    pub fn take(self: &Arc<Self>, gpu: &Gpu) -> Result<Block> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let pinned = match spare {
             Some(pinned) => pinned,
@@ -130,11 +143,33 @@ impl Pool {
     }
 }
 
-/// One state's pinned memory: written by a copy, then only read.
-struct Block {
+/// One state's pinned memory: written by copies, then only read.
+pub struct Block {
     /// There until it is dropped.
     pinned: Option<Pinned>,
     pool: Weak<Pool>,
+}
+
+impl Block {
+    /// Where the copies go.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        self.pinned.as_mut().map_or(&mut [], Pinned::floats_mut)
+    }
+
+    /// The state, once the copies are there. `bad`: whether something in it is not finite.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Mismatch`] naming what is not finite.
+    pub fn into_state(self, shape: StateShape, tokens: u64, bad: bool) -> Result<State> {
+        if bad { copied(shape, self.floats(), tokens) } else { State::lent(shape, Arc::new(self), tokens) }
+    }
+}
+
+/// A state out of memory that is needed again.
+fn copied(shape: StateShape, numbers: &[f32], tokens: u64) -> Result<State> {
+    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.ssm_len());
+    let (conv, sums) = rest.split_at(shape.n_layer * shape.conv_len());
+    State::from_slices(shape, ssm, conv, sums, tokens)
 }
 
 impl Memory for Block {
@@ -154,62 +189,24 @@ impl Drop for Block {
     }
 }
 
-/// A way back for states.
+/// A way back for small states: through two lots of pinned memory in turn.
 pub struct Return {
-    pool: Arc<Pool>,
-    /// For small states and for those that have not been looked through: two lots of pinned memory.
     halves: Option<[Pinned; 2]>,
     shape: StateShape,
 }
 
 impl Return {
     /// A way back for states of this shape.
-    pub fn new(pool: Arc<Pool>, shape: StateShape) -> Self {
-        Self { pool, halves: None, shape }
+    pub fn new(shape: StateShape) -> Self {
+        Self { halves: None, shape }
     }
 
-    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for. `bad`: whether each holds something that is not
-    /// finite, if that is known once the copies are there.
+    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] for a state that is not finite; [`crate::error::Error::Model`] if the card fails.
-    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)], bad: Option<&[f32]>) -> Result<Vec<State>> {
-        match bad {
-            Some(bad) if 4 * self.shape.total_len() >= LARGE => self.keep(gpu, slots, which, bad),
-            _ => self.unpack(gpu, slots, which),
-        }
-    }
-
-    /// Copies each state to memory where it stays.
-    fn keep(&self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)], bad: &[f32]) -> Result<Vec<State>> {
-        let mut blocks = Vec::with_capacity(which.len());
-        for (slot, _) in which {
-            let mut block = self.pool.take(gpu)?;
-            if let Some(pinned) = &mut block.pinned {
-                slots.read(gpu, &gpu.copies, *slot, pinned.floats_mut())?;
-            }
-            blocks.push(block);
-        }
-        gpu.copied()?;
-        let whole = |((block, (_, tokens)), bad): ((Block, &(usize, u64)), &f32)| {
-            // The flags are whole numbers; only zero has no bit set.
-            if bad.to_bits() == 0 {
-                return State::lent(self.shape, Arc::new(block), *tokens);
-            }
-            self.copied(block.floats(), *tokens)
-        };
-        blocks.into_iter().zip(which).zip(bad).map(whole).collect()
-    }
-
-    fn copied(&self, numbers: &[f32], tokens: u64) -> Result<State> {
-        let (ssm, rest) = numbers.split_at(self.shape.n_layer * self.shape.ssm_len());
-        let (conv, sums) = rest.split_at(self.shape.n_layer * self.shape.conv_len());
-        State::from_slices(self.shape, ssm, conv, sums, tokens)
-    }
-
-    /// Copies states out of two lots of pinned memory in turn.
-    fn unpack(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
-        let length = self.shape.total_len();
+    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
+        let (shape, length) = (self.shape, self.shape.total_len());
         let mut halves = match self.halves.take() {
             Some(halves) => halves,
             None => [gpu.pinned(LOT * length)?, gpu.pinned(LOT * length)?],
@@ -218,7 +215,7 @@ impl Return {
         let lots: Vec<&[(usize, u64)]> = which.chunks(LOT).collect();
         let begin = |lot: &[(usize, u64)], half: &mut Pinned| -> Result<()> {
             for ((slot, _), to) in lot.iter().zip(half.floats_mut().chunks_exact_mut(length)) {
-                slots.read(gpu, &gpu.copies, *slot, to)?;
+                slots.read(gpu, *slot, to)?;
             }
             Ok(())
         };
@@ -231,7 +228,7 @@ impl Return {
             if let Some(more) = lots.get(i + 1) {
                 begin(more, next)?;
             }
-            let whole = lot.par_iter().zip(now.floats().par_chunks_exact(length)).map(|((_, tokens), numbers)| self.copied(numbers, *tokens));
+            let whole = lot.par_iter().zip(now.floats().par_chunks_exact(length)).map(|((_, tokens), numbers)| copied(shape, numbers, *tokens));
             states.extend(whole.collect::<Result<Vec<State>>>()?);
             std::mem::swap(&mut now, &mut next);
         }

@@ -1,8 +1,10 @@
 //! The card against the CPU path, on random weights and texts: what `state-soup doctor --verify` runs on the user's own machine.
 
 use crate::control::Control;
-use crate::error::Result;
-use crate::model::{LoadOptions, Mamba, MambaConfig, Prefilled, Prompt, RandomWeights, Want, WeightType};
+use crate::error::{Error, Result};
+use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
+use crate::model::{LoadOptions, Mamba, MambaConfig, ModelIdentity, Prefilled, Prompt, RandomWeights, Want, WeightType};
+use crate::soup::mix::WeightedSum;
 use crate::state::State;
 use candle_core::{DType, Device};
 use serde::Serialize;
@@ -68,6 +70,9 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
             let (card, host) = (load(device, kind)?, load(&Device::Cpu, WeightType::F32)?);
             let mut pair = Pair { card, host, model: format!("{name}, {kind:?}"), limit, checks: Vec::new() };
             pair.run(control.with_progress(&|_| {}))?;
+            if kind == WeightType::F32 {
+                pair.shelf(control.with_progress(&|_| {}))?;
+            }
             checks.append(&mut pair.checks);
             control.report(checks.len() as u64, total * 17, "comparisons");
         }
@@ -136,6 +141,47 @@ impl Pair {
             };
             let (card, host) = (steps(&self.card)?, steps(&self.host)?);
             self.compare(if batch == 1 { "one token at a time" } else { "a batch, token by token" }, &card, &host);
+        }
+        Ok(())
+    }
+
+    /// A small library, ranked and mixed on the card and on the CPU.
+    fn shelf(&mut self, control: Control<'_>) -> Result<()> {
+        let vocab = self.host.config().vocab_size as u32;
+        let texts: Vec<Vec<u32>> = (0..20).map(|i| (0..30u32).map(|t| (t * 7919 + t * i * 31 + i) % vocab).collect()).collect();
+        let prompts: Vec<Prompt<'_>> = texts.iter().map(|t| Prompt { tokens: t, initial: None, snapshots: &[], want: Want::State }).collect();
+        let states: Vec<State> = self.host.prefill(&prompts, control)?.into_iter().map(|p| p.state).collect();
+        let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+        let identity = ModelIdentity { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), shape: self.host.shape() };
+        let settings = BuildSettings::default();
+        for dtype in [StoredType::F16, StoredType::F32] {
+            let dir = folder.path().join(format!("{dtype:?}"));
+            let mut writer = LibraryWriter::open(&dir, &NewLibrary { model: &identity, settings: &settings, dtype }, Wait::No)?;
+            let skill = |(i, state): (usize, &State)| {
+                let plan = SkillPlan::examples(&format!("task_{i}"), "random", 0, Vec::new(), &settings);
+                (plan.meta(state), state.clone())
+            };
+            writer.append(&states[1..].iter().enumerate().map(skill).collect::<Vec<_>>())?;
+            drop(writer);
+            let (there, here) = (Library::open(&dir, &identity)?.0, Library::open(&dir, &identity)?.0);
+            if let Some(copy) = self.card.shelver() {
+                there.attach(copy(&there)?);
+            }
+            for metric in [Metric::Cosine, Metric::L2, Metric::ZCosine] {
+                let view = RankView { metric, layers: 0..self.host.shape().n_layer, part: Part::Ssm };
+                let scores = (there.scores(&states[0], &view)?, here.scores(&states[0], &view)?);
+                let error = relative(scores.0.iter().zip(&scores.1));
+                self.checks.push(Check { model: self.model.clone(), what: format!("ranking, {metric:?}, {dtype:?}"), of: "scores", error, limit: self.limit });
+            }
+            let picks = [(3, 0.5), (0, -1.25), (7, 0.0), (18, 2.0)];
+            let mut sum = WeightedSum::new(self.host.shape());
+            picks.iter().try_for_each(|&(i, w)| sum.add(&here.state(i)?, w))?;
+            let (card, host) = (there.weighted(&picks)?, sum.finish()?);
+            let parts: [(&str, fn(&State) -> &[f32]); 3] = [("ssm states", State::ssm), ("windows", State::conv), ("sums of Δ", State::dt_sum)];
+            for (of, part) in parts {
+                let error = card.as_ref().map_or(f64::NAN, |card| relative(part(card).iter().zip(part(&host))));
+                self.checks.push(Check { model: self.model.clone(), what: format!("mix, {dtype:?}"), of, error, limit: self.limit });
+            }
         }
         Ok(())
     }
