@@ -27,6 +27,7 @@ mod rank;
 mod replay;
 mod reproduce;
 mod screen;
+mod speed;
 
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -23,9 +23,6 @@ pub struct BuildReport {
     pub skipped: Vec<String>,
 }
 
-/// Skills read together: enough tokens to keep the matrix products dense, few enough that the library fills visibly and a kill loses little.
-const BUILD_BATCH: BatchSize = BatchSize { tokens: 4096, skills: 64 };
-
 /// Lines of a skill's text shown.
 const PREVIEW: usize = 8;
 
@@ -131,7 +128,7 @@ impl Lab {
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&writer, &self.build, &plans, &request.anew, BUILD_BATCH, &mut encode, control);
+        let result = build(&writer, &self.build, &plans, &request.anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;

@@ -46,6 +46,8 @@ pub struct Lab {
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
+    /// The library that was ranked last.
+    ranked: Mutex<Weak<Library>>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
@@ -100,6 +102,7 @@ impl Lab {
             writing: Mutex::default(),
             reader: Mutex::default(),
             previous: Mutex::default(),
+            ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),
         })
@@ -198,7 +201,26 @@ impl Lab {
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
         *lock(&self.previous) = Some(Arc::new(ranking.clone()));
+        self.shelve(&library);
         Ok(ranking)
+    }
+
+    /// Has a library's rows copied to the model's own device, if it has one, on a thread of its own: when it has been ranked twice, since one that is being built changes
+    /// all the time. Until they are there, and where they do not fit, the CPU ranks.
+    fn shelve(&self, library: &Arc<Library>) {
+        let before = std::mem::replace(&mut *lock(&self.ranked), Arc::downgrade(library));
+        if !std::ptr::eq(before.as_ptr(), Arc::as_ptr(library)) || library.shelving() {
+            return;
+        }
+        let Some(copy) = self.model.mamba.shelver() else { return };
+        let library = Arc::clone(library);
+        let work = move || match copy(&library) {
+            Ok(rows) => library.attach(rows),
+            Err(error) => tracing::info!("{error}; rankings are made on the CPU"),
+        };
+        if let Err(error) = std::thread::Builder::new().name("shelf".into()).spawn(work) {
+            tracing::warn!("no thread could be started to copy the library to the GPU: {error}");
+        }
     }
 
     /// Answers a query from each of the states asked for, in that order.
@@ -439,6 +461,16 @@ impl Resolver for Mixer<'_> {
     fn skill(&self, id: &str) -> Result<State> {
         let library = self.lab.library();
         library.state(find(&library, id)?)
+    }
+
+    fn weighted(&self, parts: &[(&str, f64)]) -> Result<Option<State>> {
+        let library = self.lab.library();
+        if parts.iter().any(|(_, weight)| !weight.is_finite()) {
+            // The usual way says what is wrong with it.
+            return Ok(None);
+        }
+        let picks = parts.iter().map(|(id, weight)| Ok((find(&library, id)?, *weight))).collect::<Result<Vec<_>>>()?;
+        library.weighted(&picks)
     }
 
     fn task(&self, name: &str) -> Result<Vec<String>> {

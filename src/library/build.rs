@@ -104,6 +104,14 @@ pub struct BatchSize {
     pub skills: usize,
 }
 
+impl BatchSize {
+    /// What suits a device that reads so many tokens together: two such chunks, so that the states of one are copied while the other runs; enough to keep the matrix
+    /// products dense, few enough that the library fills visibly and a kill loses little.
+    pub fn of(chunk: usize) -> Self {
+        Self { tokens: (2 * chunk).max(4096), skills: 64.max(chunk / 64) }
+    }
+}
+
 impl Default for BatchSize {
     fn default() -> Self {
         Self { tokens: 4096, skills: 64 }

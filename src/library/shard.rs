@@ -302,10 +302,14 @@ impl Shard {
             }
             all
         };
-        let n = shape.n_layer * shape.d_inner;
-        let dt_sum = cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n].to_vec();
-        State::new(shape, gather(Part::Ssm), gather(Part::Conv), dt_sum, tokens)
+        State::new(shape, gather(Part::Ssm), gather(Part::Conv), self.dt_sum(index).to_vec(), tokens)
             .map_err(|e| Error::Library(format!("number {index} of the shard {} is damaged: {e}", self.path.display())))
+    }
+
+    /// One skill's ΣΔ, `[n_layer, d_inner]`.
+    pub fn dt_sum(&self, index: usize) -> &[f32] {
+        let n = self.shape.n_layer * self.shape.d_inner;
+        &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
     }
 
     /// Reads the whole file and compares its hash with the manifest's. `seen` is told now and then how many bytes are read.
