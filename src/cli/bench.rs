@@ -28,7 +28,7 @@ pub struct Args {
     tokens: Vec<usize>,
     /// Random weights instead of the model
     #[command(flatten)]
-    speed: super::speed::Args,
+    speed: super::speed::Random,
 }
 
 /// Measures and prints.
