@@ -4,7 +4,7 @@
 //! - Key to visible ranking, p50 and p99: one key after the other through the key map, `update`, the engine's thread, `update` and `draw`. First with an idle engine, then while a
 //!   library of twice the size is built and t-SNE runs.
 //! - Drawing at 200×60.
-//! - The program on a pseudo-terminal of 120×40: first frame, bytes and processor time while nothing happens, the end after `q`.
+//! - The program on a pseudo-terminal of 120×40: first frame, bytes and processor time while nothing happens, the end after `q` and after the line drops.
 //!
 //! Times are of this machine; the targets beside them are what the lab promises on two cores.
 
@@ -104,6 +104,16 @@ fn on_a_terminal(library: &Path, home: &Path) {
         line("the end after ctrl-q", began.elapsed().as_secs_f64() * 1e3, "ms", "target < 200");
     }
     report("first frame after the start", &first, "target < 300");
+    let mut gone = Vec::new();
+    for _ in 0..5 {
+        let Some(mut terminal) = pty::Terminal::start(&words, home) else { return };
+        terminal.wait_for("359 skills");
+        let began = Instant::now();
+        terminal.hang_up();
+        let (_, _) = terminal.end();
+        gone.push(began.elapsed().as_secs_f64());
+    }
+    report("the end after the line drops", &gone, "target < 1000");
 }
 
 /// Seconds of processor time of a process and its threads.

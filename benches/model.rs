@@ -14,8 +14,7 @@ use divan::counter::ItemsCount;
 use memmap2::MmapMut;
 use rayon::prelude::*;
 use state_soup::control::quiet;
-use state_soup::error::Result;
-use state_soup::model::{LoadOptions, Mamba, MambaConfig, ModelSource, Prompt, TensorSource, Want, WeightType};
+use state_soup::model::{LoadOptions, Mamba, ModelSource, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use state_soup::state::State;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -95,73 +94,13 @@ fn candle_run(tokens: u32) {
     }
 }
 
-/// Random weights of this shape, each tensor made when it is asked for, the same at every call.
-struct Random;
-
-impl Random {
-    fn shape(name: &str) -> Option<Vec<usize>> {
-        let e = 2 * D_MODEL;
-        let (_, last) = name.split_once("mixer.").unwrap_or(("", name));
-        Some(match last {
-            "in_proj.weight" => vec![2 * e, D_MODEL],
-            "conv1d.weight" => vec![e, 1, 4],
-            "x_proj.weight" => vec![D_MODEL / 16 + 32, e],
-            "dt_proj.weight" => vec![e, D_MODEL / 16],
-            "A_log" => vec![e, 16],
-            "out_proj.weight" => vec![D_MODEL, e],
-            "conv1d.bias" | "dt_proj.bias" | "D" => vec![e],
-            "backbone.embedding.weight" => vec![VOCAB, D_MODEL],
-            norm if norm.ends_with("norm.weight") || norm.ends_with("norm_f.weight") => vec![D_MODEL],
-            _ => return None,
-        })
-    }
-}
-
-impl TensorSource for Random {
-    fn get(&self, name: &str) -> Result<Option<Tensor>> {
-        let Some(shape) = Self::shape(name) else { return Ok(None) };
-        let count: usize = shape.iter().product();
-        let seed = name.bytes().fold(17u64, |s, b| s.wrapping_mul(31).wrapping_add(u64::from(b)));
-        let (centre, width) = match name {
-            n if n.contains("norm") || n.ends_with(".D") => (1.0, 0.1),
-            n if n.ends_with("A_log") => (1.5, 1.3),
-            n if n.ends_with("dt_proj.bias") => (-3.0, 1.5),
-            _ => (0.0, 1.7 / (shape.last().copied().unwrap_or(1) as f32).sqrt()),
-        };
-        let value = |i: usize| {
-            // SplitMix64 of the place.
-            let mut z = seed.wrapping_add((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            centre + width * (((z >> 40) as f32) / (1u64 << 23) as f32 - 1.0)
-        };
-        let values: Vec<f32> = (0..count).into_par_iter().map(value).collect();
-        Ok(Some(Tensor::from_vec(values, shape, &Device::Cpu)?))
-    }
-
-    fn names(&self) -> Vec<String> {
-        let of_layer = [
-            "norm.weight",
-            "mixer.in_proj.weight",
-            "mixer.conv1d.weight",
-            "mixer.conv1d.bias",
-            "mixer.x_proj.weight",
-            "mixer.dt_proj.weight",
-            "mixer.dt_proj.bias",
-            "mixer.A_log",
-            "mixer.D",
-            "mixer.out_proj.weight",
-        ];
-        let layers = (0..N_LAYER).flat_map(|l| of_layer.map(|n| format!("backbone.layers.{l}.{n}")));
-        layers.chain(["backbone.embedding.weight", "backbone.norm_f.weight"].map(String::from)).collect()
-    }
+fn random() -> RandomWeights {
+    RandomWeights::new(RandomWeights::published("130m").unwrap())
 }
 
 fn load(weights: WeightType) -> Mamba {
-    let json = format!(r#"{{"d_model": {D_MODEL}, "n_layer": {N_LAYER}, "vocab_size": {VOCAB}, "pad_vocab_size_multiple": 8}}"#);
-    let config = MambaConfig::from_json(&json, "mamba-130m").unwrap();
     let options = LoadOptions { device: Device::Cpu, weights };
-    quiet(|control| Mamba::load(config, &Random, &options, control)).unwrap()
+    quiet(|control| Mamba::load(random().config().clone(), &random(), &options, control)).unwrap()
 }
 
 /// The model in each precision, loaded once.
@@ -181,7 +120,10 @@ fn candle_model() -> &'static (candle_mamba::Model, candle_mamba::Config) {
     static MODEL: OnceLock<(candle_mamba::Model, candle_mamba::Config)> = OnceLock::new();
     MODEL.get_or_init(|| {
         let config = candle_mamba::Config { d_model: D_MODEL, n_layer: N_LAYER, vocab_size: VOCAB, pad_vocab_size_multiple: 8 };
-        let tensors: HashMap<String, Tensor> = Random.names().into_iter().map(|n| (n.clone(), Random.get(&n).unwrap().unwrap())).collect();
+        let tensors: HashMap<String, Tensor> = {
+            let random = random();
+            random.names().into_iter().map(|n| (n.clone(), random.get(&n).unwrap().unwrap())).collect()
+        };
         let weights = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         (candle_mamba::Model::new(&config, weights.pp("backbone")).unwrap(), config)
     })

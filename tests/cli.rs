@@ -84,6 +84,77 @@ fn json_has_what_its_readers_rely_on() {
 }
 
 #[test]
+fn instruments_are_read_without_the_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |args: &[&str]| json(&run(dir.path(), &[&["instrument"], args, &["--json"]].concat()));
+    let numbers = |v: &Value| v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect::<Vec<_>>();
+    let query = "hot -> cold\\nbig ->";
+
+    let ecg = read(&["ecg", query, "--top", "3"]);
+    let (tokens, ranked) = (ecg["tokens"].as_array().unwrap().len(), ecg["ranked"].as_u64().unwrap() as usize);
+    let rows = ecg["rows"].as_array().unwrap();
+    assert!(rows.len() == 3 && ranked < tokens && rows.iter().all(|r| numbers(&r["scores"]).len() == tokens));
+    // Where the ranking has read to, the scores are the ranking's own.
+    let ranking = json(&run(dir.path(), &["rank", query, "--json"]));
+    for (row, task) in rows.iter().zip(ranking["by_task"].as_array().unwrap()) {
+        assert_eq!(row["task"], task["task"]);
+        assert!((numbers(&row["scores"])[ranked - 1] - task["score"].as_f64().unwrap()).abs() < 1e-5, "{row} {task}");
+    }
+
+    let soup = "mean(0.75*antonym/0, 0.25*country_capital/0)";
+    let asked = json(&run(dir.path(), &["ask", query, "--soup", soup, "--from", "soup", "--target", "small", "--json"]));
+    let told = asked["answers"][0]["target_logprob"].as_f64().unwrap();
+    let map = read(&["landscape", query, "--soup", soup, "--target", "small"]);
+    assert_eq!((&map["corners"], &map["fine"]), (&serde_json::json!(["antonym/0", "country_capital/0"]), &32.into()));
+    let points = map["points"].as_array().unwrap();
+    assert!(points.len() == 33 && points.iter().all(|p| (numbers(&p["mix"]).iter().sum::<f64>() - 1.0).abs() < 1e-9));
+    let here = points.iter().find(|p| numbers(&p["mix"]) == [0.75, 0.25]).unwrap();
+    assert!((here["logprob"].as_f64().unwrap() - told).abs() < 1e-3, "{here}: `ask` says {told}");
+    assert!(points.iter().all(|p| p["logprob"].as_f64() <= map["best"]["logprob"].as_f64()));
+
+    let parts = read(&["attribution", query, "--soup", soup, "--target", "small"]);
+    assert!((parts["whole"].as_f64().unwrap() - told).abs() < 1e-3);
+    let list = parts["parts"].as_array().unwrap();
+    assert_eq!((&list[0]["ingredient"], &list[1]["ingredient"]), (&"antonym/0".into(), &"country_capital/0".into()));
+    let alone = points.iter().find(|p| numbers(&p["mix"]) == [1.0, 0.0]).unwrap()["logprob"].as_f64().unwrap();
+    assert!((list[1]["without"].as_f64().unwrap() - alone).abs() < 1e-3, "without the second the first is alone");
+    assert!(list[2..].iter().all(|p| p["layers"].is_array() && p["adds"].is_f64()) && list.len() > 3);
+
+    let verdict = read(&["verdict", query, "--soup", "antonym/0"]);
+    let names: Vec<&str> = verdict["against"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
+    assert_eq!((&verdict["task"], names[1]), (&"antonym".into(), "query only"));
+    for against in verdict["against"].as_array().unwrap() {
+        let i = &against["logprob"];
+        assert!(i["low"].as_f64() <= i["mean"].as_f64() && i["mean"].as_f64() <= i["high"].as_f64() && i["n"].as_u64() > Some(10));
+    }
+
+    let autopsy = read(&["autopsy", "--soup", soup]);
+    let mixed = json(&run(dir.path(), &["mix", soup, "--json"]));
+    let norms: Vec<f64> = autopsy["layers_read"].as_array().unwrap().iter().map(|l| l["norm"].as_f64().unwrap()).collect();
+    assert!(norms.iter().zip(numbers(&mixed["ssm_norm"])).all(|(a, b)| (a - b).abs() < 1e-3) && norms.len() == 12);
+    assert!(autopsy["query"].is_null() && autopsy["layers_read"][3]["half_life"].as_f64() > Some(0.0));
+    let table = String::from_utf8(run(dir.path(), &["instrument", "autopsy", "--soup", soup]).stdout).unwrap();
+    assert!(table.lines().count() == 14 && table.contains("mean over the soup's skills"), "{table}");
+
+    // A soup kept in the lab is one by its name.
+    let kept = dir.path().join("state").join("state-soup").join("snapshots.json");
+    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    let ingredients = r#"[{"skill":"antonym/0","weight":0.75,"muted":false,"locked":false,"solo":false},
+        {"skill":"country_capital/0","weight":0.25,"muted":false,"locked":false,"solo":false}]"#;
+    std::fs::write(&kept, format!(r#"{{"snapshots":1,"list":[{{"name":"evening","soup":{{"ingredients":{ingredients}}}}}]}}"#)).unwrap();
+    assert_eq!(read(&["autopsy", "--snapshot", "evening"])["layers_read"], autopsy["layers_read"]);
+    let check = |args: &[&str], part: &str| {
+        let (message, code) = refusal(&run(dir.path(), &[&["instrument"], args].concat()));
+        assert!(message.contains(part) && code == 2, "{args:?}: {code} {message}");
+    };
+    check(&["autopsy", "--snapshot", "morning"], "there is no snapshot `morning`; there is evening");
+    check(&["landscape", query, "--soup", "mean(top(2))", "--target", "x"], "needs a soup as the lab makes them");
+    check(&["landscape", query, "--soup", "antonym/0", "--target", "x"], "two or three ingredients");
+    check(&["autopsy", "--soup", "softmax(antonym/0, antonym/0)"], "query");
+    check(&["verdict", query], "--soup");
+}
+
+#[test]
 fn a_query_may_come_from_a_file_or_standard_input() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("query.txt");

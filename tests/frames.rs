@@ -83,23 +83,22 @@ fn cost_of_keys(lab: &mut Lab, keys: &str) -> Vec<(u64, u64, String)> {
 fn a_keystroke_sends_less_than_two_kilobytes() {
     let look = || look(ColourDepth::True, Background::Dark, GlyphSet::Braille);
     let mut lab = Lab::ready(look());
-    // The first key fills an empty pane: a new picture, that may cost more once.
-    let first = cost_of_keys(&mut lab, "h")[0].0;
-    assert!(first < 3000, "{first}");
+    let first = cost_of_keys(&mut lab, "h");
     let typed = cost_of_keys(&mut lab, "ot -> cold<enter>big -> small<enter>rich -><backspace><left>");
     let mut lab = busy(look());
     let moved = cost_of_keys(&mut lab, "<up><down><right><left>.,m<tab><right><left><backtab><backtab><down><down><pgdn><home>");
+    let around = cost_of_keys(&mut lab, &"<tab>".repeat(6));
     lab.keys("2").idle();
     let picked = cost_of_keys(&mut lab, "<right><left><up><tab><down><down>");
     lab.keys("5").idle();
-    let listed = cost_of_keys(&mut lab, "<down><down><up>/geo<enter>");
-    for (what, costs) in [("typing", typed), ("moving", moved), ("picking", picked), ("listing", listed)] {
+    let listed = cost_of_keys(&mut lab, "<down><down><up>/geo<enter>/<ctrl-u>lex<backspace><enter><pgdn>v");
+    for (what, costs) in
+        [("first key", first), ("typing", typed), ("moving", moved), ("focus", around), ("picking", picked), ("listing", listed)]
+    {
         let mean = costs.iter().map(|c| c.0).sum::<u64>() / costs.len() as u64;
         let paused = costs.iter().map(|c| c.1).max().unwrap_or(0);
-        println!("{what}: {mean} bytes a key on average, the dearest {:?}; at most {paused} after a pause", &costs[..3]);
-        // A key that exchanges all that a pane shows (another focus with its borders, the first letter of a filter) may cost a quarter more.
-        let most = if what == "typing" { 2048 } else { 2560 };
-        assert!(mean < 2048 && costs.iter().all(|c| c.0 > 0 && c.0 < most), "{what}: {costs:?}");
+        println!("{what}: {mean} bytes a key on average, the dearest {:?}; at most {paused} after a pause", &costs[..costs.len().min(3)]);
+        assert!(costs.iter().all(|c| c.0 < 2048), "{what}: {costs:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use common::{Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{AnswerFrom, DecaySource, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
+use state_soup::engine::{AnswerFrom, DecaySource, Decoding, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
 use state_soup::library::Metric;
 use std::sync::Arc;
 
@@ -521,14 +521,24 @@ fn a_moving_map_is_paused_stepped_and_let_go_on() {
     assert_eq!(request.method, MapMethod::Tsne);
     let frame = |epoch, finished| Arc::new(state_soup::engine::MapView { epoch, finished, ..common::map(request) });
     lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(120, false) }));
+    let stop = |lab: &mut Lab, generation: u64, epoch: usize| {
+        assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Map))));
+        lab.act(Action::Engine(Event::Map { generation, map: frame(epoch, false) }));
+        let (kind, message) = (JobKind::Map, "cancelled".into());
+        lab.act(Action::Engine(Event::Failed { generation, kind, cancelled: true, message }));
+        assert!(lab.state.map.is_paused(lab.state.jobs.is_running(JobKind::Map)));
+        assert_eq!(lab.state.map.map.as_ref().unwrap().epoch, epoch, "where the engine stopped");
+        let said = &lab.state.notice.as_ref().unwrap().text;
+        assert!(said.contains(&format!("iteration {epoch} of 1000")), "{said}");
+    };
     lab.keys("<space>");
-    assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Map))));
-    assert!(lab.state.map.is_paused(false));
-    lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(130, false) }));
-    assert_eq!(lab.state.map.map.as_ref().unwrap().epoch, 120, "frames of the stopped job are dropped");
+    stop(&mut lab, job.generation, 123);
+    lab.keys("<space><esc><esc>");
+    let on = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
+    stop(&mut lab, on.generation, 129);
     lab.keys("s");
     let step = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
-    assert!(matches!(step.request, Request::MapOn { epochs: 10, .. }));
+    assert!(matches!(step.request, Request::MapOn { epochs: 1, .. }));
     lab.act(Action::Engine(Event::Map { generation: step.generation, map: frame(130, false) }));
     lab.act(Action::Engine(Event::Done { generation: step.generation, kind: JobKind::Map }));
     assert!(lab.sent(JobKind::Place).is_empty(), "the query is placed on a finished map only");
@@ -539,7 +549,7 @@ fn a_moving_map_is_paused_stepped_and_let_go_on() {
     lab.act(Action::Engine(Event::Done { generation: on.generation, kind: JobKind::Map }));
     assert_eq!(lab.sent(JobKind::Place).len(), 1);
     lab.keys("<space>");
-    assert_eq!(lab.sent(JobKind::Map).len(), 7, "a finished map does not go on");
+    assert_eq!(lab.sent(JobKind::Map).len(), 8, "a finished map does not go on");
 }
 
 #[test]
@@ -553,6 +563,19 @@ fn the_query_is_placed_on_the_map_and_again_when_it_changes() {
     assert_eq!(lab.sent(JobKind::Place).len(), 2);
     let Request::Place(query) = &lab.sent(JobKind::Place)[1].request else { panic!() };
     assert_eq!(*query, lab.state.lab.query_text());
+}
+
+#[test]
+fn every_draw_of_the_screen_begins_from_the_seed_of_the_command_line() {
+    let mut lab = busy(Options { seed: 7, ..options() });
+    lab.answering = false;
+    lab.keys("4<enter>2");
+    let Request::Experiment { settings, .. } = &lab.sent(JobKind::Experiment)[0].request else { panic!() };
+    assert_eq!(settings.seed, 7);
+    let Request::Map(request) = &lab.sent(JobKind::Map)[0].request else { panic!() };
+    assert_eq!(request.seed, 7);
+    lab.keys("1:greedy or sampled<enter>");
+    assert!(matches!(lab.state.lab.decoding, Decoding::Sample { seed: 7, .. }), "{:?}", lab.state.lab.decoding);
 }
 
 /// The README's key table is the command table. After a change of commands: `UPDATE_README=1 cargo nextest run --test keys readme`.

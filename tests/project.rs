@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use state_soup::control::{Cancel, Control, Progress, quiet};
 use state_soup::error::Error;
 use state_soup::project::{
-    Descent, EPOCHS, Embedded, Embedder, FrozenMap, Lengths, OneShot, PCA_DIMS, Pca, Space, Stepped, TsneSettings, agreement, align,
+    Alignment, Descent, EPOCHS, Embedded, Embedder, FrozenMap, Lengths, OneShot, PCA_DIMS, Pca, Space, Stepped, TsneSettings, agreement,
     divergence, fidelity, purity, silhouette, usable_perplexity,
 };
 use std::sync::Mutex;
@@ -275,6 +275,13 @@ fn a_query_lands_among_its_own_and_nothing_moves() {
     assert!(at[0].hypot(at[1]) < 2.0 * radius, "{at:?} of {radius}");
     assert!(frozen.place(&[1.0]).unwrap_err().to_string().contains("1 scores do not fit"));
     assert!(FrozenMap::new(&pca, &map.points[1..]).unwrap_err().to_string().contains("107 points"));
+}
+
+/// Lays a map over an earlier one; what is left, if it could be.
+fn align(points: &mut [[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<f64> {
+    let alignment = Alignment::fit(points, shared)?;
+    points.iter_mut().for_each(|p| *p = alignment.apply(*p));
+    Some(alignment.left)
 }
 
 #[test]

@@ -84,7 +84,14 @@ fn overlays_and_first_frame() {
     let mut lab = Lab::new(with(ColourDepth::True, GlyphSet::Braille));
     insta::assert_snapshot!("start-80x24", serialise(&frame(&lab, 80, 24)));
     lab = busy(with(ColourDepth::True, GlyphSet::Braille));
-    for (name, keys) in [("help", "?"), ("palette", "<esc>:soup"), ("prompt", "<esc><home>=x<enter>"), ("add", "<esc>5a")] {
+    for (name, keys) in [
+        ("help", "?"),
+        ("palette", "<esc>:soup"),
+        ("prompt", "<esc><home>=x<enter>"),
+        ("add", "<esc>5a"),
+        ("task", "<esc>A<ctrl-u>country"),
+        ("health", "<esc>v<down>"),
+    ] {
         lab.keys(keys);
         insta::assert_snapshot!(format!("{name}-80x24"), export::text(&frame(&lab, 80, 24)));
     }

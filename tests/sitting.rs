@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Lab, options};
+use state_soup::app::instrument::sides::Snapshot;
 use state_soup::app::session::{Entry, Input, Session, rows};
 use state_soup::app::show::{Phase, SPEED, Show};
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
@@ -152,6 +153,134 @@ fn going_on_with_another_model_is_said_and_escape_stops_it() {
     lab.keys("<esc>");
     assert!(lab.state.resume.is_none());
     assert!(lab.state.notice.as_ref().unwrap().text.contains("2 of 2") || lab.state.notice.as_ref().unwrap().text.contains("0 of 2"));
+}
+
+/// A paste is not its text typed: to a prompt a line break is Enter.
+#[test]
+fn what_was_pasted_is_pasted_again() {
+    let mut before = Lab::ready(options());
+    before.keys("<esc><esc>5/");
+    assert_eq!(before.state.focus(), Focus::Filter);
+    before.act(Action::Pasted("antonym\r\n/3".into()));
+    before.keys("<esc>3e<ctrl-u>");
+    before.act(Action::Pasted("hot -> cold\n<enter> big -> small\n".into()));
+    before.idle();
+    before.keys("<esc><alt-1>o=<ctrl-u>");
+    before.act(Action::Pasted("1\n2".into()));
+    let state = |lab: &Lab| {
+        let s = &lab.state;
+        (s.tab, s.focus(), s.shelf.filter.text().to_owned(), s.decay.text().replace('\n', "|"), format!("{:?}", s.overlay))
+    };
+    let seen = state(&before);
+    assert_eq!(seen.2, "antonym /3", "a line of one line takes it all");
+    assert!(seen.3.contains("cold|<enter> big"), "{}", seen.3);
+
+    let dir = tempfile::tempdir().unwrap();
+    let read = Read::open(&written(dir.path(), &entries(&before))).unwrap();
+    let mut played = Lab::ready(Options { show: Some(Show::new(read.session(), 200.0).unwrap()), ..options() });
+    played.keys(" ");
+    assert_eq!(run(&mut played), Phase::Over);
+    assert_eq!(state(&played), seen);
+    let resumed = Lab::ready(Options { resume: Some(read.resume()), ..options() });
+    assert_eq!(state(&resumed), seen);
+
+    before.keys("<esc><alt-6>wtalk<enter>");
+    let session = before.effects.iter().find_map(|e| if let Effect::SaveSession(s) = e { Some(s.clone()) } else { None }).unwrap();
+    let text = std::fs::read_to_string(save(dir.path(), &session).unwrap()).unwrap();
+    let session = Session::parse(&text).unwrap();
+    let mut played = Lab::ready(Options { show: Some(Show::new(session, 200.0).unwrap()), ..options() });
+    played.keys(" ");
+    assert_eq!(run(&mut played), Phase::Over);
+    let again = state(&played);
+    assert_eq!((again.2, again.3), (seen.2, seen.3), "{text}");
+}
+
+fn kept(name: &str, skills: &[&str]) -> Snapshot {
+    let ingredients = skills.iter().map(|s| state_soup::soup::Ingredient::new(*s)).collect();
+    Snapshot { name: name.into(), soup: state_soup::soup::Soup { ingredients, ..state_soup::soup::Soup::default() } }
+}
+
+fn names(lab: &Lab) -> Vec<&str> {
+    lab.state.lab.instruments.sides.snapshots.iter().map(|s| s.name.as_str()).collect()
+}
+
+/// The lists that were to be kept on disk.
+fn saved(lab: &Lab) -> Vec<Vec<Snapshot>> {
+    lab.effects.iter().filter_map(|e| if let Effect::Snapshots { after, .. } = e { Some(after.clone()) } else { None }).collect()
+}
+
+#[test]
+fn snapshots_outlive_the_sitting_and_what_does_not_fit_is_refused() {
+    let on_disk = vec![kept("soup 1", &["antonym/0", "antonym/1"]), kept("other", &["antonym/0", "poetry/7", "limericks"])];
+    let mut lab = Lab::ready(Options { snapshots: Some(on_disk.clone()), ..options() });
+    lab.keys("hot ->").idle();
+    lab.keys("<esc>W<down><enter>");
+    let said = lab.state.notice.clone().unwrap();
+    assert!(said.bad && said.text == "`other` does not fit: this library lacks poetry/7, limericks.", "{said:?}");
+    assert!(lab.state.lab.bench.soup.ingredients.is_empty() && saved(&lab).is_empty());
+    lab.keys("<esc>W<enter>");
+    assert_eq!(lab.state.lab.bench.soup, on_disk[0].soup);
+    lab.keys("o<home><right>w");
+    assert_eq!(names(&lab), ["soup 1", "other", "soup 2"], "a name that is taken is not given twice");
+    lab.keys("W<down>xu<home>r<ctrl-u>mine<enter><esc>");
+    let lists: Vec<Vec<String>> = saved(&lab).iter().map(|l| l.iter().map(|s| s.name.clone()).collect()).collect();
+    let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let all = list(&["soup 1", "other", "soup 2"]);
+    assert_eq!(lists, [all.clone(), list(&["soup 1", "soup 2"]), all, list(&["mine", "other", "soup 2"])], "each change, and its undo");
+
+    let mut lab = Lab::ready(Options { snapshots: Some(vec![Snapshot { soup: layered(9..20), ..on_disk[0].clone() }]), ..options() });
+    lab.keys("<esc>Wb");
+    assert!(lab.state.notice.as_ref().unwrap().text.contains("layers 9 to 19, this model has 0 to 11"), "{:?}", lab.state.notice);
+    let mut lab = Lab::ready(options());
+    lab.keys("hot ->").idle();
+    lab.keys("<esc><enter>w");
+    assert!(names(&lab) == ["soup 1"] && saved(&lab).is_empty(), "where none are kept on disk none are");
+}
+
+fn layered(layers: std::ops::Range<usize>) -> state_soup::soup::Soup {
+    state_soup::soup::Soup { layers: Some(layers), ..kept("", &["antonym/0"]).soup }
+}
+
+#[test]
+fn a_sitting_with_snapshots_is_gone_on_with_played_and_exported() {
+    let on_disk = vec![kept("a", &["antonym/0"]), kept("b", &["synonym/1", "antonym/2"])];
+    let mut before = Lab::ready(Options { snapshots: Some(on_disk.clone()), ..options() });
+    before.keys("hot ->").idle();
+    before.keys("<esc>W<down><enter><enter>wW<home>x<esc>").idle();
+    let list = before.state.lab.instruments.sides.snapshots.clone();
+    assert_eq!(names(&before), ["b", "soup 1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let all = entries(&before);
+    assert!(matches!(&all[1], Entry::Input(_, Input::Snapshots(list)) if *list == on_disk), "told before the first key");
+    let read = Read::open(&written(dir.path(), &all)).unwrap();
+    assert_eq!(read.entries, all);
+
+    // Since then another sitting has kept one more.
+    let since = [list.clone(), vec![kept("c", &["antonym/4"])]].concat();
+    let mut after = Lab::ready(Options { resume: Some(read.resume()), snapshots: Some(since.clone()), ..options() });
+    assert_eq!(after.state.lab.bench.soup, before.state.lab.bench.soup, "`b` was the second one then");
+    assert_eq!(after.state.lab.instruments.sides.snapshots, since);
+    assert!(saved(&after).is_empty());
+    let told = |e: &Entry| matches!(e, Entry::Input(_, Input::Snapshots(list)) if *list == since);
+    assert!(entries(&after).iter().any(told), "for the next time");
+    after.keys("W<home>x");
+    assert_eq!(saved(&after), [since[1..].to_vec()]);
+
+    let mut lab =
+        Lab::ready(Options { show: Some(Show::new(read.session(), 200.0).unwrap()), snapshots: Some(since.clone()), ..options() });
+    lab.keys(" ");
+    assert_eq!(run(&mut lab), Phase::Over);
+    assert_eq!(lab.state.lab.bench.soup, before.state.lab.bench.soup);
+    assert_eq!(lab.state.lab.instruments.sides.snapshots, list);
+    lab.keys(" ");
+    assert_eq!((&lab.state.lab.instruments.sides.snapshots, saved(&lab).len()), (&since, 0), "what is played is not kept");
+
+    before.keys("<alt-6>wtalk<enter>");
+    let session = before.effects.iter().find_map(|e| if let Effect::SaveSession(s) = e { Some(s.clone()) } else { None }).unwrap();
+    assert_eq!(session.step[0].snapshots.as_ref(), Some(&on_disk));
+    let text = std::fs::read_to_string(save(dir.path(), &session).unwrap()).unwrap();
+    assert_eq!(Session::parse(&text).unwrap(), session, "{text}");
+    assert!(rows(&before.state).iter().any(|r| r.kind == "snapshots" && r.text == "a, b"));
 }
 
 /// What `worked` is as a session, with chapters and a note set from everywhere.

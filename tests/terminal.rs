@@ -26,6 +26,9 @@ fn a_person_types_resizes_and_leaves() {
     terminal.send("zebra\x1b]11;rgb:ffff/ffff/ffff\x07 -> horse");
     // The focus role on light.
     terminal.wait_for("38;2;0;114;178");
+    // Drawn anew after the last key: a resize may overtake keys, and what is typed after it is not written in one piece.
+    terminal.send("\x0c");
+    terminal.wait_for("zebra -> horse");
     terminal.resize(100, 30);
     terminal.wait_for("zebra -> horse");
     terminal.send("\x11");

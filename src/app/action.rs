@@ -5,6 +5,7 @@ use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
 use super::instrument::InstrumentAction;
 use super::key::Key;
+use super::library::LibraryAction;
 use super::map::MapAction;
 use super::overlay::PromptKind;
 use super::screen::ScreenAction;
@@ -141,12 +142,14 @@ pub enum Action {
     NextSort,
     /// Leave the selected skill out of the library.
     DeleteSkill,
-    /// Bring the last deleted skill back.
+    /// Take back the last deletion, or the last skills read again.
     RestoreSkill,
     /// Open the form for a skill from text.
     AddSkill,
-    /// Build what is missing from the library.
+    /// Build what is missing from the library or damaged.
     Build,
+    /// What else is done to the library.
+    Library(LibraryAction),
 
     /// Draw the screen for an audience, or for work again.
     TogglePresent,

@@ -1,5 +1,6 @@
 //! What `update` asks of the world outside.
 
+use super::instrument::sides::Snapshot;
 use super::session::{Entry, Session};
 use crate::engine::{Job, JobKind};
 
@@ -24,6 +25,13 @@ pub enum Effect {
     Journal(Entry),
     /// Write a session to a new file, named after its title.
     SaveSession(Session),
+    /// The list of snapshots has changed: keep it.
+    Snapshots {
+        /// As it was kept last.
+        before: Vec<Snapshot>,
+        /// As it is.
+        after: Vec<Snapshot>,
+    },
     /// Look the earlier sittings up.
     ListSittings,
     /// Leave, and go on with the sitting of this journal.

@@ -68,6 +68,12 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Checked { generation, health } => {
+            if state.jobs.is_current(JobKind::Check, generation) {
+                library::take_health(state, health);
+            }
+            Vec::new()
+        }
         Event::Experiment { generation, report, complete } => {
             if state.jobs.is_current(JobKind::Experiment, generation) {
                 experiments::take(state, report, complete)
@@ -112,7 +118,8 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
                 // It stands where the numbers would: while a text is typed it is too short until it is long enough.
                 decay::refuse(state, message);
             } else if cancelled {
-                state.say(format!("{} stopped.", work_name(kind)));
+                let standing = if kind == JobKind::Map { map::standing(state) } else { None };
+                state.say(standing.unwrap_or_else(|| format!("{} stopped.", work_name(kind))));
             } else {
                 state.complain(message);
             }
@@ -126,6 +133,7 @@ pub fn work_name(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Open => "Loading the model",
         JobKind::Build => "Building the library",
+        JobKind::Check => "Checking the library",
         JobKind::Rank => "Ranking",
         JobKind::Ask => "Answering",
         JobKind::Map => "Drawing the map",
@@ -160,8 +168,11 @@ fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect>
         JobKind::Map if failure.is_none() => map::place_query(state),
         JobKind::Edit => library::next_edit(state),
         JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
-        // The map that was asked for before the library grew is drawn again once the library is at rest.
-        JobKind::Build if state.tab == Tab::Map => map::shown(state),
+        JobKind::Build => {
+            library::built(state, failure.is_none());
+            // The map that was asked for before the library grew is drawn again once the library is at rest.
+            if state.tab == Tab::Map { map::shown(state) } else { Vec::new() }
+        }
         _ => Vec::new(),
     }
 }

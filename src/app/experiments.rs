@@ -92,6 +92,8 @@ pub struct ExperimentsTab {
     pub selected: usize,
     /// Thorough rather than quick.
     pub thorough: bool,
+    /// Seed of the first draw, as the lab was opened with.
+    pub seed: u64,
     /// What of the report is shown.
     pub view: View,
     /// Which picture.
@@ -116,11 +118,12 @@ pub struct ExperimentsTab {
 
 impl ExperimentsTab {
     /// The tab at the start.
-    pub fn new(results: Option<PathBuf>) -> Self {
+    pub fn new(results: Option<PathBuf>, seed: u64) -> Self {
         Self {
             entries: vec![Entry::default(); ALL.len()],
             selected: 0,
             thorough: false,
+            seed,
             view: View::Picture,
             picture: 0,
             curve: 0,
@@ -136,7 +139,7 @@ impl ExperimentsTab {
 
     /// How much the next run draws.
     pub fn settings(&self) -> Settings {
-        if self.thorough { Settings::thorough() } else { Settings::quick() }
+        Settings { seed: self.seed, ..if self.thorough { Settings::thorough() } else { Settings::quick() } }
     }
 
     /// How an experiment stands.

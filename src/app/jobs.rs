@@ -115,6 +115,7 @@ impl Jobs {
             JobKind::Attribution,
             JobKind::Verdict,
             JobKind::Experiment,
+            JobKind::Check,
             JobKind::Build,
         ];
         long.into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
@@ -124,13 +125,14 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::BuildRequest;
 
     #[test]
     fn a_newer_job_makes_the_older_ones_results_stale() {
         let mut jobs = Jobs::default();
-        jobs.send(Request::Build, 0);
+        jobs.send(Request::Build(BuildRequest::default()), 0);
         assert!(jobs.is_current(JobKind::Build, 1));
-        jobs.send(Request::Build, 0);
+        jobs.send(Request::Build(BuildRequest::default()), 0);
         assert!(!jobs.is_current(JobKind::Build, 1));
         assert!(jobs.cancel(JobKind::Build).is_some());
         assert!(!jobs.is_current(JobKind::Build, 2));
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn rate_and_time_left_come_from_the_clock() {
         let mut jobs = Jobs::default();
-        jobs.send(Request::Build, 1000);
+        jobs.send(Request::Build(BuildRequest::default()), 1000);
         jobs.progress(JobKind::Build, 0, 300, "skills", 1000);
         jobs.progress(JobKind::Build, 100, 300, "skills", 11_000);
         let running = jobs.running(JobKind::Build).unwrap();

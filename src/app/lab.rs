@@ -3,6 +3,7 @@
 use super::action::Motion;
 use super::effect::Effect;
 use super::instrument::Instruments;
+use super::instrument::sides::Sides;
 use super::line::Line;
 use super::soup_edit::{Bench, parse_layers, rows};
 use super::state::{Focus, Options, State};
@@ -46,6 +47,8 @@ pub struct Lab {
     pub answer: usize,
     /// Greedy or sampled.
     pub decoding: Decoding,
+    /// Seed that sampled answers begin with.
+    pub seed: u64,
     /// Tokens at most, of each answer.
     pub max_tokens: usize,
     /// The clock at which answers are to be asked for.
@@ -68,9 +71,13 @@ impl Lab {
             answers: [const { None }; 5],
             answer: 1,
             decoding: Decoding::Greedy,
+            seed: options.seed,
             max_tokens: options.max_tokens.max(1),
             ask_at: None,
-            instruments: Instruments::default(),
+            instruments: Instruments {
+                sides: Sides::new(options.snapshots, options.resume.is_some() || options.show.is_some()),
+                ..Instruments::default()
+            },
         };
         lab.set_query(&options.query);
         lab
@@ -304,7 +311,7 @@ pub fn set_layers(state: &mut State, text: &str) -> Result<Vec<Effect>, String> 
 /// Greedy for sampled and back.
 pub fn toggle_sampling(state: &mut State) -> Vec<Effect> {
     state.lab.decoding = match state.lab.decoding {
-        Decoding::Greedy => Decoding::Sample { temperature: 1.0, top_p: 0.95, seed: 0 },
+        Decoding::Greedy => Decoding::Sample { temperature: 1.0, top_p: 0.95, seed: state.lab.seed },
         Decoding::Sample { .. } => Decoding::Greedy,
     };
     ask(state)

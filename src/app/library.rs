@@ -1,12 +1,13 @@
-//! The Library tab: browse, filter, tag, add, delete, restore, provenance.
+//! The Library tab: browse, filter, tag, add, delete, restore, provenance, health, reading again.
 
 use super::action::Motion;
 use super::effect::Effect;
 use super::lab::moved;
 use super::line::Line;
 use super::state::State;
-use crate::engine::{JobKind, LibraryEdit, LibraryView, Request, SkillReport};
-use crate::library::SkillMeta;
+use crate::engine::{BuildRequest, JobKind, LibraryEdit, LibraryView, Request, SkillReport};
+use crate::error::did_you_mean;
+use crate::library::{Health, SkillMeta, SkillOrigin};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -51,6 +52,38 @@ impl Sort {
     }
 }
 
+/// What is done to the library beside what other tabs' commands share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LibraryAction {
+    /// Check every file.
+    Check,
+    /// Make the selected skill anew, or all of its task.
+    Anew {
+        /// Whether all of its task.
+        task: bool,
+    },
+}
+
+/// A change that can be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// A skill was deleted.
+    Deleted(String),
+    /// Skills were made anew.
+    Anew(Vec<String>),
+}
+
+/// What is known of a skill's file and state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkillHealth<'a> {
+    /// Nothing: it was not there at the last check, or there was none.
+    Unchecked,
+    /// Every byte is as it was written.
+    Whole,
+    /// What is wrong, in a sentence.
+    Bad(&'a str),
+}
+
 /// The values of the tab.
 #[derive(Clone, Debug, Default)]
 pub struct LibraryTab {
@@ -64,8 +97,12 @@ pub struct LibraryTab {
     pub report: Option<SkillReport>,
     /// The clock at which the selected skill's report is to be asked for.
     pub inspect_at: Option<u64>,
-    /// Ids deleted in this sitting, the last one last.
-    pub deleted: Vec<String>,
+    /// What was changed in this sitting and can be taken back, the last change last.
+    pub undo: Vec<Undo>,
+    /// What the last check found.
+    pub health: Option<Arc<Health>>,
+    /// Skills that are being made anew at the user's wish.
+    anew: Vec<String>,
     /// Changes waiting for the one under way: a new job of a kind would replace it.
     waiting: VecDeque<LibraryEdit>,
     /// Whether the missing skills were asked for.
@@ -102,15 +139,20 @@ pub fn selected(state: &State) -> Option<&SkillMeta> {
 
 /// Takes a library as the engine tells it: the selection follows its skill.
 pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
-    let chosen = selected(state).map(|s| s.id.clone());
+    let mut chosen = selected(state).map(|s| s.id.clone());
     let first = state.library.is_none();
     if first && let Some(warning) = library.warnings.first() {
         let more = library.warnings.len() - 1;
         let text = if more == 0 { warning.clone() } else { format!("{warning} (and {more} more)") };
         state.complain(text);
     }
-    let ids = |view: &LibraryView| view.skills.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
-    let changed = state.library.as_deref().map(ids) != Some(ids(&library));
+    // A skill made anew lies in another file.
+    let places = |view: &LibraryView| (view.skills.iter().map(|s| s.id.clone()).collect::<Vec<_>>(), view.files.clone());
+    let changed = state.library.as_deref().map(places) != Some(places(&library));
+    if let Some(added) = added(state, &library) {
+        state.say(format!("{added} is in the library."));
+        chosen = Some(added);
+    }
     let missing = library.missing;
     state.library = Some(library);
     let rows = visible(state);
@@ -119,7 +161,7 @@ pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
     let mut effects = Vec::new();
     if missing > 0 && !state.shelf.build_sent {
         state.shelf.build_sent = true;
-        effects.push(state.jobs.send(Request::Build, state.clock));
+        effects.push(state.jobs.send(Request::Build(BuildRequest { missing: true, anew: Vec::new() }), state.clock));
     }
     if changed {
         state.map.outdated = true;
@@ -169,29 +211,187 @@ pub fn next_edit(state: &mut State) -> Vec<Effect> {
 /// Deletes the selected skill; it can be restored.
 pub fn delete(state: &mut State) -> Vec<Effect> {
     let Some(id) = selected(state).map(|s| s.id.clone()) else { return Vec::new() };
-    state.shelf.deleted.push(id.clone());
+    state.shelf.undo.push(Undo::Deleted(id.clone()));
     state.say(format!("{id} left out; u brings it back."));
     edit(state, LibraryEdit::Delete(id))
 }
 
-/// Restores the last deleted skill.
+/// Takes the last deletion back, or the last skills made anew.
 pub fn restore(state: &mut State) -> Vec<Effect> {
-    let Some(id) = state.shelf.deleted.pop() else {
-        state.say("Nothing was deleted in this sitting.");
-        return Vec::new();
-    };
-    state.say(format!("{id} is back."));
-    edit(state, LibraryEdit::Restore(id))
+    match state.shelf.undo.pop() {
+        None => {
+            state.say("Nothing was deleted or read again in this sitting.");
+            Vec::new()
+        }
+        Some(Undo::Deleted(id)) => {
+            state.say(format!("{id} is back."));
+            edit(state, LibraryEdit::Restore(id))
+        }
+        Some(Undo::Anew(ids)) => {
+            state.say(format!("{} as before.", named(&ids)));
+            edit(state, LibraryEdit::SwapBack(ids))
+        }
+    }
 }
 
-/// Asks for the missing skills.
+/// `antonym/0 is`, `5 skills are`.
+fn named(ids: &[String]) -> String {
+    if let [id] = ids { format!("{id} is") } else { format!("{} skills are", ids.len()) }
+}
+
+/// Asks for what is missing, and for what the last check found damaged.
 pub fn build(state: &mut State) -> Vec<Effect> {
-    if state.library.as_ref().is_none_or(|l| l.missing == 0) {
+    let damaged: Vec<String> = state.library.as_ref().map_or_else(Vec::new, |l| {
+        let bad = |row: &usize| matches!(health(state, *row), SkillHealth::Bad(_));
+        (0..l.skills.len()).filter(bad).map(|row| l.skills[row].id.clone()).collect()
+    });
+    if damaged.is_empty() && state.library.as_ref().is_none_or(|l| l.missing == 0) {
         state.say("The library is complete.");
         return Vec::new();
     }
     state.shelf.build_sent = true;
-    vec![state.jobs.send(Request::Build, state.clock)]
+    if !damaged.is_empty() {
+        state.say(format!("{} read again …", named(&damaged)));
+    }
+    vec![state.jobs.send(Request::Build(BuildRequest { missing: true, anew: damaged }), state.clock)]
+}
+
+/// Applies an action of this tab.
+pub fn apply(state: &mut State, action: LibraryAction) -> Vec<Effect> {
+    match action {
+        LibraryAction::Check => vec![state.jobs.send(Request::Check, state.clock)],
+        LibraryAction::Anew { task } => anew(state, task),
+    }
+}
+
+/// Makes the selected skill anew, or all of its task.
+fn anew(state: &mut State, task: bool) -> Vec<Effect> {
+    let (Some(skill), Some(library)) = (selected(state), &state.library) else { return Vec::new() };
+    if state.jobs.is_running(JobKind::Build) {
+        state.say("The library is being built; esc stops that.");
+        return Vec::new();
+    }
+    let chosen = |s: &&SkillMeta| if task { s.task == skill.task } else { s.id == skill.id };
+    let ids: Vec<String> = library.skills.iter().filter(chosen).map(|s| s.id.clone()).collect();
+    state.say(format!("{} read again …", named(&ids)));
+    state.shelf.anew.clone_from(&ids);
+    vec![state.jobs.send(Request::Build(BuildRequest { missing: false, anew: ids }), state.clock)]
+}
+
+/// A build ended, or was called off. Returns whether it was one of skills made anew; those of a whole one can be taken back.
+pub fn built(state: &mut State, whole: bool) -> bool {
+    let ids = std::mem::take(&mut state.shelf.anew);
+    if ids.is_empty() {
+        return false;
+    }
+    if whole {
+        state.say(format!("{} new; u brings the earlier state back.", named(&ids)));
+        state.shelf.undo.push(Undo::Anew(ids));
+    }
+    true
+}
+
+/// What is known of the skill in a row of the library.
+pub fn health(state: &State, row: usize) -> SkillHealth<'_> {
+    let Some(library) = &state.library else { return SkillHealth::Unchecked };
+    let (Some(skill), Some(file), Some(health)) = (library.skills.get(row), library.files.get(row), &state.shelf.health) else {
+        return SkillHealth::Unchecked;
+    };
+    health.of(file).map_or(SkillHealth::Unchecked, |shard| shard.fault_of(&skill.id).map_or(SkillHealth::Whole, SkillHealth::Bad))
+}
+
+/// Skills of the list that a check found damaged; `None` if there was no check.
+pub fn bad(state: &State) -> Option<usize> {
+    let rows = state.library.as_ref().map_or(0, |l| l.skills.len());
+    state.shelf.health.as_ref().map(|_| (0..rows).filter(|row| matches!(health(state, *row), SkillHealth::Bad(_))).count())
+}
+
+/// Takes what a check found, and says it in a sentence.
+pub fn take_health(state: &mut State, health: Arc<Health>) {
+    let (skills, files) = (health.shards.iter().map(|s| s.skills.len()).sum::<usize>(), health.shards.len());
+    let bad_files: Vec<&str> =
+        health.shards.iter().filter(|s| s.fault.is_some() || !s.damaged.is_empty()).map(|s| s.file.as_str()).collect();
+    let bad = health.bad_skills().count();
+    if bad_files.is_empty() {
+        state.say(format!("All {skills} skills in {files} files are as they were written."));
+    } else {
+        let more = if bad_files.len() == 1 { String::new() } else { format!(" and {} more", bad_files.len() - 1) };
+        let files = format!("{}{more}", bad_files[0]);
+        if bad > 0 {
+            state.complain(format!("{bad} of {skills} skills are damaged ({files}); b reads them again."));
+        } else {
+            state.say(format!("All {skills} skills are as they were written. Damaged is only what no skill needs any more ({files})."));
+        }
+    }
+    state.shelf.health = Some(health);
+}
+
+/// The skill that the change under way has added.
+fn added(state: &State, new: &LibraryView) -> Option<String> {
+    let old = state.library.as_deref().filter(|_| state.jobs.is_running(JobKind::Edit))?;
+    let mut added = new.skills.iter().filter(|s| !old.skills.iter().any(|o| o.id == s.id));
+    let first = added.next()?;
+    added.next().is_none().then(|| first.id.clone())
+}
+
+/// What the prompt for a skill of a task begins with: the selected skill's task, as many examples as it has, a seed that was not used for it yet.
+pub fn task_skill_text(state: &State) -> String {
+    let skill = selected(state);
+    let drawn = |s: &&SkillMeta| skill.is_some_and(|x| x.task == s.task) && matches!(s.origin, SkillOrigin::Drawn { .. });
+    let seed = state.library.as_ref().map_or(0, |l| l.skills.iter().filter(drawn).count());
+    let task = skill.filter(|s| state.library.as_ref().is_some_and(|l| l.tasks.contains(&s.task)));
+    task.map_or_else(String::new, |s| format!("{} {} {seed}", s.task, shots_of(s)))
+}
+
+fn shots_of(skill: &SkillMeta) -> usize {
+    match skill.origin {
+        SkillOrigin::Examples { shots, .. } | SkillOrigin::Drawn { shots, .. } => shots,
+        SkillOrigin::Text { .. } => crate::library::BuildSettings::default().shots,
+    }
+}
+
+/// Names of tasks that begin as the first word of a text does.
+pub fn candidates<'s>(state: &'s State, text: &str) -> Vec<&'s str> {
+    let begun = text.split_whitespace().next().unwrap_or_default();
+    state.library.iter().flat_map(|l| &l.tasks).map(String::as_str).filter(|t| t.starts_with(begun)).collect()
+}
+
+/// A text with its first word completed as far as only one continuation is possible.
+pub fn completed(state: &State, text: &str) -> String {
+    let text = text.trim_start();
+    let begun = text.split_whitespace().next().unwrap_or_default();
+    let names = candidates(state, text);
+    let Some(first) = names.first() else { return text.to_owned() };
+    let shared = |n: usize| names.iter().all(|name| name.get(..n) == first.get(..n));
+    let length = (begun.len()..=first.len()).rev().find(|n| shared(*n)).unwrap_or(begun.len());
+    let space = if names.len() == 1 && text.len() == begun.len() { " " } else { "" };
+    format!("{}{space}{}", first.get(..length).unwrap_or(begun), &text[begun.len()..])
+}
+
+/// Asks for a skill of a task as typed: its name, how many examples, the seed of their draw.
+///
+/// # Errors
+/// A sentence about what was typed.
+pub fn add_task(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
+    let library = state.library.as_ref().ok_or("The library is not open yet.")?;
+    let mut words = text.split_whitespace();
+    let task = words.next().ok_or("Type the name of a task.")?.to_owned();
+    if !library.tasks.contains(&task) {
+        let near = did_you_mean(&task, library.tasks.iter().map(String::as_str));
+        return Err(format!("There is no task `{task}`{}", if near.is_empty() { "." } else { &near }));
+    }
+    let usual = library.skills.iter().find(|s| s.task == task).map_or_else(|| crate::library::BuildSettings::default().shots, shots_of);
+    let number = |word: Option<&str>, usual: u64, what: &str| match word {
+        None => Ok(usual),
+        Some(word) => word.parse::<u64>().map_err(|_| format!("`{word}` is not a number of {what}.")),
+    };
+    let shots = number(words.next(), usual as u64, "examples")? as usize;
+    let seed = number(words.next(), 0, "a seed")?;
+    if words.next().is_some() || shots == 0 {
+        return Err("Type a task, a number of examples from 1 on, and a seed: `antonym 32 0`.".into());
+    }
+    state.say(format!("Reading {shots} examples of {task} …"));
+    Ok(edit(state, LibraryEdit::AddTask { task, shots, seed }))
 }
 
 /// Tags as typed: words separated by commas or blanks, each once.

@@ -6,7 +6,7 @@ use super::lab::{moved, row_of};
 use super::state::{Focus, State, Tab};
 use crate::engine::{JobKind, MapMethod, MapRequest, MapView, Placed, Request};
 use crate::library::Part;
-use crate::project::FRAME;
+use crate::project::EPOCHS;
 use std::sync::Arc;
 
 /// Fewest skills a map is asked for.
@@ -36,7 +36,7 @@ pub enum MapAction {
     Pan(i32, i32),
     /// Stop the moving map, or let it go on.
     Pause,
-    /// A frame's epochs of a stopped map.
+    /// One epoch of a stopped map.
     Step,
 }
 
@@ -104,9 +104,9 @@ pub fn letter(n: usize) -> char {
 
 impl MapTab {
     /// The tab at the start.
-    pub fn new(part: Part) -> Self {
+    pub fn new(part: Part, seed: u64) -> Self {
         Self {
-            request: MapRequest { layer: 0, part, method: MapMethod::Pca, perplexity: 15.0, seed: 0 },
+            request: MapRequest { layer: 0, part, method: MapMethod::Pca, perplexity: 15.0, seed },
             map: None,
             outdated: false,
             pick: 0,
@@ -332,13 +332,20 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
             map.centre = [map.centre[0] + right as f32 * step, map.centre[1] + up as f32 * step].map(|c| c.clamp(0.0, 1.0));
         }
         MapAction::Pause if state.jobs.is_running(JobKind::Map) => {
-            state.say("The map stands still; space lets it go on, s goes on a little, r starts again.");
-            return state.jobs.cancel(JobKind::Map).into_iter().collect();
+            // Its job stays the newest one: the engine shows where it stopped, and only then says that it did.
+            return vec![Effect::Cancel(JobKind::Map)];
         }
         MapAction::Pause => return go_on(state, usize::MAX),
-        MapAction::Step => return go_on(state, FRAME),
+        MapAction::Step => return go_on(state, 1),
     }
     Vec::new()
+}
+
+/// What is said when the map has come to a stand; `None` if it cannot go on from where it is.
+pub fn standing(state: &State) -> Option<String> {
+    let map = state.map.map.as_ref().filter(|m| m.epoch > 0 && state.map.is_paused(false) && !m.finished)?;
+    let all = EPOCHS[0] + EPOCHS[1];
+    Some(format!("Stands at iteration {} of {all}: space goes on, s one more, r starts again.", map.epoch))
 }
 
 /// Lets a map that stands still go on.

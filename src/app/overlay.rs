@@ -29,6 +29,8 @@ pub enum PromptKind {
     MapSearch,
     /// Tags of the selected skill.
     Tags,
+    /// A task, its examples and a seed, for a new skill.
+    TaskSkill,
     /// Tokens at most, of each answer.
     MaxTokens,
     /// A value of the Decay tab.
@@ -113,6 +115,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::Perplexity => "Perplexity".into(),
         PromptKind::MapSearch => "Words of a skill's id or family".into(),
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
+        PromptKind::TaskSkill => "Task, examples, seed (tab completes the name)".into(),
         PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
         PromptKind::Decay(value) => value.question().into(),
         PromptKind::ResultsFolder => "Folder for the reports, one folder an experiment".into(),
@@ -148,6 +151,7 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             PromptKind::Perplexity => trim_number(state.map.request.perplexity),
             PromptKind::MapSearch => state.map.search.clone(),
             PromptKind::Tags => library::selected(state).map(|s| s.tags.join(" ")).unwrap_or_default(),
+            PromptKind::TaskSkill => library::task_skill_text(state),
             PromptKind::Decay(value) => decay::value_text(state, value),
             PromptKind::ResultsFolder => {
                 state.experiments.results.as_ref().map_or_else(|| "results".into(), |dir| dir.display().to_string())
@@ -243,6 +247,8 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
                     Ok(effects) => return effects,
                     Err(why) => *error = Some(why),
                 }
+            } else if key.code == KeyCode::Tab && *kind == PromptKind::TaskSkill {
+                *input = Line::new(&library::completed(state, input.text()));
             } else if input.input(key) {
                 *error = None;
             }
@@ -333,6 +339,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
             let id = library::selected(state).map(|s| s.id.clone()).ok_or("No skill is selected.")?;
             Ok(library::edit(state, LibraryEdit::Tag(id, parse_tags(text))))
         }
+        PromptKind::TaskSkill => library::add_task(state, text),
         PromptKind::Session(ask) => session::answer(state, *ask, text),
         PromptKind::SoupValue | PromptKind::SoupRow(_) => Ok(Vec::new()),
     }

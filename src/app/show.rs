@@ -2,6 +2,7 @@
 //! one who shows it. Everything happens in `update`, driven by the clock and by what the engine tells.
 
 use super::effect::Effect;
+use super::instrument::sides;
 use super::key::{Key, KeyCode};
 use super::session::expect::compare;
 use super::session::{self, Input, Session, resume};
@@ -34,8 +35,8 @@ pub enum Phase {
 pub struct Show {
     /// The session.
     pub session: Session,
-    /// Keys of every step.
-    keys: Vec<Vec<Key>>,
+    /// What is done in every step.
+    inputs: Vec<Vec<Input>>,
     /// The step under way, or to come if the show waits.
     pub step: usize,
     /// The key to come.
@@ -60,9 +61,9 @@ impl Show {
     /// # Errors
     /// A sentence about keys that are none.
     pub fn new(session: Session, speed: f64) -> Result<Self, String> {
-        let keys = session.step.iter().map(session::Step::keys).collect::<Result<_, _>>()?;
+        let inputs = session.step.iter().map(session::Step::inputs).collect::<Result<_, _>>()?;
         let (step, key, phase, rush) = (0, 0, Phase::Waiting, false);
-        Ok(Self { session, keys, step, key, phase, speed, rush, next_at: 0, held: 0, broken: Vec::new() })
+        Ok(Self { session, inputs, step, key, phase, speed, rush, next_at: 0, held: 0, broken: Vec::new() })
     }
 
     /// The step whose chapter and note are told now: while the show waits, that is the one just shown.
@@ -115,6 +116,7 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         (_, Some(' ' | 'q')) | (KeyCode::PageDown | KeyCode::Enter | KeyCode::Esc, _) => {
             state.show = None;
             state.say("The session ends here; the lab is yours.");
+            return sides::settle(state);
         }
         _ => {
             let Some(command) = command else { return Vec::new() };
@@ -138,13 +140,17 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
             Phase::Waiting | Phase::Over => break,
             // A command acts on what it finds, so results come in before it; text needs none.
             Phase::Typing if busy && !text => break,
-            Phase::Typing => match show.keys[show.step].get(show.key).copied() {
+            Phase::Typing => match show.inputs[show.step].get(show.key).cloned() {
                 None => show.phase = Phase::Settling,
-                Some(key) => {
+                Some(input) => {
                     show.key += 1;
-                    let pace = if text && key.typed().is_some() { 1.0 } else { COMMAND };
+                    let pace = match &input {
+                        Input::Key(key) if text && key.typed().is_some() => 1.0,
+                        Input::Snapshots(_) => 0.0,
+                        Input::Key(_) | Input::Paste(_) => COMMAND,
+                    };
                     show.next_at = if show.rush { clock } else { clock + (1000.0 * pace / show.speed) as u64 };
-                    effects.extend(session::input(state, Input::Key(key)));
+                    effects.extend(session::input(state, input));
                 }
             },
             Phase::Settling if busy || due => break,

@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::decay::DecayTab;
 use super::experiments::ExperimentsTab;
+use super::instrument::sides::Snapshot;
 use super::jobs::Jobs;
 use super::key::Key;
 use super::keymap::Keymap;
@@ -171,12 +172,16 @@ pub struct Options {
     pub soup: Soup,
     /// Tokens at most, of each answer.
     pub max_tokens: usize,
+    /// Seed of every draw: sampled answers, the map's jitter, experiments.
+    pub seed: u64,
     /// The answer whose log-probability is asked for.
     pub target: String,
     /// Where reports of experiments are read from and written to; `None` keeps them in memory.
     pub results: Option<PathBuf>,
     /// Other keys for commands, by id: they replace the default ones.
     pub keys: Vec<(String, Vec<Key>)>,
+    /// Snapshots of soups kept on disk; `None` if none are to be.
+    pub snapshots: Option<Vec<Snapshot>>,
     /// Where the journal is kept, for the user to read; none if it is not.
     pub journal: Option<String>,
     /// The sitting to go on with.
@@ -198,9 +203,11 @@ impl Default for Options {
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
             soup: Soup::default(),
             max_tokens: 16,
+            seed: 0,
             target: String::new(),
             results: None,
             keys: Vec::new(),
+            snapshots: None,
             journal: None,
             resume: None,
             show: None,
@@ -280,8 +287,8 @@ impl State {
             overlay: None,
             notice: None,
             keymap: Keymap::new(&options.keys).map_err(crate::error::Error::Input)?,
-            map: MapTab::new(options.view.part),
-            experiments: ExperimentsTab::new(options.results.clone()),
+            map: MapTab::new(options.view.part, options.seed),
+            experiments: ExperimentsTab::new(options.results.clone(), options.seed),
             session: SessionTab::new(options.journal.clone()),
             resume: options.resume.clone(),
             show: options.show.clone(),

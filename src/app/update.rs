@@ -145,6 +145,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::RestoreSkill => library::restore(state),
         Action::AddSkill => none(state.overlay = Some(overlay::add_skill_form(&state.lab.query_text()))),
         Action::Build => library::build(state),
+        Action::Library(action) => library::apply(state, action),
         Action::TogglePresent => none(state.present = !state.present),
         Action::Session(action) => session::apply(state, action),
     }
@@ -310,12 +311,17 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ if notice => return Vec::new(),
         _ => {}
     }
-    let stoppable = [JobKind::Map, JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Experiment, JobKind::Build];
+    if state.jobs.is_running(JobKind::Map) {
+        return map::apply(state, map::MapAction::Pause);
+    }
+    let stoppable = [JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Check, JobKind::Experiment, JobKind::Build];
     let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
         return Vec::new();
     };
     let (kind, effect) = effect;
+    let again = kind == JobKind::Build && library::built(state, false);
     let more = match kind {
+        JobKind::Build if again => " The skills read so far are new, the others as they were.",
         JobKind::Build => " What was built is kept; `Build the missing skills` goes on.",
         JobKind::Experiment => " What is done is kept; `Run all experiments` goes on.",
         _ => "",

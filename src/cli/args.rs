@@ -191,11 +191,11 @@ impl From<Weights> for WeightType {
 pub fn device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
-        "auto" => Ok(Device::cuda_if_available(0).unwrap_or(Device::Cpu)),
+        "auto" => Ok(Device::new_cuda_with_stream(0).unwrap_or(Device::Cpu)),
         _ => {
             let index = name.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { rest }));
             match index.and_then(|i| i.parse().ok()) {
-                Some(i) => Device::new_cuda(i).map_err(|e| Error::Input(format!("--device {name} cannot be used: {e}"))),
+                Some(i) => Device::new_cuda_with_stream(i).map_err(|e| Error::Input(format!("--device {name} cannot be used: {e}"))),
                 None => Err(Error::Input(format!("--device is `{name}`; it can be auto, cpu or cuda:0"))),
             }
         }

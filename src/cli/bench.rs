@@ -26,6 +26,9 @@ pub struct Args {
     /// Prompt lengths, in tokens
     #[arg(long, value_delimiter = ',', default_values_t = [64, 256, 1024])]
     tokens: Vec<usize>,
+    /// Random weights instead of the model
+    #[command(flatten)]
+    speed: super::speed::Random,
 }
 
 /// Measures and prints.
@@ -35,6 +38,9 @@ pub struct Args {
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     if args.runs == 0 || args.tokens.contains(&0) {
         return Err(Error::Input("--runs and --tokens must be at least 1".into()));
+    }
+    if let Some(size) = &args.speed.random {
+        return super::speed::run(common, &args.speed, size, args.runs);
     }
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
     output::with_progress(common.quiet, "building the library", |control| lab.build_if_empty(control))?;
@@ -104,7 +110,7 @@ fn measure_keys(common: &Common, runs: usize, lab: &Lab, control: Control<'_>) -
 }
 
 /// Median milliseconds, after one run to warm up.
-fn median(runs: usize, control: Control<'_>, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+pub fn median(runs: usize, control: Control<'_>, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     work()?;
     let mut times = Vec::with_capacity(runs);
     for run in 0..runs {

@@ -16,13 +16,23 @@ use std::env::var;
 
 /// Flags of `doctor`.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Compute on the GPU and on the CPU, with random weights of many sizes, and compare
+    #[cfg(feature = "cuda")]
+    #[arg(long)]
+    verify: bool,
+}
 
 /// Looks and prints.
 ///
 /// # Errors
 /// A model or library that cannot be opened.
-pub fn run(common: &Common, _args: &Args, config: &Config) -> Result<()> {
+#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
+pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if args.verify {
+        return verify(common);
+    }
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
     let (model, library) = (lab.model_view(), lab.library_view());
     let report = json!({
@@ -56,6 +66,34 @@ pub fn run(common: &Common, _args: &Args, config: &Config) -> Result<()> {
         "log": log(),
     });
     if common.json { output::json(&report) } else { output::print(&as_text(&report)) }
+}
+
+/// The device against the CPU.
+#[cfg(feature = "cuda")]
+fn verify(common: &Common) -> Result<()> {
+    use crate::error::Error;
+    let device = super::args::device(&common.device)?;
+    if !device.is_cuda() {
+        return Err(Error::Input("there is no GPU to verify: no CUDA device was found".into()));
+    }
+    let checks = output::with_progress(common.quiet, "comparing", |control| crate::model::cuda::verify(&device, control))?;
+    let failed = checks.iter().filter(|c| !c.passed()).count();
+    if common.json {
+        output::json(&json!({ "checks": checks, "failed": failed }))?;
+    } else {
+        let row = |c: &crate::model::cuda::Check| {
+            let mark = if c.passed() { "ok" } else { "WRONG" };
+            vec![c.model.clone(), c.what.clone(), c.of.into(), format!("{:.1e}", c.error), format!("{:.0e}", c.limit), mark.into()]
+        };
+        output::print(&output::table(
+            &["model", "run", "of", ">relative error", ">limit", ""],
+            &checks.iter().map(row).collect::<Vec<_>>(),
+        ))?;
+    }
+    match failed {
+        0 => Ok(()),
+        n => Err(Error::Unmet(format!("{n} of {} comparisons with the CPU failed", checks.len()))),
+    }
 }
 
 /// What the screen would look like, and on whose word.

@@ -85,8 +85,8 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
     let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
     let mut library = lab.library_view();
     if verify {
-        let damage = output::with_progress(common.quiet, "checking", |control| lab.verify(control))?;
-        library.warnings.extend(damage);
+        let health = output::with_progress(common.quiet, "checking", |control| lab.check(control))?;
+        library.warnings = health.sentences().map(str::to_owned).collect();
     }
     if common.json {
         return output::json(&json!({

@@ -2,11 +2,13 @@
 
 use super::args::{self, Common};
 use super::{output, replay};
+use crate::app::instrument::sides::Snapshot;
 use crate::app::{ColourDepth, EngineHandle, Options, screen};
 use crate::config::Config;
 use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
 use crate::error::{Error, Result};
 use crate::session::journal::{self, Header, Journal, Read};
+use crate::session::snapshots::{self, Keeper};
 use crate::term::{self, Files, Left, Then, caps::Environment};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,7 +139,7 @@ pub fn settings(common: &Common, path: &Path, read: &Read) -> Result<Common> {
 ///
 /// # Errors
 /// Flags that make no sense, a terminal that cannot be used.
-pub fn open(common: &Common, config: &Config, files: Files, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
+pub fn open(common: &Common, config: &Config, mut files: Files, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
     let setup = common.setup()?;
     let environment = Environment::of(|name| std::env::var(name).ok());
     let (look, background_known) = common.screen.look(&environment);
@@ -150,6 +152,7 @@ pub fn open(common: &Common, config: &Config, files: Files, adapt: impl FnOnce(&
         journal: files.journal.as_ref().map(|j| j.path().display().to_string()),
         ..options(common, &setup)?
     };
+    options.snapshots = keep_snapshots(&mut files);
     adapt(&mut options);
     let ask_background = !background_known && look.depth != ColourDepth::Mono && environment.may_be_asked();
     let (send, events) = mpsc::unbounded_channel();
@@ -161,6 +164,23 @@ pub fn open(common: &Common, config: &Config, files: Files, adapt: impl FnOnce(&
     term::run(options, ask_background, files, Handle(engine), events)
 }
 
+/// The snapshots of earlier sittings, which those of this one are to be kept beside; `None`, and a complaint, if they cannot be.
+fn keep_snapshots(files: &mut Files) -> Option<Vec<Snapshot>> {
+    let complain = files.complaints.sender("Snapshots of soups are not kept beyond this sitting.");
+    let failed = files.complaints.sender("The snapshots are as they were on disk.");
+    let opened = snapshots::file().and_then(|path| Ok((snapshots::read(&path)?, Keeper::start(path, failed)?)));
+    match opened {
+        Ok((list, keeper)) => {
+            files.snapshots = Some(keeper);
+            Some(list)
+        }
+        Err(error) => {
+            complain(error);
+            None
+        }
+    }
+}
+
 /// What the flags say of the screen.
 ///
 /// # Errors
@@ -170,6 +190,7 @@ pub fn options(common: &Common, setup: &Setup) -> Result<Options> {
     let layers = common.layer.as_ref().map_or(Ok(0..0), |text| args::layers(text, usize::MAX))?;
     Ok(Options {
         template: setup.build.template.clone(),
+        seed: common.seed,
         view: RankView { metric: common.metric.into(), layers, part: common.part.into() },
         ..Options::default()
     })

@@ -65,7 +65,10 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
 }
 
 /// A recipe from its text or from a file that holds its text, JSON or TOML.
-fn recipe(argument: &str) -> Result<Recipe> {
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Input`] for what is no recipe.
+pub fn recipe(argument: &str) -> Result<Recipe> {
     let Some(path) = argument.strip_prefix('@') else {
         return argument.parse();
     };

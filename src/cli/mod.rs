@@ -3,7 +3,7 @@
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
+//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
 //!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
@@ -17,6 +17,7 @@ mod config;
 mod decay;
 mod doctor;
 mod inspect;
+mod instrument;
 mod lab;
 mod map;
 mod mix;
@@ -26,6 +27,7 @@ mod rank;
 mod replay;
 mod reproduce;
 mod screen;
+mod speed;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -68,6 +70,8 @@ enum Command {
     Map(map::Args),
     /// Compose the chunks of a document by every rule and compare how each predicts what follows.
     Decay(decay::Args),
+    /// Read an instrument of the lab: skill ECG, landscape, attribution, verdict, autopsy.
+    Instrument(instrument::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
     /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
@@ -104,6 +108,7 @@ pub fn run() -> Result<()> {
         Some(Command::Ask(args)) => ask::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Decay(args)) => decay::run(&common, &args),
+        Some(Command::Instrument(args)) => instrument::run(&common, &args),
         Some(Command::Inspect(args)) => inspect::run(&common, &args),
         Some(Command::Optimise(args)) => optimise::run(&common, &args),
         Some(Command::Reproduce(args)) => reproduce::run(&common, &args),

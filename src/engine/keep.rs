@@ -1,13 +1,16 @@
 //! What changes or reports the library: building, adding, deleting, tagging, inspecting, checking.
 
-use super::lab::{Lab, STORED, find};
-use super::{LibraryView, SkillReport};
+use super::lab::{Lab, STORED, find, lock};
+use super::{BuildRequest, LibraryView, SkillReport};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BatchSize, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing, now};
+use crate::library::{BatchSize, Health, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing};
 use crate::model::{Prompt, Want};
 use crate::soup::decay;
 use crate::state::State;
+use crate::task::Template;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 /// What a build did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,9 +22,6 @@ pub struct BuildReport {
     /// Tasks that have no skill, or fewer than asked for, and why: one sentence each.
     pub skipped: Vec<String>,
 }
-
-/// Skills read together: enough tokens to keep the matrix products dense, few enough that the library fills visibly and a kill loses little.
-const BUILD_BATCH: BatchSize = BatchSize { tokens: 4096, skills: 64 };
 
 /// Lines of a skill's text shown.
 const PREVIEW: usize = 8;
@@ -55,8 +55,41 @@ impl Lab {
         (plans, skipped)
     }
 
+    /// The plan that a skill of the library was made by, if it is none of the build's own: its text, or examples drawn again.
+    fn plan_again(&self, meta: &SkillMeta) -> Result<SkillPlan> {
+        match &meta.origin {
+            SkillOrigin::Text { text } => {
+                Ok(SkillPlan { family: meta.family.clone(), ..SkillPlan::text(meta.id.clone(), &meta.task, text) })
+            }
+            SkillOrigin::Drawn { shots, seed, template: text, .. } => {
+                let (task, template) = (self.task_named(&meta.task)?, text.parse::<Template>()?);
+                let segments = self.split_spec().extra(task, *shots, *seed)?.iter().map(|&i| template.example(&task.pairs[i])).collect();
+                Ok(SkillPlan::drawn(meta.id.clone(), &task.name, &task.family, segments, *seed, text))
+            }
+            SkillOrigin::Examples { .. } => {
+                let plans = self.plans().0;
+                plans.into_iter().find(|p| p.id == meta.id).ok_or_else(|| {
+                    Error::Input(format!("the examples of {} are not at hand: its task is not opened, or has fewer sets now", meta.id))
+                })
+            }
+        }
+    }
+
+    /// The build's own plans, and those of skills in damaged shards that can be made again.
+    fn wanted(&self, library: &Library) -> (Vec<SkillPlan>, Vec<String>) {
+        let (mut plans, mut skipped) = self.plans();
+        let ids: HashSet<String> = plans.iter().map(|p| p.id.clone()).collect();
+        for meta in library.lost().filter(|m| !ids.contains(&m.id)) {
+            match self.plan_again(meta) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => skipped.push(format!("{} is lost: {error}", meta.id)),
+            }
+        }
+        (plans, skipped)
+    }
+
     pub(super) fn missing(&self, library: &Library) -> usize {
-        missing(library, &self.plans().0).len()
+        missing(library, &self.wanted(library).0).len()
     }
 
     /// Builds what the library lacks; `changed` is called whenever more skills can be used. What is built stays, whatever happens later.
@@ -64,24 +97,43 @@ impl Lab {
     /// # Errors
     /// The library's (another process builds it, the folder cannot be written, the disk is full); the model's; [`Error::Cancelled`].
     pub fn build(&self, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
-        let (plans, skipped) = self.plans();
-        let mut report = BuildReport { skipped, ..BuildReport::default() };
-        if missing(&self.library(), &plans).is_empty() {
-            return Ok(report);
+        self.make(&BuildRequest { missing: true, anew: Vec::new() }, control, changed)
+    }
+
+    /// Builds what is asked for. A skill made anew takes the place of the one that was when its state is on disk, never before.
+    ///
+    /// # Errors
+    /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are not at hand (the others are made all the same).
+    pub fn make(&self, request: &BuildRequest, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
+        let library = self.library();
+        let mut impossible = None;
+        let (mut plans, skipped) = if request.missing { self.wanted(&library) } else { Default::default() };
+        for id in request.anew.iter().filter(|id| !plans.iter().any(|p| p.id == **id)).collect::<Vec<_>>() {
+            let meta = library.living().find(|m| m.id == *id);
+            let meta = meta.ok_or_else(|| Error::Input(format!("the library has no skill `{id}` to be made again")))?;
+            match self.plan_again(meta) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => impossible = impossible.or(Some(error)),
+            }
         }
-        let mut writer = self.writer(control)?;
+        let mut report = BuildReport { skipped, ..BuildReport::default() };
+        let anew = |plans: &[SkillPlan]| plans.iter().any(|p| request.anew.contains(&p.id));
+        if !anew(&plans) && missing(&library, &plans).is_empty() {
+            return impossible.map_or(Ok(report), Err);
+        }
+        let writer = self.writer(control)?;
         let mut encode = |plans: &[&SkillPlan], control: Control<'_>| {
             // What was built before this batch is on the disk by now, and can be used.
             self.set_library(self.library().reopened()?);
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&mut writer, &self.build, &plans, BUILD_BATCH, &mut encode, control);
+        let result = build(&writer, &self.build, &plans, &request.anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;
         (report.built, report.tokens) = (built.built, built.tokens);
-        Ok(report)
+        impossible.map_or(Ok(report), Err)
     }
 
     /// Builds the library if it has no skill at all: what a headless command does before its first use.
@@ -106,14 +158,22 @@ impl Lab {
         Ok(self.model.mamba.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
-    fn writer(&self, control: Control<'_>) -> Result<LibraryWriter> {
+    /// The writer that a build under way has open, or a new one.
+    fn writer(&self, control: Control<'_>) -> Result<Arc<Mutex<LibraryWriter>>> {
+        let mut writing = lock(&self.writing);
+        if let Some(open) = writing.upgrade() {
+            return Ok(open);
+        }
         let new = NewLibrary { model: &self.model.identity(), settings: &self.build, dtype: STORED };
-        LibraryWriter::open(self.library().path(), &new, Wait::Until(control))
+        let opened = Arc::new(Mutex::new(LibraryWriter::open(self.library().path(), &new, Wait::Until(control))?));
+        *writing = Arc::downgrade(&opened);
+        Ok(opened)
     }
 
     /// Changes the library through a writer and puts the result in place.
     fn change(&self, control: Control<'_>, change: impl FnOnce(&mut LibraryWriter) -> Result<()>) -> Result<()> {
-        let mut writer = self.writer(control)?;
+        let writer = self.writer(control)?;
+        let mut writer = lock(&writer);
         change(&mut writer)?;
         self.set_library(writer.library().reopened()?);
         Ok(())
@@ -143,25 +203,41 @@ impl Lab {
         if text.trim().is_empty() {
             return Err(Error::Input("there is no text to read".into()));
         }
-        let taken = self.library();
-        let mut set = 0;
-        while taken.find(&format!("{name}/{set}")).is_some() {
-            set += 1;
+        self.add(&SkillPlan::text(self.free_id(name), name, text), control)
+    }
+
+    /// Draws examples of a task, from all pairs but its test split, and keeps the state they end in as a skill. It may share examples with other skills.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the model's.
+    pub fn add_task(&self, task: &str, shots: usize, seed: u64, control: Control<'_>) -> Result<()> {
+        let task = self.task_named(task)?;
+        let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
+        let id = self.free_id(&task.name);
+        self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template), control)
+    }
+
+    /// The first id of a task that no skill has or had, and no build makes.
+    fn free_id(&self, task: &str) -> String {
+        let library = self.library();
+        let known: HashSet<&str> = library.living().chain(library.deleted()).map(|s| s.id.as_str()).collect();
+        let first = if self.tasks.iter().any(|t| t.name == task) { self.build.sets } else { 0 };
+        // One more than there are skills: one of these is free.
+        let all = first..=first + known.len();
+        all.map(|set| format!("{task}/{set}")).find(|id| !known.contains(id.as_str())).unwrap_or_default()
+    }
+
+    fn add(&self, plan: &SkillPlan, control: Control<'_>) -> Result<()> {
+        if let Some(same) = self.library().living().find(|m| m.origin == plan.origin && m.task == plan.task) {
+            return Err(Error::Input(format!("the library has this skill already: {} was made of the same text", same.id)));
         }
-        let plan = SkillPlan {
-            id: format!("{name}/{set}"),
-            task: name.into(),
-            family: "user".into(),
-            set,
-            segments: text.split_inclusive('\n').map(str::to_string).collect(),
-            origin: SkillOrigin::Text { text: text.into() },
-        };
-        let skill = |state: State| {
-            let SkillPlan { id, task, family, origin, .. } = plan.clone();
-            (SkillMeta { id, task, family, origin, tokens: state.tokens(), created: now(), tags: Vec::new() }, state)
-        };
-        let skills: Vec<(SkillMeta, State)> = self.encode(&[&plan], control)?.into_iter().map(skill).collect();
+        let states = self.encode(&[plan], control)?;
+        let skills: Vec<(SkillMeta, State)> = states.into_iter().map(|state| (plan.meta(&state, Vec::new()), state)).collect();
         self.change(control, |writer| writer.append(&skills))
+    }
+
+    pub(super) fn swap_back(&self, ids: &[String], control: Control<'_>) -> Result<()> {
+        self.change(control, |writer| ids.iter().try_for_each(|id| writer.swap_back(id)))
     }
 
     /// One skill's provenance and figures.
@@ -179,13 +255,9 @@ impl Lab {
 
     /// The first lines a skill was read from: its text, or its examples drawn again (if they still are what was read).
     fn preview(&self, meta: &SkillMeta) -> Vec<String> {
-        let text = match &meta.origin {
-            SkillOrigin::Text { text } => text.clone(),
-            SkillOrigin::Examples { .. } => {
-                let plans = self.plans().0;
-                let plan = plans.iter().find(|p| p.id == meta.id && p.origin == meta.origin);
-                plan.map_or_else(String::new, |p| p.segments.concat())
-            }
+        let text = match self.plan_again(meta) {
+            Ok(plan) if plan.origin == meta.origin => plan.segments.concat(),
+            _ => String::new(),
         };
         text.lines().take(PREVIEW).map(str::to_string).collect()
     }
@@ -200,9 +272,11 @@ impl Lab {
     /// Reads every file of the library and says what does not match the manifest.
     ///
     /// # Errors
-    /// [`Error::Cancelled`].
-    pub fn verify(&self, control: Control<'_>) -> Result<Vec<String>> {
-        self.library().verify(control)
+    /// [`Error::Cancelled`]; the library's if its manifest can not be read any more.
+    pub fn check(&self, control: Control<'_>) -> Result<Health> {
+        // Another process may have changed it since: a file that was replaced is not a missing one.
+        self.set_library(self.library().reopened()?);
+        self.library().check(control)
     }
 }
 

@@ -8,13 +8,13 @@ use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BuildSettings, Library, Metric, NewLibrary, Part, Ranking, StoredType};
+use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
 use crate::task::{ParsedQuery, SplitSpec, Task, Template, parse_query};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// Everything a lab is opened with.
@@ -42,8 +42,12 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     pub(super) template: Template,
     library: Mutex<Arc<Library>>,
+    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
+    /// The library that was ranked last.
+    ranked: Mutex<Weak<Library>>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
@@ -95,8 +99,10 @@ impl Lab {
             build,
             template,
             library: Mutex::new(Arc::new(library)),
+            writing: Mutex::default(),
             reader: Mutex::default(),
             previous: Mutex::default(),
+            ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),
         })
@@ -163,6 +169,8 @@ impl Lab {
         LibraryView {
             path: library.path().display().to_string(),
             skills: library.skills().to_vec(),
+            files: library.files().map(str::to_owned).collect(),
+            tasks: self.tasks.iter().map(|t| t.name.clone()).collect(),
             bytes: library.bytes(),
             missing: self.missing(&library),
             warnings: library.warnings(),
@@ -193,7 +201,26 @@ impl Lab {
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
         *lock(&self.previous) = Some(Arc::new(ranking.clone()));
+        self.shelve(&library);
         Ok(ranking)
+    }
+
+    /// Has a library's rows copied to the model's own device, if it has one, on a thread of its own: when it has been ranked twice, since one that is being built changes
+    /// all the time. Until they are there, and where they do not fit, the CPU ranks.
+    fn shelve(&self, library: &Arc<Library>) {
+        let before = std::mem::replace(&mut *lock(&self.ranked), Arc::downgrade(library));
+        if !std::ptr::eq(before.as_ptr(), Arc::as_ptr(library)) || library.shelving() {
+            return;
+        }
+        let Some(copy) = self.model.mamba.shelver() else { return };
+        let library = Arc::clone(library);
+        let work = move || match copy(&library) {
+            Ok(rows) => library.attach(rows),
+            Err(error) => tracing::info!("{error}; rankings are made on the CPU"),
+        };
+        if let Err(error) = std::thread::Builder::new().name("shelf".into()).spawn(work) {
+            tracing::warn!("no thread could be started to copy the library to the GPU: {error}");
+        }
     }
 
     /// Answers a query from each of the states asked for, in that order.
@@ -279,11 +306,18 @@ impl Lab {
 
     /// The texts of a task's first example set, as the library's first skill of it read them.
     fn first_set(&self, task: &str) -> Result<Vec<String>> {
-        let task = self.tasks.iter().find(|t| t.name == task).ok_or_else(|| {
-            Error::Input(format!("the examples of `{task}` are not at hand: it is a skill made from a text, not from a task"))
-        })?;
+        let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
         Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.example(&task.pairs[i])).collect())
+    }
+
+    /// A task at hand, by its name.
+    pub(super) fn task_named(&self, name: &str) -> Result<&Task> {
+        self.tasks.iter().find(|t| t.name == name).ok_or_else(|| {
+            Error::Input(format!(
+                "the examples of `{name}` are not at hand: it is a skill made from a text, or of a task that is not opened"
+            ))
+        })
     }
 
     /// How tasks are split into test pairs and example sets.
@@ -427,6 +461,16 @@ impl Resolver for Mixer<'_> {
     fn skill(&self, id: &str) -> Result<State> {
         let library = self.lab.library();
         library.state(find(&library, id)?)
+    }
+
+    fn weighted(&self, parts: &[(&str, f64)]) -> Result<Option<State>> {
+        let library = self.lab.library();
+        if parts.iter().any(|(_, weight)| !weight.is_finite()) {
+            // The usual way says what is wrong with it.
+            return Ok(None);
+        }
+        let picks = parts.iter().map(|(id, weight)| Ok((find(&library, id)?, *weight))).collect::<Result<Vec<_>>>()?;
+        library.weighted(&picks)
     }
 
     fn task(&self, name: &str) -> Result<Vec<String>> {

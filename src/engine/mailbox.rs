@@ -38,7 +38,7 @@ pub(super) fn urgency(kind: JobKind) -> u8 {
         JobKind::Edit | JobKind::Inspect | JobKind::Place | JobKind::Results => 3,
         JobKind::Ask | JobKind::Decay | JobKind::Ecg | JobKind::Compare | JobKind::Autopsy => 2,
         JobKind::Map | JobKind::Landscape | JobKind::Attribution | JobKind::Verdict => 1,
-        JobKind::Build | JobKind::Experiment => 0,
+        JobKind::Build | JobKind::Check | JobKind::Experiment => 0,
     }
 }
 
@@ -131,7 +131,7 @@ fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{LibraryEdit, RankView};
+    use crate::engine::{BuildRequest, LibraryEdit, RankView};
     use crate::library::{Metric, Part};
 
     fn rank(generation: u64) -> Job {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn build(generation: u64) -> Job {
-        Job { generation, request: Request::Build }
+        Job { generation, request: Request::Build(BuildRequest::default()) }
     }
 
     fn edit(generation: u64) -> Job {

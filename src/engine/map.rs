@@ -1,4 +1,5 @@
-//! The library's states at one layer in two dimensions, and the query among them.
+//! The library's states at one layer in two dimensions, and the query among them. A map is laid over the one drawn before it, so that what did not
+//! change does not seem to.
 
 use super::lab::{Lab, lock};
 use super::{MapMethod, MapRequest, MapView, Placed};
@@ -6,8 +7,9 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Library, Part};
 use crate::model::{Prompt, Want};
-use crate::project::{self, Descent, Embedder};
+use crate::project::{self, Alignment, Descent, Embedder};
 use crate::state::State;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Nearest skills listed for each point.
@@ -34,17 +36,34 @@ pub(super) struct Drawn {
     ground: Arc<Ground>,
     request: MapRequest,
     perplexity: f64,
+    /// As they are shown: laid over the map drawn before, where there is one.
     points: Vec<[f32; 2]>,
+    /// Skills of the map drawn before: (index here, place there).
+    before: Arc<[(usize, [f32; 2])]>,
+    /// How the points were turned for that.
+    turn: Option<Alignment>,
     /// What goes on, if the map is one of t-SNE.
     descent: Option<Descent>,
 }
 
 impl Drawn {
+    /// Takes points as the method left them.
+    fn place(&mut self, points: Vec<[f32; 2]>) {
+        self.turn = Alignment::fit(&points, &self.before);
+        self.points = points.into_iter().map(|p| self.turned(p)).collect();
+    }
+
+    /// Where a point of the method's comes to lie on the map.
+    fn turned(&self, point: [f32; 2]) -> [f32; 2] {
+        self.turn.map_or(point, |turn| turn.apply(point))
+    }
+
     /// The view of a map that moves.
-    fn moving(&self, points: Vec<[f32; 2]>, epoch: usize) -> MapView {
+    fn moving(&self, epoch: usize) -> MapView {
         MapView {
             request: self.request.clone(),
-            points,
+            points: self.points.clone(),
+            aligned: self.turn.map_or(0, |turn| turn.shared),
             skills: self.ground.skills.clone(),
             perplexity: self.perplexity,
             trust: None,
@@ -64,7 +83,7 @@ impl Drawn {
             trust: judged.as_ref().map(|(all, _)| all.trustworthiness),
             trust_of_each: judged.map_or_else(Vec::new, |(_, each)| each),
             finished: self.descent.as_ref().is_none_or(Descent::finished),
-            ..self.moving(self.points.clone(), self.descent.as_ref().map_or(0, Descent::epoch))
+            ..self.moving(self.descent.as_ref().map_or(0, Descent::epoch))
         })
     }
 }
@@ -76,12 +95,20 @@ impl Lab {
     /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after which [`Lab::map_on`] goes on with a t-SNE map.
     pub fn map(&self, request: &MapRequest, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let ground = self.ground(request, control)?;
-        let plane = ground.pca.plane();
-        let mut drawn = Drawn { ground: Arc::clone(&ground), request: request.clone(), perplexity: 0.0, points: plane, descent: None };
+        let mut drawn = Drawn {
+            before: self.places(&ground.skills),
+            ground: Arc::clone(&ground),
+            request: request.clone(),
+            perplexity: 0.0,
+            points: Vec::new(),
+            turn: None,
+            descent: None,
+        };
+        drawn.place(ground.pca.plane());
         if request.method == MapMethod::Pca {
             return self.keep(drawn, control, frame);
         }
-        frame(drawn.moving(drawn.points.clone(), 0));
+        frame(drawn.moving(0));
         let settings = project::TsneSettings { perplexity: request.perplexity, seed: request.seed };
         if request.method == MapMethod::Tsne {
             let (descent, perplexity) = control.aside(0, "neighbours", move || Descent::begin(&ground.pca, &settings))??;
@@ -89,7 +116,8 @@ impl Lab {
             return self.descend(drawn, descent, usize::MAX, control, frame);
         }
         let embedded = project::OneShot.embed(&ground.pca, &settings, control, &mut |_| {})?;
-        (drawn.points, drawn.perplexity) = (embedded.points, embedded.perplexity);
+        drawn.perplexity = embedded.perplexity;
+        drawn.place(embedded.points);
         self.keep(drawn, control, frame)
     }
 
@@ -113,10 +141,16 @@ impl Lab {
         control: Control<'_>,
         frame: &mut dyn FnMut(MapView),
     ) -> Result<MapView> {
-        let result = project::descend(&mut descent, epochs, control, &mut |d| frame(drawn.moving(d.points(), d.epoch())));
-        // Called off, it is kept all the same: it may go on.
-        (drawn.points, drawn.descent) = (descent.points(), Some(descent));
+        let result = project::descend(&mut descent, epochs, control, &mut |d| {
+            drawn.place(d.points());
+            frame(drawn.moving(d.epoch()));
+        });
+        drawn.place(descent.points());
+        let epoch = descent.epoch();
+        drawn.descent = Some(descent);
         if let Err(error) = result {
+            // Called off, it is shown where it stopped, and kept all the same: it may go on.
+            frame(drawn.moving(epoch));
             *lock(&self.drawn) = Some(drawn);
             return Err(error);
         }
@@ -129,6 +163,14 @@ impl Lab {
         frame(map.clone());
         *lock(&self.drawn) = Some(drawn);
         Ok(map)
+    }
+
+    /// Where skills lie on the map drawn last: (index here, place there).
+    fn places(&self, skills: &[String]) -> Arc<[(usize, [f32; 2])]> {
+        let last = lock(&self.drawn);
+        let Some(last) = &*last else { return Arc::default() };
+        let old: HashMap<&String, [f32; 2]> = last.ground.skills.iter().zip(last.points.iter().copied()).collect();
+        skills.iter().enumerate().filter_map(|(i, skill)| old.get(skill).map(|place| (i, *place))).collect()
     }
 
     /// What the maps of a layer stand on: the last one's, if it is of the same.
@@ -178,7 +220,7 @@ impl Lab {
                 let scores = ground.pca.project(row)?;
                 trail.push(match drawn.request.method {
                     // A linear map takes new points as they are.
-                    MapMethod::Pca => [scores[0], scores.get(1).copied().unwrap_or(0.0)],
+                    MapMethod::Pca => drawn.turned([scores[0], scores.get(1).copied().unwrap_or(0.0)]),
                     MapMethod::Tsne | MapMethod::OneShot => frozen.place(&scores)?,
                 });
             }

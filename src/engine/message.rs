@@ -4,7 +4,7 @@ use super::decay::{DecayRequest, DecayView};
 use super::instrument::{Autopsy, Instrument, Reading};
 use crate::experiment::{Report, Settings};
 pub use crate::library::RankView;
-use crate::library::{Part, Ranking, SkillMeta};
+use crate::library::{Health, Part, Ranking, SkillMeta};
 use crate::soup::Recipe;
 use crate::state::StateShape;
 use std::path::PathBuf;
@@ -18,8 +18,10 @@ pub type Generation = u64;
 pub enum JobKind {
     /// Loading the model and opening the library at start.
     Open,
-    /// Building missing skills of the library (background).
+    /// Building skills of the library (background).
     Build,
+    /// Checking the library's files (background).
+    Check,
     /// Ranking the skills for the query.
     Rank,
     /// Answers side by side.
@@ -179,6 +181,8 @@ pub struct MapView {
     pub request: MapRequest,
     /// Coordinates, in the order of [`LibraryView::skills`] at that moment.
     pub points: Vec<[f32; 2]>,
+    /// Skills of the map drawn before by which this one was laid over it: turned, mirrored and shifted, not stretched; 0 if it was not.
+    pub aligned: usize,
     /// Ids of the skills behind the points.
     pub skills: Vec<String>,
     /// Perplexity used.
@@ -230,6 +234,10 @@ pub struct LibraryView {
     pub path: String,
     /// Skills, in the library's order.
     pub skills: Vec<SkillMeta>,
+    /// The file that each skill lies in.
+    pub files: Vec<String>,
+    /// The tasks at hand, by name: what skills can be made of.
+    pub tasks: Vec<String>,
     /// Bytes on disk.
     pub bytes: u64,
     /// Skills still to be built for the library to be complete.
@@ -245,6 +253,8 @@ pub enum LibraryEdit {
     Delete(String),
     /// Bring a deleted skill back.
     Restore(String),
+    /// Put the states that were replaced last in the place of these skills'.
+    SwapBack(Vec<String>),
     /// Replace a skill's tags.
     Tag(String, Vec<String>),
     /// Read a text and keep the state it ends in, under this name.
@@ -254,6 +264,24 @@ pub enum LibraryEdit {
         /// The text.
         text: String,
     },
+    /// Draw examples of a task beside those of the build, and keep the state they end in.
+    AddTask {
+        /// The task.
+        task: String,
+        /// Examples.
+        shots: usize,
+        /// Seed of the draw.
+        seed: u64,
+    },
+}
+
+/// What a build makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// Whether what the library lacks.
+    pub missing: bool,
+    /// Ids of skills that are read anew although the library has them.
+    pub anew: Vec<String>,
 }
 
 /// Provenance and figures of one skill.
@@ -270,8 +298,10 @@ pub struct SkillReport {
 /// A piece of work for the engine.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Build what is missing from the library.
-    Build,
+    /// Build skills of the library.
+    Build(BuildRequest),
+    /// Check every file of the library.
+    Check,
     /// Rank the skills for this query.
     Rank {
         /// The query as typed.
@@ -331,7 +361,8 @@ impl Request {
     /// Its kind.
     pub fn kind(&self) -> JobKind {
         match self {
-            Self::Build => JobKind::Build,
+            Self::Build(_) => JobKind::Build,
+            Self::Check => JobKind::Check,
             Self::Rank { .. } => JobKind::Rank,
             Self::Ask(_) => JobKind::Ask,
             Self::Map(_) | Self::MapOn { .. } => JobKind::Map,
@@ -416,6 +447,13 @@ pub enum Event {
         generation: Generation,
         /// The report.
         report: Box<SkillReport>,
+    },
+    /// Every file of the library was checked.
+    Checked {
+        /// Whose.
+        generation: Generation,
+        /// What was found.
+        health: Arc<Health>,
     },
     /// What an experiment has found so far, or in all.
     Experiment {

@@ -11,14 +11,12 @@
 //! - [`document`]: documents in chunks; `decay`: every rule for the chunks of one, side by side.
 //! - `instrument`: requests and readings of the Lab's instruments; `ecg`, `mixes` (landscape, attribution, two soups), `verdict`, `autopsy` do them.
 //! - `work`: requests in, events out.
-//! - [`fake`]: a deterministic stand-in without a model, for tests of the screen.
 
 mod answer;
 mod autopsy;
 mod decay;
 pub mod document;
 mod ecg;
-pub mod fake;
 mod instrument;
 mod keep;
 mod lab;

@@ -27,7 +27,9 @@ impl Lab {
             LibraryEdit::Delete(id) => self.delete(id, control),
             LibraryEdit::Restore(id) => self.restore(id, control),
             LibraryEdit::Tag(id, tags) => self.tag(id, tags, control),
+            LibraryEdit::SwapBack(ids) => self.swap_back(ids, control),
             LibraryEdit::AddText { name, text } => self.add_text(name, text, control),
+            LibraryEdit::AddTask { task, shots, seed } => self.add_task(task, *shots, *seed, control),
         }
     }
 }
@@ -52,10 +54,16 @@ impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
         let generation = job.generation;
         match &job.request {
-            Request::Build => {
-                let result = self.build(control, &|lab| lab.tell_library(tell));
+            Request::Build(request) => {
+                let result = self.make(request, control, &|lab| lab.tell_library(tell));
                 self.tell_library(tell);
                 result.map(drop)
+            }
+            Request::Check => {
+                let health = Arc::new(self.check(control)?);
+                tell(Event::Checked { generation, health });
+                self.tell_library(tell);
+                Ok(())
             }
             Request::Rank { query, view } => {
                 let ranking = Arc::new(self.rank(query, view, control)?);

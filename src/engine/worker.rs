@@ -172,6 +172,7 @@ impl std::fmt::Display for JobKind {
         f.write_str(match self {
             Self::Open => "opening",
             Self::Build => "building",
+            Self::Check => "checking",
             Self::Rank => "ranking",
             Self::Ask => "answering",
             Self::Map => "mapping",
@@ -193,7 +194,7 @@ impl std::fmt::Display for JobKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{RankView, Request};
+    use super::super::{BuildRequest, RankView, Request};
     use super::*;
     use crate::library::{Metric, Part, Ranking};
     use std::sync::mpsc::{Receiver, channel};
@@ -208,7 +209,7 @@ mod tests {
     impl Work for Stepper {
         fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
             match &job.request {
-                Request::Build => {
+                Request::Build(_) => {
                     for i in 0..100 {
                         if i == 1 {
                             self.step.wait();
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn a_ranking_overtakes_a_build_at_the_next_chunk() {
         let (engine, rx, step, log) = start();
-        engine.send(Job { generation: 1, request: Request::Build });
+        engine.send(Job { generation: 1, request: Request::Build(BuildRequest::default()) });
         step.wait(); // the build stands in its second step
         engine.send(rank(2));
         step.wait();
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn cancelling_stops_at_the_next_chunk_and_says_so() {
         let (engine, rx, step, log) = start();
-        engine.send(Job { generation: 1, request: Request::Build });
+        engine.send(Job { generation: 1, request: Request::Build(BuildRequest::default()) });
         step.wait();
         engine.cancel(JobKind::Build);
         step.wait();

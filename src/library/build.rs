@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::state::State;
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// A skill to be made: the texts to read and what will be told about it.
@@ -19,8 +20,6 @@ pub struct SkillPlan {
     pub task: String,
     /// Task family.
     pub family: String,
-    /// Which set of the task's split, from 0.
-    pub set: usize,
     /// What is read after bos, segment by segment: one example each, with its terminator.
     pub segments: Vec<String>,
     /// Where it comes from, as the library will say. Equal origins are the same skill.
@@ -30,25 +29,35 @@ pub struct SkillPlan {
 impl SkillPlan {
     /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by settings and text.
     pub fn examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
-        let mut hash = blake3::Hasher::new();
-        for s in &segments {
-            hash.update(s.as_bytes());
-        }
         let origin = SkillOrigin::Examples {
             set,
             shots: segments.len(),
             seed: settings.seed,
             template: settings.template.clone(),
-            text_hash: hash.finalize().to_hex().to_string(),
+            text_hash: text_hash(&segments),
         };
-        Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), set, segments, origin }
+        Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), segments, origin }
+    }
+
+    /// The plan of a set of a task's examples that was drawn on its own.
+    pub fn drawn(id: String, task: &str, family: &str, segments: Vec<String>, seed: u64, template: &str) -> Self {
+        let (shots, template, text_hash) = (segments.len(), template.to_owned(), text_hash(&segments));
+        let origin = SkillOrigin::Drawn { shots, seed, template, text_hash };
+        Self { id, task: task.to_owned(), family: family.to_owned(), segments, origin }
+    }
+
+    /// The plan of a text of the user's.
+    pub fn text(id: String, task: &str, text: &str) -> Self {
+        let segments = text.split_inclusive('\n').map(str::to_string).collect();
+        Self { id, task: task.to_owned(), family: "user".into(), segments, origin: SkillOrigin::Text { text: text.to_owned() } }
     }
 
     fn bytes(&self) -> usize {
         self.segments.iter().map(String::len).sum()
     }
 
-    fn meta(&self, state: &State) -> SkillMeta {
+    /// What the library says of the skill made by this plan now.
+    pub fn meta(&self, state: &State, tags: Vec<String>) -> SkillMeta {
         SkillMeta {
             id: self.id.clone(),
             task: self.task.clone(),
@@ -56,9 +65,17 @@ impl SkillPlan {
             origin: self.origin.clone(),
             tokens: state.tokens(),
             created: now(),
-            tags: Vec::new(),
+            tags,
         }
     }
+}
+
+fn text_hash(segments: &[String]) -> String {
+    let mut hash = blake3::Hasher::new();
+    for s in segments {
+        hash.update(s.as_bytes());
+    }
+    hash.finalize().to_hex().to_string()
 }
 
 /// The present as RFC 3339, UTC, whole seconds.
@@ -87,6 +104,14 @@ pub struct BatchSize {
     pub skills: usize,
 }
 
+impl BatchSize {
+    /// What suits a device that reads so many tokens together: two such chunks, so that the states of one are copied while the other runs; enough to keep the matrix
+    /// products dense, few enough that the library fills visibly and a kill loses little.
+    pub fn of(chunk: usize) -> Self {
+        Self { tokens: (2 * chunk).max(4096), skills: 64.max(chunk / 64) }
+    }
+}
+
 impl Default for BatchSize {
     fn default() -> Self {
         Self { tokens: 4096, skills: 64 }
@@ -111,16 +136,19 @@ pub struct BuildReport {
 /// Reads the plans' segments (each skill from bos on) and returns one state a plan, in order.
 pub type Encode<'a> = dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>> + 'a;
 
-/// Makes what is [`missing`], batch by batch; every batch is on disk before the next begins, so that a build that is called off or
+/// Makes what is [`missing`] and the plans with the ids of `anew`, batch by batch; every batch is on disk before the next begins, so that a build that is called off or
 /// killed goes on where it was. What `encode`
-/// reports is turned into progress in skills. A skill of the same id and another origin is replaced.
+/// reports is turned into progress in skills. A skill of the same id is replaced when its new state is on disk, and hands on its tags.
+///
+/// The writer is free while the encoder works, for other changes of this process.
 ///
 /// # Errors
 /// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of [`LibraryWriter::replace`].
 pub fn build(
-    writer: &mut LibraryWriter,
+    writer: &Mutex<LibraryWriter>,
     settings: &BuildSettings,
     plans: &[SkillPlan],
+    anew: &[String],
     batch: BatchSize,
     encode: &mut Encode<'_>,
     control: Control<'_>,
@@ -130,8 +158,10 @@ pub fn build(
         return Err(Error::Input(format!("two skills to be built have the id {}", p.id)));
     }
     control.check()?;
-    writer.set_settings(settings)?;
-    let todo = missing(writer.library(), plans);
+    let lock = || writer.lock().unwrap_or_else(PoisonError::into_inner);
+    lock().set_settings(settings)?;
+    let missing: HashSet<usize> = missing(lock().library(), plans).into_iter().collect();
+    let todo: Vec<usize> = (0..plans.len()).filter(|i| missing.contains(i) || anew.contains(&plans[*i].id)).collect();
     let total = todo.len() as u64;
     let mut report = BuildReport { present: plans.len() - todo.len(), ..BuildReport::default() };
     let (mut left, mut bytes_read) = (&todo[..], 0usize);
@@ -156,8 +186,17 @@ pub fn build(
         bytes_read += picks.iter().map(|p| p.bytes()).sum::<usize>();
         report.tokens += states.iter().map(State::tokens).sum::<u64>();
         let start = Instant::now();
-        let skills: Vec<(SkillMeta, State)> = picks.iter().zip(states).map(|(p, s)| (p.meta(&s), s)).collect();
+        let mut writer = lock();
+        let skills: Vec<(SkillMeta, State)> = picks
+            .iter()
+            .zip(states)
+            .map(|(p, s)| {
+                let tags = writer.library().living().find(|m| m.id == p.id).map(|m| m.tags.clone()).unwrap_or_default();
+                (p.meta(&s, tags), s)
+            })
+            .collect();
         writer.replace(&skills)?;
+        drop(writer);
         report.write_seconds += start.elapsed().as_secs_f64();
         report.built += n;
         left = &left[n..];

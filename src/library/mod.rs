@@ -3,7 +3,8 @@
 //! - `types`: the values that describe models, skills and rankings.
 //! - `disk`: the operations that change the disk, replaceable by failing ones in tests.
 //! - `manifest`, `shard`: the two kinds of file.
-//! - `store`: [`Library`], for reading; needs no lock. `writer`: [`LibraryWriter`], the one process that may change it.
+//! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
+//!   `writer`: [`LibraryWriter`], the one process that may change it.
 //! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
@@ -36,7 +37,7 @@
 //! | `removed` | list of `id`, `origin` of deleted skills whose states are gone (compaction); a build leaves them out |
 //!
 //! Skills are listed in the order they were added; that is the library's order. Ids of living skills are unique.
-//! `origin` has `kind`: `examples` (`set`, `shots`, `seed`, `template`, `text_hash`) or `text` (`text`). Times are RFC 3339, UTC.
+//! `origin` has `kind`: `examples` (`set`, `shots`, `seed`, `template`, `text_hash`), `drawn` (the same but `set`) or `text` (`text`). Times are RFC 3339, UTC.
 //!
 //! ## Shards
 //!
@@ -79,13 +80,15 @@
 //! Nothing on disk is changed by a refusal. The whole library: another model, tokenizer or shape, an unknown version, a manifest
 //! that is unreadable or contradicts itself. A shard (its skills are left out, a warning says so, the rest opens): missing, of
 //! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill: NaN or infinity,
-//! found when its state is read, ranked or verified. Hashes are only compared by [`Library::verify`], which reads every byte.
+//! found when its state is read, ranked or verified. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
 mod disk;
+mod health;
 mod kernel;
 mod manifest;
 mod rank;
+mod rows;
 mod shard;
 mod spread;
 mod stats;
@@ -95,6 +98,8 @@ mod writer;
 
 pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
 pub use disk::{Disk, DiskFile, RealDisk};
+pub use health::{Health, ShardHealth};
+pub use rows::{Job, Rows, Sum};
 pub use shard::LayerView;
 pub use spread::Spread;
 pub use store::Library;

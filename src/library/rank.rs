@@ -11,6 +11,8 @@
 //!   kept like those above. μ is subtracted as f32; what rounding took from it, δ, comes back as the constant `Σ w δ`. (Splitting off
 //!   all of `w·μ` would save the subtraction and lose the digits in which entries with |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
 //!
+//! Where a device has the rows ([`super::Rows`]), it makes the sums; the rest is the same.
+//!
 //! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
 //! state holds NaN or infinity is left out ([`Library::warnings`] names it).
 //!
@@ -19,6 +21,7 @@
 //! 4 ms; the first ranking of a layer after opening 2 ms (cosine), 8 ms (z-scored).
 
 use super::kernel::{CENTRED, DISTANCE, DOT, Element, Level, rows};
+use super::rows::{Job, Sum};
 use super::shard::LayerView;
 use super::store::Library;
 use super::types::{Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask};
@@ -75,9 +78,11 @@ impl Library {
         let prepared: Vec<Prepared<'_>> = layers.clone().map(|l| self.prepare(query, view, l)).collect();
         let mut sums = vec![0.0f64; self.len()];
         let level = Level::best();
+        let given = self.given(view, &prepared);
         let score = |(b, out): (usize, &mut [f64])| {
-            for p in &prepared {
-                self.add_scores(view, p, level, b * BLOCK, out);
+            for (i, p) in prepared.iter().enumerate() {
+                let given = given.as_ref().map(|all| &all[i * self.len()..(i + 1) * self.len()]);
+                self.add_scores(view, p, given, level, b * BLOCK, out);
             }
         };
         if wide {
@@ -147,16 +152,38 @@ impl Library {
         }
     }
 
-    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`.
-    fn add_scores(&self, view: &RankView, p: &Prepared<'_>, level: Level, first: usize, out: &mut [f64]) {
+    /// The sums over all rows from the device they lie on, `[layer of the view][skill]`, if they do. A device that fails is as if it were not there.
+    fn given(&self, view: &RankView, prepared: &[Prepared<'_>]) -> Option<Vec<f32>> {
+        let rows = self.rows.get().filter(|_| view.part == Part::Ssm)?;
+        let sum = match view.metric {
+            Metric::Cosine => Sum::Dot,
+            Metric::ZCosine => Sum::Centred,
+            Metric::L2 => Sum::Distance,
+        };
+        let jobs: Vec<Job<'_>> = prepared.iter().map(|p| Job { layer: p.layer, a: &p.a, c: p.centre }).collect();
+        match rows.sums(sum, &jobs) {
+            Ok(sums) => Some(sums),
+            Err(error) => {
+                tracing::warn!("{error}; the ranking is made on the CPU");
+                None
+            }
+        }
+    }
+
+    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`; `given`: the sums over all rows, if a device has made them.
+    fn add_scores(&self, view: &RankView, p: &Prepared<'_>, given: Option<&[f32]>, level: Level, first: usize, out: &mut [f64]) {
         let mut at = 0;
         while at < out.len() {
-            let n = if out.len() - at >= TOGETHER { TOGETHER } else { 1 };
+            let n = if out.len() - at >= TOGETHER && given.is_none() { TOGETHER } else { 1 };
             let row = |k: usize| self.row(first + at + k, view.part, p.layer);
             let raw = if n == TOGETHER { four(view.metric, level, p, [row(0), row(1), row(2), row(3)]) } else { None };
             for k in 0..n {
                 let i = first + at + k;
-                let raw = raw.map_or_else(|| one(view.metric, level, p, row(k)), |raw| raw[k]);
+                let raw = match (given, raw) {
+                    (Some(given), _) => f64::from(given[i]),
+                    (None, Some(raw)) => raw[k],
+                    (None, None) => one(view.metric, level, p, row(k)),
+                };
                 let raw = if raw.is_finite() { raw } else { exact(view.metric, p, row(k)) } - p.excess;
                 let (shard, index) = &self.places[i];
                 let norm = shard.norms(view.part, p.layer)[*index];

@@ -302,15 +302,29 @@ impl Shard {
             }
             all
         };
-        let n = shape.n_layer * shape.d_inner;
-        let dt_sum = cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n].to_vec();
-        State::new(shape, gather(Part::Ssm), gather(Part::Conv), dt_sum, tokens)
+        State::new(shape, gather(Part::Ssm), gather(Part::Conv), self.dt_sum(index).to_vec(), tokens)
             .map_err(|e| Error::Library(format!("number {index} of the shard {} is damaged: {e}", self.path.display())))
     }
 
-    /// Reads the whole file and compares its hash with the manifest's.
-    pub fn hash_is_right(&self) -> bool {
-        blake3::hash(&self.map).to_hex().as_str() == self.entry.blake3
+    /// One skill's ΣΔ, `[n_layer, d_inner]`.
+    pub fn dt_sum(&self, index: usize) -> &[f32] {
+        let n = self.shape.n_layer * self.shape.d_inner;
+        &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
+    }
+
+    /// Reads the whole file and compares its hash with the manifest's. `seen` is told now and then how many bytes are read.
+    ///
+    /// # Errors
+    /// Those of `seen`.
+    pub fn hash_is_right(&self, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<bool> {
+        /// A millisecond or so.
+        const STEP: usize = 1 << 20;
+        let mut hash = blake3::Hasher::new();
+        for piece in self.map.chunks(STEP) {
+            hash.update(piece);
+            seen(hash.count())?;
+        }
+        Ok(hash.finalize().to_hex().as_str() == self.entry.blake3)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading a library.
 
 use super::manifest::{Manifest, SkillEntry};
+use super::rows::Rows;
 use super::shard::{LayerView, Shard, part_len};
 use super::spread::Spread;
 use super::stats::ZStats;
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::state::{State, StateShape};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Open shards by file name.
@@ -31,6 +33,9 @@ pub struct Library {
     /// How far the skills lie from their mean, by layer, once asked for.
     pub(super) spreads: Vec<OnceLock<Spread>>,
     left_out: Vec<String>,
+    /// The rows on a device, once they have been copied there.
+    pub(super) rows: OnceLock<Arc<dyn Rows>>,
+    shelving: AtomicBool,
 }
 
 impl Library {
@@ -129,7 +134,19 @@ impl Library {
         }
         let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
         let spreads = (0..shape.n_layer).map(|_| OnceLock::new()).collect();
-        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out }
+        Self {
+            dir: dir.to_path_buf(),
+            manifest,
+            shards,
+            skills,
+            places,
+            by_id,
+            z,
+            spreads,
+            left_out,
+            rows: OnceLock::new(),
+            shelving: AtomicBool::new(false),
+        }
     }
 
     /// The folder.
@@ -187,6 +204,21 @@ impl Library {
         self.by_id.get(id).copied()
     }
 
+    /// All living skills, those in damaged shards included, in the order they were added.
+    pub fn living(&self) -> impl Iterator<Item = &SkillMeta> {
+        live(&self.manifest).map(|s| &s.meta)
+    }
+
+    /// Living skills whose shards are damaged.
+    pub fn lost(&self) -> impl Iterator<Item = &SkillMeta> {
+        live(&self.manifest).filter(|s| !self.shards.contains_key(&s.shard)).map(|s| &s.meta)
+    }
+
+    /// The file that each of [`Self::skills`] lies in.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().map(|(shard, _)| shard.entry.file.as_str())
+    }
+
     /// Deleted skills that can still be restored, in the order they were added.
     pub fn deleted(&self) -> impl Iterator<Item = &SkillMeta> {
         self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
@@ -198,6 +230,16 @@ impl Library {
         deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
     }
 
+    /// Lets rankings use rows of this library that lie on a device. The first ones given are kept.
+    pub fn attach(&self, rows: Arc<dyn Rows>) {
+        let _ = self.rows.set(rows);
+    }
+
+    /// Whether the rows were being copied to a device already; they are from now on.
+    pub fn shelving(&self) -> bool {
+        self.shelving.swap(true, Ordering::Relaxed)
+    }
+
     /// One skill's state, as f32.
     ///
     /// # Errors
@@ -207,6 +249,36 @@ impl Library {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
         };
         shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
+    }
+
+    /// Σ w·(skill's state), made on the device the library lies on: as [`crate::soup::mix::WeightedSum`] makes it, windows and ΣΔ with it. `None` if it lies on none.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a skill is damaged; [`Error::Model`] if the device fails.
+    pub fn weighted(&self, picks: &[(usize, f64)]) -> Result<Option<State>> {
+        let Some(rows) = self.rows.get() else { return Ok(None) };
+        if let Some((i, _)) = picks.iter().find(|(i, _)| *i >= self.len()) {
+            return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
+        }
+        // A part of weight 0 is as if it were not there.
+        let heard: Vec<(usize, f32)> = picks.iter().filter(|p| p.1 != 0.0).map(|&(i, w)| (i, w as f32)).collect();
+        let size: f64 = picks.iter().map(|p| p.1.abs()).sum();
+        let tokens = heard.iter().fold(0u64, |sum, (i, _)| sum.saturating_add(self.skills[*i].tokens));
+        let [ssm, conv, mut dt_sum] = rows.combine(&heard)?;
+        if size > 0.0 && size != 1.0 {
+            let share = (1.0 / size) as f32;
+            dt_sum.iter_mut().for_each(|v| *v *= share);
+        }
+        State::new(self.shape(), ssm, conv, dt_sum, tokens).map(Some)
+    }
+
+    /// ΣΔ of one skill, `[n_layer, d_inner]`.
+    ///
+    /// # Panics
+    /// If there is no such skill.
+    pub fn dt_sum(&self, i: usize) -> &[f32] {
+        let (shard, index) = &self.places[i];
+        shard.dt_sum(*index)
     }
 
     /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
@@ -234,54 +306,29 @@ impl Library {
     /// Sentences about what is damaged: shards left out at opening, and states found since to hold NaN or infinity.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = self.left_out.clone();
-        for (meta, (shard, index)) in self.skills.iter().zip(&self.places) {
-            if let Some((part, layer)) = shard.found_damaged(*index) {
-                let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
-                let file = &shard.entry.file;
-                all.push(format!(
-                    "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
-                    meta.id
-                ));
-            }
-        }
+        all.extend((0..self.len()).filter_map(|i| self.found_damaged(i)));
         all
     }
 
-    /// Reads every byte: shards against their hashes, states against NaN and infinity. Returns a sentence for each fault,
-    /// those found at opening included. Reports progress in bytes.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`].
-    pub fn verify(&self, control: Control<'_>) -> Result<Vec<String>> {
-        let mut faults = Vec::new();
-        let (mut done, total) = (0, self.shards.values().map(|s| s.entry.bytes).sum());
-        for shard in self.shards.values() {
-            control.check()?;
-            if !shard.hash_is_right() {
-                let lost: Vec<&str> = live(&self.manifest).filter(|s| s.shard == shard.entry.file).map(|s| s.meta.id.as_str()).collect();
-                let path = self.dir.join(&shard.entry.file);
-                faults.push(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&lost)));
-            }
-            for part in [Part::Ssm, Part::Conv] {
-                for layer in 0..self.shape().n_layer {
-                    control.check()?;
-                    shard.norms(part, layer);
-                }
-            }
-            done += shard.entry.bytes;
-            control.report(done, total, "bytes");
-        }
-        faults.splice(0..0, self.warnings());
-        Ok(faults)
+    /// A sentence about a skill whose state was found to hold NaN or infinity.
+    pub(super) fn found_damaged(&self, i: usize) -> Option<String> {
+        let ((shard, index), meta) = (self.places.get(i)?, self.skills.get(i)?);
+        let (part, layer) = shard.found_damaged(*index)?;
+        let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
+        let file = &shard.entry.file;
+        Some(format!(
+            "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
+            meta.id
+        ))
     }
 }
 
-fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
+pub(super) fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
     manifest.skills.iter().filter(|s| s.deleted.is_none())
 }
 
 /// The first few of a list of ids, and how many more.
-fn list(ids: &[&str]) -> String {
+pub(super) fn list(ids: &[&str]) -> String {
     const SHOWN: usize = 4;
     match ids.len() {
         0 => "no living skill".into(),

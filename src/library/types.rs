@@ -91,6 +91,17 @@ pub enum SkillOrigin {
         /// BLAKE3 of the exact text that was read, hexadecimal.
         text_hash: String,
     },
+    /// Examples of a task that the user asked for beside the build's sets, drawn from all pairs but the test split.
+    Drawn {
+        /// Examples read.
+        shots: usize,
+        /// Seed of the draw.
+        seed: u64,
+        /// Template, as `--template` takes it.
+        template: String,
+        /// BLAKE3 of the exact text that was read, hexadecimal.
+        text_hash: String,
+    },
     /// A text typed or loaded by the user.
     Text {
         /// The text itself.

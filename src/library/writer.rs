@@ -190,6 +190,27 @@ impl LibraryWriter {
         Ok(back)
     }
 
+    /// Puts the skill of this id that was replaced or deleted last in the place of the living one, which becomes a deleted one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if no skill of this id lives or none that can be read was replaced; [`Error::Io`].
+    pub fn swap_back(&mut self, id: &str) -> Result<()> {
+        let none = Error::Input(format!("the library {} has no earlier state of {id}", self.library.path().display()));
+        self.change(|_, library, manifest| {
+            let readable = |s: &SkillEntry| library.shards.contains_key(&s.shard);
+            let dead = (0..manifest.skills.len()).filter(|&i| {
+                let s = &manifest.skills[i];
+                s.meta.id == id && s.deleted.is_some() && readable(s)
+            });
+            // The latest time wins, and of equal times the one added last.
+            let earlier = dead.max_by(|a, b| manifest.skills[*a].deleted.cmp(&manifest.skills[*b].deleted));
+            let (Some(earlier), Some(living)) = (earlier, manifest.live(id)) else { return Err(none) };
+            living.deleted = Some(super::now());
+            manifest.skills[earlier].deleted = None;
+            Ok(())
+        })
+    }
+
     /// Replaces a skill's tags.
     ///
     /// # Errors

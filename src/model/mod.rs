@@ -1,16 +1,23 @@
 //! The model.
+//!
+//! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
+//! - `config`, `source`, `tensors`, `tokenizer`: a model's files.
+
 mod config;
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod mamba;
+pub(crate) mod plan;
 mod source;
+mod tensors;
 mod tokenizer;
-mod weights;
-mod working;
 
 pub use config::MambaConfig;
+pub use cpu::model::CHUNK;
 pub use cpu::stored::{Stored, dot_rows, widen_into};
-pub use mamba::{CHUNK, Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
-pub use source::{Checkpoint, Hub, ModelFiles, ModelSource, TensorSource, open};
+pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
+pub use source::{Checkpoint, Hub, ModelFiles, ModelSource, RandomWeights, TensorSource, open};
 pub use tokenizer::Tokenizer;
 
 use crate::control::Control;

@@ -21,7 +21,7 @@ mod tsne;
 
 pub use descent::{Descent, EPOCHS};
 pub use pca::{PCA_DIMS, Pca};
-pub use place::{FrozenMap, align};
+pub use place::{Alignment, FrozenMap};
 pub use rank::effective_rank;
 pub use space::{Lengths, Space};
 pub use trust::{Fidelity, agreement, fidelity, judge, purity, silhouette};

@@ -85,41 +85,61 @@ fn median(values: impl Iterator<Item = f32>) -> f32 {
     if all.len().is_multiple_of(2) { f32::midpoint(all[half - 1], all[half]) } else { all[half] }
 }
 
-/// Turns (and mirrors, and shifts, never stretches) a map so that the points it shares with an earlier one lie as near to their old places as can be
-/// (orthogonal Procrustes). `shared` holds (index in this map, old place). Returns the root mean square distance that is left, as a share of the old
-/// points' radius; `None`, with the map untouched, for fewer than two shared points.
-pub fn align(points: &mut [[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<f64> {
-    let pairs: Vec<([f64; 2], [f64; 2])> =
-        shared.iter().filter_map(|(i, old)| points.get(*i).map(|new| (new.map(f64::from), old.map(f64::from)))).collect();
-    if pairs.len() < 2 {
-        return None;
-    }
-    let count = pairs.len() as f64;
-    let centre = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| [0, 1].map(|c| pairs.iter().map(|p| of(p)[c]).sum::<f64>() / count);
-    let (from, to) = (centre(|p| p.0), centre(|p| p.1));
-    // Sums of products of the centred coordinates; the best turn has a closed form in the plane, with and without a mirror.
-    let mut s = [[0.0f64; 2]; 2];
-    for (new, old) in &pairs {
-        for (a, row) in s.iter_mut().enumerate() {
-            for (b, v) in row.iter_mut().enumerate() {
-                *v += (new[a] - from[a]) * (old[b] - to[b]);
+/// A turn (with a mirror, if need be) and a shift, never a stretch, that lays a map over an earlier one (orthogonal Procrustes).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alignment {
+    from: [f64; 2],
+    to: [f64; 2],
+    cos: f64,
+    sin: f64,
+    flip: f64,
+    /// Points that both maps have.
+    pub shared: usize,
+    /// The root mean square distance that is left between their places, as a share of the old ones' radius.
+    pub left: f64,
+}
+
+impl Alignment {
+    /// The one that brings the points shared with an earlier map as near to their old places as can be. `shared` holds (index in this map, old
+    /// place). `None` for fewer than two shared points.
+    pub fn fit(points: &[[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<Self> {
+        let pairs: Vec<([f64; 2], [f64; 2])> =
+            shared.iter().filter_map(|(i, old)| points.get(*i).map(|new| (new.map(f64::from), old.map(f64::from)))).collect();
+        if pairs.len() < 2 {
+            return None;
+        }
+        let count = pairs.len() as f64;
+        let centre = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| [0, 1].map(|c| pairs.iter().map(|p| of(p)[c]).sum::<f64>() / count);
+        let (from, to) = (centre(|p| p.0), centre(|p| p.1));
+        // Sums of products of the centred coordinates; the best turn has a closed form in the plane, with and without a mirror.
+        let mut s = [[0.0f64; 2]; 2];
+        for (new, old) in &pairs {
+            for (a, row) in s.iter_mut().enumerate() {
+                for (b, v) in row.iter_mut().enumerate() {
+                    *v += (new[a] - from[a]) * (old[b] - to[b]);
+                }
             }
         }
+        let turned = (s[0][0] + s[1][1], s[0][1] - s[1][0]);
+        let mirrored = (s[0][0] - s[1][1], s[0][1] + s[1][0]);
+        let mirror = mirrored.0.hypot(mirrored.1) > turned.0.hypot(turned.1);
+        let (cos, sin) = if mirror { mirrored } else { turned };
+        let length = cos.hypot(sin);
+        let (cos, sin) = if length > 0.0 { (cos / length, sin / length) } else { (1.0, 0.0) };
+        let fitted = Self { from, to, cos, sin, flip: if mirror { -1.0 } else { 1.0 }, shared: pairs.len(), left: 0.0 };
+        let square = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
+        let left: f64 = pairs.iter().map(|(new, old)| square(fitted.moved(*new), *old)).sum();
+        let radius: f64 = pairs.iter().map(|(_, old)| square(*old, to)).sum();
+        Some(Self { left: if radius > 0.0 { (left / radius).sqrt() } else { 0.0 }, ..fitted })
     }
-    let turned = (s[0][0] + s[1][1], s[0][1] - s[1][0]);
-    let mirrored = (s[0][0] - s[1][1], s[0][1] + s[1][0]);
-    let mirror = mirrored.0.hypot(mirrored.1) > turned.0.hypot(turned.1);
-    let (cos, sin) = if mirror { mirrored } else { turned };
-    let length = cos.hypot(sin);
-    let (cos, sin) = if length > 0.0 { (cos / length, sin / length) } else { (1.0, 0.0) };
-    let flip = if mirror { -1.0 } else { 1.0 };
-    let moved = |p: [f64; 2]| {
-        let (x, y) = (p[0] - from[0], (p[1] - from[1]) * flip);
-        [cos * x - sin * y + to[0], sin * x + cos * y + to[1]]
-    };
-    let square = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
-    let left: f64 = pairs.iter().map(|(new, old)| square(moved(*new), *old)).sum();
-    let radius: f64 = pairs.iter().map(|(_, old)| square(*old, to)).sum();
-    points.iter_mut().for_each(|p| *p = moved(p.map(f64::from)).map(|v| v as f32));
-    Some(if radius > 0.0 { (left / radius).sqrt() } else { 0.0 })
+
+    fn moved(&self, p: [f64; 2]) -> [f64; 2] {
+        let (x, y) = (p[0] - self.from[0], (p[1] - self.from[1]) * self.flip);
+        [self.cos * x - self.sin * y + self.to[0], self.sin * x + self.cos * y + self.to[1]]
+    }
+
+    /// Where a point of the new map comes to lie.
+    pub fn apply(&self, point: [f32; 2]) -> [f32; 2] {
+        self.moved(point.map(f64::from)).map(|v| v as f32)
+    }
 }

@@ -5,13 +5,15 @@
 //! {"model":"5ba93f1c…"}
 //! {"t":5210,"key":"h"}
 //! {"t":9433,"paste":"hot -> cold\nbig ->"}
+//! {"t":5210,"snapshots":[{"name":"soup 1","soup":{…}}]}
 //! ```
-//! `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file appears with the first key of a sitting, is locked while its
+//! The last one tells what snapshots of soups there were from then on, before the first key if there were any. `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file appears with the first key of a sitting, is locked while its
 //! lab runs, and loses at most the last batch in a crash; a line torn by that is left out and cut off before the next one is added.
 
 use super::writer::LineWriter;
-use crate::app::key::{Key, KeyCode};
-use crate::app::session::{Entry, Input, Resume, Session, Sitting, Step, typed_keys};
+use crate::app::instrument::sides::Snapshot;
+use crate::app::key::KeyCode;
+use crate::app::session::{Entry, Input, Resume, Session, Sitting, Step, write_script};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -55,6 +57,8 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     paste: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    snapshots: Option<Vec<Snapshot>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
 }
 
@@ -63,6 +67,7 @@ impl Line {
         match entry {
             Entry::Input(t, Input::Key(key)) => Self { t: Some(*t), key: Some(key.to_string()), ..Self::default() },
             Entry::Input(t, Input::Paste(text)) => Self { t: Some(*t), paste: Some(text.clone()), ..Self::default() },
+            Entry::Input(t, Input::Snapshots(list)) => Self { t: Some(*t), snapshots: Some(list.clone()), ..Self::default() },
             Entry::Model(fingerprint) => Self { model: Some(fingerprint.clone()), ..Self::default() },
         }
     }
@@ -72,8 +77,9 @@ impl Line {
         match self {
             Self { key: Some(key), .. } => Ok(Entry::Input(t, Input::Key(key.parse()?))),
             Self { paste: Some(text), .. } => Ok(Entry::Input(t, Input::Paste(text))),
+            Self { snapshots: Some(list), .. } => Ok(Entry::Input(t, Input::Snapshots(list))),
             Self { model: Some(fingerprint), .. } => Ok(Entry::Model(fingerprint)),
-            _ => Err("it is neither a key nor a paste nor a model".into()),
+            _ => Err("it is neither a key nor a paste nor a list of snapshots nor a model".into()),
         }
     }
 }
@@ -119,7 +125,7 @@ impl Read {
         Self::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
     }
 
-    /// Keys and pastes with their clock.
+    /// Keys and pastes with their clock, and what snapshots there were.
     pub fn inputs(&self) -> Vec<(u64, Input)> {
         let input = |entry: &Entry| match entry {
             Entry::Input(t, input) => Some((*t, input.clone())),
@@ -134,15 +140,19 @@ impl Read {
         Resume::new(self.inputs(), model)
     }
 
-    /// The whole of it as a session of one step, to be played.
+    /// The whole of it as a session to be played: one step, and another wherever there came to be other snapshots.
     pub fn session(&self) -> Session {
-        let key = |input: &Input| match input {
-            Input::Key(key) => vec![*key],
-            Input::Paste(text) => typed_keys(text, true),
-        };
-        let keys: Vec<Key> = self.inputs().iter().flat_map(|(_, input)| key(input)).collect();
-        let step = Step { keys: crate::app::key::write_macro(&keys), ..Step::default() };
-        Session { title: format!("The sitting of {}", self.header.started), step: vec![step], sitting: true }
+        let (mut step, mut last) = (Vec::new(), Step::default());
+        for (_, input) in self.inputs() {
+            if let Input::Snapshots(list) = input {
+                let next = Step { snapshots: Some(list), ..Step::default() };
+                step.extend(Some(std::mem::replace(&mut last, next)).filter(|s| !s.keys.is_empty()));
+            } else {
+                last.keys.push_str(&write_script(&input));
+            }
+        }
+        step.push(last);
+        Session { title: format!("The sitting of {}", self.header.started), step, sitting: true }
     }
 
     fn sitting(&self, path: &Path) -> Sitting {
@@ -153,6 +163,7 @@ impl Read {
                 Input::Key(key) if key.typed().is_some() => words.extend(key.typed()),
                 Input::Key(key) if key.code == KeyCode::Enter => words.push(' '),
                 Input::Paste(text) => words.push_str(text),
+                Input::Snapshots(_) => {}
                 Input::Key(_) if words.is_empty() => {}
                 Input::Key(_) => break,
             }
@@ -161,7 +172,7 @@ impl Read {
             path: path.display().to_string(),
             started: self.header.started.get(..16).unwrap_or_default().replace('T', " "),
             model: self.header.model.clone(),
-            inputs: inputs.len(),
+            inputs: inputs.iter().filter(|(_, input)| !matches!(input, Input::Snapshots(_))).count(),
             words: words.chars().take(80).collect(),
         }
     }
@@ -265,7 +276,7 @@ impl Journal {
 }
 
 /// What is typed is the user's own.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
     options.mode(0o600);

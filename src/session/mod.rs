@@ -5,9 +5,11 @@
 //!
 //! - [`play`]: playing without a terminal, on the real engine, and comparing what comes out with what the file expects.
 //! - [`journal`]: what is done, written down as it happens; [`writer`]: the thread that writes.
+//! - [`snapshots`]: snapshots of soups, kept from one sitting to the next.
 
 pub mod journal;
 pub mod play;
+pub mod snapshots;
 pub mod writer;
 
 pub use crate::app::session::{Expect, Session, Step};

@@ -4,7 +4,7 @@
 //! session gives the same on a slow machine and on a fast one.
 
 use crate::app::decay::DecayAction;
-use crate::app::session::{Session, expect::compare};
+use crate::app::session::{self, Session, expect::compare};
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
 use crate::engine::{Engine, Event, JobKind, Open};
@@ -56,12 +56,13 @@ pub fn play(
     let mut reports = Vec::new();
     for (i, step) in session.step.iter().enumerate() {
         control.report(i as u64, session.step.len() as u64, "steps");
-        for key in step.keys().map_err(Error::Input)? {
+        for input in step.inputs().map_err(Error::Input)? {
             // A command acts on what it finds (the ranking's first row), so results come in before it; text needs none.
             if !player.state.takes_text() {
                 player.rest(control)?;
             }
-            player.apply(Action::Key(key));
+            let effects = session::input(&mut player.state, input);
+            player.carry_out(effects);
         }
         player.rest(control)?;
         let (held, broken) = compare(&step.expect, &player.state);
@@ -77,7 +78,12 @@ pub fn play(
 
 impl Player {
     fn apply(&mut self, action: Action) {
-        for effect in update(&mut self.state, action) {
+        let effects = update(&mut self.state, action);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
             match effect {
                 Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit => {
                     self.apply(Action::Engine(Event::Done { generation: job.generation, kind: JobKind::Edit }));
@@ -98,6 +104,7 @@ impl Player {
                 | Effect::Quit
                 | Effect::Journal(_)
                 | Effect::SaveSession(_)
+                | Effect::Snapshots { .. }
                 | Effect::ListSittings
                 | Effect::Resume(_)
                 | Effect::Play(_) => {}

@@ -196,6 +196,17 @@ fn weighted(parts: &[Part<'_>], weights: &[f64], names: &dyn Resolver) -> Result
     if parts.is_empty() {
         return Err(Error::Input("there is nothing to mix".into()));
     }
+    let skill = |(part, weight): (&Part<'_>, &f64)| match &part.what {
+        What::Skill(id) => Some((id.clone(), *weight)),
+        What::Other(Recipe::Skill { id }) if id.contains('/') => Some((id.clone(), *weight)),
+        What::Other(_) => None,
+    };
+    if let Some(skills) = parts.iter().zip(weights).map(skill).collect::<Option<Vec<_>>>() {
+        let skills: Vec<(&str, f64)> = skills.iter().map(|(id, weight)| (id.as_str(), *weight)).collect();
+        if let Some(state) = names.weighted(&skills)? {
+            return Ok(state);
+        }
+    }
     let mut sum = WeightedSum::new(names.shape());
     for (part, weight) in parts.iter().zip(weights) {
         sum.add(&part.state(names)?, *weight)?;

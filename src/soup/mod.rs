@@ -29,6 +29,7 @@ mod exp;
 pub mod merge;
 pub mod mix;
 pub mod nelder_mead;
+mod of_recipe;
 mod parse;
 mod parts;
 pub mod picaso;

@@ -40,6 +40,13 @@ pub trait Resolver {
     /// # Errors
     /// The model's.
     fn neutral(&self) -> Result<State>;
+    /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it is not.
+    ///
+    /// # Errors
+    /// As [`Self::skill`].
+    fn weighted(&self, _parts: &[(&str, f64)]) -> Result<Option<State>> {
+        Ok(None)
+    }
 }
 
 /// An item of a list, with its weight.

@@ -2,6 +2,7 @@
 
 use super::recipe::maybe_infinite;
 use super::{Divisor, Layers, Recipe, Term};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -164,20 +165,30 @@ impl Soup {
         self.ingredients.iter().filter(move |i| !i.muted && (i.solo || !solo))
     }
 
-    /// Brings the audible weights to a sum of 1: locked ones stay, the others share the rest in proportion (or equally, if they are all 0).
-    /// Does nothing if the locked ones leave no room.
-    pub fn normalise(&mut self) {
+    /// Brings the weights of what takes part ([`Soup::audible`]) to a sum of 1: locked ones stay, the others share the rest in proportion (or
+    /// equally, if they are all 0). What is muted, or silenced by a solo, keeps its weight.
+    ///
+    /// # Errors
+    /// [`Error::Input`], and nothing changes, if the locked ones leave no room, all are locked, or the others add up to less than 0.
+    pub fn normalise(&mut self) -> Result<()> {
         let locked: f64 = self.audible().filter(|i| i.locked).map(|i| i.weight).sum();
         let free: f64 = self.audible().filter(|i| !i.locked).map(|i| i.weight).sum();
         let count = self.audible().filter(|i| !i.locked).count();
         let room = 1.0 - locked;
-        if count == 0 || room < 0.0 || free < 0.0 {
-            return;
+        let why = match () {
+            () if count == 0 => "no ingredient that takes part is unlocked",
+            () if room <= 0.0 => "the locked ones add up to 1 or more",
+            () if free < 0.0 => "the unlocked ones add up to less than 0",
+            () => "",
+        };
+        if !why.is_empty() {
+            return Err(Error::Input(format!("The weights cannot be normalised: {why}.")));
         }
         let solo = self.ingredients.iter().any(|i| i.solo);
         for i in self.ingredients.iter_mut().filter(|i| !i.muted && (i.solo || !solo) && !i.locked) {
             i.weight = if free > 0.0 { i.weight * room / free } else { room / count as f64 };
         }
+        Ok(())
     }
 
     /// Sets an ingredient's weight; false, and nothing changes, if there is no such ingredient, it is locked, or the weight is not finite.
@@ -253,12 +264,32 @@ mod tests {
         let mut s = soup(&[1.0, 3.0, 0.5, 9.0]);
         s.ingredients[2].locked = true;
         s.ingredients[3].muted = true;
-        s.normalise();
-        let weights: Vec<f64> = s.ingredients.iter().map(|i| i.weight).collect();
-        assert_eq!(weights, [0.125, 0.375, 0.5, 9.0]);
+        s.normalise().unwrap();
+        let weights = |s: &Soup| s.ingredients.iter().map(|i| i.weight).collect::<Vec<f64>>();
+        assert_eq!(weights(&s), [0.125, 0.375, 0.5, 9.0]);
+        // What a solo silences is as good as muted; a lock that takes no part leaves its share to the others.
+        s.ingredients[0].solo = true;
+        s.normalise().unwrap();
+        assert_eq!(weights(&s), [1.0, 0.375, 0.5, 9.0]);
         let mut s = soup(&[0.0, 0.0]);
-        s.normalise();
-        assert_eq!(s.ingredients[0].weight, 0.5);
+        s.normalise().unwrap();
+        assert_eq!(weights(&s), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn what_cannot_be_normalised_stays_as_it_is_and_says_why() {
+        let refused = |mut s: Soup, why: &str| {
+            let before = s.clone();
+            let error = s.normalise().unwrap_err().to_string();
+            assert!(error.contains(why) && s == before, "{error}");
+        };
+        let mut full = soup(&[1.0, 2.0]);
+        full.ingredients[0].locked = true;
+        refused(full.clone(), "the locked ones add up to 1 or more");
+        full.ingredients[1].muted = true;
+        refused(full, "no ingredient that takes part is unlocked");
+        refused(soup(&[]), "no ingredient that takes part");
+        refused(soup(&[1.0, -2.0]), "less than 0");
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod shape;
 mod state;
 
 pub use shape::{DecayRates, StateShape};
-pub use state::State;
+pub use state::{Memory, State};

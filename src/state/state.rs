@@ -2,6 +2,9 @@
 
 use super::StateShape;
 use crate::error::{Error, Result};
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
@@ -12,10 +15,73 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     shape: StateShape,
-    ssm: Arc<[f32]>,
-    conv: Arc<[f32]>,
-    dt_sum: Arc<[f32]>,
+    ssm: Floats,
+    conv: Floats,
+    dt_sum: Floats,
     tokens: u64,
+}
+
+/// Memory that states may lie in besides their own: a device's, which copies into it and uses it again when the last state there is gone.
+pub trait Memory: Send + Sync {
+    /// All of it.
+    fn floats(&self) -> &[f32];
+}
+
+/// Numbers that do not change any more.
+#[derive(Clone)]
+enum Floats {
+    Own(Arc<[f32]>),
+    Lent(Arc<dyn Memory>, Range<usize>),
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Own(floats) => floats,
+            Self::Lent(memory, range) => &memory.floats()[range.clone()],
+        }
+    }
+}
+
+impl PartialEq for Floats {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Floats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl From<Vec<f32>> for Floats {
+    fn from(floats: Vec<f32>) -> Self {
+        Self::Own(floats.into())
+    }
+}
+
+/// Numbers copied together by one thread; below this, by the caller alone.
+const PIECE: usize = 1 << 18;
+
+/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters) are copied by all threads: the pages of the copy are new, and
+/// most of the time goes into getting them.
+fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
+    let mut copy = Arc::new_uninit_slice(data.len());
+    let to = Arc::get_mut(&mut copy)?;
+    let finite = |to: &mut [MaybeUninit<f32>], from: &[f32]| {
+        // Without a way out in the middle: the compiler makes vectors of it.
+        to.iter_mut().zip(from).fold(true, |all, (to, v)| all & to.write(*v).is_finite())
+    };
+    let all = if data.len() <= PIECE {
+        finite(to, data)
+    } else {
+        to.par_chunks_mut(PIECE).zip(data.par_chunks(PIECE)).map(|(to, from)| finite(to, from)).reduce(|| true, |a, b| a & b)
+    };
+    // SAFETY: every number was written above.
+    all.then(|| unsafe { copy.assume_init() })
 }
 
 impl State {
@@ -35,13 +101,26 @@ impl State {
     /// # Errors
     /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
     pub fn new(shape: StateShape, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
-        let parts = [("ssm", &ssm, shape.ssm_len()), ("conv", &conv, shape.conv_len()), ("dt_sum", &dt_sum, shape.d_inner)];
+        Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
+    }
+
+    /// The same from borrowed arrays.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn from_slices(shape: StateShape, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
+        let parts = [("ssm", ssm, shape.ssm_len()), ("conv", conv, shape.conv_len()), ("dt_sum", dt_sum, shape.d_inner)];
         for (name, data, layer_len) in parts {
             let want = shape.n_layer * layer_len;
             if data.len() != want {
                 return Err(Error::Mismatch(format!("state part `{name}` has {} entries, its shape ({shape}) needs {want}", data.len())));
             }
-            if let Some(i) = data.iter().position(|v| !v.is_finite()) {
+        }
+        let [ssm_copy, conv_copy, dt_copy] = [ssm, conv, dt_sum].map(copied);
+        for ((name, data, layer_len), copy) in parts.into_iter().zip([&ssm_copy, &conv_copy, &dt_copy]) {
+            if copy.is_none()
+                && let Some(i) = data.iter().position(|v| !v.is_finite())
+            {
                 return Err(Error::Mismatch(format!(
                     "state part `{name}` holds {} in layer {}, entry {}",
                     data[i],
@@ -50,7 +129,22 @@ impl State {
                 )));
             }
         }
-        Ok(Self { shape, ssm: ssm.into(), conv: conv.into(), dt_sum: dt_sum.into(), tokens })
+        let whole = |copy: Option<Arc<[f32]>>| Floats::Own(copy.unwrap_or_default());
+        Ok(Self { shape, ssm: whole(ssm_copy), conv: whole(conv_copy), dt_sum: whole(dt_copy), tokens })
+    }
+
+    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the other, known to be finite.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the memory has another size.
+    pub fn lent(shape: StateShape, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
+        let (ssm, conv) = (shape.n_layer * shape.ssm_len(), shape.n_layer * shape.conv_len());
+        let (have, want) = (memory.floats().len(), shape.total_len());
+        if have != want {
+            return Err(Error::Mismatch(format!("memory of {have} numbers is no state of {shape}, which has {want}")));
+        }
+        let part = |range| Floats::Lent(Arc::clone(&memory), range);
+        Ok(Self { shape, ssm: part(0..ssm), conv: part(ssm..ssm + conv), dt_sum: part(ssm + conv..want), tokens })
     }
 
     /// The sizes.

@@ -37,21 +37,43 @@ impl SplitSpec {
     /// [`Error::Input`] if not even one set fits, with the number of pairs that are needed.
     pub fn draw(&self, task: &Task) -> Result<Split> {
         let n = task.pairs.len();
-        let digest = blake3::hash(format!("{}\n{}", task.name, self.seed).as_bytes());
-        let mut order: Vec<usize> = (0..n).collect();
-        order.shuffle(&mut ChaCha8Rng::from_seed(*digest.as_bytes()));
-        let test = ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n);
-        if self.shots == 0 || n < test + self.shots {
+        let (test, rest) = self.put_aside(task);
+        if self.shots == 0 || rest.len() < self.shots {
             let needed = (self.shots as f64 / (1.0 - self.test_share).max(1e-9)).ceil() as usize + 1;
             return Err(Error::Input(format!(
                 "`{}` has {n} pairs, too few for one set of {} examples beside a test split: at least {needed} are needed",
                 task.name, self.shots
             )));
         }
-        let rest = order.split_off(test);
         let sets: Vec<Vec<usize>> = rest.chunks_exact(self.shots).take(self.sets).map(<[usize]>::to_vec).collect();
         let spare = rest[sets.len() * self.shots..].to_vec();
-        Ok(Split { test: order, sets, spare })
+        Ok(Split { test, sets, spare })
+    }
+
+    /// One more set, of any size and by a seed of its own. It keeps clear of the test split, but may share pairs with the split's sets.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if `shots` is 0 or more than there are pairs beside the test split.
+    pub fn extra(&self, task: &Task, shots: usize, seed: u64) -> Result<Vec<usize>> {
+        let (_, rest) = self.put_aside(task);
+        if shots == 0 || rest.len() < shots {
+            let (name, room) = (&task.name, rest.len());
+            return Err(Error::Input(format!(
+                "`{name}` has {room} pairs beside its test split: a skill of it reads 1 to {room}, not {shots}"
+            )));
+        }
+        Ok(draw(&rest, shots, &mut rng(seed, &format!("a set of {}", task.name), shots)))
+    }
+
+    /// The test split, and the other pairs in the order of the seed.
+    fn put_aside(&self, task: &Task) -> (Vec<usize>, Vec<usize>) {
+        let n = task.pairs.len();
+        let digest = blake3::hash(format!("{}\n{}", task.name, self.seed).as_bytes());
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut ChaCha8Rng::from_seed(*digest.as_bytes()));
+        let test = ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n);
+        let rest = order.split_off(test);
+        (order, rest)
     }
 }
 

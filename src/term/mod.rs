@@ -24,6 +24,7 @@ use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Option
 use crate::engine::Event;
 use crate::error::{Error, Result};
 use crate::session::journal::{self, Journal};
+use crate::session::snapshots::Keeper;
 use crate::ui::{self, export};
 use background::{Heard, Listener};
 use crossterm::event::{Event as Input, EventStream, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
@@ -52,6 +53,8 @@ type Screen = Tui<cast::Tee<BufWriter<Stdout>>>;
 pub struct Files {
     /// The journal of this sitting.
     pub journal: Option<Journal>,
+    /// Snapshots of soups.
+    pub snapshots: Option<Keeper>,
     /// Where what the terminal shows is recorded.
     pub record: Option<PathBuf>,
     /// What goes wrong with them, from other threads.
@@ -70,12 +73,12 @@ impl Default for Complaints {
 
 impl Complaints {
     /// Says what went wrong, with what it means for the user after it.
-    pub fn sender(&self, so: &'static str) -> impl FnOnce(Error) + Send + 'static {
+    pub fn sender(&self, so: &'static str) -> impl Fn(Error) + Send + use<> {
         complain(self.0.clone(), so)
     }
 }
 
-fn complain(tell: UnboundedSender<Action>, so: &'static str) -> impl FnOnce(Error) + Send + 'static {
+fn complain(tell: UnboundedSender<Action>, so: &'static str) -> impl Fn(Error) + Send + use<> {
     move |error| {
         // After the loop has ended nobody listens.
         let _ = tell.send(Action::Complain(format!("{error}. {so}")));
@@ -124,7 +127,7 @@ pub fn run(
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::io("terminal"))?;
-    let Files { journal, record, complaints: Complaints(tell, told) } = files;
+    let Files { journal, snapshots, record, complaints: Complaints(tell, told) } = files;
     let cast = match record {
         Some(path) => {
             let size = crossterm::terminal::size().map_err(Error::io("terminal"))?;
@@ -140,13 +143,16 @@ pub fn run(
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
     let listener = Listener::new(ask_background);
-    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, tell, then: Then::End, listener };
+    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End, listener };
     let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events, told));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
     drop(tui);
     if let Some(cast) = cast.and_then(Rc::into_inner) {
         cast.finish();
+    }
+    if let Some(snapshots) = lab.snapshots {
+        snapshots.finish();
     }
     let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then };
     // A terminal that is gone is how the lab ends after a hang-up; there is nobody to tell.
@@ -163,6 +169,7 @@ struct Lab<E> {
     /// The clock at the start.
     from: u64,
     journal: Option<Journal>,
+    snapshots: Option<Keeper>,
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
@@ -315,6 +322,11 @@ impl<E: EngineHandle> Lab<E> {
                     Effect::Journal(entry) => {
                         if let Some(journal) = &mut self.journal {
                             journal.add(&entry);
+                        }
+                    }
+                    Effect::Snapshots { before, after } => {
+                        if let Some(keeper) = &self.snapshots {
+                            keeper.change(before, after);
                         }
                     }
                     Effect::ListSittings => self.list_sittings(),

@@ -130,11 +130,17 @@ impl<W: Write> Tui<W> {
         } else if self.shown == frame {
             return Ok(());
         }
+        let changes = encode::changes(&self.shown, &frame);
+        if changes.is_empty() && !clear {
+            // Only the colour of blanks differs: nobody can see it.
+            self.shown = frame;
+            return Ok(());
+        }
         queue!(self.writer, BeginSynchronizedUpdate)?;
         if clear {
             queue!(self.writer, terminal::Clear(terminal::ClearType::All))?;
         }
-        self.writer.write_all(encode::changes(&self.shown, &frame).as_bytes())?;
+        self.writer.write_all(changes.as_bytes())?;
         queue!(self.writer, EndSynchronizedUpdate)?;
         self.writer.flush()?;
         self.shown = frame;

@@ -56,7 +56,8 @@ impl<'a> Paint<'a> {
         vec![self.span(filled, role), self.span(glyphs::track(self.set, rest), Role::Track)]
     }
 
-    /// A panel: in large layouts a box, in small ones a rule above; returns what is inside.
+    /// A panel: in large layouts a box, in small ones a rule above; returns what is inside. The focus lights the title's rule and the sides; the
+    /// rule below stays as it is, because a change of focus would send it twice over a slow line.
     pub fn panel(&self, buf: &mut Buffer, area: Rect, title: &str, right: Vec<Span<'a>>, focused: bool) -> Rect {
         if area.width < 2 || area.height == 0 {
             return Rect::ZERO;
@@ -67,13 +68,15 @@ impl<'a> Paint<'a> {
         put(buf, area, 0, 0, Line::styled(rule.clone(), line));
         if boxed {
             let (right_edge, bottom) = (area.width - 1, area.height - 1);
-            put(buf, area, 0, bottom, Line::styled(rule, line));
+            let below = self.style(Role::Border);
+            put(buf, area, 0, bottom, Line::styled(rule, below));
             for row in 1..bottom {
                 put(buf, area, 0, row, Line::styled("│", line));
                 put(buf, area, right_edge, row, Line::styled("│", line));
             }
-            for (col, row, corner) in [(0, 0, "╭"), (right_edge, 0, "╮"), (0, bottom, "╰"), (right_edge, bottom, "╯")] {
-                put(buf, area, col, row, Line::styled(corner, line));
+            let corners = [(0, 0, "╭", line), (right_edge, 0, "╮", line), (0, bottom, "╰", below), (right_edge, bottom, "╯", below)];
+            for (col, row, corner, style) in corners {
+                put(buf, area, col, row, Line::styled(corner, style));
             }
         }
         let mark = if focused { " ▸ " } else { " " };

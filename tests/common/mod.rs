@@ -2,12 +2,14 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
+mod decay;
+
 use state_soup::app::key::parse_macro;
 use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
 use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
-use state_soup::library::{BuildSettings, Metric, Part, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin};
+use state_soup::library::{BuildSettings, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin};
 use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::state::StateShape;
 use std::path::Path;
@@ -67,7 +69,33 @@ pub fn skill(task: &str, family: &str, set: usize) -> SkillMeta {
 
 pub fn library() -> LibraryView {
     let skills: Vec<SkillMeta> = TASKS.iter().flat_map(|(task, family)| (0..5).map(move |set| skill(task, family, set))).collect();
-    LibraryView { path: "/home/user/.cache/state-soup/5ba93f1c".into(), bytes: 84_300_000, skills, missing: 0, warnings: Vec::new() }
+    LibraryView {
+        path: "/home/user/.cache/state-soup/5ba93f1c".into(),
+        bytes: 84_300_000,
+        files: (0..skills.len()).map(|i| format!("shard-{:05}.safetensors", i / 16)).collect(),
+        tasks: TASKS.iter().map(|(task, _)| (*task).to_owned()).collect(),
+        skills,
+        missing: 0,
+        warnings: Vec::new(),
+    }
+}
+
+/// A check that found one file changed, and one skill that is no number.
+pub fn health() -> Health {
+    let library = library();
+    let mut health = Health::default();
+    for (file, id) in library.files.iter().zip(library.skills.iter().map(|s| &s.id)) {
+        if health.of(file).is_none() {
+            health.shards.push(ShardHealth { file: file.clone(), skills: Vec::new(), fault: None, damaged: Vec::new() });
+        }
+        health.shards.last_mut().unwrap().skills.push(id.clone());
+    }
+    let changed = format!("the shard {}/{} is not what was written (its BLAKE3 differs)", library.path, health.shards[2].file);
+    health.shards[2].fault = Some(changed);
+    let nan =
+        "the SSM state of antonym/1 holds NaN or infinity in layer 3 (number 1 of shard-00000.safetensors); it is left out of rankings";
+    health.shards[0].damaged = vec![("antonym/1".into(), nan.into())];
+    health
 }
 
 /// A number in 0..1 from a text: FNV, so that equal queries give equal rankings everywhere.
@@ -162,6 +190,7 @@ pub fn map(request: &MapRequest) -> MapView {
         points,
         skills: library.skills.iter().map(|s| s.id.clone()).collect(),
         perplexity: request.perplexity,
+        aligned: 0,
         trust: Some(0.93),
         purity: Some(0.91),
         neighbours,
@@ -388,7 +417,7 @@ pub fn replies(job: &Job) -> Vec<Event> {
         Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
         Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
         Request::Map(request) | Request::MapOn { request, .. } => vec![Event::Map { generation, map: Arc::new(map(request)) }],
-        Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(fake::decay(request)) }],
+        Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(decay::decay(request)) }],
         Request::Place(query) => {
             let request = MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
             let trail = vec![[-0.9, 0.7], [0.1, 0.2], [0.5, -0.3]];
@@ -401,7 +430,8 @@ pub fn replies(job: &Job) -> Vec<Event> {
             vec![Event::Library(Arc::new(view))]
         }
         Request::Edit(_) => vec![Event::Library(Arc::new(library()))],
-        Request::Build => Vec::new(),
+        Request::Build(_) => Vec::new(),
+        Request::Check => vec![Event::Checked { generation, health: Arc::new(health()) }],
         Request::Experiment { name, settings } => {
             let whole = experiment(name, settings);
             let partial = Report { figures: whole.figures[..1].to_vec(), tables: Vec::new(), run: Vec::new(), ..whole.clone() };

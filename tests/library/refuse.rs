@@ -119,7 +119,10 @@ fn left_out(damage: impl FnOnce(&Path), words: &[&str]) -> tempfile::TempDir {
     for word in words.iter().copied().chain([path.to_str().unwrap(), "left out: a/0, a/1"]) {
         assert!(warnings[0].contains(word), "`{}` should say `{word}`", warnings[0]);
     }
-    assert_eq!(quiet(|c| library.verify(c)).unwrap(), warnings);
+    let health = quiet(|c| library.check(c)).unwrap();
+    assert_eq!(health.sentences().collect::<Vec<_>>(), warnings);
+    assert_eq!(health.bad_skills().collect::<Vec<_>>(), ["a/0", "a/1"]);
+    assert_eq!(library.lost().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["a/0", "a/1"]);
     let w = writer(dir.path(), StoredType::F16);
     assert_eq!(w.library().warnings(), warnings);
     drop(w);
@@ -201,7 +204,8 @@ fn a_changed_byte_is_found_by_its_hash_and_a_nan_by_whoever_meets_it() {
     patch([0x01, 0x3C]);
     let (library, warnings) = Library::open(dir.path(), &model()).unwrap();
     assert!(warnings.is_empty() && library.len() == 3, "sizes are checked at once, hashes on demand");
-    let faults = quiet(|c| library.verify(c)).unwrap();
+    let health = quiet(|c| library.check(c)).unwrap();
+    let faults: Vec<&str> = health.sentences().collect();
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("BLAKE3 differs") && faults[0].ends_with("it holds a/0, a/1"), "{}", faults[0]);
 
@@ -223,7 +227,7 @@ fn a_changed_byte_is_found_by_its_hash_and_a_nan_by_whoever_meets_it() {
         let ssm = library.rank(&state(1), &RankView { metric, layers: 0..3, part: Part::Ssm }, None).unwrap();
         assert_eq!(ssm.ranking[0].skill, "a/1", "its SSM state is whole");
     }
-    assert_eq!(quiet(|c| library.verify(c)).unwrap().len(), 2, "the hash and the NaN");
+    assert_eq!(quiet(|c| library.check(c)).unwrap().sentences().count(), 2, "the hash and the NaN");
 }
 
 #[test]

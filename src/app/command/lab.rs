@@ -38,7 +38,7 @@ pub static COMMANDS: &[Command] = &[
     command("soup.mute", &["m"], In(SOUP), "Mute", "Leave the selected ingredient out, or take it in again.", |_| Action::Soup(SoupEdit::Mute)).hint("mute").when(on_ingredient),
     command("soup.solo", &["s"], In(SOUP), "Solo", "Mix the solo ingredients only.", |_| Action::Soup(SoupEdit::Solo)).hint("solo").when(on_ingredient),
     command("soup.lock", &["l"], In(SOUP), "Lock", "Keep the selected weight as it is.", |_| Action::Soup(SoupEdit::Lock)).hint("lock").when(on_ingredient),
-    command("soup.normalise", &["n"], In(SOUP), "Normalise the weights", "Scale the unlocked weights so that all add up to 1.", |_| Action::Soup(SoupEdit::Normalise)).hint("normalise").when(has_soup),
+    command("soup.normalise", &["n"], In(SOUP), "Normalise the weights", "Scale the weights of what takes part to a sum of 1; locked, muted and silenced ones stay as they are.", |_| Action::Soup(SoupEdit::Normalise)).hint("normalise").when(has_soup),
     command("soup.level", &["e"], In(SOUP), "Level the weights", "Give all unlocked weights the same value, adding up to 1.", |_| Action::Soup(SoupEdit::Level)).when(has_soup),
     command("soup.rule", &["r"], In(SOUP), "Next mixing rule", "Mix by the next rule.", |_| Action::Soup(SoupEdit::CycleRule(1))).hint("rule").when(on_lab),
     command("soup.rule.back", &["R"], In(SOUP), "Previous mixing rule", "Mix by the previous rule.", |_| Action::Soup(SoupEdit::CycleRule(-1))).when(on_lab),

@@ -2,14 +2,16 @@
 
 use crate::app::effect::Effect;
 use crate::app::lab::ShownAnswer;
+use crate::app::session;
 use crate::app::soup_edit::{Bench, SoupEdit};
 use crate::app::state::State;
 use crate::app::update::{edit_soup, soup_changed};
 use crate::engine::AnswerFrom;
 use crate::soup::Soup;
+use serde::{Deserialize, Serialize};
 
 /// A soup with a name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The name.
     pub name: String,
@@ -31,6 +33,8 @@ pub struct Side {
 pub struct Sides {
     /// In the order they were taken.
     pub snapshots: Vec<Snapshot>,
+    /// Those that are kept on disk, for the sittings to come; `None` if none are.
+    pub kept: Option<Vec<Snapshot>>,
     /// The list before each of its changes.
     undo: Vec<Vec<Snapshot>>,
     /// Snapshots ever taken: the next one's number.
@@ -42,6 +46,18 @@ pub struct Sides {
 }
 
 impl Sides {
+    /// With the snapshots kept on disk, if any are. A sitting that is `played` brings its own.
+    pub fn new(kept: Option<Vec<Snapshot>>, played: bool) -> Self {
+        let snapshots = if played { Vec::new() } else { kept.clone().unwrap_or_default() };
+        Self { snapshots, kept, ..Self::default() }
+    }
+
+    /// Another list of snapshots, from elsewhere; what was done to the present one cannot be taken back any more.
+    pub fn give(&mut self, snapshots: Vec<Snapshot>) {
+        self.snapshots = snapshots;
+        self.undo.clear();
+    }
+
     /// A and B; `None` if there is only one soup.
     pub fn both<'a>(&'a self, bench: &'a Bench) -> Option<[&'a Soup; 2]> {
         let other = &self.other.as_ref()?.bench.soup;
@@ -100,8 +116,13 @@ pub fn keep(state: &mut State) -> Vec<Effect> {
     } else if let Some(known) = sides.snapshots.iter().find(|s| s.soup == soup) {
         format!("This soup is kept already, as `{}`.", known.name)
     } else {
-        sides.taken += 1;
-        let name = format!("soup {}", sides.taken);
+        let name = loop {
+            sides.taken += 1;
+            let name = format!("soup {}", sides.taken);
+            if sides.snapshots.iter().all(|s| s.name != name) {
+                break name;
+            }
+        };
         let text = format!("Kept as `{name}`; W lists the snapshots.");
         sides.change(|list| list.push(Snapshot { name, soup }));
         text
@@ -110,16 +131,65 @@ pub fn keep(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Has the list of snapshots kept, if it has changed. What is played changes nothing outside.
+pub fn save(state: &mut State) -> Option<Effect> {
+    if state.resume.is_some() || state.show.is_some() {
+        return None;
+    }
+    let sides = &mut state.lab.instruments.sides;
+    let kept = sides.kept.as_mut().filter(|kept| **kept != sides.snapshots)?;
+    let before = std::mem::replace(kept, sides.snapshots.clone());
+    Some(Effect::Snapshots { before, after: sides.snapshots.clone() })
+}
+
+/// After a sitting was played: the snapshots are those on disk, which other sittings may have changed since.
+pub fn settle(state: &mut State) -> Vec<Effect> {
+    let sides = &mut state.lab.instruments.sides;
+    let Some(kept) = sides.kept.clone().filter(|kept| *kept != sides.snapshots) else { return Vec::new() };
+    sides.give(kept.clone());
+    session::snapshots(state, kept)
+}
+
+/// Why a soup cannot be mixed here; `None` if it can.
+pub fn misfit(state: &State, soup: &Soup) -> Option<String> {
+    let (Some(model), Some(library)) = (&state.model, &state.library) else {
+        return Some("the model and the library are not ready yet".into());
+    };
+    let known = |name: &String| library.skills.iter().any(|s| s.id == *name || s.task == *name);
+    let missing: Vec<&str> = soup.ingredients.iter().map(|i| &i.skill).filter(|name| !known(name)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        return Some(format!("this library lacks {}", missing.join(", ")));
+    }
+    let layers = model.shape.n_layer;
+    match (&soup.layer_weights, &soup.layers) {
+        (Some(weights), _) if weights.len() != layers => Some(format!("it weighs {} layers, this model has {layers}", weights.len())),
+        (None, Some(range)) if range.end > layers => {
+            Some(format!("it mixes layers {} to {}, this model has 0 to {}", range.start, range.end - 1, layers.saturating_sub(1)))
+        }
+        _ => None,
+    }
+}
+
+/// A snapshot that can be mixed here; of one that cannot, the user is told why.
+fn fitting(state: &mut State, at: usize) -> Option<Snapshot> {
+    let snapshot = state.lab.instruments.sides.snapshots.get(at).cloned()?;
+    if let Some(why) = misfit(state, &snapshot.soup) {
+        state.complain(format!("`{}` does not fit: {why}.", snapshot.name));
+        return None;
+    }
+    Some(snapshot)
+}
+
 /// Puts a snapshot on the bench; undo brings back what was there.
 pub fn restore(state: &mut State, at: usize) -> Vec<Effect> {
-    let Some(Snapshot { name, soup }) = state.lab.instruments.sides.snapshots.get(at).cloned() else { return Vec::new() };
+    let Some(Snapshot { name, soup }) = fitting(state, at) else { return Vec::new() };
     state.say(format!("`{name}` is the soup; u brings back the one before."));
     edit_soup(state, &SoupEdit::Replace(Box::new(soup)))
 }
 
 /// Puts a snapshot on the other side.
 pub fn put_over(state: &mut State, at: usize) -> Vec<Effect> {
-    let Some(Snapshot { name, soup }) = state.lab.instruments.sides.snapshots.get(at).cloned() else { return Vec::new() };
+    let Some(Snapshot { name, soup }) = fitting(state, at) else { return Vec::new() };
     set_other(state, soup);
     state.say(format!("`{name}` is the other soup; b flips, D compares."));
     Vec::new()

@@ -1,19 +1,8 @@
 //! A session made of what was written down.
 
 use super::file::{Session, Step};
-use super::{Expect, Outcome, What};
-use crate::app::key::{Key, KeyCode, write_macro};
+use super::{Expect, Input, Outcome, What, write_script};
 use crate::app::state::State;
-
-/// The keys that type a pasted text: line breaks are Enter in an editor of several lines, blanks in one of one.
-pub fn typed_keys(text: &str, lines: bool) -> Vec<Key> {
-    let key = |c: char| match c {
-        '\n' if lines => Key::plain(KeyCode::Enter),
-        c if c.is_control() => Key::plain(KeyCode::Char(' ')),
-        c => Key::plain(KeyCode::Char(c)),
-    };
-    text.replace("\r\n", "\n").replace('\r', "\n").chars().map(key).collect()
-}
 
 fn expect(outcome: &Outcome) -> Expect {
     Expect { task: outcome.task.clone(), soup: outcome.soup.clone(), ..Expect::default() }
@@ -34,9 +23,10 @@ pub fn session(state: &State, title: &str) -> Result<Session, String> {
         let starts = match &mark.what {
             What::Chapter(_) => true,
             What::Note(_) => !step.note.is_empty(),
+            What::Snapshots(_) => noted || !step.keys.is_empty(),
             What::Key(..) | What::Paste(..) => noted,
         };
-        if starts && step != Step::default() {
+        if starts && !step.is_blank() {
             steps.push(Step { expect: expect(&after), ..std::mem::take(&mut step) });
             noted = false;
         }
@@ -47,12 +37,16 @@ pub fn session(state: &State, title: &str) -> Result<Session, String> {
                 noted = !step.keys.is_empty();
                 continue;
             }
-            What::Key(key, _) => step.keys.push_str(&write_macro(std::slice::from_ref(key))),
-            What::Paste(text, lines) => step.keys.push_str(&write_macro(&typed_keys(text, *lines))),
+            What::Snapshots(list) => {
+                step.snapshots = Some(list.clone());
+                continue;
+            }
+            What::Key(key, _) => step.keys.push_str(&write_script(&Input::Key(*key))),
+            What::Paste(text) => step.keys.push_str(&write_script(&Input::Paste(text.clone()))),
         }
         after = if i + 1 == log.len() { Outcome::of(state) } else { mark.after.clone() };
     }
-    if step != Step::default() {
+    if !step.is_blank() {
         steps.push(Step { expect: expect(&after), ..step });
     }
     if steps.is_empty() {

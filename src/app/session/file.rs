@@ -7,11 +7,15 @@
 //! chapter = "One example is a query"
 //! note = "The ranking changes while you type."
 //! keys = "hot -> cold"            # `<…>` holds named keys and chords: <enter>, <ctrl-p>, <shift-left>
-//! expect = { task = "antonym" }
+//! expect = { task = "antonym" }   # a paste stands between <paste> and </paste>
+//!
+//! [[step]]
+//! keys = "W<enter>"
+//! snapshots = [{ name = "mine", soup = { ingredients = [{ skill = "antonym/0", weight = 1.0, muted = false, locked = false, solo = false }] } }]
 //! ```
 
-use super::Expect;
-use crate::app::key::{Key, parse_macro};
+use super::{Expect, Input, parse_script};
+use crate::app::instrument::sides::Snapshot;
 use crate::engine::{AnswerFrom, DecayRequest};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -39,7 +43,10 @@ pub struct Step {
     /// What there is to see.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// The keys, as [`parse_macro`] reads them. A line break at the end of the text is not typed.
+    /// The snapshots of soups that there are from here on; left out, there are those there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<Vec<Snapshot>>,
+    /// The keys and pastes, as [`parse_script`] reads them. A line break at the end of the text is not typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub keys: String,
     /// What holds when the lab has come to rest after them.
@@ -59,7 +66,7 @@ impl Session {
         }
         for (i, step) in session.step.iter().enumerate() {
             let at = |what: String| Error::Input(format!("step {}: {what}", i + 1));
-            step.keys().map_err(at)?;
+            step.inputs().map_err(at)?;
             for name in step.expect.answer.keys().chain(&step.expect.likelier) {
                 if !AnswerFrom::ALL.iter().any(|f| f.name() == name) {
                     let names = AnswerFrom::ALL.map(AnswerFrom::name).join(", ");
@@ -76,12 +83,19 @@ impl Session {
 }
 
 impl Step {
-    /// Its keys.
+    /// What is done in it: its snapshots are there first.
     ///
     /// # Errors
     /// A sentence that names what is not a key.
-    pub fn keys(&self) -> std::result::Result<Vec<Key>, String> {
-        parse_macro(self.keys.trim_end_matches('\n'))
+    pub fn inputs(&self) -> std::result::Result<Vec<Input>, String> {
+        let mut inputs: Vec<Input> = self.snapshots.clone().map(Input::Snapshots).into_iter().collect();
+        inputs.extend(parse_script(self.keys.trim_end_matches('\n'))?);
+        Ok(inputs)
+    }
+
+    /// Whether nothing is told and nothing is done in it.
+    pub(super) fn is_blank(&self) -> bool {
+        self.chapter.is_empty() && self.note.is_empty() && self.keys.is_empty()
     }
 }
 
@@ -105,7 +119,7 @@ mod tests {
     #[test]
     fn keys_may_stand_on_several_lines() {
         let session = Session::parse("title = 'x'\n[[step]]\nkeys = '''\na -> b\nc\n'''").unwrap();
-        let keys = session.step[0].keys().unwrap();
-        assert_eq!(keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" "), "a space - > space b enter c");
+        let names = session.step[0].inputs().unwrap().into_iter().map(|i| if let Input::Key(key) = i { key.to_string() } else { panic!() });
+        assert_eq!(names.collect::<Vec<_>>().join(" "), "a space - > space b enter c");
     }
 }

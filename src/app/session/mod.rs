@@ -2,16 +2,18 @@
 //!
 //! Every key and paste goes through [`input`], which writes it down (here, and by [`Effect::Journal`] on disk) before it acts.
 //!
-//! - [`file`]: the form of a session file; [`export`]: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
+//! - [`file`]: the form of a session file; [`script`]: of the keys in it; [`export`]: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
 //! - [`resume`]: a sitting's keys given to the lab again.
 
 pub mod expect;
 pub mod export;
 pub mod file;
 pub mod resume;
+pub mod script;
 
 use super::action::{Action, Motion};
 use super::effect::Effect;
+use super::instrument::sides::{self, Snapshot};
 use super::key::{Key, KeyCode};
 use super::lab::moved;
 use super::overlay::{Overlay, PromptKind};
@@ -19,21 +21,23 @@ use super::state::{Focus, State, Tab};
 use super::{command, update};
 
 pub use expect::Expect;
-pub use export::typed_keys;
 pub use file::{Session, Step};
 pub use resume::Resume;
+pub use script::{parse_script, write_script};
 
 /// What a person does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A key pressed.
     Key(Key),
     /// A text pasted.
     Paste(String),
+    /// Nothing done: what snapshots of soups there are from here on, from other sittings. What follows may name them.
+    Snapshots(Vec<Snapshot>),
 }
 
 /// A line of the journal on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// Something done, with the clock in milliseconds.
     Input(u64, Input),
@@ -97,12 +101,14 @@ pub struct Sitting {
 }
 
 /// What a mark in the log is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// A key and the command it ran; no command if it was text.
     Key(Key, Option<&'static str>),
-    /// A pasted text, and whether it went to an editor of several lines.
-    Paste(String, bool),
+    /// A pasted text.
+    Paste(String),
+    /// What snapshots of soups there were.
+    Snapshots(Vec<Snapshot>),
     /// A chapter's title.
     Chapter(String),
     /// A note.
@@ -186,6 +192,8 @@ pub struct SessionTab {
     left: Option<(Tab, Focus)>,
     /// The mark that opened the palette.
     palette: Option<usize>,
+    /// Whether anything was done: what snapshots there are is written down before the first thing is.
+    begun: bool,
 }
 
 impl SessionTab {
@@ -221,7 +229,8 @@ pub fn rows(state: &State) -> Vec<Row> {
         let (kind, text) = match &mark.what {
             What::Key(key, None) => ("typed", super::key::write_macro(std::slice::from_ref(key))),
             What::Key(key, Some(name)) => (*name, key.to_string()),
-            What::Paste(text, _) => ("pasted", text.clone()),
+            What::Paste(text) => ("pasted", text.clone()),
+            What::Snapshots(list) => ("snapshots", list.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")),
             What::Chapter(text) => ("chapter", text.clone()),
             What::Note(text) => ("note", text.clone()),
         };
@@ -229,7 +238,7 @@ pub fn rows(state: &State) -> Vec<Row> {
         let led = after.since(&before);
         match rows.last_mut() {
             // A run of text is one row, and a command held down is too.
-            Some(row) if row.kind == kind && row.last + 1 == i && !matches!(kind, "pasted" | "chapter" | "note") => {
+            Some(row) if row.kind == kind && row.last + 1 == i && !matches!(kind, "pasted" | "snapshots" | "chapter" | "note") => {
                 if kind != "typed" {
                     row.text.push(' ');
                 }
@@ -266,12 +275,13 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
         }
         // A paste means nothing where no text is taken; typed again as keys it would.
         Input::Paste(_) if !state.takes_text() => return Vec::new(),
-        Input::Paste(text) => {
-            let in_text = matches!(&state.overlay, Some(Overlay::AddSkill { on_text: true, .. }));
-            let lines = in_text || (state.overlay.is_none() && state.focus() == Focus::Query);
-            (What::Paste(text.clone(), lines), Action::Paste(text.clone()))
+        Input::Paste(text) => (What::Paste(text.clone()), Action::Paste(text.clone())),
+        Input::Snapshots(list) => {
+            state.lab.instruments.sides.give(list.clone());
+            return snapshots(state, list.clone());
         }
     };
+    let mut effects = begin(state);
     let outcome = Outcome::of(state);
     if let Some(last) = state.session.log.last_mut() {
         last.after = outcome;
@@ -281,8 +291,9 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     let at = state.session.log.len();
     let clock = state.clock;
     state.session.log.push(Mark { clock, what, aside: was_aside, after: Outcome::default() });
-    let mut effects = vec![Effect::Journal(Entry::Input(clock, input.clone()))];
+    effects.push(Effect::Journal(Entry::Input(clock, input.clone())));
     effects.extend(update(state, action));
+    effects.extend(sides::save(state));
     if is_aside(state) && !was_aside {
         // The palette's keys that led here go with it.
         let from = if was_palette { state.session.palette.unwrap_or(at) } else { at };
@@ -299,6 +310,24 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
         come_back(state, input);
     }
     effects
+}
+
+/// Before the first thing is done: what snapshots there are is written down, as what follows may name them.
+fn begin(state: &mut State) -> Vec<Effect> {
+    let given = std::mem::replace(&mut state.session.begun, true);
+    let list = state.lab.instruments.sides.snapshots.clone();
+    if given || list.is_empty() { Vec::new() } else { snapshots(state, list) }
+}
+
+/// Writes down what snapshots there are from here on.
+pub(super) fn snapshots(state: &mut State, list: Vec<Snapshot>) -> Vec<Effect> {
+    state.session.begun = true;
+    let clock = state.clock;
+    if let (outcome, Some(last)) = (Outcome::of(state), state.session.log.last_mut()) {
+        last.after = outcome;
+    }
+    state.session.log.push(Mark { clock, what: What::Snapshots(list.clone()), aside: false, after: Outcome::default() });
+    vec![Effect::Journal(Entry::Input(clock, Input::Snapshots(list)))]
 }
 
 /// The tab was left for another pane than the one it was entered from: then what is exported needs a key for that.

@@ -5,6 +5,7 @@
 
 use super::Input;
 use crate::app::effect::Effect;
+use crate::app::instrument::sides;
 use crate::app::lab;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
@@ -12,20 +13,20 @@ use crate::engine::{Event, JobKind};
 use std::collections::VecDeque;
 
 /// What is still to be given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resume {
     /// Inputs with their clock, in order.
     pub inputs: VecDeque<(u64, Input)>,
     /// The model it was done with, by fingerprint, if that is known.
     pub model: Option<String>,
-    /// How many inputs there were.
+    /// How many keys and pastes there were.
     pub total: usize,
 }
 
 impl Resume {
     /// All of a sitting.
     pub fn new(inputs: Vec<(u64, Input)>, model: Option<String>) -> Self {
-        Self { total: inputs.len(), inputs: inputs.into(), model }
+        Self { total: inputs.iter().filter(|(_, input)| is_done(input)).count(), inputs: inputs.into(), model }
     }
 
     /// The clock of the last input: where the clock goes on from.
@@ -34,9 +35,14 @@ impl Resume {
     }
 }
 
+/// Whether a person did it.
+fn is_done(input: &Input) -> bool {
+    !matches!(input, Input::Snapshots(_))
+}
+
 /// Results that a command may act on.
 fn matters(kind: JobKind) -> bool {
-    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
+    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
 }
 
 /// Whether the lab can take the next input.
@@ -89,8 +95,9 @@ pub fn only(state: &mut State, made: Vec<Effect>, kinds: fn(JobKind) -> bool) ->
 fn end(state: &mut State) -> Vec<Effect> {
     let Some(resume) = state.resume.take() else { return Vec::new() };
     // What was deleted then cannot be told from what is there now.
-    state.shelf.deleted.clear();
-    let left = resume.inputs.len();
+    state.shelf.undo.clear();
+    let left = resume.inputs.iter().filter(|(_, input)| is_done(input)).count();
+    let mut effects = sides::settle(state);
     let same = resume.model.is_none() || resume.model.as_deref() == state.model.as_deref().map(|m| m.fingerprint.as_str());
     if left > 0 {
         state.say(format!("Stopped: {} of {} keys were given again.", resume.total - left, resume.total));
@@ -99,7 +106,8 @@ fn end(state: &mut State) -> Vec<Effect> {
     } else {
         state.complain("That sitting was with another model: the same keys were given to this one, and its results differ.");
     }
-    lab::query_changed(state)
+    effects.extend(lab::query_changed(state));
+    effects
 }
 
 /// Leaves the lab where it is; the rest of the inputs is dropped.

@@ -27,7 +27,7 @@ impl Bench {
                 let ingredient = self.selected_mut()?;
                 ingredient.locked = !ingredient.locked;
             }
-            SoupEdit::Normalise => self.normalise()?,
+            SoupEdit::Normalise => self.soup.normalise().map_err(|e| e.to_string())?,
             SoupEdit::Level => {
                 let free = self.soup.ingredients.iter().filter(|i| !i.locked).count();
                 let locked: f64 = self.soup.ingredients.iter().filter(|i| i.locked).map(|i| i.weight).sum();
@@ -93,18 +93,6 @@ impl Bench {
         let weight = round(if mean > 0.0 { mean } else { 1.0 });
         self.soup.ingredients.push(Ingredient { skill: skill.to_owned(), weight, muted: false, locked: false, solo: false });
         self.selected = n;
-    }
-
-    fn normalise(&mut self) -> Result<(), String> {
-        let locked: f64 = self.soup.ingredients.iter().filter(|i| i.locked).map(|i| i.weight).sum();
-        let free: f64 = self.soup.ingredients.iter().filter(|i| !i.locked).map(|i| i.weight).sum();
-        if free <= 0.0 || locked >= 1.0 {
-            return Err("Weights cannot be normalised: the unlocked ones add up to 0 or the locked ones to 1 or more.".into());
-        }
-        for ingredient in self.soup.ingredients.iter_mut().filter(|i| !i.locked) {
-            ingredient.weight *= (1.0 - locked) / free;
-        }
-        Ok(())
     }
 
     fn nudge(&mut self, steps: i32, layers: usize) -> Result<(), String> {

@@ -29,6 +29,16 @@ fn normalise_leaves_locked_weights_alone() {
     bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
     let w = weights(&bench);
     assert!((w[0] - 0.4).abs() < 1e-12 && (w[1] - 0.3).abs() < 1e-12 && (w[2] - 0.3).abs() < 1e-12, "{w:?}");
+    // A muted one takes no part: the others make up the whole.
+    bench.selected = 2;
+    bench.edit(&SoupEdit::Mute, 12, 0).unwrap();
+    bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
+    let muted = weights(&bench);
+    assert!((muted[0] - 0.4).abs() < 1e-12 && (muted[1] - 0.6).abs() < 1e-12 && muted[2] == w[2], "{muted:?}");
+    bench.selected = 1;
+    bench.edit(&SoupEdit::Lock, 12, 0).unwrap();
+    let why = bench.edit(&SoupEdit::Normalise, 12, 0).unwrap_err();
+    assert!(why.contains("no ingredient that takes part is unlocked"), "{why}");
 }
 
 #[test]

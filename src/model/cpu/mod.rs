@@ -1,5 +1,6 @@
-//! The kernels of the CPU path, on plain slices.
+//! The CPU path: a model's weights in the kernels' layout, and the kernels, on plain slices.
 //!
+//! - [`model`]: packed prefill and the batched single-token step; [`weights`]: tensors by name, checked and laid out; [`working`]: a state while it changes.
 //! - [`lanes`]: sixteen floats as one value, on each instruction set.
 //! - [`math`]: exponential, softplus, SiLU and norms.
 //! - [`linear`]: matrix products with weights packed in panels.
@@ -15,9 +16,12 @@ pub mod conv;
 pub mod lanes;
 pub mod linear;
 pub mod math;
+pub mod model;
 pub mod panels;
 pub mod scan;
 pub mod stored;
+mod weights;
+mod working;
 
 /// Channels handled together: the lanes of one AVX-512 register. Working states are laid out in blocks of this width.
 pub const LANES: usize = 16;

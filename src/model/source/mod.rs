@@ -2,9 +2,11 @@
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
 //! - `hub`: files from a Hugging Face hub, kept in its cache; without a network if they are all there.
+//! - `random`: weights for benchmarks and checks.
 
 mod checkpoint;
 mod hub;
+mod random;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -15,6 +17,7 @@ use std::str::FromStr;
 
 pub use checkpoint::Checkpoint;
 pub use hub::Hub;
+pub use random::RandomWeights;
 
 /// Tensors by name, on the CPU, in the precision they are stored in.
 pub trait TensorSource: Send + Sync {

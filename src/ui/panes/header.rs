@@ -54,6 +54,11 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn facts<'a>(paint: &Paint<'a>) -> Vec<Vec<Span<'a>>> {
     let state = paint.state;
     let mut facts = Vec::new();
+    if state.screen.low_bandwidth {
+        // Said as long as it is so: what moves in steps would pass for a slow machine.
+        let text = if paint.size.boxed() { "low bandwidth: 5 fps" } else { "5 fps" };
+        facts.push(vec![paint.span(text, Role::Stale)]);
+    }
     if let Some(model) = &state.model {
         facts.push(vec![paint.span(model.name.as_str(), Role::Text)]);
         if let Some(library) = &state.library {
@@ -72,6 +77,7 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
     let name = match kind {
         JobKind::Open => "loading",
         JobKind::Build => "building",
+        JobKind::Check => "checking",
         JobKind::Map => "map",
         JobKind::Decay => "comparing",
         JobKind::Edit => "reading",

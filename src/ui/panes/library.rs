@@ -1,9 +1,10 @@
 //! The library: the list with its filter, and one skill's provenance and figures.
 
 use super::instrument::autopsy_foot;
+use crate::app::library::SkillHealth;
 use crate::app::screen::Target;
 use crate::app::{Focus, library};
-use crate::engine::SkillReport;
+use crate::engine::{JobKind, SkillReport};
 use crate::library::{SkillMeta, SkillOrigin};
 use crate::ui::glyphs;
 use crate::ui::layout::{self, Size};
@@ -35,7 +36,11 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         Some(l) => format!("{} skills · {}", l.skills.len(), bytes(l.bytes)),
         None => String::new(),
     };
-    let right = vec![paint.span(format!("{count} · {}", state.shelf.sort.name()), Role::Dim)];
+    let bad = library::bad(state);
+    let mut right = vec![paint.span(format!("{count} · {}", state.shelf.sort.name()), Role::Dim)];
+    if let Some(bad) = bad.filter(|bad| *bad > 0) {
+        right.insert(0, paint.span(format!("{bad} bad · "), Role::Bad));
+    }
     let inner = paint.panel(buf, area, "Library", right, focused);
     paint.hit_row(inner, 0, Target::Pane(Focus::Filter));
     let typing = state.focus() == Focus::Filter && state.overlay.is_none();
@@ -64,7 +69,8 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let family_width = if width >= 60 { 18 } else { 12 };
     let tokens = width >= 52;
     let tags_width = if width >= 76 { 18 } else { 0 };
-    let name_width = width.saturating_sub(1 + family_width + 1 + if tokens { 7 } else { 0 } + tags_width + 2);
+    let health_width = if bad.is_some() { 4 } else { 0 };
+    let name_width = width.saturating_sub(health_width + 1 + family_width + 1 + if tokens { 7 } else { 0 } + tags_width + 2);
     let first = scroll(state.shelf.selected, rows.len(), usize::from(list.height));
     for (line, (i, row)) in rows.iter().enumerate().skip(first).take(usize::from(list.height)).enumerate() {
         let Some(skill) = view.skills.get(*row) else { continue };
@@ -74,6 +80,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim }),
             paint.span(pad(&skill.id, name_width), Role::Text),
             Span::raw(" "),
+            health_mark(paint, library::health(state, *row), health_width),
             paint.span(pad(&skill.family, family_width), Role::Dim),
         ];
         if tokens {
@@ -93,6 +100,16 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// A word of what a check found: nothing where there was none.
+fn health_mark<'a>(paint: &Paint<'a>, health: SkillHealth<'_>, width: usize) -> Span<'a> {
+    let (word, role) = match health {
+        SkillHealth::Unchecked => ("", Role::Dim),
+        SkillHealth::Whole => ("ok", Role::Dim),
+        SkillHealth::Bad(_) => ("bad", Role::Bad),
+    };
+    paint.span(pad(word, width), role)
+}
+
 fn draw_report(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let Some(skill) = library::selected(paint.state) else {
         paint.panel(buf, area, "Skill", Vec::new(), false);
@@ -101,6 +118,7 @@ fn draw_report(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = paint.panel(buf, area, &fit(&skill.id, usize::from(area.width).saturating_sub(8)), Vec::new(), false);
     let report = paint.state.shelf.report.as_ref().filter(|r| r.meta.id == skill.id);
     let mut lines = provenance(paint, skill, usize::from(inner.width));
+    lines.extend(health(paint, usize::from(inner.width)));
     match report {
         Some(report) => lines.extend(figures(paint, report, usize::from(inner.width))),
         None => lines.extend([Line::default(), Line::from(paint.span("reading …", Role::Dim))]),
@@ -115,6 +133,12 @@ fn provenance<'a>(paint: &Paint<'a>, skill: &'a SkillMeta, width: usize) -> Vec<
     match &skill.origin {
         SkillOrigin::Examples { set, shots, seed, template, text_hash } => {
             facts.push(("examples", format!("{shots}, set {set} of seed {seed}")));
+            facts.push(("template", visible(template)));
+            facts.push(("tokens", skill.tokens.to_string()));
+            facts.push(("text", format!("blake3 {}", text_hash.chars().take(16).collect::<String>())));
+        }
+        SkillOrigin::Drawn { shots, seed, template, text_hash } => {
+            facts.push(("examples", format!("{shots}, drawn with seed {seed}")));
             facts.push(("template", visible(template)));
             facts.push(("tokens", skill.tokens.to_string()));
             facts.push(("text", format!("blake3 {}", text_hash.chars().take(16).collect::<String>())));
@@ -134,6 +158,27 @@ fn provenance<'a>(paint: &Paint<'a>, skill: &'a SkillMeta, width: usize) -> Vec<
         Line::from(vec![paint.span(pad(name, 10), Role::Dim), paint.span(fit(&value, width.saturating_sub(10)), Role::Text)])
     };
     facts.into_iter().map(line).collect()
+}
+
+/// The selected skill's file, and what is known of it.
+fn health<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
+    let state = paint.state;
+    let Some(row) = library::visible(state).get(state.shelf.selected).copied() else { return Vec::new() };
+    let (mut text, role) = match library::health(state, row) {
+        SkillHealth::Unchecked => ("not checked; v checks every file".into(), Role::Dim),
+        SkillHealth::Whole => ("ok: every byte is as it was written".into(), Role::Good),
+        SkillHealth::Bad(what) => (format!("bad: {what}. b reads it again."), Role::Bad),
+    };
+    if state.jobs.is_running(JobKind::Check) {
+        text = "being checked; esc stops that".into();
+    }
+    let file = state.library.as_ref().and_then(|l| l.files.get(row)).cloned().unwrap_or_default();
+    let room = width.saturating_sub(10).max(1);
+    let mut lines = vec![Line::from(vec![paint.span(pad("file", 10), Role::Dim), paint.span(fit(&file, room), Role::Text)])];
+    for (i, piece) in wrap(&text, room).into_iter().enumerate() {
+        lines.push(Line::from(vec![paint.span(pad(if i == 0 { "health" } else { "" }, 10), Role::Dim), paint.span(piece, role)]));
+    }
+    lines
 }
 
 fn figures<'a>(paint: &Paint<'a>, report: &'a SkillReport, width: usize) -> Vec<Line<'a>> {

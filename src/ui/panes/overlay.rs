@@ -3,8 +3,9 @@
 use super::footer::key_text;
 use super::{instrument, query};
 use crate::app::command::{self, Command, Place};
+use crate::app::library;
 use crate::app::line::Line as Input;
-use crate::app::overlay::{Overlay, matches, question};
+use crate::app::overlay::{Overlay, PromptKind, matches, question};
 use crate::app::screen::Target;
 use crate::ui::paint::{Paint, bytes, fit, pad, put, put_right, scroll, wrap};
 use crate::ui::theme::Role;
@@ -30,6 +31,11 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             if let Some(error) = error {
                 for (i, line) in wrap(error, usize::from(inner.width)).into_iter().take(2).enumerate() {
                     put(buf, inner, 0, 2 + i as u16, Line::from(paint.span(line, Role::Bad)));
+                }
+            } else if *kind == PromptKind::TaskSkill {
+                let names = library::candidates(paint.state, input.text()).join(" ");
+                for (i, line) in wrap(&names, usize::from(inner.width)).into_iter().take(2).enumerate() {
+                    put(buf, inner, 0, 2 + i as u16, Line::from(paint.span(line, Role::Dim)));
                 }
             }
         }

@@ -78,8 +78,8 @@ fn keys<'a>(paint: &Paint<'a>) -> Line<'a> {
         let text = match &mark.what {
             What::Key(key, None) if key.typed().is_some_and(|c| c != ' ') => key.to_string(),
             What::Key(key, _) => format!(" {} ", key_text(&key.to_string())),
-            What::Paste(..) => " paste ".into(),
-            What::Chapter(_) | What::Note(_) => continue,
+            What::Paste(_) => " paste ".into(),
+            What::Snapshots(_) | What::Chapter(_) | What::Note(_) => continue,
         };
         spans.push(paint.span(text, Role::Key));
     }

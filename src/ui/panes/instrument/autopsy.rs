@@ -2,7 +2,7 @@
 
 use super::{sentence, waiting, window};
 use crate::engine::{Autopsy, JobKind};
-use crate::ui::paint::{Paint, put, scroll, signed};
+use crate::ui::paint::{Paint, fit, put, scroll, signed};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,7 +16,9 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     let foot = foot(figures);
     let rows = crate::ui::paint::wrap(&foot.0, usize::from(inner.width)).len() as u16;
     sentence(paint, inner, buf, inner.height.saturating_sub(rows), &foot.0, foot.1);
-    let list = Rect { height: inner.height.saturating_sub(rows + 1), ..inner };
+    let about = "half-life in tokens: the mean over the soup's skills, as a mix has none";
+    put(buf, inner, 0, inner.height.saturating_sub(rows + 1), Line::from(paint.span(fit(about, usize::from(inner.width)), Role::Dim)));
+    let list = Rect { height: inner.height.saturating_sub(rows + 2), ..inner };
     table(paint, list, buf, figures, cursor);
 }
 

@@ -1,6 +1,7 @@
-//! The list of snapshots: name, and the recipe it stands for.
+//! The list of snapshots: name, and the recipe it stands for, or why it cannot be mixed here.
 
 use super::window;
+use crate::app::instrument::sides::misfit;
 use crate::app::line::Line as Input;
 use crate::ui::paint::{Paint, fit, pad, put, scroll};
 use crate::ui::theme::Role;
@@ -15,8 +16,9 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, selected: usize, na
     } else {
         "enter restores · r names · x deletes · u undoes · b to A/B · w keeps"
     };
-    let inner = window(paint, area, buf, (90, 18), "Snapshots", hint);
     let sides = &paint.state.lab.instruments.sides;
+    let title = if sides.kept.is_some() { "Snapshots, kept for later sittings too" } else { "Snapshots of this sitting" };
+    let inner = window(paint, area, buf, (90, 18), title, hint);
     if sides.snapshots.is_empty() {
         return paint.centred(buf, inner, &[("No snapshots yet; w keeps the soup as it is.".into(), Role::Dim)]);
     }
@@ -25,12 +27,16 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, selected: usize, na
     for (row, (i, snapshot)) in sides.snapshots.iter().enumerate().skip(first).take(usize::from(inner.height)).enumerate() {
         let recipe = snapshot.soup.to_recipe().map_or_else(|| "nothing that counts".into(), |r| r.to_string());
         let present = snapshot.soup == paint.state.lab.bench.soup;
+        // Before the library is open nobody can tell.
+        let misfit = misfit(paint.state, &snapshot.soup).filter(|_| paint.state.library.is_some());
+        let (mark, mark_role) = if misfit.is_some() { ("!", Role::Bad) } else { (if present { "●" } else { " " }, Role::Mark) };
+        let about = misfit.unwrap_or(recipe);
         let line = Line::from(vec![
             paint.span(if i == selected { "▸" } else { " " }, Role::Focus),
-            paint.span(if present { "●" } else { " " }, Role::Mark),
+            paint.span(mark, mark_role),
             paint.span(pad(&snapshot.name, name_width), Role::Strong),
             Span::raw(" "),
-            paint.span(fit(&recipe, usize::from(inner.width).saturating_sub(name_width + 3)), Role::Dim),
+            paint.span(fit(&about, usize::from(inner.width).saturating_sub(name_width + 3)), Role::Dim),
         ]);
         put(buf, inner, 0, row as u16, line);
         if i == selected {

@@ -82,11 +82,18 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
     if let Some(trust) = map.trust {
         figures.push(format!("trustworthiness: {trust:.2}"));
     }
+    let roomy = area.height >= 14;
+    if map.aligned > 0 {
+        figures.push(if roomy {
+            format!("turned to lie over the map before ({} skills)", map.aligned)
+        } else {
+            "turned as the last map".into()
+        });
+    }
     if let Some(placed) = &paint.state.map.placed {
         let way = if placed.trail.len() > 1 { ", 1 2 … after each example" } else { "" };
         figures.push(format!("≈ the query, approximate{way}"));
     }
-    let roomy = area.height >= 14;
     if paint.state.lab.ranking.is_some() && roomy {
         figures.push(format!("italic: the {BEST} best-ranked; underlined: nearest to the pick"));
     }

@@ -1,6 +1,6 @@
 //! A state while it is being changed: the same numbers as a [`State`], laid out for the kernels.
 
-use super::cpu::LANES;
+use super::LANES;
 use crate::error::Result;
 use crate::state::{State, StateShape};
 

@@ -1,0 +1,99 @@
+//! A library's files checked byte by byte.
+
+use super::shard::Shard;
+use super::store::{Library, list, live};
+use super::types::Part;
+use crate::control::Control;
+use crate::error::Result;
+
+/// What a check of every byte found. A shard never changes once it has its name, so what is said of a file goes on being true of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Every file that the manifest names, in its order.
+    pub shards: Vec<ShardHealth>,
+}
+
+/// What was found of one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardHealth {
+    /// The file.
+    pub file: String,
+    /// Ids of its living skills.
+    pub skills: Vec<String>,
+    /// What is wrong with the file as a whole, in a sentence.
+    pub fault: Option<String>,
+    /// Living skills whose states hold NaN or infinity: their ids, and a sentence each.
+    pub damaged: Vec<(String, String)>,
+}
+
+impl ShardHealth {
+    /// What is wrong with one of its skills.
+    pub fn fault_of(&self, id: &str) -> Option<&str> {
+        let own = || self.damaged.iter().find(|(damaged, _)| damaged == id).map(|(_, sentence)| sentence.as_str());
+        self.fault.as_deref().or_else(own)
+    }
+}
+
+impl Health {
+    /// What was found of a file, if it was there to be checked.
+    pub fn of(&self, file: &str) -> Option<&ShardHealth> {
+        self.shards.iter().find(|s| s.file == file)
+    }
+
+    /// A sentence for each fault.
+    pub fn sentences(&self) -> impl Iterator<Item = &str> {
+        self.shards.iter().flat_map(|s| s.fault.as_deref().into_iter().chain(s.damaged.iter().map(|(_, sentence)| sentence.as_str())))
+    }
+
+    /// Ids of the living skills that can not be trusted.
+    pub fn bad_skills(&self) -> impl Iterator<Item = &str> {
+        self.shards.iter().flat_map(|s| s.skills.iter().map(String::as_str).filter(|id| s.fault_of(id).is_some()))
+    }
+}
+
+impl Library {
+    /// Reads every byte as it lies on disk now: shards against their hashes, states against NaN and infinity. Reports progress in bytes.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Cancelled`].
+    pub fn check(&self, control: Control<'_>) -> Result<Health> {
+        let (mut done, total) = (0, self.bytes());
+        let mut health = Health::default();
+        control.report(0, total, "bytes");
+        for entry in &self.manifest.shards {
+            let living: Vec<&str> = live(&self.manifest).filter(|s| s.shard == entry.file).map(|s| s.meta.id.as_str()).collect();
+            let whole = |shard: &Shard| {
+                shard.hash_is_right(&mut |bytes| {
+                    control.report(done + bytes, total, "bytes");
+                    control.check()
+                })
+            };
+            // Opened anew: a map made earlier outlives a file that has gone since.
+            let fault = match Shard::open(self.path(), entry, self.shape()) {
+                Err(what) if self.shards.contains_key(&entry.file) => Some(format!("{what}; it held {}", list(&living))),
+                // No warning either when the library was opened: nothing is lost by it.
+                Err(_) if living.is_empty() => None,
+                Err(what) => Some(format!("{what}; left out: {}", list(&living))),
+                Ok(shard) if whole(&shard)? => None,
+                Ok(_) => {
+                    let path = self.path().join(&entry.file);
+                    Some(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&living)))
+                }
+            };
+            if let Some(shard) = self.shards.get(&entry.file) {
+                for (part, layer) in [Part::Ssm, Part::Conv].into_iter().flat_map(|p| (0..self.shape().n_layer).map(move |l| (p, l))) {
+                    control.report(done + entry.bytes, total, "bytes");
+                    control.check()?;
+                    shard.norms(part, layer);
+                }
+            }
+            let found = |id: &&str| Some(((*id).to_owned(), self.found_damaged(self.find(id)?)?));
+            let damaged = living.iter().filter_map(found).collect();
+            let skills = living.iter().map(|id| (*id).to_owned()).collect();
+            health.shards.push(ShardHealth { file: entry.file.clone(), skills, fault, damaged });
+            done += entry.bytes;
+            control.report(done, total, "bytes");
+        }
+        Ok(health)
+    }
+}

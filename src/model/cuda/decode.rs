@@ -1,0 +1,220 @@
+//! A token at a time: everything from the token's number to its logits on the host is one CUDA graph, so that a step costs one call to the driver.
+//!
+//! A single sequence has kernels of its own (`token_*`), which read every weight once at the speed of memory and do the rest on the way; several go through the
+//! kernels of prefill, one token each.
+
+use super::forward::{Places, Tables};
+use super::gpu::{Arg, Buf, Grid, Pinned, failed};
+use super::model::Model;
+use super::space::{Activations, Return, Slots};
+use crate::error::{Error, Result};
+use crate::model::plan::{Chunk, Seq, Span};
+use crate::state::State;
+use candle_core::cuda_backend::cudarc::driver::{CudaGraph, sys};
+use std::sync::{Mutex, PoisonError};
+
+/// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
+const THREADS: usize = 256;
+const BLOCKS: usize = 4;
+
+/// The working memory of a decoder for a number of sequences, with its graph; used again by the next one of that number.
+pub struct Space {
+    batch: usize,
+    acts: Activations,
+    slots: Slots,
+    tables: Tables,
+    meta: Buf,
+    /// Token numbers on the host and on the card; logits on the host and on the card.
+    ids: Pinned,
+    logits: Pinned,
+    logits_there: Buf,
+    /// The single token's vectors, f32: u, z, dbc, y.
+    vectors: [Buf; 4],
+    graph: Option<Graph>,
+    back: Return,
+}
+
+struct Graph(CudaGraph);
+
+// SAFETY: a graph is a handle of the driver's, which takes calls from any thread; here one call runs at a time, under the card's gate.
+unsafe impl Send for Graph {}
+
+/// Continues from states.
+pub struct Decoder<'a> {
+    model: &'a Model,
+    /// There until the decoder is dropped.
+    space: Option<Mutex<Space>>,
+    tokens: Vec<u64>,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder of as many sequences as there are states.
+    pub(super) fn new(model: &'a Model, states: &[&State]) -> Result<Self> {
+        let _gate = model.gpu.enqueue();
+        let batch = states.len();
+        let spare = {
+            let mut spare = model.spare_decoders.lock().unwrap_or_else(PoisonError::into_inner);
+            spare.iter().position(|s| s.batch == batch).map(|i| spare.swap_remove(i))
+        };
+        let space = match spare {
+            Some(space) => space,
+            None => Space::new(model, batch)?,
+        };
+        for (slot, state) in states.iter().enumerate() {
+            space.slots.write(&model.gpu, slot, state)?;
+        }
+        Ok(Self { model, space: Some(Mutex::new(space)), tokens: states.iter().map(|s| s.tokens()).collect() })
+    }
+
+    /// Reads one token in each sequence and returns the logits after it, `[batch, vocab]`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the card fails.
+    pub fn step(&mut self, tokens: &[u32]) -> Result<&[f32]> {
+        let _gate = self.model.gpu.enqueue();
+        let space = self.space.as_mut().ok_or_else(ended)?.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if tokens.is_empty() {
+            return Ok(&[]);
+        }
+        for (to, &token) in space.ids.ints_mut().iter_mut().zip(tokens) {
+            *to = token as i32;
+        }
+        if space.graph.is_none() {
+            space.graph = Some(Graph(space.capture(self.model)?));
+        }
+        if let Some(Graph(graph)) = &space.graph {
+            graph.launch().map_err(failed("a token was read"))?;
+        }
+        self.model.gpu.wait()?;
+        self.tokens.iter_mut().for_each(|t| *t += 1);
+        Ok(&space.logits.floats()[..tokens.len() * self.model.on().config.vocab_size])
+    }
+
+    /// The state of one sequence.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if its numbers are not finite; [`Error::Model`] if the card fails.
+    pub fn state(&self, i: usize) -> Result<State> {
+        let _gate = self.model.gpu.enqueue();
+        let mut space = self.space.as_ref().ok_or_else(ended)?.lock().unwrap_or_else(PoisonError::into_inner);
+        // Every step has been waited for.
+        let Space { back, slots, .. } = &mut *space;
+        let mut states = back.fetch(&self.model.gpu, slots, &[(i, self.tokens[i])])?;
+        states.pop().ok_or_else(ended)
+    }
+}
+
+impl Drop for Decoder<'_> {
+    fn drop(&mut self) {
+        if let Some(space) = self.space.take() {
+            let space = space.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.model.spare_decoders.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        }
+    }
+}
+
+fn ended() -> Error {
+    Error::Model("a decoder was used after its end".into())
+}
+
+impl Space {
+    fn new(model: &Model, batch: usize) -> Result<Self> {
+        let (gpu, on) = (&*model.gpu, model.on());
+        let config = on.config;
+        let chunk = Chunk {
+            tokens: vec![0; batch],
+            seqs: (0..batch).map(|i| Seq { prompt: i, from: i, to: i + 1, begins: true, ends: true }).collect(),
+            spans: (0..batch).map(|seq| Span { seq, from: seq, to: seq + 1, keep: None }).collect(),
+            ..Chunk::default()
+        };
+        // A sequence of one token begins and ends in the same slot: each thread has read what it writes.
+        let places = Places { seqs: (0..batch).map(|i| (Some(i), i)).collect(), kept: Vec::new() };
+        let tables = Tables::new(&chunk, &places, config, gpu.processors);
+        let meta = gpu.upload(&tables.numbers, "tables")?;
+        gpu.wait()?;
+        let vector = |count: usize| gpu.alloc(4 * count, "a token");
+        let width = config.dt_rank + 2 * config.d_state;
+        Ok(Self {
+            batch,
+            acts: Activations::new(gpu, config, on.weights.act, batch.max(1))?,
+            slots: Slots::new(gpu, model.shape(), batch.max(1))?,
+            meta,
+            tables,
+            ids: gpu.pinned(batch)?,
+            logits: gpu.pinned(batch * config.vocab_size)?,
+            logits_there: vector(batch * config.vocab_size)?,
+            vectors: [vector(config.d_inner)?, vector(config.d_inner)?, vector(width)?, vector(config.d_inner)?],
+            graph: None,
+            back: Return::new(model.shape()),
+        })
+    }
+
+    /// Captures a step.
+    fn capture(&mut self, model: &Model) -> Result<CudaGraph> {
+        let gpu = &*model.gpu;
+        let say = failed("a step was captured");
+        // cuBLAS loads its kernels when it first needs them, which a capture forbids: one step runs as it is, and its states are put back.
+        let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
+        self.enqueue(model)?;
+        gpu.wait()?;
+        for (slot, state) in before.iter().enumerate() {
+            self.slots.write(gpu, slot, state)?;
+        }
+        gpu.wait()?;
+        gpu.stream.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED).map_err(&say)?;
+        let enqueued = self.enqueue(model);
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+        let graph = gpu.stream.end_capture(flags).map_err(&say);
+        enqueued?;
+        graph?.ok_or_else(|| Error::Model("the GPU captured no work of a step".into()))
+    }
+
+    /// Enqueues one step, from the tokens on the host to the logits on the host.
+    fn enqueue(&mut self, model: &Model) -> Result<()> {
+        let (gpu, on) = (&*model.gpu, model.on());
+        gpu.write(self.meta.at(self.tables.ids()), &self.ids.floats()[..self.batch])?;
+        if self.batch == 1 && model.fast() {
+            self.token(model)?;
+        } else {
+            on.chunk(&self.tables, &self.meta, &self.acts, &self.slots, &mut |_| Ok(()))?;
+            on.head(0, self.batch, &self.acts, self.logits_there.at(0))?;
+        }
+        let count = self.batch * on.config.vocab_size;
+        gpu.read(&gpu.stream, self.logits_there.at(0), &mut self.logits.floats_mut()[..count])
+    }
+
+    /// One token of one sequence, four kernels a layer.
+    fn token(&self, model: &Model) -> Result<()> {
+        let (gpu, on) = (&*model.gpu, model.on());
+        let config = on.config;
+        let (m, e, n, k, vocab) = (config.d_model, config.d_inner, config.d_state, config.d_conv - 1, config.vocab_size);
+        let width = config.dt_rank + 2 * n;
+        let p = |buf: &Buf| Arg::Ptr(buf.at(0));
+        let launch = |name: &'static str, grid: Grid, args: &[Arg]| gpu.launch_early(on.kernels, name, grid, args);
+        let [u, z, dbc, y] = &self.vectors;
+        let x = p(&self.acts.x);
+        let eps = Arg::Float(config.norm_eps as f32);
+        on.launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.ids())), p(&on.weights.embedding), x])?;
+        for (l, layer) in on.weights.layers.iter().enumerate() {
+            let window = Arg::Ptr(self.slots.window.at(l * e * k * 4));
+            let (h, sums) = (Arg::Ptr(self.slots.h.at(l * e * n * 4)), Arg::Ptr(self.slots.sums.at(l * e * 4)));
+            let into = [x, p(&layer.norm), eps, p(&layer.in_proj), p(&layer.taps), p(&layer.conv_bias), window, p(u), p(z)];
+            launch("token_in", rows(2 * e, gpu.processors), &into)?;
+            launch("token_x", Grid::new(width.div_ceil(2), 1, THREADS), &[p(u), p(&layer.x_proj), p(dbc)])?;
+            let scan = [p(dbc), p(&layer.dt_proj), p(&layer.dt_bias), p(&layer.a), p(&layer.d), p(u), p(z), h, sums, p(y)];
+            launch("token_scan", Grid::new(e.div_ceil(16), 1, THREADS), &scan)?;
+            let out = Grid { shared: 4 * e, ..rows(m, gpu.processors) };
+            launch("token_out", out, &[p(y), p(&layer.out_proj), x])?;
+        }
+        let head = [x, p(&on.weights.norm_f), eps, p(on.weights.head()), p(&self.logits_there)];
+        launch("token_head", rows(vocab, gpu.processors), &head)
+    }
+}
+
+/// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as far as the card holds them at once.
+fn rows(rows: usize, processors: usize) -> Grid {
+    let warps = THREADS / 32;
+    let most = processors * BLOCKS * warps;
+    let each = rows.div_ceil(most);
+    Grid::new(rows.div_ceil(each).div_ceil(warps), 1, THREADS)
+}

@@ -1,0 +1,503 @@
+//! The card: streams, memory, matrix products, compiled kernels.
+
+use super::forward::steps;
+use crate::error::{Error, Result};
+use crate::model::MambaConfig;
+use candle_core::cuda_backend::CudaDevice;
+use candle_core::cuda_backend::cudarc::cublas::{CudaBlas, result as blas, sys as blas_sys};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, PinnedHostSlice, result, sys,
+};
+use candle_core::cuda_backend::cudarc::nvrtc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The source of all kernels.
+const SOURCE: &str = include_str!("kernels.cu");
+/// Every kernel there.
+const NAMES: [&str; 17] = [
+    "embed",
+    "rms_norm",
+    "add_bias",
+    "add_bias_x",
+    "mixer_norms",
+    "log_prob",
+    "cast",
+    "conv",
+    "conv_short",
+    "scan_1",
+    "scan_2",
+    "join_segments",
+    "find_not_finite",
+    "row_sums_f16",
+    "row_sums_f32",
+    "combine_f16",
+    "combine_f32",
+];
+/// Those of a single token, where the sizes allow them.
+const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
+/// What cuBLAS may use beside operands and results. With memory of its own it can be captured in a graph.
+const BLAS_BYTES: usize = 32 << 20;
+
+/// The precision of matrices and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    F32,
+    BF16,
+    F16,
+}
+
+impl Act {
+    /// Bytes of a number.
+    pub fn size(self) -> usize {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::F32 => 0,
+            Self::BF16 => 1,
+            Self::F16 => 2,
+        }
+    }
+
+    fn blas(self) -> blas_sys::cudaDataType {
+        match self {
+            Self::F32 => blas_sys::cudaDataType::CUDA_R_32F,
+            Self::BF16 => blas_sys::cudaDataType::CUDA_R_16BF,
+            Self::F16 => blas_sys::cudaDataType::CUDA_R_16F,
+        }
+    }
+}
+
+/// What cuBLAS or the driver said, as a sentence.
+pub fn failed(what: &str) -> impl Fn(DriverError) -> Error + '_ {
+    move |error| Error::Model(format!("the GPU failed while {what}: {error:?}"))
+}
+
+/// Memory on the card, freed when dropped.
+pub struct Buf {
+    _slice: CudaSlice<u8>,
+    ptr: u64,
+    bytes: usize,
+}
+
+impl Buf {
+    /// The address `bytes` into it.
+    pub fn at(&self, bytes: usize) -> u64 {
+        debug_assert!(bytes <= self.bytes);
+        self.ptr + bytes as u64
+    }
+
+    /// Its size.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// An argument of a kernel.
+#[derive(Clone, Copy)]
+pub enum Arg {
+    /// An address on the card.
+    Ptr(u64),
+    /// `int`.
+    Int(usize),
+    /// `long long`.
+    Long(usize),
+    /// `float`.
+    Float(f32),
+}
+
+/// The kernels of one model.
+pub struct Kernels {
+    functions: HashMap<&'static str, CudaFunction>,
+    /// Whether the kernels of a single token are among them.
+    pub fast: bool,
+}
+
+/// How a kernel is laid over the card: blocks (x, y), threads of a block, bytes of dynamic shared memory.
+#[derive(Clone, Copy)]
+pub struct Grid {
+    pub x: usize,
+    pub y: usize,
+    pub threads: usize,
+    pub shared: usize,
+}
+
+impl Grid {
+    /// Blocks × threads.
+    pub fn new(x: usize, y: usize, threads: usize) -> Self {
+        Self { x, y, threads, shared: 0 }
+    }
+}
+
+/// A matrix product out\[rows, n_out\] = in\[rows, n_in\] · wᵀ, w `[n_out, n_in]`.
+#[derive(Clone, Copy)]
+pub struct Product {
+    pub w: u64,
+    pub n_out: usize,
+    pub n_in: usize,
+    pub rows: usize,
+    /// First row of the input and the distance of its rows, in numbers.
+    pub input: u64,
+    pub stride: usize,
+    pub out: u64,
+}
+
+/// One card.
+pub struct Gpu {
+    ctx: Arc<CudaContext>,
+    /// Where everything computes.
+    pub stream: Arc<CudaStream>,
+    /// Where states are copied to the host.
+    pub copies: Arc<CudaStream>,
+    blas: Arc<CudaBlas>,
+    _blas_space: Buf,
+    gate: Mutex<()>,
+    /// Multiprocessors.
+    pub processors: usize,
+}
+
+impl Gpu {
+    /// A card that candle has opened, with a stream of its own.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the card cannot be used.
+    pub fn new(device: &CudaDevice) -> Result<Self> {
+        let say = failed("it was made ready");
+        let stream = device.cuda_stream();
+        let ctx = stream.context().clone();
+        // SAFETY: there are two streams, and what one needs of the other is ordered by events of our own. The library's own would cost a call to
+        // the driver an argument, and cannot be recorded while a graph is captured.
+        unsafe { ctx.disable_event_tracking() };
+        let copies = ctx.new_stream().map_err(&say)?;
+        let blas = device.cublas_handle();
+        let processors = ctx.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT).map_err(&say)? as usize;
+        let space = alloc(&ctx, &stream, BLAS_BYTES, "matrix products")?;
+        // SAFETY: the memory is freed after the handle's last use: both end with this value, after the stream has been waited for.
+        let status = unsafe { blas_sys::cublasSetWorkspace_v2(*blas.handle(), space.ptr as *mut _, BLAS_BYTES) };
+        status.result().map_err(|e| Error::Model(format!("the GPU's matrix library cannot be made ready: {e:?}")))?;
+        Ok(Self { ctx, stream, copies, blas, _blas_space: space, gate: Mutex::default(), processors })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.ctx.name().unwrap_or_else(|_| "a GPU without a name".into())
+    }
+
+    /// Bytes free and in all.
+    pub fn memory(&self) -> (usize, usize) {
+        self.ctx.mem_get_info().unwrap_or((0, 0))
+    }
+
+    /// The right to enqueue.
+    pub fn enqueue(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Memory for something, not set.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the need and the free amount.
+    pub fn alloc(&self, bytes: usize, what: &str) -> Result<Buf> {
+        alloc(&self.ctx, &self.stream, bytes, what)
+    }
+
+    /// Memory holding these numbers.
+    ///
+    /// # Errors
+    /// As [`Self::alloc`].
+    pub fn upload<N: Copy>(&self, numbers: &[N], what: &str) -> Result<Buf> {
+        let buf = self.alloc(size_of_val(numbers), what)?;
+        self.write(buf.at(0), numbers)?;
+        Ok(buf)
+    }
+
+    /// Host memory that copies can run beside the host's own work with.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the system gives none.
+    pub fn pinned(&self, count: usize) -> Result<Pinned> {
+        // SAFETY: it is written (by a copy or by us) before it is read.
+        let slice = unsafe { self.ctx.alloc_pinned_with_flags::<f32>(count.max(1), 0) }.map_err(failed("host memory was pinned"))?;
+        let ptr = slice.as_ptr().map_err(failed("host memory was pinned"))?.cast_mut();
+        Ok(Pinned { _slice: slice, ptr, count })
+    }
+
+    /// Copies numbers to the card, in the compute stream's order; what is not pinned has been read when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the copy fails.
+    pub fn write<N: Copy>(&self, to: u64, numbers: &[N]) -> Result<()> {
+        self.bind()?;
+        // SAFETY: `to` is an address of ours with room for them (callers size their buffers by the same formulas).
+        unsafe { result::memcpy_htod_async(to, numbers, self.stream.cu_stream()) }.map_err(failed("numbers were copied to it"))
+    }
+
+    /// Copies from the card into pinned memory, on a stream; it is there when the stream has come so far.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the copy fails.
+    pub fn read(&self, stream: &CudaStream, from: u64, to: &mut [f32]) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as in `write`.
+        unsafe { result::memcpy_dtoh_async(to, from, stream.cu_stream()) }.map_err(failed("numbers were copied from it"))
+    }
+
+    /// Sets bytes on the card to zero, in the compute stream's order.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the card fails.
+    pub fn zero(&self, to: u64, bytes: usize) -> Result<()> {
+        self.bind()?;
+        // SAFETY: as in `write`.
+        unsafe { result::memset_d8_async(to, 0, bytes, self.stream.cu_stream()) }.map_err(failed("memory was cleared"))
+    }
+
+    /// Waits until the copies to the host that were begun are there.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if one failed.
+    pub fn copied(&self) -> Result<()> {
+        self.copies.synchronize().map_err(failed("states were copied from it"))
+    }
+
+    /// Waits until all that was enqueued is done.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if any of it failed.
+    pub fn wait(&self) -> Result<()> {
+        self.stream.synchronize().map_err(failed("it computed"))
+    }
+
+    /// An event to order streams by.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the driver has none.
+    pub fn event(&self) -> Result<CudaEvent> {
+        self.ctx.new_event(Some(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)).map_err(failed("an event was made"))
+    }
+
+    /// An event that tells the time.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the driver has none.
+    pub fn timer(&self) -> Result<CudaEvent> {
+        self.ctx.new_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT)).map_err(failed("an event was made"))
+    }
+
+    fn bind(&self) -> Result<()> {
+        self.ctx.bind_to_thread().map_err(failed("a thread turned to it"))
+    }
+
+    /// Compiles the kernels for a model's sizes.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the compiler's words.
+    pub fn compile(&self, config: &MambaConfig, act: Act) -> Result<Kernels> {
+        let say = failed("its kernels were loaded");
+        let (major, minor) = self.ctx.compute_capability().map_err(&say)?;
+        let fast = fast(config, act);
+        let sizes = [
+            ("ACT", usize::from(act.code())),
+            ("FAST", usize::from(fast)),
+            ("D_MODEL", config.d_model),
+            ("D_INNER", config.d_inner),
+            ("D_STATE", config.d_state),
+            ("D_CONV", config.d_conv),
+            ("DT_RANK", config.dt_rank),
+            ("VOCAB", config.vocab_size),
+        ];
+        let mut options: Vec<String> = sizes.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
+        options.extend([format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".into()]);
+        let ptx = nvrtc::compile_ptx_with_opts(SOURCE, nvrtc::CompileOptions { options, ..Default::default() })
+            .map_err(|e| Error::Model(format!("the GPU's kernels cannot be compiled for compute capability {major}.{minor}: {e:?}")))?;
+        let module = self.ctx.load_module(ptx).map_err(&say)?;
+        let step = ["scan_step"].into_iter().filter(|_| steps(config.d_state));
+        let names = NAMES.into_iter().chain(step).chain(FAST_NAMES.into_iter().filter(|_| fast));
+        let functions = names.map(|name| Ok((name, module.load_function(name).map_err(&say)?))).collect::<Result<_>>()?;
+        Ok(Kernels { functions, fast })
+    }
+
+    /// Enqueues a kernel.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be started.
+    pub fn launch(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, false)
+    }
+
+    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by itself.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be started.
+    pub fn launch_early(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, true)
+    }
+
+    fn start(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg], early: bool) -> Result<()> {
+        if grid.x == 0 || grid.y == 0 {
+            return Ok(());
+        }
+        let Some(function) = kernels.functions.get(name) else {
+            return Err(Error::Model(format!("the GPU has no kernel {name} for this model")));
+        };
+        self.bind()?;
+        let mut values: Vec<Value> = args.iter().map(|&a| Value::from(a)).collect();
+        let mut params: Vec<*mut std::ffi::c_void> = values.iter_mut().map(Value::place).collect();
+        let mut overlap = sys::CUlaunchAttribute {
+            id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+            pad: [0; 4],
+            value: sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+        };
+        let config = sys::CUlaunchConfig {
+            gridDimX: grid.x as u32,
+            gridDimY: grid.y as u32,
+            gridDimZ: 1,
+            blockDimX: grid.threads as u32,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: grid.shared as u32,
+            hStream: self.stream.cu_stream(),
+            attrs: &raw mut overlap,
+            numAttrs: u32::from(early),
+        };
+        // SAFETY: the callers pass what the kernel's signature asks for, with buffers sized by the same formulas; `verify` and compute-sanitizer check them.
+        unsafe { sys::cuLaunchKernelEx(&raw const config, function.cu_function(), params.as_mut_ptr(), std::ptr::null_mut()) }
+            .result()
+            .map_err(failed(name))
+    }
+
+    /// Enqueues a matrix product of matrices of this precision, into activations or (`f32`) into f32, where it may be added to what is there.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if cuBLAS refuses.
+    pub fn product(&self, act: Act, p: Product, f32: bool, accumulate: bool) -> Result<()> {
+        if p.rows == 0 {
+            return Ok(());
+        }
+        let (one, rest) = (1.0f32, if accumulate { 1.0f32 } else { 0.0 });
+        let out = if f32 { Act::F32 } else { act };
+        // cuBLAS counts by columns: our row-major out[rows][n_out] is its [n_out × rows].
+        // SAFETY: as in `launch`.
+        unsafe {
+            blas::gemm_ex(
+                *self.blas.handle(),
+                blas_sys::cublasOperation_t::CUBLAS_OP_T,
+                blas_sys::cublasOperation_t::CUBLAS_OP_N,
+                p.n_out as i32,
+                p.rows as i32,
+                p.n_in as i32,
+                (&raw const one).cast(),
+                p.w as *const _,
+                act.blas(),
+                p.n_in as i32,
+                p.input as *const _,
+                act.blas(),
+                p.stride as i32,
+                (&raw const rest).cast(),
+                p.out as *mut _,
+                out.blas(),
+                p.n_out as i32,
+                blas_sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+                blas_sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+            )
+        }
+        .map_err(|e| Error::Model(format!("the GPU refused a matrix product of {} × {} × {}: {e:?}", p.rows, p.n_in, p.n_out)))
+    }
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        // Nothing may run any more on memory that is freed next; an error has been reported to whoever waited for the work.
+        let _ = self.copies.synchronize();
+        let _ = self.stream.synchronize();
+    }
+}
+
+/// Whether the kernels of a single token can run: rows of whole warps of 16-byte loads, and vectors that fit into a block's shared memory.
+fn fast(config: &MambaConfig, act: Act) -> bool {
+    let (lanes, most) = (32 * 16 / act.size(), 48 * 1024 / 4);
+    let fits = |n: usize| n.is_multiple_of(lanes) && n <= most;
+    fits(config.d_model) && fits(config.d_inner) && !config.use_bias && config.mixer_norm_eps.is_none()
+}
+
+fn alloc(ctx: &CudaContext, stream: &Arc<CudaStream>, bytes: usize, what: &str) -> Result<Buf> {
+    // SAFETY: whoever reads it has written it before, or zeroed it.
+    let slice = unsafe { stream.alloc::<u8>(bytes.max(16)) }.map_err(|e| {
+        let (free, total) = ctx.mem_get_info().unwrap_or((0, 0));
+        let mib = |b: usize| b >> 20;
+        Error::Model(format!(
+            "the GPU has no room for {what}: {} MiB are needed, {} of {} MiB are free ({e:?})",
+            mib(bytes),
+            mib(free),
+            mib(total)
+        ))
+    })?;
+    let ptr = slice.device_ptr(stream).0;
+    Ok(Buf { _slice: slice, ptr, bytes: bytes.max(16) })
+}
+
+enum Value {
+    Wide(u64),
+    Int(i32),
+    Float(f32),
+}
+
+impl Value {
+    fn place(&mut self) -> *mut std::ffi::c_void {
+        match self {
+            Self::Wide(v) => (&raw mut *v).cast(),
+            Self::Int(v) => (&raw mut *v).cast(),
+            Self::Float(v) => (&raw mut *v).cast(),
+        }
+    }
+}
+
+impl From<Arg> for Value {
+    fn from(arg: Arg) -> Self {
+        match arg {
+            Arg::Ptr(v) => Self::Wide(v),
+            Arg::Long(v) => Self::Wide(v as u64),
+            Arg::Int(v) => Self::Int(v as i32),
+            Arg::Float(v) => Self::Float(v),
+        }
+    }
+}
+
+/// Pinned host memory, as numbers of four bytes.
+pub struct Pinned {
+    _slice: PinnedHostSlice<f32>,
+    ptr: *mut f32,
+    count: usize,
+}
+
+// SAFETY: plain memory, reached through `&mut self` or after the copy into it has been waited for.
+unsafe impl Send for Pinned {}
+// SAFETY: as above.
+unsafe impl Sync for Pinned {}
+
+impl Pinned {
+    /// The numbers. The caller has waited for the copies into it.
+    pub fn floats(&self) -> &[f32] {
+        // SAFETY: `count` numbers lie there for as long as `self` does.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.count) }
+    }
+
+    /// The numbers, to be written.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and nobody else has them.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr, self.count) }
+    }
+
+    /// The same memory as whole numbers.
+    pub fn ints_mut(&mut self) -> &mut [i32] {
+        // SAFETY: as above; every pattern is a number.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.cast(), self.count) }
+    }
+
+    /// Its size.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+}

@@ -1,0 +1,239 @@
+//! Working memory on the card: the activations of a chunk, and slots for states.
+
+use super::gpu::{Act, Buf, Gpu, Pinned};
+use crate::error::Result;
+use crate::model::MambaConfig;
+use crate::state::{Memory, State, StateShape};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Rows of logits computed together.
+pub const LOGIT_ROWS: usize = 512;
+
+/// What a chunk's tokens need.
+pub struct Activations {
+    /// Room for so many tokens.
+    pub tokens: usize,
+    pub x: Buf,
+    pub normed: Buf,
+    pub xz: Buf,
+    pub u: Buf,
+    pub dbc: Buf,
+    pub dt: Buf,
+    pub y: Buf,
+    /// `[LOGIT_ROWS or tokens, vocab]` f32.
+    pub logits: Buf,
+    /// Ends and starts of segments, for long sequences of few channels: see [`segments`].
+    pub seg_h: Buf,
+    pub seg_dt: Buf,
+    pub seg_dt0: Buf,
+}
+
+/// Segments of all sequences of a chunk at most.
+pub const SEGMENTS: usize = 64;
+
+impl Activations {
+    /// Memory for a number of tokens.
+    pub fn new(gpu: &Gpu, config: &MambaConfig, act: Act, tokens: usize) -> Result<Self> {
+        let (m, e, s) = (config.d_model, config.d_inner, act.size());
+        let what = format!("a chunk of {tokens} tokens");
+        let of = |width: usize, size: usize| gpu.alloc(tokens * width * size, &what);
+        Ok(Self {
+            tokens,
+            x: of(m, 4)?,
+            normed: of(m, s)?,
+            xz: of(2 * e, s)?,
+            u: of(e, s)?,
+            dbc: of(config.dt_rank + 2 * config.d_state, s)?,
+            dt: of(e, s)?,
+            y: of(e, s)?,
+            logits: gpu.alloc(tokens.min(LOGIT_ROWS) * config.vocab_size * 4, &what)?,
+            seg_h: gpu.alloc(SEGMENTS * e * config.d_state * 4, &what)?,
+            seg_dt: gpu.alloc(SEGMENTS * e * 4, &what)?,
+            seg_dt0: gpu.alloc(SEGMENTS * e * 4, &what)?,
+        })
+    }
+}
+
+/// States on the card: `h [slot][layer][d_inner][d_state]`, `window [slot][layer][d_inner][d_conv - 1]`, `sums [slot][layer][d_inner]`.
+pub struct Slots {
+    pub h: Buf,
+    pub window: Buf,
+    pub sums: Buf,
+    shape: StateShape,
+}
+
+impl Slots {
+    /// Memory for a number of states.
+    pub fn new(gpu: &Gpu, shape: StateShape, count: usize) -> Result<Self> {
+        let of = |layer: usize| gpu.alloc(count * shape.n_layer * layer * 4, &format!("{count} states"));
+        Ok(Self { h: of(shape.ssm_len())?, window: of(shape.conv_len())?, sums: of(shape.d_inner)?, shape })
+    }
+
+    /// Numbers from one slot to the next: h, window, sums.
+    pub fn strides(&self) -> [usize; 3] {
+        let s = self.shape;
+        [s.ssm_len(), s.conv_len(), s.d_inner].map(|layer| s.n_layer * layer)
+    }
+
+    fn parts(&self, slot: usize) -> [u64; 3] {
+        let [h, window, sums] = self.strides();
+        [self.h.at(slot * h * 4), self.window.at(slot * window * 4), self.sums.at(slot * sums * 4)]
+    }
+
+    /// Copies a state into a slot.
+    pub fn write(&self, gpu: &Gpu, slot: usize, state: &State) -> Result<()> {
+        let [h, window, sums] = self.parts(slot);
+        gpu.write(h, state.ssm())?;
+        gpu.write(window, state.conv())?;
+        gpu.write(sums, state.dt_sum())
+    }
+
+    /// Enqueues the copy of a slot into a piece of pinned memory of [`StateShape::total_len`] numbers.
+    pub fn read(&self, gpu: &Gpu, slot: usize, to: &mut [f32]) -> Result<()> {
+        self.read_layers(gpu, slot, 0..self.shape.n_layer, to)
+    }
+
+    /// The same for some of the layers, into their places there.
+    pub fn read_layers(&self, gpu: &Gpu, slot: usize, layers: Range<usize>, to: &mut [f32]) -> Result<()> {
+        let s = self.shape;
+        let mut at = 0;
+        for (from, width) in self.parts(slot).into_iter().zip([s.ssm_len(), s.conv_len(), s.d_inner]) {
+            let range = layers.start * width..layers.end * width;
+            gpu.read(&gpu.copies, from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
+            at += s.n_layer * width;
+        }
+        Ok(())
+    }
+}
+
+/// States copied together; while one lot is unpacked by the host, the next is on its way.
+const LOT: usize = 8;
+/// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of its own would take longer than the copy.
+const LARGE: usize = 4 << 20;
+/// Bytes of such memory kept for the next states.
+const KEPT: usize = 4 << 30;
+
+/// Pinned memory for states, used again and again.
+pub struct Pool {
+    length: usize,
+    spare: Mutex<Vec<Pinned>>,
+}
+
+impl Pool {
+    /// An empty pool for states of this shape.
+    pub fn new(shape: StateShape) -> Arc<Self> {
+        Arc::new(Self { length: shape.total_len(), spare: Mutex::default() })
+    }
+
+    /// Whether states of this shape stay in memory of the pool.
+    pub fn is_used(&self) -> bool {
+        4 * self.length >= LARGE
+    }
+
+    /// Memory for a state.
+    pub fn take(self: &Arc<Self>, gpu: &Gpu) -> Result<Block> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let pinned = match spare {
+            Some(pinned) => pinned,
+            None => gpu.pinned(self.length)?,
+        };
+        Ok(Block { pinned: Some(pinned), pool: Arc::downgrade(self) })
+    }
+}
+
+/// One state's pinned memory: written by copies, then only read.
+pub struct Block {
+    /// There until it is dropped.
+    pinned: Option<Pinned>,
+    pool: Weak<Pool>,
+}
+
+impl Block {
+    /// Where the copies go.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        self.pinned.as_mut().map_or(&mut [], Pinned::floats_mut)
+    }
+
+    /// The state, once the copies are there. `bad`: whether something in it is not finite.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Mismatch`] naming what is not finite.
+    pub fn into_state(self, shape: StateShape, tokens: u64, bad: bool) -> Result<State> {
+        if bad { copied(shape, self.floats(), tokens) } else { State::lent(shape, Arc::new(self), tokens) }
+    }
+}
+
+/// A state out of memory that is needed again.
+fn copied(shape: StateShape, numbers: &[f32], tokens: u64) -> Result<State> {
+    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.ssm_len());
+    let (conv, sums) = rest.split_at(shape.n_layer * shape.conv_len());
+    State::from_slices(shape, ssm, conv, sums, tokens)
+}
+
+impl Memory for Block {
+    fn floats(&self) -> &[f32] {
+        self.pinned.as_ref().map_or(&[], |p| p.floats())
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let (Some(pinned), Some(pool)) = (self.pinned.take(), self.pool.upgrade()) {
+            let mut spare = pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
+            if (spare.len() + 1) * pool.length * 4 <= KEPT {
+                spare.push(pinned);
+            }
+        }
+    }
+}
+
+/// A way back for small states: through two lots of pinned memory in turn.
+pub struct Return {
+    halves: Option<[Pinned; 2]>,
+    shape: StateShape,
+}
+
+impl Return {
+    /// A way back for states of this shape.
+    pub fn new(shape: StateShape) -> Self {
+        Self { halves: None, shape }
+    }
+
+    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Mismatch`] for a state that is not finite; [`crate::error::Error::Model`] if the card fails.
+    pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
+        let (shape, length) = (self.shape, self.shape.total_len());
+        let mut halves = match self.halves.take() {
+            Some(halves) => halves,
+            None => [gpu.pinned(LOT * length)?, gpu.pinned(LOT * length)?],
+        };
+        let mut states = Vec::with_capacity(which.len());
+        let lots: Vec<&[(usize, u64)]> = which.chunks(LOT).collect();
+        let begin = |lot: &[(usize, u64)], half: &mut Pinned| -> Result<()> {
+            for ((slot, _), to) in lot.iter().zip(half.floats_mut().chunks_exact_mut(length)) {
+                slots.read(gpu, *slot, to)?;
+            }
+            Ok(())
+        };
+        let [mut now, mut next] = halves.each_mut();
+        if let Some(first) = lots.first() {
+            begin(first, now)?;
+        }
+        for (i, lot) in lots.iter().enumerate() {
+            gpu.copied()?;
+            if let Some(more) = lots.get(i + 1) {
+                begin(more, next)?;
+            }
+            let whole =
+                lot.par_iter().zip(now.floats().par_chunks_exact(length)).map(|((_, tokens), numbers)| copied(shape, numbers, *tokens));
+            states.extend(whole.collect::<Result<Vec<State>>>()?);
+            std::mem::swap(&mut now, &mut next);
+        }
+        self.halves = Some(halves);
+        Ok(states)
+    }
+}

@@ -1,0 +1,236 @@
+//! The card against the CPU path, on random weights and texts: what `state-soup doctor --verify` runs on the user's own machine.
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
+use crate::model::{LoadOptions, Mamba, MambaConfig, ModelIdentity, Prefilled, Prompt, RandomWeights, Want, WeightType};
+use crate::soup::mix::WeightedSum;
+use crate::state::State;
+use candle_core::{DType, Device};
+use serde::Serialize;
+
+/// One comparison. Errors are ‖card − CPU‖ / ‖CPU‖ over all numbers of a kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// Sizes and precision.
+    pub model: String,
+    /// What was run.
+    pub what: String,
+    /// SSM states, windows, ΣΔ, logits or log-probabilities.
+    pub of: &'static str,
+    /// The error.
+    pub error: f64,
+    /// What it may be.
+    pub limit: f64,
+}
+
+impl Check {
+    /// Whether the error is within its limit. NaN is not.
+    pub fn passed(&self) -> bool {
+        self.error <= self.limit
+    }
+}
+
+/// Sizes that reach every branch of the kernels: whole warps and none, aligned rows and none, biases, norms in the mixer, wide and narrow states.
+const MODELS: [(&str, &str); 4] = [
+    (
+        "tied, 512 × 16",
+        r#"{"hidden_size": 256, "intermediate_size": 512, "state_size": 16, "conv_kernel": 4, "time_step_rank": 16, "num_hidden_layers": 3, "vocab_size": 515}"#,
+    ),
+    (
+        "biases, untied, 84 × 5",
+        r#"{"hidden_size": 36, "intermediate_size": 84, "state_size": 5, "conv_kernel": 3, "time_step_rank": 7, "num_hidden_layers": 2, "vocab_size": 97, "use_bias": true, "tie_word_embeddings": false}"#,
+    ),
+    (
+        "norms in the mixer, 256 × 64",
+        r#"{"model_type": "falcon_mamba", "hidden_size": 128, "intermediate_size": 256, "state_size": 64, "conv_kernel": 2, "time_step_rank": 8, "num_hidden_layers": 2, "vocab_size": 200, "use_conv_bias": false}"#,
+    ),
+    (
+        "wide states, 48 × 200",
+        r#"{"hidden_size": 24, "intermediate_size": 48, "state_size": 200, "conv_kernel": 6, "time_step_rank": 3, "num_hidden_layers": 2, "vocab_size": 50}"#,
+    ),
+];
+
+/// Precisions, with the error that rounding to them explains: each number that goes into a product is rounded, sums are not.
+const PRECISIONS: [(WeightType, DType, f64); 3] =
+    [(WeightType::F32, DType::F32, 2e-5), (WeightType::BF16, DType::BF16, 3e-2), (WeightType::F16, DType::F16, 4e-3)];
+
+/// Runs every comparison.
+///
+/// # Errors
+/// [`crate::error::Error::Model`] if the card fails; [`crate::error::Error::Cancelled`].
+pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    let total = (MODELS.len() * PRECISIONS.len()) as u64;
+    for (name, json) in MODELS {
+        let config = MambaConfig::from_json(json, name)?;
+        for (kind, dtype, limit) in PRECISIONS {
+            control.check()?;
+            let weights = RandomWeights::exact_in(config.clone(), dtype);
+            let load = |device: &Device, weights_as| {
+                let options = LoadOptions { device: device.clone(), weights: weights_as };
+                Mamba::load(config.clone(), &weights, &options, control.with_progress(&|_| {}))
+            };
+            let (card, host) = (load(device, kind)?, load(&Device::Cpu, WeightType::F32)?);
+            let mut pair = Pair { card, host, model: format!("{name}, {kind:?}"), limit, checks: Vec::new() };
+            pair.run(control.with_progress(&|_| {}))?;
+            if kind == WeightType::F32 {
+                pair.shelf(control.with_progress(&|_| {}))?;
+            }
+            checks.append(&mut pair.checks);
+            control.report(checks.len() as u64, total * 17, "comparisons");
+        }
+    }
+    Ok(checks)
+}
+
+struct Pair {
+    card: Mamba,
+    host: Mamba,
+    model: String,
+    limit: f64,
+    checks: Vec<Check>,
+}
+
+impl Pair {
+    fn run(&mut self, control: Control<'_>) -> Result<()> {
+        let vocab = self.host.config().vocab_size as u32;
+        let text = |n: usize, seed: u32| -> Vec<u32> { (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect() };
+        let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90];
+        let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(n, i as u32)).collect();
+        let read = |mamba: &Mamba, prompts: &[Prompt<'_>]| mamba.prefill(prompts, control);
+        // A state to begin from that is no test's own result.
+        let seed = text(40, 77);
+        let begin = read(&self.host, &[Prompt { tokens: &seed, initial: None, snapshots: &[], want: Want::State }])?;
+        let begin = &begin[0].state;
+
+        let cuts: [&[usize]; 3] = [&[], &[1], &[1, 2, 30, 31, 32, 33]];
+        let at = [0, 2, 4];
+        let prompts: Vec<Prompt<'_>> = texts
+            .iter()
+            .enumerate()
+            .map(|(i, tokens)| Prompt {
+                tokens,
+                initial: (i % 3 != 0).then_some(begin),
+                snapshots: if tokens.len() >= 33 { cuts[2] } else { cuts[i % 2] },
+                want: match i % 4 {
+                    0 => Want::LastLogits,
+                    1 => Want::LogProbs,
+                    2 if tokens.len() > 4 => Want::LogitsAt(&at),
+                    _ => Want::State,
+                },
+            })
+            .collect();
+        self.compare("packed prompts", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
+
+        let long = text(3000, 5);
+        let cuts = [100, 1024, 1025, 2999];
+        let prompts = [Prompt { tokens: &long, initial: Some(begin), snapshots: &cuts, want: Want::LogProbs }];
+        self.compare("a long prompt", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
+
+        for batch in [1, 3] {
+            let states = vec![begin; batch];
+            let steps = |mamba: &Mamba| -> Result<Vec<Prefilled>> {
+                let mut decoder = mamba.decoder(&states)?;
+                let mut logits = vec![Vec::new(); batch];
+                for step in 0..6u32 {
+                    let tokens: Vec<u32> = (0..batch as u32).map(|b| (step * 13 + b * 5) % vocab).collect();
+                    let out = decoder.step(&tokens)?;
+                    for (all, row) in logits.iter_mut().zip(out.chunks_exact(vocab as usize)) {
+                        all.push(row.to_vec());
+                    }
+                }
+                let whole = |(i, logits)| Ok(Prefilled { state: decoder.state(i)?, snapshots: Vec::new(), logits, logprobs: Vec::new() });
+                logits.into_iter().enumerate().map(whole).collect()
+            };
+            let (card, host) = (steps(&self.card)?, steps(&self.host)?);
+            self.compare(if batch == 1 { "one token at a time" } else { "a batch, token by token" }, &card, &host);
+        }
+        Ok(())
+    }
+
+    /// A small library, ranked and mixed on the card and on the CPU.
+    fn shelf(&mut self, control: Control<'_>) -> Result<()> {
+        let vocab = self.host.config().vocab_size as u32;
+        let texts: Vec<Vec<u32>> = (0..20).map(|i| (0..30u32).map(|t| (t * 7919 + t * i * 31 + i) % vocab).collect()).collect();
+        let prompts: Vec<Prompt<'_>> =
+            texts.iter().map(|t| Prompt { tokens: t, initial: None, snapshots: &[], want: Want::State }).collect();
+        let states: Vec<State> = self.host.prefill(&prompts, control)?.into_iter().map(|p| p.state).collect();
+        let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+        let identity =
+            ModelIdentity { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), shape: self.host.shape() };
+        let settings = BuildSettings::default();
+        for dtype in [StoredType::F16, StoredType::F32] {
+            let dir = folder.path().join(format!("{dtype:?}"));
+            let mut writer = LibraryWriter::open(&dir, &NewLibrary { model: &identity, settings: &settings, dtype }, Wait::No)?;
+            let skill = |(i, state): (usize, &State)| {
+                let plan = SkillPlan::examples(&format!("task_{i}"), "random", 0, Vec::new(), &settings);
+                (plan.meta(state, Vec::new()), state.clone())
+            };
+            writer.append(&states[1..].iter().enumerate().map(skill).collect::<Vec<_>>())?;
+            drop(writer);
+            let (there, here) = (Library::open(&dir, &identity)?.0, Library::open(&dir, &identity)?.0);
+            if let Some(copy) = self.card.shelver() {
+                there.attach(copy(&there)?);
+            }
+            for metric in [Metric::Cosine, Metric::L2, Metric::ZCosine] {
+                let view = RankView { metric, layers: 0..self.host.shape().n_layer, part: Part::Ssm };
+                let scores = (there.scores(&states[0], &view)?, here.scores(&states[0], &view)?);
+                let error = relative(scores.0.iter().zip(&scores.1));
+                self.checks.push(Check {
+                    model: self.model.clone(),
+                    what: format!("ranking, {metric:?}, {dtype:?}"),
+                    of: "scores",
+                    error,
+                    limit: self.limit,
+                });
+            }
+            let picks = [(3, 0.5), (0, -1.25), (7, 0.0), (18, 2.0)];
+            let mut sum = WeightedSum::new(self.host.shape());
+            picks.iter().try_for_each(|&(i, w)| sum.add(&here.state(i)?, w))?;
+            let (card, host) = (there.weighted(&picks)?, sum.finish()?);
+            let parts: [(&str, fn(&State) -> &[f32]); 3] =
+                [("ssm states", State::ssm), ("windows", State::conv), ("sums of Δ", State::dt_sum)];
+            for (of, part) in parts {
+                let error = card.as_ref().map_or(f64::NAN, |card| relative(part(card).iter().zip(part(&host))));
+                self.checks.push(Check { model: self.model.clone(), what: format!("mix, {dtype:?}"), of, error, limit: self.limit });
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, what: &str, card: &[Prefilled], host: &[Prefilled]) {
+        let states = |all: &[Prefilled]| -> Vec<State> { all.iter().flat_map(|p| p.snapshots.iter().chain([&p.state]).cloned()).collect() };
+        let (ours, theirs) = (states(card), states(host));
+        let same = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| a.tokens() == b.tokens());
+        let of = |part: fn(&State) -> &[f32]| {
+            let pairs = ours.iter().zip(&theirs).flat_map(|(a, b)| part(a).iter().zip(part(b)));
+            if same { relative(pairs) } else { f64::NAN }
+        };
+        let logits = relative(card.iter().zip(host).flat_map(|(a, b)| a.logits.iter().flatten().zip(b.logits.iter().flatten())));
+        let logprobs = relative(card.iter().zip(host).flat_map(|(a, b)| a.logprobs.iter().zip(&b.logprobs)));
+        let there = |get: fn(&Prefilled) -> usize| (card.iter().map(get).sum::<usize>(), host.iter().map(get).sum::<usize>());
+        let counts = [there(|p| p.logits.iter().map(Vec::len).sum()), there(|p| p.logprobs.len())];
+        let found = [
+            ("ssm states", of(State::ssm), 1),
+            ("windows", of(State::conv), 1),
+            ("sums of Δ", of(State::dt_sum), 1),
+            ("logits", if counts[0].0 == counts[0].1 { logits } else { f64::NAN }, counts[0].1),
+            ("log-probabilities", if counts[1].0 == counts[1].1 { logprobs } else { f64::NAN }, counts[1].1),
+        ];
+        for (of, error, count) in found {
+            if count > 0 {
+                self.checks.push(Check { model: self.model.clone(), what: what.into(), of, error, limit: self.limit });
+            }
+        }
+    }
+}
+
+/// ‖a − b‖ / ‖b‖.
+fn relative<'a>(pairs: impl Iterator<Item = (&'a f32, &'a f32)>) -> f64 {
+    let (off, all) = pairs.fold((0.0, 0.0), |(off, all), (&a, &b)| {
+        let (a, b) = (f64::from(a), f64::from(b));
+        (off + (a - b) * (a - b), all + b * b)
+    });
+    if all > 0.0 { (off / all).sqrt() } else { off.sqrt() }
+}
