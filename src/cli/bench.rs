@@ -28,7 +28,7 @@ pub struct Args {
     tokens: Vec<usize>,
     /// Random weights instead of the model
     #[command(flatten)]
-    speed: super::speed::Random,
+    speed: super::speed::Speed,
 }
 
 /// Measures and prints.

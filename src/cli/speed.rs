@@ -19,7 +19,7 @@ use std::time::Instant;
 
 /// What is measured.
 #[derive(clap::Args, Debug)]
-pub struct Random {
+pub struct Speed {
     /// Random weights of a published size instead of the model: 130m, 370m, 790m, 1.4b or 2.8b
     #[arg(long, value_name = "SIZE")]
     pub random: Option<String>,
@@ -41,7 +41,7 @@ const SKILL_TOKENS: usize = 267;
 ///
 /// # Errors
 /// [`Error::Input`] for a size or a shape that makes no sense; what the device lacks; [`Error::Cancelled`].
-pub fn run(common: &Common, args: &Random, size: &str, runs: usize) -> Result<()> {
+pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()> {
     let shapes = args.shapes.iter().map(|s| shape(s)).collect::<Result<Vec<_>>>()?;
     let config = RandomWeights::published(size)?;
     let device = super::args::device(&common.device)?;

@@ -247,9 +247,9 @@ impl Mamba {
     pub fn decoder(&self, states: &[&State]) -> Result<Decoder<'_>> {
         states.iter().try_for_each(|state| self.check_state(state))?;
         let backend = match &self.backend {
-            Backend::Cpu(model) => DecoderBackend::Cpu(model.decoder(states)),
+            Backend::Cpu(model) => DecoderBackend::Cpu(Box::new(model.decoder(states))),
             #[cfg(feature = "cuda")]
-            Backend::Cuda(model) => DecoderBackend::Cuda(model.decoder(states)?),
+            Backend::Cuda(model) => DecoderBackend::Cuda(Box::new(model.decoder(states)?)),
         };
         Ok(Decoder { model: self, batch: states.len(), backend })
     }
@@ -270,9 +270,9 @@ pub struct Decoder<'a> {
 }
 
 enum DecoderBackend<'a> {
-    Cpu(cpu::Decoder<'a>),
+    Cpu(Box<cpu::Decoder<'a>>),
     #[cfg(feature = "cuda")]
-    Cuda(cuda::Decoder<'a>),
+    Cuda(Box<cuda::Decoder<'a>>),
 }
 
 impl Decoder<'_> {

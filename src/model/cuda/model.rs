@@ -278,15 +278,13 @@ impl Model {
                 (false, _) => carried.map_or((None, 0), |(slot, tokens)| (Some(slot), tokens)),
                 (true, None) => (None, 0),
                 (true, Some(state)) => {
-                    let slot = match initial.get(&state.ssm().as_ptr()) {
-                        Some(&slot) => slot,
-                        None => {
-                            slots.write(gpu, next, state)?;
-                            initial.insert(state.ssm().as_ptr(), next);
-                            next += 1;
-                            next - 1
-                        }
-                    };
+                    let known = initial.get(&state.ssm().as_ptr()).copied();
+                    let slot = known.unwrap_or(next);
+                    if known.is_none() {
+                        slots.write(gpu, slot, state)?;
+                        initial.insert(state.ssm().as_ptr(), slot);
+                        next += 1;
+                    }
                     (Some(slot), state.tokens())
                 }
             };
@@ -326,7 +324,7 @@ impl Model {
         let last = |(i, s): (usize, &Seq)| s.ends.then(|| (places.seqs[i].1, s.prompt, after(i)));
         let ended = chunk.seqs.iter().enumerate().filter_map(last).collect();
         *carried = chunk.seqs.last().filter(|s| !s.ends).map(|_| (places.seqs[chunk.seqs.len() - 1].1, after(chunk.seqs.len() - 1)));
-        Ok(Pending { kept, ended, blocks, logits, bank, chunk })
+        Ok(Pending { chunk, kept, ended, blocks, logits, bank })
     }
 
     /// Enqueues what is looked at: log-probabilities into the bank, whole logits into memory of their own.

@@ -70,8 +70,8 @@ impl Shelf {
         Ok(Self { gpu, kernels, ssm, conv, sums, half, skills, shape })
     }
 
-    /// Enqueues Σ w·x of one part of the skills `picks` into `out`, all layers.
-    fn weigh(&self, part: &Buf, half: bool, entries: usize, picks: u64, weights: u64, count: usize, out: u64) -> Result<()> {
+    /// Enqueues Σ w·x of one part of so many skills (their places, their weights) into `out`, all layers.
+    fn weigh(&self, part: &Buf, half: bool, entries: usize, (picks, weights, count): (u64, u64, usize), out: u64) -> Result<()> {
         let args = [
             Arg::Ptr(part.at(0)),
             Arg::Ptr(picks),
@@ -146,7 +146,7 @@ impl Rows for Shelf {
         let parts = [(&self.ssm, self.half, &weights), (&self.conv, self.half, &weights), (&self.sums, false, &sizes)];
         let mut at = 0;
         for ((part, half, weights), width) in parts.into_iter().zip(widths) {
-            self.weigh(part, half, width / s.n_layer, places.at(0), weights.at(0), picks.len(), out.at(4 * at))?;
+            self.weigh(part, half, width / s.n_layer, (places.at(0), weights.at(0), picks.len()), out.at(4 * at))?;
             at += width;
         }
         gpu.read(&gpu.stream, out.at(0), found.floats_mut())?;
