@@ -13,6 +13,7 @@ use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
 use crate::task::{ParsedQuery, SplitSpec, Task, Template, parse_query};
+use candle_core::DeviceLocation;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -74,7 +75,10 @@ impl Lab {
     /// # Errors
     /// The model's, the library's; [`Error::Cancelled`].
     pub fn open(setup: Setup, control: Control<'_>) -> Result<Self> {
-        let device = if setup.load.device.is_cuda() { "cuda:0" } else { "cpu" };
+        let device = match setup.load.device.location() {
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            _ => "cpu".into(),
+        };
         let model = Model::open(&setup.model, &setup.load, control)?;
         let dir = match setup.library {
             Some(dir) => dir,
@@ -94,7 +98,7 @@ impl Lab {
         let template: Template = build.template.parse()?;
         Ok(Self {
             model,
-            device: device.into(),
+            device,
             tasks: setup.tasks,
             build,
             template,
