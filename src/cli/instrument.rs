@@ -44,25 +44,9 @@ enum Which {
         top: usize,
     },
     /// ln p of a target over all mixes of two or three ingredients.
-    Landscape {
-        #[command(flatten)]
-        query: QueryArg,
-        #[command(flatten)]
-        soup: SoupArg,
-        /// The answer whose log-probability is told
-        #[arg(long)]
-        target: String,
-    },
+    Landscape(Aim),
     /// What each ingredient and each band of layers adds to ln p of a target.
-    Attribution {
-        #[command(flatten)]
-        query: QueryArg,
-        #[command(flatten)]
-        soup: SoupArg,
-        /// The answer whose log-probability is told
-        #[arg(long)]
-        target: String,
-    },
+    Attribution(Aim),
     /// Held-out questions asked from a soup, from the best skill and from the query alone.
     Verdict {
         #[command(flatten)]
@@ -77,6 +61,18 @@ enum Which {
         #[command(flatten)]
         soup: SoupArg,
     },
+}
+
+/// A query, a soup, and the answer that is hoped for.
+#[derive(clap::Args, Debug)]
+struct Aim {
+    #[command(flatten)]
+    query: QueryArg,
+    #[command(flatten)]
+    soup: SoupArg,
+    /// The answer whose log-probability is told
+    #[arg(long)]
+    target: String,
 }
 
 #[derive(clap::Args, Debug)]
@@ -100,6 +96,12 @@ struct SoupArg {
 enum Given {
     Recipe(Recipe),
     Snapshot(Soup),
+}
+
+impl Aim {
+    fn given(&self) -> Result<(String, Soup, String)> {
+        Ok((query(&self.query.query)?, self.soup.given()?.soup()?, self.target.clone()))
+    }
 }
 
 impl SoupArg {
@@ -155,15 +157,15 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             let view = output::with_progress(quiet, "reading", |control| lab.ecg(&request, control))?;
             (ecg_json(&view), ecg_text(&view))
         }
-        Which::Landscape { query: q, soup, target } => {
-            let (query, soup, target) = (query(&q.query)?, soup.given()?.soup()?, target.clone());
+        Which::Landscape(aim) => {
+            let (query, soup, target) = aim.given()?;
             let (lab, view) = open()?;
             let request = LandscapeRequest { query, view, soup, target };
             let view = output::with_progress(quiet, "mixing", |control| lab.landscape(&request, control, &mut |_| {}))?;
             (landscape_json(&view), landscape_text(&view))
         }
-        Which::Attribution { query: q, soup, target } => {
-            let (query, soup, target) = (query(&q.query)?, soup.given()?.soup()?, target.clone());
+        Which::Attribution(aim) => {
+            let (query, soup, target) = aim.given()?;
             let (lab, view) = open()?;
             let request = AttributionRequest { query, view, soup, target };
             let view = output::with_progress(quiet, "leaving parts out", |control| lab.attribution(&request, control))?;

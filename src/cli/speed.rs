@@ -1,8 +1,10 @@
 //! `state-soup bench --random SIZE`: how fast a Mamba of a published size is on this device, with random weights, so that nothing has to be downloaded.
 //!
 //! `--json`: `{ "size", "device", "weights", "load_s", "bytes_per_token", "prefill": [{ "batch", "tokens", "ms", "tokens_per_second" }], "decode": [{ "batch", "ms",
-//! "tokens_per_second" }], "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s", "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms" } }`.
-//! `stages` are those of the last shape of prefill. A key is four tokens read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking alone.
+//! "tokens_per_second" }], "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s", "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms", "shelf_s",
+//! "device_key_ms", "device_rank_ms" } }`.
+//! `stages` are those of the last shape of prefill. A key is four tokens read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking alone; `device_*` are the same after the library
+//! was copied to the device (`shelf_s`), where there is one.
 
 use super::args::Common;
 use super::output;
@@ -85,12 +87,13 @@ fn shape(text: &str) -> Result<(usize, usize)> {
         .ok_or_else(|| Error::Input(format!("`{text}` is no shape; 8x512 is 8 prompts of 512 tokens")))
 }
 
+#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
 fn device_name(mamba: &Mamba) -> String {
     #[cfg(feature = "cuda")]
     if let Some(gpu) = mamba.gpu() {
         return gpu.name();
     }
-    format!("cpu, {} threads", if mamba.device().is_cuda() { 0 } else { rayon::current_num_threads() })
+    format!("cpu, {} threads", rayon::current_num_threads())
 }
 
 /// Texts that differ.

@@ -47,8 +47,8 @@ pub struct Lab {
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     reader: Mutex<QueryReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
-    /// The library that was ranked last.
-    ranked: Mutex<Weak<Library>>,
+    /// The library that was ranked last, and how often in turn.
+    ranked: Mutex<(Weak<Library>, u64)>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
@@ -212,10 +212,13 @@ impl Lab {
     /// Has a library's rows copied to the model's own device, if it has one, on a thread of its own: when it has been ranked twice, since one that is being built changes
     /// all the time. Until they are there, and where they do not fit, the CPU ranks.
     fn shelve(&self, library: &Arc<Library>) {
-        let before = std::mem::replace(&mut *lock(&self.ranked), Arc::downgrade(library));
-        if !std::ptr::eq(before.as_ptr(), Arc::as_ptr(library)) || library.shelving() {
+        let mut ranked = lock(&self.ranked);
+        let again = std::ptr::eq(ranked.0.as_ptr(), Arc::as_ptr(library));
+        *ranked = (Arc::downgrade(library), if again { ranked.1 + 1 } else { 1 });
+        if ranked.1 != 2 {
             return;
         }
+        drop(ranked);
         let Some(copy) = self.model.mamba.shelver() else { return };
         let library = Arc::clone(library);
         let work = move || match copy(&library) {

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::state::{State, StateShape};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Open shards by file name.
@@ -35,7 +34,6 @@ pub struct Library {
     left_out: Vec<String>,
     /// The rows on a device, once they have been copied there.
     pub(super) rows: OnceLock<Arc<dyn Rows>>,
-    shelving: AtomicBool,
 }
 
 impl Library {
@@ -134,19 +132,7 @@ impl Library {
         }
         let z = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
         let spreads = (0..shape.n_layer).map(|_| OnceLock::new()).collect();
-        Self {
-            dir: dir.to_path_buf(),
-            manifest,
-            shards,
-            skills,
-            places,
-            by_id,
-            z,
-            spreads,
-            left_out,
-            rows: OnceLock::new(),
-            shelving: AtomicBool::new(false),
-        }
+        Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out, rows: OnceLock::new() }
     }
 
     /// The folder.
@@ -233,11 +219,6 @@ impl Library {
     /// Lets rankings use rows of this library that lie on a device. The first ones given are kept.
     pub fn attach(&self, rows: Arc<dyn Rows>) {
         let _ = self.rows.set(rows);
-    }
-
-    /// Whether the rows were being copied to a device already; they are from now on.
-    pub fn shelving(&self) -> bool {
-        self.shelving.swap(true, Ordering::Relaxed)
     }
 
     /// One skill's state, as f32.

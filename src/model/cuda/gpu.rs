@@ -495,9 +495,4 @@ impl Pinned {
         // SAFETY: as above; every pattern is a number.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.cast(), self.count) }
     }
-
-    /// Its size.
-    pub fn len(&self) -> usize {
-        self.count
-    }
 }

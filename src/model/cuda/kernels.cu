@@ -136,11 +136,9 @@ extern "C" __global__ void embed(const u32* tokens, const T* table, float* x) {
     for (int i = threadIdx.x; i < D_MODEL; i += blockDim.x) x[(i64)blockIdx.x * D_MODEL + i] = up(row[i]);
 }
 
-/// RMS norm of rows; `rows` chooses them, or is null for all in order. Grid: rows out.
-extern "C" __global__ void rms_norm(const float* x, const int* rows, const float* weight, float eps, T* out) {
-    const float* from = x + (i64)(rows ? rows[blockIdx.x] : (int)blockIdx.x) * D_MODEL;
-    T* to = out + (i64)blockIdx.x * D_MODEL;
-    // The row is kept in registers: it is read once.
+/// RMS norm of one row of D_MODEL by a block of 256 threads, `put(i, value)` for each entry. The row is kept in registers: it is read once.
+template <class Put>
+__device__ __forceinline__ void norm_row(const float* from, const float* weight, float eps, Put put) {
     constexpr int EACH = (D_MODEL + 255) / 256;
     float v[EACH], square = 0.0f;
 #pragma unroll
@@ -153,8 +151,15 @@ extern "C" __global__ void rms_norm(const float* x, const int* rows, const float
 #pragma unroll
     for (int j = 0; j < EACH; j++) {
         int i = j * 256 + threadIdx.x;
-        if (i < D_MODEL) to[i] = down(v[j] * scale * weight[i]);
+        if (i < D_MODEL) put(i, v[j] * scale * weight[i]);
     }
+}
+
+/// RMS norm of rows; `rows` chooses them, or is null for all in order. Grid: rows out.
+extern "C" __global__ void rms_norm(const float* x, const int* rows, const float* weight, float eps, T* out) {
+    const float* from = x + (i64)(rows ? rows[blockIdx.x] : (int)blockIdx.x) * D_MODEL;
+    T* to = out + (i64)blockIdx.x * D_MODEL;
+    norm_row(from, weight, eps, [&](int i, float v) { to[i] = down(v); });
 }
 
 /// Adds a bias to rows of activations. Grid: (columns / 256, rows).
@@ -756,20 +761,7 @@ __device__ __forceinline__ void place(float4* x, int i, float v) {
 
 /// The norm of the residual, as the vector of a [`matvec`] over D_MODEL.
 __device__ __forceinline__ void normed(const float* x, const float* weight, float eps, float4* to) {
-    constexpr int EACH = (D_MODEL + 255) / 256;
-    float v[EACH], square = 0.0f;
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-        int i = j * 256 + threadIdx.x;
-        v[j] = i < D_MODEL ? x[i] : 0.0f;
-        square += v[j] * v[j];
-    }
-    float scale = rsqrtf(block_sum(square) / D_MODEL + eps);
-#pragma unroll
-    for (int j = 0; j < EACH; j++) {
-        int i = j * 256 + threadIdx.x;
-        if (i < D_MODEL) place<D_MODEL>(to, i, v[j] * scale * weight[i]);
-    }
+    norm_row(x, weight, eps, [&](int i, float v) { place<D_MODEL>(to, i, v); });
 }
 
 #if FAST
