@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and measures everything that runs on a GPU, in one go: benches/gpu.sh [PROGRAM] [FOLDER]
 # PROGRAM: a release build with --features cuda [target/release/state-soup]; FOLDER: where the output goes [gpu-results].
-# Needs a card of 24 GB or more; takes about two minutes on an H200. Nothing is downloaded: the weights are random.
+# Needs a card of 24 GB or more; takes about two minutes on an H200, and some more where compute-sanitizer is there, which comes last. Nothing is downloaded: the weights are random.
 #
 # benches/gpu.sh --compile: that the CUDA code compiles, on a machine without a card. Needs the CUDA toolkit (nvcc), for Rust and for the kernels, which are otherwise
 # compiled for the model at hand when it is loaded.
@@ -35,14 +35,15 @@ step() { # step NAME COMMAND...: runs it, keeps and shows what it prints
 }
 step card nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv
 step verify "$program" doctor --verify --device cuda:0 --quiet
+step bundled "$program" bench --device cuda:0 --quiet
+step random-130m "$program" bench --random 130m --device cuda:0 --runs 9 --quiet
+step random-2.8b "$program" bench --random 2.8b --device cuda:0 --runs 9 --shapes 1x4,1x64,1x256,1x2048,8x512,32x256,8x2048 --skills 300 --quiet
+step stages-1x256 "$program" bench --random 2.8b --device cuda:0 --shapes 1x256 --batches 1 --quiet
+step stages-32x256 "$program" bench --random 2.8b --device cuda:0 --shapes 32x256 --batches 1 --quiet
+step short-of-memory "$program" bench --random 2.8b --device cuda:0 --shapes 1x256,8x2048 --batches 1 --leave 1000 --quiet
 if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
         step "$tool" compute-sanitizer --error-exitcode 9 --tool "$tool" "$program" doctor --verify --device cuda:0 --quiet
     done
 fi
-step bundled "$program" bench --device cuda:0 --quiet
-step random-130m "$program" bench --random 130m --device cuda:0 --runs 9 --quiet
-step random-2.8b "$program" bench --random 2.8b --device cuda:0 --runs 9 --skills 300 --quiet
-step stages-1x256 "$program" bench --random 2.8b --device cuda:0 --shapes 1x256 --batches 1 --quiet
-step stages-32x256 "$program" bench --random 2.8b --device cuda:0 --shapes 32x256 --batches 1 --quiet
 exit $failed

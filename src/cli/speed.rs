@@ -34,6 +34,9 @@ pub struct Speed {
     /// With --random: skills of 267 tokens that are built into a library and ranked; 0 for none
     #[arg(long, default_value_t = 0)]
     skills: usize,
+    /// With --random, on a GPU: leave only so many MiB of its memory free, to see what happens then
+    #[arg(long, value_name = "MIB")]
+    leave: Option<usize>,
 }
 
 /// Tokens of a skill: 60 tasks × 5 sets of 32 examples are about 80 000 tokens.
@@ -59,6 +62,7 @@ pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()>
         Mamba::load(config.clone(), &RandomWeights::new(config.clone()), &options, control)
     })?;
     let load = began.elapsed().as_secs_f64();
+    let _taken = args.leave.map(|mib| take_all_but(&mamba, mib)).transpose()?;
     let report = output::with_progress(common.quiet, "measuring", |control| {
         let silent = control.with_progress(&|_| {});
         let prefill = shapes.iter().map(|&s| prefill(&mamba, s, runs, silent)).collect::<Result<Vec<_>>>()?;
@@ -94,6 +98,18 @@ fn device_name(mamba: &Mamba) -> String {
         return gpu.name();
     }
     format!("cpu, {} threads", rayon::current_num_threads())
+}
+
+/// Takes a GPU's memory but for so many MiB, until it is dropped.
+#[cfg(feature = "cuda")]
+fn take_all_but(mamba: &Mamba, mib: usize) -> Result<crate::model::cuda::Buf> {
+    let gpu = mamba.gpu().ok_or_else(|| Error::Input("--leave is about a GPU's memory, and this is a CPU".into()))?;
+    gpu.take_all_but(mib << 20)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn take_all_but(_: &Mamba, _: usize) -> Result<()> {
+    Err(Error::Input("--leave is about a GPU's memory, and this program was built without GPUs".into()))
 }
 
 /// Texts that differ.

@@ -159,9 +159,15 @@ impl Mamba {
     /// The GPU, if it computes on one: for what else is better done there.
     #[cfg(feature = "cuda")]
     pub fn gpu(&self) -> Option<Arc<cuda::Gpu>> {
+        self.on_card().map(cuda::Model::gpu)
+    }
+
+    /// What computes, if that is a GPU: for what is checked there.
+    #[cfg(feature = "cuda")]
+    pub(super) fn on_card(&self) -> Option<&cuda::Model> {
         match &self.backend {
             Backend::Cpu(_) => None,
-            Backend::Cuda(model) => Some(model.gpu()),
+            Backend::Cuda(model) => Some(model),
         }
     }
 

@@ -1,13 +1,14 @@
 //! The model.
 //!
 //! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
-//! - `config`, `source`, `tensors`, `tokenizer`: a model's files.
+//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`: a model's files.
 
 mod config;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod mamba;
+mod pages;
 pub(crate) mod plan;
 mod source;
 mod tensors;

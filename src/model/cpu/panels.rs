@@ -7,6 +7,7 @@
 use super::LANES;
 use super::stored::Stored;
 use crate::error::{Error, Result};
+use crate::model::pages::large_pages;
 use memmap2::MmapMut;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -30,10 +31,7 @@ impl<W: Stored> Panels<W> {
     pub fn pack(w: &[W], n_out: usize, n_in: usize) -> Result<Self> {
         let len = n_out.next_multiple_of(PANEL) * n_in;
         let bytes = len * size_of::<W>();
-        let map = MmapMut::map_anon(bytes.max(1)).map_err(|e| Error::Model(format!("no memory for {bytes} bytes of weights: {e}")))?;
-        // Refused by kernels without large pages; the numbers are the same.
-        #[cfg(target_os = "linux")]
-        let _ = map.advise(memmap2::Advice::HugePage);
+        let map = large_pages(bytes).map_err(|e| Error::Model(format!("no memory for {bytes} bytes of weights: {e}")))?;
         let mut panels = Self { map, len, n_in, of: PhantomData };
         for (panel, rows) in panels.chunks_exact_mut((PANEL * n_in).max(1)).zip(w.chunks((PANEL * n_in).max(1))) {
             for (lane, row) in rows.chunks_exact(n_in.max(1)).enumerate() {

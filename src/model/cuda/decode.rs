@@ -4,13 +4,13 @@
 //! kernels of prefill, one token each.
 
 use super::forward::{Places, Tables};
-use super::gpu::{Arg, Buf, Grid, Pinned, failed};
+use super::gpu::{Arg, Buf, Grid, Pinned};
+use super::graph::Graph;
 use super::model::Model;
 use super::space::{Activations, Return, Slots};
 use crate::error::{Error, Result};
 use crate::model::plan::{Chunk, Seq, Span};
 use crate::state::State;
-use candle_core::cuda_backend::cudarc::driver::{CudaGraph, sys};
 use std::sync::{Mutex, PoisonError};
 
 /// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
@@ -34,11 +34,6 @@ pub struct Space {
     back: Return,
 }
 
-struct Graph(CudaGraph);
-
-// SAFETY: a graph is a handle of the driver's, which takes calls from any thread; here one call runs at a time, under the card's gate.
-unsafe impl Send for Graph {}
-
 /// Continues from states.
 pub struct Decoder<'a> {
     model: &'a Model,
@@ -58,7 +53,7 @@ impl<'a> Decoder<'a> {
         };
         let space = match spare {
             Some(space) => space,
-            None => Space::new(model, batch)?,
+            None => model.with_room(|| Space::new(model, batch))?,
         };
         for (slot, state) in states.iter().enumerate() {
             space.slots.write(&model.gpu, slot, state)?;
@@ -80,10 +75,10 @@ impl<'a> Decoder<'a> {
             *to = token as i32;
         }
         if space.graph.is_none() {
-            space.graph = Some(Graph(space.capture(self.model)?));
+            space.graph = Some(space.record(self.model)?);
         }
-        if let Some(Graph(graph)) = &space.graph {
-            graph.launch().map_err(failed("a token was read"))?;
+        if let Some(graph) = &space.graph {
+            graph.start(&self.model.gpu)?;
         }
         self.model.gpu.wait()?;
         self.tokens.iter_mut().for_each(|t| *t += 1);
@@ -149,38 +144,31 @@ impl Space {
         })
     }
 
-    /// Captures a step.
-    fn capture(&mut self, model: &Model) -> Result<CudaGraph> {
+    /// Records a step.
+    fn record(&mut self, model: &Model) -> Result<Graph> {
         let gpu = &*model.gpu;
-        let say = failed("a step was captured");
-        // cuBLAS loads its kernels when it first needs them, which a capture forbids: one step runs as it is, and its states are put back.
+        // cuBLAS loads its kernels when it first needs them, which cannot be recorded: one step runs as it is, and its states are put back.
         let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
         self.enqueue(model)?;
         gpu.wait()?;
         for (slot, state) in before.iter().enumerate() {
             self.slots.write(gpu, slot, state)?;
         }
-        gpu.wait()?;
-        gpu.stream.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED).map_err(&say)?;
-        let enqueued = self.enqueue(model);
-        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
-        let graph = gpu.stream.end_capture(flags).map_err(&say);
-        enqueued?;
-        graph?.ok_or_else(|| Error::Model("the GPU captured no work of a step".into()))
+        gpu.record(|| self.enqueue(model))
     }
 
     /// Enqueues one step, from the tokens on the host to the logits on the host.
     fn enqueue(&mut self, model: &Model) -> Result<()> {
         let (gpu, on) = (&*model.gpu, model.on());
-        gpu.write(self.meta.at(self.tables.ids()), &self.ids.floats()[..self.batch])?;
+        gpu.write(self.meta.at(self.tables.layout.ids()), &self.ids.floats()[..self.batch])?;
         if self.batch == 1 && model.fast() {
             self.token(model)?;
         } else {
-            on.chunk(&self.tables, &self.meta, &self.acts, &self.slots, &mut |_| Ok(()))?;
+            on.chunk(self.tables.layout, &self.meta, &self.acts, &self.slots, None, &mut |_| Ok(()))?;
             on.head(0, self.batch, &self.acts, self.logits_there.at(0))?;
         }
         let count = self.batch * on.config.vocab_size;
-        gpu.read(&gpu.stream, self.logits_there.at(0), &mut self.logits.floats_mut()[..count])
+        gpu.read(self.logits_there.at(0), &mut self.logits.floats_mut()[..count])
     }
 
     /// One token of one sequence, four kernels a layer.
@@ -194,7 +182,7 @@ impl Space {
         let [u, z, dbc, y] = &self.vectors;
         let x = p(&self.acts.x);
         let eps = Arg::Float(config.norm_eps as f32);
-        on.launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.ids())), p(&on.weights.embedding), x])?;
+        on.launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.layout.ids())), p(&on.weights.embedding), x])?;
         for (l, layer) in on.weights.layers.iter().enumerate() {
             let window = Arg::Ptr(self.slots.window.at(l * e * k * 4));
             let (h, sums) = (Arg::Ptr(self.slots.h.at(l * e * n * 4)), Arg::Ptr(self.slots.sums.at(l * e * 4)));

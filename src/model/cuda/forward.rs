@@ -1,13 +1,17 @@
 //! One chunk through all layers: what is enqueued, in order, and the tables the kernels read.
 
 use super::gpu::{Act, Arg, Buf, Gpu, Grid, Kernels, Product, failed};
+use super::graph::Recordings;
 use super::space::{Activations, SEGMENTS, Slots};
-use super::weights::{Layer, Weights};
+use super::weights::Weights;
 use crate::error::Result;
 use crate::model::MambaConfig;
 use crate::model::plan::{Chunk, Span};
 use candle_core::cuda_backend::cudarc::driver::CudaEvent;
+use std::ops::Range;
 
+/// Layers recorded together.
+const RECORDED: usize = 16;
 /// Tokens of a segment at least.
 const SEGMENT: usize = 128;
 
@@ -53,21 +57,39 @@ pub struct Places {
 /// What the kernels are told of a chunk, as one array of whole numbers that is copied to the card in one piece.
 pub struct Tables {
     pub numbers: Vec<i32>,
-    tokens: usize,
-    marks: usize,
-    units: usize,
-    spans: usize,
-    chains: usize,
+    pub layout: Layout,
     pub looks: usize,
     pub targets: usize,
     /// Slots of what the chunk leaves behind: snapshots, then last states.
     outs: usize,
     n_outs: usize,
-    count: usize,
+}
+
+/// Where the layers find their tables, in bytes, and how many there are of what: all that their launches depend on beside addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    tokens: usize,
+    ids: usize,
+    marks: usize,
+    units: usize,
+    spans: usize,
+    chains: usize,
     n_units: usize,
     n_seqs: usize,
     /// Sequences that are cut into segments; 0 where each runs in one piece.
     n_chains: usize,
+}
+
+impl Layout {
+    /// Tokens of the chunk.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Where the token numbers lie.
+    pub fn ids(&self) -> usize {
+        self.ids
+    }
 }
 
 impl Tables {
@@ -125,39 +147,21 @@ impl Tables {
         };
         let marks = add(marks);
         let (units, spans, chains) = (add(units), add(spans), add(chains));
-        let tokens = add(chunk.tokens.iter().map(|&t| t as i32).collect());
+        let ids = add(chunk.tokens.iter().map(|&t| t as i32).collect());
         let looks = add(chunk.looks.iter().map(|l| l.row as i32).collect());
         let targets = add(chunk.looks.iter().map(|l| l.target.unwrap_or(0) as i32).collect());
         let ended = chunk.seqs.iter().zip(&places.seqs).filter(|(s, _)| s.ends).map(|(_, &(_, to))| to);
         let all_outs: Vec<i32> = places.kept.iter().copied().chain(ended).map(|s| s as i32).collect();
         let n_outs = all_outs.len();
         let outs = add(all_outs);
-        Self {
-            numbers,
-            outs,
-            n_outs,
-            tokens,
-            marks,
-            units,
-            spans,
-            chains,
-            looks,
-            targets,
-            count: chunk.tokens.len(),
-            n_units,
-            n_seqs: chunk.seqs.len(),
-            n_chains,
-        }
+        let (tokens, n_seqs) = (chunk.tokens.len(), chunk.seqs.len());
+        let layout = Layout { tokens, ids, marks, units, spans, chains, n_units, n_seqs, n_chains };
+        Self { numbers, layout, looks, targets, outs, n_outs }
     }
 
     /// Slots of what the chunk leaves behind: snapshots, then last states.
     pub fn outs(&self) -> &[i32] {
         &self.numbers[self.outs / 4..][..self.n_outs]
-    }
-
-    /// Where the token numbers lie, in bytes.
-    pub fn ids(&self) -> usize {
-        self.tokens
     }
 
     /// Numbers that a chunk of so many tokens can need at most: marks, a span, a unit, a chain, an id, a look, a target and two states a token, the parts' rounding, segments.
@@ -231,27 +235,47 @@ impl On<'_> {
         self.weights.act
     }
 
-    /// Enqueues a chunk: `tables` lie on the card at `meta`; `acts.x` will hold the last residual. After each layer is enqueued, `after` is told.
+    /// Enqueues a chunk whose tables lie on the card at `meta`; `acts.x` will hold the last residual. A short one that came before is recorded, if there is a place for
+    /// recordings, which belong to this memory. After layers have been enqueued, `after` is told.
     pub fn chunk(
         &self,
-        tables: &Tables,
+        layout: Layout,
         meta: &Buf,
         acts: &Activations,
         slots: &Slots,
-        after: &mut dyn FnMut(usize) -> Result<()>,
+        recordings: Option<&mut Recordings>,
+        after: &mut dyn FnMut(Range<usize>) -> Result<()>,
     ) -> Result<()> {
-        let args = [Arg::Ptr(meta.at(tables.tokens)), Arg::Ptr(self.weights.embedding.at(0)), Arg::Ptr(acts.x.at(0))];
-        self.launch("embed", Grid::new(tables.count, 1, 256), &args)?;
-        for (l, layer) in self.weights.layers.iter().enumerate() {
-            self.layer(l, layer, tables, meta, acts, slots)?;
-            after(l)?;
+        let n = self.weights.layers.len();
+        if let (Some(recordings), None) = (recordings, self.timers) {
+            // In a few pieces, so that states leave while the next piece runs.
+            let pieces = (0..n).step_by(RECORDED).map(|from| from..n.min(from + RECORDED));
+            let record = || pieces.clone().map(|piece| self.gpu.record(|| self.layers(piece, layout, meta, acts, slots))).collect();
+            if let Some(graphs) = recordings.of(layout, record)? {
+                return graphs.iter().zip(pieces).try_for_each(|(graph, piece)| {
+                    graph.start(self.gpu)?;
+                    after(piece)
+                });
+            }
         }
-        Ok(())
+        (0..n).try_for_each(|l| {
+            self.layers(l..l + 1, layout, meta, acts, slots)?;
+            after(l..l + 1)
+        })
     }
 
-    fn layer(&self, l: usize, layer: &Layer, tables: &Tables, meta: &Buf, b: &Activations, slots: &Slots) -> Result<()> {
-        let config = self.config;
-        let (t, m, e, n, r) = (tables.count, config.d_model, config.d_inner, config.d_state, config.dt_rank);
+    /// Some layers, with the embedding before the first.
+    fn layers(&self, layers: Range<usize>, layout: Layout, meta: &Buf, acts: &Activations, slots: &Slots) -> Result<()> {
+        if layers.start == 0 {
+            let args = [Arg::Ptr(meta.at(layout.ids)), Arg::Ptr(self.weights.embedding.at(0)), Arg::Ptr(acts.x.at(0))];
+            self.launch("embed", Grid::new(layout.tokens, 1, 256), &args)?;
+        }
+        layers.into_iter().try_for_each(|l| self.layer(l, layout, meta, acts, slots))
+    }
+
+    fn layer(&self, l: usize, layout: Layout, meta: &Buf, b: &Activations, slots: &Slots) -> Result<()> {
+        let (config, layer) = (self.config, &self.weights.layers[l]);
+        let (t, m, e, n, r) = (layout.tokens, config.d_model, config.d_inner, config.d_state, config.dt_rank);
         let width = r + 2 * n;
         let product = |w: &Buf, n_out: usize, n_in: usize, input: &Buf, stride: usize, out: &Buf| Product {
             w: w.at(0),
@@ -274,10 +298,10 @@ impl On<'_> {
         if let Some(bias) = &layer.in_bias {
             self.launch("add_bias", Grid::new((2 * e).div_ceil(256), t, 256), &[p(&b.xz), p(bias), Arg::Int(2 * e)])?;
         }
-        let marks = Arg::Ptr(meta.at(tables.marks));
+        let marks = Arg::Ptr(meta.at(layout.marks));
         let conv = [p(&b.xz), p(&b.u), p(&layer.taps), p(&layer.conv_bias), marks, window, Arg::Long(window_stride), Arg::Int(t)];
         let pair = if self.act() != Act::F32 && e.is_multiple_of(2) { 2 } else { 1 };
-        let (name, together) = if t < 4 * tables.n_seqs { ("conv_short", 1) } else { ("conv", 8) };
+        let (name, together) = if t < 4 * layout.n_seqs { ("conv_short", 1) } else { ("conv", 8) };
         self.launch(name, Grid::new(e.div_ceil(128 * pair), t.div_ceil(together), 128), &conv)?;
 
         self.product("x_proj", product(&layer.x_proj, width, e, &b.u, e, &b.dbc), false, false)?;
@@ -286,26 +310,26 @@ impl On<'_> {
         }
         self.product("dt_proj", product(&layer.dt_proj, e, r, &b.dbc, width, &b.dt), false, false)?;
 
-        let (units, spans) = (Arg::Ptr(meta.at(tables.units)), Arg::Ptr(meta.at(tables.spans)));
-        let shape = Shape::choose(config, tables.n_units, self.gpu.processors);
-        let grid = Grid::new(e.div_ceil(shape.channels), tables.n_units, shape.threads);
+        let (units, spans) = (Arg::Ptr(meta.at(layout.units)), Arg::Ptr(meta.at(layout.spans)));
+        let shape = Shape::choose(config, layout.n_units, self.gpu.processors);
+        let grid = Grid::new(e.div_ceil(shape.channels), layout.n_units, shape.threads);
         let scan = |mode: usize| {
             let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), units, spans];
             let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride), p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0), Arg::Int(mode)];
             self.launch(shape.name, grid, &[&io[..], &states[..]].concat())
         };
-        if t == tables.n_seqs && steps(n) {
+        if t == layout.n_seqs && steps(n) {
             let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), marks];
             let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride)];
             self.launch("scan_step", Grid::new((e * n).div_ceil(1024), t, 256), &[&io[..], &states[..]].concat())?;
-        } else if tables.n_chains == 0 {
+        } else if layout.n_chains == 0 {
             scan(0)?;
         } else {
             scan(1)?;
-            let chains = Arg::Ptr(meta.at(tables.chains));
+            let chains = Arg::Ptr(meta.at(layout.chains));
             let segments = [p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0)];
             let args = [&[p(&layer.a), chains, h, Arg::Long(h_stride), sums, Arg::Long(sum_stride)][..], &segments[..]].concat();
-            self.launch("join_segments", Grid::new((e * n).div_ceil(256), tables.n_chains, 256), &args)?;
+            self.launch("join_segments", Grid::new((e * n).div_ceil(256), layout.n_chains, 256), &args)?;
             scan(2)?;
         }
         self.product("out_proj", product(&layer.out_proj, m, e, &b.y, e, &b.x), true, true)?;
@@ -378,14 +402,15 @@ mod tests {
             let Some(chunk) = Plan::new(&prompts, 4096, 100).next_chunk() else { panic!("a chunk") };
             let places = Places { seqs: (0..3).map(|s| ((s == 1).then_some(9), s)).collect(), kept: (10..14).collect() };
             let tables = Tables::new(&chunk, &places, &config(d_inner), 132);
-            assert_eq!(tables.n_chains > 0, cut, "{d_inner}");
-            assert!(tables.numbers.len() <= Tables::most(chunk.tokens.len()) && tables.n_units <= SEGMENTS.max(3));
+            let layout = tables.layout;
+            assert_eq!(layout.n_chains > 0, cut, "{d_inner}");
+            assert!(tables.numbers.len() <= Tables::most(chunk.tokens.len()) && layout.n_units <= SEGMENTS.max(3));
             let four = |at: usize, i: usize| &tables.numbers[at / 4 + 4 * i..][..4];
             let (mut next, mut kept, mut ends) = (0, Vec::new(), Vec::new());
-            for unit in 0..tables.n_units {
-                let &[from, to, _, out] = four(tables.units, unit) else { panic!("a unit") };
+            for unit in 0..layout.n_units {
+                let &[from, to, _, out] = four(layout.units, unit) else { panic!("a unit") };
                 for span in from..to {
-                    let &[begin, end, keep, _] = four(tables.spans, span as usize) else { panic!("a span") };
+                    let &[begin, end, keep, _] = four(layout.spans, span as usize) else { panic!("a span") };
                     assert!(begin == next && end > begin);
                     next = end;
                     kept.extend((keep >= 0).then_some((end, keep)));
@@ -395,8 +420,8 @@ mod tests {
             assert_eq!(next, 2703);
             assert_eq!(kept, [(1, 10), (128, 11), (129, 12), (1999, 13)]);
             assert_eq!(ends, [(2000, 0), (2003, 1), (2703, 2)]);
-            assert_eq!(four(tables.marks, 2001), [9, 1, -1, -1]);
-            assert_eq!(four(tables.marks, 2702), [-1, 699, 2, -1]);
+            assert_eq!(four(layout.marks, 2001), [9, 1, -1, -1]);
+            assert_eq!(four(layout.marks, 2702), [-1, 699, 2, -1]);
         }
     }
 }

@@ -1,15 +1,20 @@
 //! The card: streams, memory, matrix products, compiled kernels.
 
 use super::forward::steps;
+use super::graph::Graph;
 use crate::error::{Error, Result};
 use crate::model::MambaConfig;
+use crate::model::pages::large_pages;
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::cublas::{CudaBlas, result as blas, sys as blas_sys};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, PinnedHostSlice, result, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result, sys,
 };
 use candle_core::cuda_backend::cudarc::nvrtc;
+use memmap2::MmapMut;
+use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The source of all kernels.
@@ -38,6 +43,11 @@ const NAMES: [&str; 17] = [
 const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
 /// What cuBLAS may use beside operands and results. With memory of its own it can be captured in a graph.
 const BLAS_BYTES: usize = 32 << 20;
+/// Where memory that is got together is cut.
+const ALIGNED: usize = 256;
+/// Pages of host memory, and bytes whose pages one thread gets at a time.
+const PAGE: usize = 4096;
+const TOUCHED: usize = 2 << 20;
 
 /// The precision of matrices and activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +85,9 @@ pub fn failed(what: &str) -> impl Fn(DriverError) -> Error + '_ {
     move |error| Error::Model(format!("the GPU failed while {what}: {error:?}"))
 }
 
-/// Memory on the card, freed when dropped.
+/// Memory on the card, freed when the last of what was got together is dropped.
 pub struct Buf {
-    _slice: CudaSlice<u8>,
+    _slice: Arc<CudaSlice<u8>>,
     ptr: u64,
     bytes: usize,
 }
@@ -151,8 +161,11 @@ pub struct Gpu {
     pub stream: Arc<CudaStream>,
     /// Where states are copied to the host.
     pub copies: Arc<CudaStream>,
+    /// What work is enqueued on while it is recorded: memory is got and given back on the others meanwhile.
+    recorder: Arc<CudaStream>,
+    recording: AtomicBool,
     blas: Arc<CudaBlas>,
-    _blas_space: Buf,
+    blas_space: Arc<CudaSlice<u8>>,
     gate: Mutex<()>,
     /// Multiprocessors.
     pub processors: usize,
@@ -170,14 +183,55 @@ impl Gpu {
         // SAFETY: there are two streams, and what one needs of the other is ordered by events of our own. The library's own would cost a call to
         // the driver an argument, and cannot be recorded while a graph is captured.
         unsafe { ctx.disable_event_tracking() };
-        let copies = ctx.new_stream().map_err(&say)?;
+        let (copies, recorder) = (ctx.new_stream().map_err(&say)?, ctx.new_stream().map_err(&say)?);
         let blas = device.cublas_handle();
         let processors = ctx.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT).map_err(&say)? as usize;
-        let space = alloc(&ctx, &stream, BLAS_BYTES, "matrix products")?;
-        // SAFETY: the memory is freed after the handle's last use: both end with this value, after the stream has been waited for.
-        let status = unsafe { blas_sys::cublasSetWorkspace_v2(*blas.handle(), space.ptr as *mut _, BLAS_BYTES) };
-        status.result().map_err(|e| Error::Model(format!("the GPU's matrix library cannot be made ready: {e:?}")))?;
-        Ok(Self { ctx, stream, copies, blas, _blas_space: space, gate: Mutex::default(), processors })
+        let blas_space = alloc(&ctx, &stream, BLAS_BYTES, "matrix products")?;
+        let (recording, gate) = (AtomicBool::new(false), Mutex::default());
+        let gpu = Self { ctx, stream, copies, recorder, recording, blas, blas_space, gate, processors };
+        gpu.turn_to(false)?;
+        Ok(gpu)
+    }
+
+    /// Where work is enqueued.
+    fn now(&self) -> &Arc<CudaStream> {
+        if self.recording.load(Ordering::Relaxed) { &self.recorder } else { &self.stream }
+    }
+
+    /// Lets everything be enqueued on the compute stream, or recorded.
+    fn turn_to(&self, recording: bool) -> Result<()> {
+        self.recording.store(recording, Ordering::Relaxed);
+        let (handle, space) = (*self.blas.handle(), self.blas_space.device_ptr(&self.stream).0 as *mut _);
+        // SAFETY: the memory is freed after the handle's last use: both end with this value, after the streams have been waited for. A new stream makes cuBLAS forget
+        // the memory.
+        unsafe {
+            blas::set_stream(handle, self.now().cu_stream().cast())
+                .and_then(|()| blas_sys::cublasSetWorkspace_v2(handle, space, BLAS_BYTES).result())
+        }
+        .map_err(|e| Error::Model(format!("the GPU's matrix library cannot be made ready: {e:?}")))
+    }
+
+    /// Records what `work` enqueues, instead of running it. The caller has the right to enqueue, and cuBLAS has run these products before.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Model`] if the driver cannot record it.
+    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        let say = failed("work was recorded");
+        self.turn_to(true)?;
+        let begun = self.recorder.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED).map_err(&say);
+        let enqueued = begun.and_then(|()| work());
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+        let graph = self.recorder.end_capture(flags).map_err(&say);
+        self.turn_to(false)?;
+        enqueued?;
+        graph?.map(Graph::new).ok_or_else(|| Error::Model("the GPU recorded nothing".into()))
+    }
+
+    /// Enqueues recorded work on the compute stream.
+    pub(super) fn start_graph(&self, graph: sys::CUgraphExec) -> std::result::Result<(), DriverError> {
+        self.ctx.bind_to_thread()?;
+        // SAFETY: the graph lives as long as its `Graph`, and the driver holds what runs.
+        unsafe { result::graph::launch(graph, self.stream.cu_stream()) }
     }
 
     /// Its name.
@@ -200,7 +254,40 @@ impl Gpu {
     /// # Errors
     /// [`Error::Model`] with the need and the free amount.
     pub fn alloc(&self, bytes: usize, what: &str) -> Result<Buf> {
-        alloc(&self.ctx, &self.stream, bytes, what)
+        let [buf] = self.alloc_all([bytes], what)?;
+        Ok(buf)
+    }
+
+    /// Memory for several things at once, in one piece.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with what all of them need and the free amount.
+    pub fn alloc_all<const N: usize>(&self, bytes: [usize; N], what: &str) -> Result<[Buf; N]> {
+        let room = |b: usize| b.max(16).next_multiple_of(ALIGNED);
+        let slice = alloc(&self.ctx, &self.stream, bytes.iter().map(|&b| room(b)).sum(), what)?;
+        let mut ptr = slice.device_ptr(&self.stream).0;
+        Ok(bytes.map(|bytes| {
+            let buf = Buf { _slice: slice.clone(), ptr, bytes };
+            ptr += room(bytes) as u64;
+            buf
+        }))
+    }
+
+    /// Whether so much memory is free: a sentence if not, before anything is begun.
+    ///
+    /// # Errors
+    /// As [`Self::alloc`].
+    pub fn expect_room(&self, bytes: usize, what: &str) -> Result<()> {
+        if bytes <= self.memory().0 { Ok(()) } else { Err(no_room(&self.ctx, bytes, what, "")) }
+    }
+
+    /// All memory but so many bytes.
+    ///
+    /// # Errors
+    /// As [`Self::alloc`].
+    pub fn take_all_but(&self, bytes: usize) -> Result<Buf> {
+        let (free, _) = self.memory();
+        self.alloc(free.saturating_sub(bytes), "all but a little")
     }
 
     /// Memory holding these numbers.
@@ -218,10 +305,15 @@ impl Gpu {
     /// # Errors
     /// [`Error::Model`] if the system gives none.
     pub fn pinned(&self, count: usize) -> Result<Pinned> {
-        // SAFETY: it is written (by a copy or by us) before it is read.
-        let slice = unsafe { self.ctx.alloc_pinned_with_flags::<f32>(count.max(1), 0) }.map_err(failed("host memory was pinned"))?;
-        let ptr = slice.as_ptr().map_err(failed("host memory was pinned"))?.cast_mut();
-        Ok(Pinned { _slice: slice, ptr, count })
+        let bytes = 4 * count.max(1);
+        let no_memory = |e: String| Error::Model(format!("there are no {} MiB of host memory for copies: {e}", bytes >> 20));
+        let mut memory = large_pages(bytes).map_err(|e| no_memory(e.to_string()))?;
+        // All threads get its pages. The driver's own memory of this kind is made page by page by one thread: 26 MB take 12 ms there, 1.4 ms here.
+        memory.par_chunks_mut(TOUCHED).for_each(|part| part.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0));
+        self.bind()?;
+        // SAFETY: the memory is ours until `Pinned` is dropped, which takes it back from the driver first.
+        unsafe { sys::cuMemHostRegister_v2(memory.as_mut_ptr().cast(), bytes, 0) }.result().map_err(|e| no_memory(format!("{e:?}")))?;
+        Ok(Pinned { ctx: self.ctx.clone(), ptr: memory.as_mut_ptr().cast(), _memory: memory, count })
     }
 
     /// Copies numbers to the card, in the compute stream's order; what is not pinned has been read when this returns.
@@ -231,14 +323,26 @@ impl Gpu {
     pub fn write<N: Copy>(&self, to: u64, numbers: &[N]) -> Result<()> {
         self.bind()?;
         // SAFETY: `to` is an address of ours with room for them (callers size their buffers by the same formulas).
-        unsafe { result::memcpy_htod_async(to, numbers, self.stream.cu_stream()) }.map_err(failed("numbers were copied to it"))
+        unsafe { result::memcpy_htod_async(to, numbers, self.now().cu_stream()) }.map_err(failed("numbers were copied to it"))
     }
 
-    /// Copies from the card into pinned memory, on a stream; it is there when the stream has come so far.
+    /// Copies from the card into pinned memory, in the compute stream's order; it is there when that has come so far.
     ///
     /// # Errors
     /// [`Error::Model`] if the copy fails.
-    pub fn read(&self, stream: &CudaStream, from: u64, to: &mut [f32]) -> Result<()> {
+    pub fn read(&self, from: u64, to: &mut [f32]) -> Result<()> {
+        self.read_on(self.now(), from, to)
+    }
+
+    /// The same beside what is computed, on the stream for copies.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the copy fails.
+    pub fn read_beside(&self, from: u64, to: &mut [f32]) -> Result<()> {
+        self.read_on(&self.copies, from, to)
+    }
+
+    fn read_on(&self, stream: &CudaStream, from: u64, to: &mut [f32]) -> Result<()> {
         self.bind()?;
         // SAFETY: as in `write`.
         unsafe { result::memcpy_dtoh_async(to, from, stream.cu_stream()) }.map_err(failed("numbers were copied from it"))
@@ -251,7 +355,7 @@ impl Gpu {
     pub fn zero(&self, to: u64, bytes: usize) -> Result<()> {
         self.bind()?;
         // SAFETY: as in `write`.
-        unsafe { result::memset_d8_async(to, 0, bytes, self.stream.cu_stream()) }.map_err(failed("memory was cleared"))
+        unsafe { result::memset_d8_async(to, 0, bytes, self.now().cu_stream()) }.map_err(failed("memory was cleared"))
     }
 
     /// Waits until the copies to the host that were begun are there.
@@ -358,7 +462,7 @@ impl Gpu {
             blockDimY: 1,
             blockDimZ: 1,
             sharedMemBytes: grid.shared as u32,
-            hStream: self.stream.cu_stream(),
+            hStream: self.now().cu_stream(),
             attrs: &raw mut overlap,
             numAttrs: u32::from(early),
         };
@@ -422,20 +526,20 @@ fn fast(config: &MambaConfig, act: Act) -> bool {
     fits(config.d_model) && fits(config.d_inner) && !config.use_bias && config.mixer_norm_eps.is_none()
 }
 
-fn alloc(ctx: &CudaContext, stream: &Arc<CudaStream>, bytes: usize, what: &str) -> Result<Buf> {
+fn alloc(ctx: &CudaContext, stream: &Arc<CudaStream>, bytes: usize, what: &str) -> Result<Arc<CudaSlice<u8>>> {
     // SAFETY: whoever reads it has written it before, or zeroed it.
-    let slice = unsafe { stream.alloc::<u8>(bytes.max(16)) }.map_err(|e| {
-        let (free, total) = ctx.mem_get_info().unwrap_or((0, 0));
-        let mib = |b: usize| b >> 20;
-        Error::Model(format!(
-            "the GPU has no room for {what}: {} MiB are needed, {} of {} MiB are free ({e:?})",
-            mib(bytes),
-            mib(free),
-            mib(total)
-        ))
-    })?;
-    let ptr = slice.device_ptr(stream).0;
-    Ok(Buf { _slice: slice, ptr, bytes: bytes.max(16) })
+    unsafe { stream.alloc::<u8>(bytes.max(16)) }.map(Arc::new).map_err(|e| no_room(ctx, bytes, what, &format!(" ({e:?})")))
+}
+
+fn no_room(ctx: &CudaContext, bytes: usize, what: &str, why: &str) -> Error {
+    let (free, total) = ctx.mem_get_info().unwrap_or((0, 0));
+    let mib = |b: usize| b.div_ceil(1 << 20);
+    Error::Model(format!(
+        "the GPU has no room for {what}: {} MiB are needed, {} of {} MiB are free{why}",
+        mib(bytes),
+        free >> 20,
+        mib(total)
+    ))
 }
 
 enum Value {
@@ -467,7 +571,8 @@ impl From<Arg> for Value {
 
 /// Pinned host memory, as numbers of four bytes.
 pub struct Pinned {
-    _slice: PinnedHostSlice<f32>,
+    ctx: Arc<CudaContext>,
+    _memory: MmapMut,
     ptr: *mut f32,
     count: usize,
 }
@@ -476,6 +581,16 @@ pub struct Pinned {
 unsafe impl Send for Pinned {}
 // SAFETY: as above.
 unsafe impl Sync for Pinned {}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // Whatever fails here has been reported to those who waited for the copies.
+        if self.ctx.bind_to_thread().is_ok() {
+            // SAFETY: it was registered when it was made, and nothing is being copied to it any more.
+            let _ = unsafe { sys::cuMemHostUnregister(self.ptr.cast()) };
+        }
+    }
+}
 
 impl Pinned {
     /// The numbers. The caller has waited for the copies into it.

@@ -2,7 +2,8 @@
 //!
 //! - [`gpu`]: the card: streams, memory, matrix products, kernels compiled for one model; `kernels.cu`: the kernels.
 //! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there; [`forward`]: one chunk through all layers.
-//! - [`model`]: packed prefill, the states of one chunk copied back while the next runs; [`decode`]: a token at a time, as one CUDA graph.
+//! - [`model`]: packed prefill, the states of one chunk copied back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
+//!   token and of short chunks.
 //! - [`shelf`]: the rows of a library, ranked where they lie; [`verify`]: all of it against the CPU path on random inputs.
 //!
 //! Matrices and what goes into matrix products have the weights' precision (f32, bf16, f16); sums, states, the residual stream and everything that is
@@ -12,16 +13,15 @@
 mod decode;
 mod forward;
 mod gpu;
+mod graph;
 mod model;
-
 mod shelf;
 mod space;
-
 mod verify;
 mod weights;
 
 pub use decode::Decoder;
-pub use gpu::Gpu;
+pub use gpu::{Buf, Gpu};
 pub use model::Model;
 pub use shelf::Shelf;
 pub use verify::{Check, verify};

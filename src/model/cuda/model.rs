@@ -3,6 +3,7 @@
 use super::decode::{self, Decoder};
 use super::forward::{On, Places, Tables, Timers};
 use super::gpu::{Arg, Buf, Gpu, Grid, Kernels, Pinned, failed};
+use super::graph::Recordings;
 use super::space::{Activations, Block, LOGIT_ROWS, Pool, Return, Slots};
 use super::weights::Weights;
 use crate::control::Control;
@@ -13,7 +14,7 @@ use crate::state::{State, StateShape};
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::CudaEvent;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Tokens run together at most: enough for every matrix product and the scan to fill the card, and about a fifth of a second with 2.8 billion parameters.
 const CHUNK: usize = 16384;
@@ -63,8 +64,11 @@ struct Bank {
     /// Whether each state that the chunk leaves behind holds something that is not finite: on the card, and on the host.
     flags: Buf,
     bad: Pinned,
-    /// The chunk has been computed; its states have been copied.
+    /// The chunk has been computed; what it leaves behind has been copied, if that is large.
     done: CudaEvent,
+    copied: CudaEvent,
+    /// Short chunks that came before.
+    recordings: Recordings,
 }
 
 /// A chunk that has been enqueued and not been collected.
@@ -149,7 +153,7 @@ impl Model {
     }
 
     fn limits(&self) -> (usize, usize) {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.limits)
     }
 
     /// Work space for so many tokens: a spare one that is large enough, or a new one; smaller than asked for where memory is short.
@@ -158,7 +162,7 @@ impl Model {
         let (mut tokens, mut states) =
             (tokens.next_power_of_two().clamp(LEAST, most_tokens), states.next_power_of_two().clamp(8, most_states));
         {
-            let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut spare = lock(&self.spare);
             let fits = |s: &Space| s.acts.tokens >= tokens && s.states >= states;
             let best = (0..spare.len()).filter(|&i| fits(&spare[i])).min_by_key(|&i| spare[i].acts.tokens);
             if let Some(i) = best {
@@ -166,22 +170,32 @@ impl Model {
             }
         }
         loop {
-            match self.new_space(tokens, states) {
+            match self.with_room(|| self.new_space(tokens, states)) {
                 Ok(space) => return Ok(space),
-                // What lies unused goes first, then the chunk shrinks.
-                Err(_) if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => {
-                    self.gpu.wait()?;
-                    self.spare.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                }
                 Err(error) if tokens <= LEAST && states <= 8 => return Err(error),
                 Err(error) => {
                     (tokens, states) = ((tokens / 2).max(LEAST), (states / 2).max(8));
                     tracing::warn!("{error}; going on with chunks of {tokens} tokens and {states} states");
-                    let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-                    *limits = (limits.0.min(tokens), limits.1.min(states));
+                    self.limit(tokens, states);
                 }
             }
         }
+    }
+
+    /// Lets a chunk have so many tokens and states at most.
+    pub fn limit(&self, tokens: usize, states: usize) {
+        let mut limits = lock(&self.limits);
+        *limits = (limits.0.min(tokens.max(LEAST)), limits.1.min(states.max(8)));
+    }
+
+    /// Makes something that needs memory of the card: once more, if there is not enough, after what lies unused has been given back.
+    pub(super) fn with_room<T>(&self, make: impl Fn() -> Result<T>) -> Result<T> {
+        let made = make();
+        let unused = || {
+            let (spaces, decoders) = (std::mem::take(&mut *lock(&self.spare)), std::mem::take(&mut *lock(&self.spare_decoders)));
+            spaces.len() + decoders.len()
+        };
+        if made.is_err() && unused() > 0 { make() } else { made }
     }
 
     fn new_space(&self, tokens: usize, states: usize) -> Result<Space> {
@@ -195,6 +209,8 @@ impl Model {
                 flags: gpu.alloc(4 * states, "states")?,
                 bad: gpu.pinned(states)?,
                 done: gpu.event()?,
+                copied: gpu.event()?,
+                recordings: Recordings::default(),
             })
         };
         Ok(Space {
@@ -218,23 +234,24 @@ impl Model {
             return results.finish();
         }
         let mut space = self.space(tokens, states)?;
-        let done = self.run(prompts, &mut space, &mut results, control);
+        let done = self.run(prompts, tokens, &mut space, &mut results, control);
         // Also after an error: nothing may still be on its way into memory that is used again.
         self.gpu.wait()?;
         self.gpu.copied()?;
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+        lock(&self.spare).push(space);
         done?;
         results.finish()
     }
 
-    fn run(&self, prompts: &[Prompt<'_>], space: &mut Space, results: &mut Results, control: Control<'_>) -> Result<()> {
-        let total: usize = prompts.iter().map(|p| p.tokens.len()).sum();
-        let states: usize = prompts.iter().map(|p| 1 + p.snapshots.len()).sum();
-        // Where states are many, smaller chunks: those of the last one are copied while nothing runs.
-        let heavy = 4 * self.shape().total_len() * states > HEAVY * total;
-        let tokens = if heavy { (total / 4).clamp(SMALL, space.acts.tokens.max(SMALL)) } else { space.acts.tokens };
-        let mut plan = Plan::new(prompts, tokens.min(space.acts.tokens), space.states);
-        let (mut read, total) = (0, plan.total() as u64);
+    fn run(&self, prompts: &[Prompt<'_>], total: usize, space: &mut Space, results: &mut Results, control: Control<'_>) -> Result<()> {
+        let left: usize = prompts.iter().map(|p| 1 + p.snapshots.len()).sum();
+        // Where states are many and do not leave layer by layer, smaller chunks: those of the last one are copied while nothing runs.
+        let heavy = !self.pool.is_used() && 4 * self.shape().total_len() * left > HEAVY * total;
+        let (most, states) = self.limits();
+        let (most, states) = (most.min(space.acts.tokens), states.min(space.states));
+        let tokens = if heavy { (total / 4).max(SMALL).min(most) } else { most };
+        let mut plan = Plan::new(prompts, tokens, states);
+        let mut read = 0;
         let mut pending: Option<Pending> = None;
         // Where the sequence that goes on was left, and how many tokens it had read with what it began from.
         let mut carried: Option<(usize, u64)> = None;
@@ -248,7 +265,7 @@ impl Model {
             if let Some(before) = std::mem::replace(&mut pending, next) {
                 read += before.chunk.tokens.len() as u64;
                 self.collect(before, space, results)?;
-                control.report(read, total, "tokens");
+                control.report(read, total as u64, "tokens");
             }
             if pending.is_none() {
                 return Ok(());
@@ -302,20 +319,20 @@ impl Model {
         // Large states leave layer by layer, while the layers after run.
         let mut blocks =
             if self.pool.is_used() { Some(tables.outs().iter().map(|_| self.pool.take(gpu)).collect::<Result<Vec<_>>>()?) } else { None };
-        self.on().chunk(&tables, &b.meta, acts, slots, &mut |layer| {
+        self.on().chunk(tables.layout, &b.meta, acts, slots, Some(&mut b.recordings), &mut |layers| {
             let Some(blocks) = &mut blocks else { return Ok(()) };
             b.done.record(&gpu.stream).map_err(failed("it computed"))?;
             gpu.copies.wait(&b.done).map_err(failed("it computed"))?;
             for (block, &slot) in blocks.iter_mut().zip(tables.outs()) {
-                slots.read_layers(gpu, slot as usize, layer..layer + 1, block.floats_mut())?;
+                slots.read_layers(gpu, slot as usize, layers.clone(), block.floats_mut())?;
             }
             Ok(())
         })?;
         let logits = self.look(&chunk.looks, &tables, b, acts)?;
         self.on().find_not_finite(&tables, &b.meta, slots, &b.flags)?;
-        gpu.read(&gpu.stream, b.flags.at(0), b.bad.floats_mut())?;
+        gpu.read(b.flags.at(0), b.bad.floats_mut())?;
         b.done.record(&gpu.stream).map_err(failed("it computed"))?;
-        gpu.copies.wait(&b.done).map_err(failed("it computed"))?;
+        b.copied.record(&gpu.copies).map_err(failed("states were copied from it"))?;
 
         let within = |k: usize| chunk.spans.iter().find(|s| s.keep == Some(k)).map_or(0, |s| s.to - chunk.seqs[s.seq].from);
         let snapshot = |(k, kept): (usize, &Kept)| (places.kept[k], chunk.seqs[kept.seq].prompt, before[kept.seq] + within(k) as u64);
@@ -353,10 +370,10 @@ impl Model {
             }
         }
         if whole < looks.len() {
-            gpu.read(&gpu.stream, bank.logprobs.at(0), &mut bank.found.floats_mut()[..looks.len()])?;
+            gpu.read(bank.logprobs.at(0), &mut bank.found.floats_mut()[..looks.len()])?;
         }
         if let Some((logits, host)) = &mut kept {
-            gpu.read(&gpu.stream, logits.at(0), host.floats_mut())?;
+            gpu.read(logits.at(0), host.floats_mut())?;
         }
         Ok(kept)
     }
@@ -369,7 +386,7 @@ impl Model {
         let states = match done.blocks {
             None => space.back.fetch(&self.gpu, &space.slots, &which)?,
             Some(blocks) => {
-                self.gpu.copied()?;
+                bank.copied.synchronize().map_err(failed("states were copied from it"))?;
                 let bad = bank.bad.floats();
                 // The flags are whole numbers: zero is the one without a bit.
                 let whole = |((block, (_, tokens)), bad): ((Block, &(usize, u64)), &f32)| {
@@ -416,6 +433,10 @@ impl Model {
     pub fn decoder(&self, states: &[&State]) -> Result<Decoder<'_>> {
         Decoder::new(self, states)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lost() -> Error {

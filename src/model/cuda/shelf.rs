@@ -124,7 +124,7 @@ impl Rows for Shelf {
         ];
         let kernel = if self.half { "row_sums_f16" } else { "row_sums_f32" };
         gpu.launch(&self.kernels, kernel, Grid::new(self.skills, jobs.len(), 256), &args)?;
-        gpu.read(&gpu.stream, out.at(0), found.floats_mut())?;
+        gpu.read(out.at(0), found.floats_mut())?;
         gpu.wait()?;
         Ok(found.floats()[..count].to_vec())
     }
@@ -149,7 +149,7 @@ impl Rows for Shelf {
             self.weigh(part, half, width / s.n_layer, (places.at(0), weights.at(0), picks.len()), out.at(4 * at))?;
             at += width;
         }
-        gpu.read(&gpu.stream, out.at(0), found.floats_mut())?;
+        gpu.read(out.at(0), found.floats_mut())?;
         gpu.wait()?;
         let (ssm, rest) = found.floats()[..total].split_at(widths[0]);
         let (conv, sums) = rest.split_at(widths[1]);

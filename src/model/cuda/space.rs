@@ -37,22 +37,23 @@ impl Activations {
     /// Memory for a number of tokens.
     pub fn new(gpu: &Gpu, config: &MambaConfig, act: Act, tokens: usize) -> Result<Self> {
         let (m, e, s) = (config.d_model, config.d_inner, act.size());
-        let what = format!("a chunk of {tokens} tokens");
-        let of = |width: usize, size: usize| gpu.alloc(tokens * width * size, &what);
-        Ok(Self {
-            tokens,
-            x: of(m, 4)?,
-            normed: of(m, s)?,
-            xz: of(2 * e, s)?,
-            u: of(e, s)?,
-            dbc: of(config.dt_rank + 2 * config.d_state, s)?,
-            dt: of(e, s)?,
-            y: of(e, s)?,
-            logits: gpu.alloc(tokens.min(LOGIT_ROWS) * config.vocab_size * 4, &what)?,
-            seg_h: gpu.alloc(SEGMENTS * e * config.d_state * 4, &what)?,
-            seg_dt: gpu.alloc(SEGMENTS * e * 4, &what)?,
-            seg_dt0: gpu.alloc(SEGMENTS * e * 4, &what)?,
-        })
+        let of = |width: usize, size: usize| tokens * width * size;
+        let sizes = [
+            of(m, 4),
+            of(m, s),
+            of(2 * e, s),
+            of(e, s),
+            of(config.dt_rank + 2 * config.d_state, s),
+            of(e, s),
+            of(e, s),
+            tokens.min(LOGIT_ROWS) * config.vocab_size * 4,
+            SEGMENTS * e * config.d_state * 4,
+            SEGMENTS * e * 4,
+            SEGMENTS * e * 4,
+        ];
+        let [x, normed, xz, u, dbc, dt, y, logits, seg_h, seg_dt, seg_dt0] =
+            gpu.alloc_all(sizes, &format!("a chunk of {tokens} tokens"))?;
+        Ok(Self { tokens, x, normed, xz, u, dbc, dt, y, logits, seg_h, seg_dt, seg_dt0 })
     }
 }
 
@@ -67,8 +68,9 @@ pub struct Slots {
 impl Slots {
     /// Memory for a number of states.
     pub fn new(gpu: &Gpu, shape: StateShape, count: usize) -> Result<Self> {
-        let of = |layer: usize| gpu.alloc(count * shape.n_layer * layer * 4, &format!("{count} states"));
-        Ok(Self { h: of(shape.ssm_len())?, window: of(shape.conv_len())?, sums: of(shape.d_inner)?, shape })
+        let sizes = [shape.ssm_len(), shape.conv_len(), shape.d_inner].map(|layer| count * shape.n_layer * layer * 4);
+        let [h, window, sums] = gpu.alloc_all(sizes, &format!("{count} states"))?;
+        Ok(Self { h, window, sums, shape })
     }
 
     /// Numbers from one slot to the next: h, window, sums.
@@ -101,7 +103,7 @@ impl Slots {
         let mut at = 0;
         for (from, width) in self.parts(slot).into_iter().zip([s.ssm_len(), s.conv_len(), s.d_inner]) {
             let range = layers.start * width..layers.end * width;
-            gpu.read(&gpu.copies, from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
+            gpu.read_beside(from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
             at += s.n_layer * width;
         }
         Ok(())
@@ -201,7 +203,7 @@ impl Return {
         Self { halves: None, shape }
     }
 
-    /// The states in these slots, each with its token count, in order. The copy stream has been told what to wait for.
+    /// The states in these slots, each with its token count, in order, once what computes them has been waited for.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] for a state that is not finite; [`crate::error::Error::Model`] if the card fails.

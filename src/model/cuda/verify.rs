@@ -3,10 +3,10 @@
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
-use crate::model::{LoadOptions, Mamba, MambaConfig, ModelIdentity, Prefilled, Prompt, RandomWeights, Want, WeightType};
+use crate::model::{LoadOptions, Mamba, MambaConfig, ModelIdentity, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
 use crate::state::State;
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
 /// One comparison. Errors are ‖card − CPU‖ / ‖CPU‖ over all numbers of a kind.
@@ -32,7 +32,7 @@ impl Check {
 }
 
 /// Sizes that reach every branch of the kernels: whole warps and none, aligned rows and none, biases, norms in the mixer, wide and narrow states.
-const MODELS: [(&str, &str); 4] = [
+const MODELS: [(&str, &str); 5] = [
     (
         "tied, 512 × 16",
         r#"{"hidden_size": 256, "intermediate_size": 512, "state_size": 16, "conv_kernel": 4, "time_step_rank": 16, "num_hidden_layers": 3, "vocab_size": 515}"#,
@@ -49,7 +49,14 @@ const MODELS: [(&str, &str); 4] = [
         "wide states, 48 × 200",
         r#"{"hidden_size": 24, "intermediate_size": 48, "state_size": 200, "conv_kernel": 6, "time_step_rank": 3, "num_hidden_layers": 2, "vocab_size": 50}"#,
     ),
+    (
+        LARGE,
+        r#"{"hidden_size": 32, "intermediate_size": 512, "state_size": 128, "conv_kernel": 4, "time_step_rank": 8, "num_hidden_layers": 20, "vocab_size": 60}"#,
+    ),
 ];
+
+/// Sizes whose states are so large that they stay in the memory they are copied to.
+const LARGE: &str = "large states, 512 × 128";
 
 /// Precisions, with the error that rounding to them explains: each number that goes into a product is rounded, sums are not.
 const PRECISIONS: [(WeightType, DType, f64); 3] =
@@ -61,27 +68,50 @@ const PRECISIONS: [(WeightType, DType, f64); 3] =
 /// [`crate::error::Error::Model`] if the card fails; [`crate::error::Error::Cancelled`].
 pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    let total = (MODELS.len() * PRECISIONS.len()) as u64;
+    let (mut done, total) = (0, (MODELS.len() * PRECISIONS.len()) as u64);
     for (name, json) in MODELS {
         let config = MambaConfig::from_json(json, name)?;
         for (kind, dtype, limit) in PRECISIONS {
             control.check()?;
+            let silent = control.with_progress(&|_| {});
             let weights = RandomWeights::exact_in(config.clone(), dtype);
-            let load = |device: &Device, weights_as| {
-                let options = LoadOptions { device: device.clone(), weights: weights_as };
-                Mamba::load(config.clone(), &weights, &options, control.with_progress(&|_| {}))
+            let load = |weights: &dyn TensorSource, device: &Device, kind| {
+                Mamba::load(config.clone(), weights, &LoadOptions { device: device.clone(), weights: kind }, silent)
             };
-            let (card, host) = (load(device, kind)?, load(&Device::Cpu, WeightType::F32)?);
+            let (card, host) = (load(&weights, device, kind)?, load(&weights, &Device::Cpu, WeightType::F32)?);
             let mut pair = Pair { card, host, model: format!("{name}, {kind:?}"), limit, checks: Vec::new() };
-            pair.run(control.with_progress(&|_| {}))?;
+            pair.run(if name == LARGE { 40 } else { 3000 }, silent)?;
             if kind == WeightType::F32 {
-                pair.shelf(control.with_progress(&|_| {}))?;
+                pair.shelf(silent)?;
             }
+            pair.broken(&load(&Broken(weights.clone()), device, kind)?, silent);
             checks.append(&mut pair.checks);
-            control.report(checks.len() as u64, total * 17, "comparisons");
+            done += 1;
+            control.report(done, total, "models");
         }
     }
     Ok(checks)
+}
+
+/// Weights of which one number is none: the fourth channel of the second layer.
+struct Broken(RandomWeights);
+
+impl TensorSource for Broken {
+    fn get(&self, name: &str) -> Result<Option<Tensor>> {
+        match self.0.get(name)? {
+            Some(matrix) if name == "backbone.layers.1.mixer.in_proj.weight" => {
+                let shape = matrix.dims2()?;
+                let mut numbers = matrix.flatten_all()?.to_vec1::<f32>()?;
+                numbers[3 * shape.1] = f32::NAN;
+                Ok(Some(Tensor::from_vec(numbers, shape, &Device::Cpu)?))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
 }
 
 struct Pair {
@@ -93,10 +123,11 @@ struct Pair {
 }
 
 impl Pair {
-    fn run(&mut self, control: Control<'_>) -> Result<()> {
+    /// Everything that reads tokens. `longest`: tokens of a text at most.
+    fn run(&mut self, longest: usize, control: Control<'_>) -> Result<()> {
         let vocab = self.host.config().vocab_size as u32;
         let text = |n: usize, seed: u32| -> Vec<u32> { (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect() };
-        let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90];
+        let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90].map(|n: usize| n.min(longest));
         let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(n, i as u32)).collect();
         let read = |mamba: &Mamba, prompts: &[Prompt<'_>]| mamba.prefill(prompts, control);
         // A state to begin from that is no test's own result.
@@ -121,12 +152,38 @@ impl Pair {
                 },
             })
             .collect();
-        self.compare("packed prompts", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
+        let host = read(&self.host, &prompts)?;
+        self.compare("packed prompts", &read(&self.card, &prompts)?, &host);
 
-        let long = text(3000, 5);
-        let cuts = [100, 1024, 1025, 2999];
-        let prompts = [Prompt { tokens: &long, initial: Some(begin), snapshots: &cuts, want: Want::LogProbs }];
-        self.compare("a long prompt", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
+        if longest > 40 {
+            let long = text(longest, 5);
+            let cuts = [100, 1024, 1025, 2999];
+            let prompts = [Prompt { tokens: &long, initial: Some(begin), snapshots: &cuts, want: Want::LogProbs }];
+            self.compare("a long prompt", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
+        }
+
+        // Other tokens and other states each time, but the same work: recorded when it comes again.
+        let (mut card, mut host_typed) = (Vec::new(), Vec::new());
+        for round in 0..4u32 {
+            let (one, two) = (text(5, 200 + round), text(9, 300 + round));
+            let from = card.last().map_or(begin, |p: &Prefilled| &p.state).clone();
+            let prompts = [(&one, None), (&two, Some(&from))].map(|(tokens, initial)| Prompt {
+                tokens,
+                initial,
+                snapshots: &[2, 3],
+                want: Want::LastLogits,
+            });
+            for prompts in [&prompts[..], &prompts[1..]] {
+                card.extend(read(&self.card, prompts)?);
+                host_typed.extend(read(&self.host, prompts)?);
+            }
+        }
+        self.compare("short prompts, again and again", &card, &host_typed);
+
+        if let Some(model) = self.card.on_card() {
+            model.limit(64, 8);
+        }
+        self.compare("in chunks of 64 tokens and 8 states", &read(&self.card, &prompts)?, &host);
 
         for batch in [1, 3] {
             let states = vec![begin; batch];
@@ -147,6 +204,14 @@ impl Pair {
             self.compare(if batch == 1 { "one token at a time" } else { "a batch, token by token" }, &card, &host);
         }
         Ok(())
+    }
+
+    /// A model whose states are not finite is found out, and nothing of it is given.
+    fn broken(&mut self, card: &Mamba, control: Control<'_>) {
+        let prompts = [Prompt { tokens: &[1, 2, 3], initial: None, snapshots: &[], want: Want::State }];
+        let refused = matches!(card.prefill(&prompts, control), Err(Error::Mismatch(_)));
+        let error = if refused { 0.0 } else { f64::NAN };
+        self.checks.push(Check { model: self.model.clone(), what: "weights that are no numbers".into(), of: "refusal", error, limit: 0.0 });
     }
 
     /// A small library, ranked and mixed on the card and on the CPU.

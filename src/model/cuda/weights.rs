@@ -60,6 +60,7 @@ impl Weights {
         let loader = Loader { gpu, kernels, act, tensors: &tensors };
         let (m, e, n, r, v) = (config.d_model, config.d_inner, config.d_state, config.dt_rank, config.vocab_size);
         let total = config.n_layer as u64 + 1;
+        gpu.expect_room(usize::try_from(config.parameters()).unwrap_or(usize::MAX).saturating_mul(act.size()), "the model's weights")?;
         let embedding = loader.matrix(&EMBEDDING, v, m)?;
         control.report(1, total, "layers");
         let (mut layers, mut a_all) = (Vec::with_capacity(config.n_layer), Vec::with_capacity(config.n_layer * e * n));
