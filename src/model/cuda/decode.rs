@@ -4,8 +4,9 @@
 //! kernels of prefill, one token each.
 
 use super::forward::{Places, Tables};
-use super::gpu::{Arg, Buf, Grid, Pinned};
+use super::gpu::{Arg, Grid};
 use super::graph::Graph;
+use super::memory::{Buf, Pinned};
 use super::model::Model;
 use super::space::{Activations, Return, Slots};
 use crate::error::{Error, Result};

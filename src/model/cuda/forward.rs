@@ -1,7 +1,8 @@
 //! One chunk through all layers: what is enqueued, in order, and the tables the kernels read.
 
-use super::gpu::{Act, Arg, Buf, Gpu, Grid, Kernels, Product, failed};
+use super::gpu::{Act, Arg, Gpu, Grid, Kernels, Product, failed};
 use super::graph::Recordings;
+use super::memory::Buf;
 use super::space::{Activations, SEGMENTS, Slots};
 use super::weights::Weights;
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! The CUDA path: a model on one NVIDIA GPU.
 //!
-//! - [`gpu`]: the card: streams, memory, matrix products, kernels compiled for one model; `kernels.cu`: the kernels.
+//! - [`gpu`]: the card: streams, matrix products, kernels compiled for one model; [`memory`]: its memory, and the host's that copies go to; `kernels.cu`: the kernels.
 //! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there; [`forward`]: one chunk through all layers.
 //! - [`model`]: packed prefill, the states of one chunk copied back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
 //!   token and of short chunks.
@@ -14,6 +14,7 @@ mod decode;
 mod forward;
 mod gpu;
 mod graph;
+mod memory;
 mod model;
 mod shelf;
 mod space;
@@ -21,7 +22,8 @@ mod verify;
 mod weights;
 
 pub use decode::Decoder;
-pub use gpu::{Buf, Gpu};
+pub use gpu::Gpu;
+pub use memory::Buf;
 pub use model::Model;
 pub use shelf::Shelf;
 pub use verify::{Check, verify};

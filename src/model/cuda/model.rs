@@ -2,8 +2,9 @@
 
 use super::decode::{self, Decoder};
 use super::forward::{On, Places, Tables, Timers};
-use super::gpu::{Arg, Buf, Gpu, Grid, Kernels, Pinned, failed};
+use super::gpu::{Arg, Gpu, Grid, Kernels, failed};
 use super::graph::Recordings;
+use super::memory::{Buf, Pinned};
 use super::space::{Activations, Block, LOGIT_ROWS, Pool, Return, Slots};
 use super::weights::Weights;
 use crate::control::Control;

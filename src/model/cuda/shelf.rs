@@ -1,6 +1,7 @@
 //! The states of a library on the card, in the precision of its files: ranked and mixed where they lie.
 
-use super::gpu::{Arg, Buf, Gpu, Grid, Kernels};
+use super::gpu::{Arg, Gpu, Grid, Kernels};
+use super::memory::Buf;
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
 use crate::state::StateShape;

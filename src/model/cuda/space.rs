@@ -1,6 +1,7 @@
 //! Working memory on the card: the activations of a chunk, and slots for states.
 
-use super::gpu::{Act, Buf, Gpu, Pinned};
+use super::gpu::{Act, Gpu};
+use super::memory::{Buf, Pinned};
 use crate::error::Result;
 use crate::model::MambaConfig;
 use crate::state::{Memory, State, StateShape};
