@@ -192,6 +192,23 @@ fn peak_memory() -> Option<u64> {
     status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// Bytes of this process in pages of 2 MiB, or `None` where the system does not tell.
+fn large_pages() -> Option<u64> {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+    let kib: u64 = rollup.lines().find_map(|l| l.strip_prefix("AnonHugePages:"))?.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Does work that leaves memory behind, and says what part of so many bytes it left in large pages.
+fn in_large_pages<T>(what: &str, work: impl FnOnce() -> T, bytes: impl FnOnce(&T) -> usize) -> T {
+    let before = large_pages();
+    let made = work();
+    if let (Some(before), Some(after)) = (before, large_pages()) {
+        line(&format!("  {what} in large pages"), 100.0 * after.saturating_sub(before) as f64 / bytes(&made) as f64, "%", "");
+    }
+    made
+}
+
 fn line(what: &str, value: f64, unit: &str, target: &str) {
     println!("{what:<58} {value:>9.2} {unit:<9} {target}");
 }
@@ -201,7 +218,7 @@ fn summary() {
     let small = Stream::new(false);
     line("read bandwidth, pages of 4 KiB, the best of eight", (0..8).map(|_| small.read()).fold(0.0, f64::max) / 1e9, "GB/s", "");
     drop(small);
-    let f32 = model(WeightType::F32);
+    let f32 = in_large_pages("weights", || model(WeightType::F32), |m| m.bytes_per_token());
     let mut seconds_256 = 0.0;
     for tokens in [64, 256, 1024] {
         let before = f32.time_in_products();
@@ -226,7 +243,9 @@ fn summary() {
     let per_token = |weights| median(5, || decode(model(weights), 32)) / 32.0;
     let wide = per_token(WeightType::F32);
     line("decode, f32", 1.0 / wide, "tokens/s", "");
-    let (decoded, read) = decode_beside_reading(f32, &Stream::new(true));
+    let stream = in_large_pages("the buffer read", || Stream::new(true), |s| s.0.len());
+    let (decoded, read) = decode_beside_reading(f32, &stream);
+    drop(stream);
     line("  weights read, in turn with plain reading", decoded / 1e9, "GB/s", "");
     line("  plain reading, large pages", read / 1e9, "GB/s", "");
     line("  share of the read bandwidth", 100.0 * decoded / read, "%", "target ≥ 85");

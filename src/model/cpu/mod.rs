@@ -29,7 +29,7 @@ pub const LANES: usize = 16;
 /// Whether the AVX-512 kernels can run here.
 #[cfg(target_arch = "x86_64")]
 pub fn has_avx512() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f") && has_avx2()
+    std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") && has_avx2()
 }
 
 /// Whether the AVX2 kernels can run here.
@@ -40,22 +40,22 @@ pub fn has_avx2() -> bool {
 
 /// Defines `fn name(args)` from an `#[inline(always)] unsafe fn body::<Lanes>(args)`, compiled for each instruction set and chosen at run time.
 macro_rules! simd {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident $([$g:ident: $b:path])? ($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident $([$g:ident: $b:path])? ($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $body:ident) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)]
-        $vis fn $name $(<$g: $b>)? ($($arg: $ty),*) {
+        $vis fn $name $(<$g: $b>)? ($($arg: $ty),*) $(-> $out)? {
             use $crate::model::cpu::lanes;
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+                #[target_feature(enable = "avx512f,avx512dq,avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                unsafe fn avx512 $(<$g: $b>)? ($($arg: $ty),*) {
+                unsafe fn avx512 $(<$g: $b>)? ($($arg: $ty),*) $(-> $out)? {
                     // SAFETY: this function runs only where AVX-512 is.
                     unsafe { $body::<lanes::Avx512 $(, $g)?>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                unsafe fn avx2 $(<$g: $b>)? ($($arg: $ty),*) {
+                unsafe fn avx2 $(<$g: $b>)? ($($arg: $ty),*) $(-> $out)? {
                     // SAFETY: this function runs only where AVX2 and FMA are.
                     unsafe { $body::<lanes::Avx2 $(, $g)?>($($arg),*) }
                 }

@@ -136,9 +136,6 @@ impl Model {
         let config = self.config();
         let (t, m, e) = (tokens.len(), config.d_model, config.d_inner);
         buffers.x.resize(t * m, 0.0);
-        for (row, &token) in buffers.x.chunks_exact_mut(m).zip(tokens) {
-            self.weights.embed(token, row);
-        }
         let dbc = config.dt_rank + 2 * config.d_state;
         for (buffer, width) in [
             (&mut buffers.normed, m),
@@ -153,6 +150,8 @@ impl Model {
             }
         }
         in_pool(|| {
+            // A row of the panels lies scattered over as many cache lines as it has numbers, so it takes a while.
+            buffers.x.par_chunks_exact_mut(m).zip(tokens).for_each(|(row, &token)| self.weights.embed(token, row));
             for (l, layer) in self.weights.layers.iter().enumerate() {
                 self.layer(l, layer, t, spans, working, kept, buffers);
             }

@@ -7,8 +7,7 @@
 use super::LANES;
 use super::stored::Stored;
 use crate::error::{Error, Result};
-use crate::model::pages::large_pages;
-use memmap2::MmapMut;
+use crate::model::pages::LargePages;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -17,7 +16,7 @@ pub const PANEL: usize = 2 * LANES;
 
 /// A matrix `[n_out, n_in]` as `[panels, n_in, PANEL]`, zeros behind the last output.
 pub struct Panels<W> {
-    map: MmapMut,
+    map: LargePages,
     len: usize,
     n_in: usize,
     of: PhantomData<W>,
@@ -31,7 +30,7 @@ impl<W: Stored> Panels<W> {
     pub fn pack(w: &[W], n_out: usize, n_in: usize) -> Result<Self> {
         let len = n_out.next_multiple_of(PANEL) * n_in;
         let bytes = len * size_of::<W>();
-        let map = large_pages(bytes).map_err(|e| Error::Model(format!("no memory for {bytes} bytes of weights: {e}")))?;
+        let map = LargePages::zeroed(bytes).map_err(|e| Error::Model(format!("no memory for {bytes} bytes of weights: {e}")))?;
         let mut panels = Self { map, len, n_in, of: PhantomData };
         for (panel, rows) in panels.chunks_exact_mut((PANEL * n_in).max(1)).zip(w.chunks((PANEL * n_in).max(1))) {
             for (lane, row) in rows.chunks_exact(n_in.max(1)).enumerate() {

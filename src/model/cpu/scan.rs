@@ -4,12 +4,12 @@
 //! sum across lanes is ever needed and any `d_state` runs at full width. A block's state (16 × d_state floats) stays in the first-level cache.
 
 use super::lanes::Lanes;
-use super::math::{exp, silu, softplus};
+use super::math::{exp2, silu, softplus};
 use super::{LANES, Shared, simd};
 
 /// What the scan of one layer needs, channels padded to a multiple of [`LANES`].
 pub struct Scan {
-    /// `A`, as `[block][d_state][LANES]`.
+    /// `A · log₂ e`, so that the decay over a step is 2 to Δ times it: `[block][d_state][LANES]`.
     pub a: Vec<f32>,
     /// Skip, `[padded channels]`.
     pub d: Vec<f32>,
@@ -42,6 +42,9 @@ pub struct ScanIo<'a> {
     pub d_inner: usize,
 }
 
+/// Tokens whose Δ and gates are made together: every decay of a token waits for its Δ, and the softplus of one token alone leaves the processor idle.
+const AHEAD: usize = 8;
+
 simd! {
     /// One block of channels over consecutive tokens of one sequence. `h` is the block's state, `[d_state][LANES]`, `dt_sum` its ΣΔ,
     /// `[LANES]`; both are moved on.
@@ -59,20 +62,31 @@ unsafe fn scan_body<V: Lanes>(scan: &Scan, io: ScanIo<'_>, block: usize, from: u
     unsafe {
         let (skip, bias) = (V::load_part(&scan.d[at..]), V::load_part(&scan.dt_bias[at..]));
         let mut total = V::load_part(dt_sum);
-        for t in from..to {
-            let u = V::load_part(&io.u[t * io.d_inner + at..][..lanes]);
-            let dt = softplus(V::load_part(&io.dt[t * io.d_inner + at..][..lanes]).add(bias));
-            let dtu = dt.mul(u);
-            total = total.add(dt);
-            let (b, c) = io.bc[t * io.bc_stride..][..2 * n].split_at(n);
-            let mut y = skip.mul(u);
-            for (((h, a), b), c) in h.iter_mut().zip(a).zip(b).zip(c) {
-                let next = exp(dt.mul(V::load(a))).fma(V::load(h), dtu.mul(V::splat(*b)));
-                next.store(h);
-                y = V::splat(*c).fma(next, y);
+        // `rows` holds u, then y.
+        let (mut dts, mut rows) = ([[0.0; LANES]; AHEAD], [[0.0; LANES]; AHEAD]);
+        for first in (from..to).step_by(AHEAD) {
+            let tokens = first..to.min(first + AHEAD);
+            for ((t, dt), u) in tokens.clone().zip(&mut dts).zip(&mut rows) {
+                softplus(V::load_part(&io.dt[t * io.d_inner + at..][..lanes]).add(bias)).store(dt);
+                V::load_part(&io.u[t * io.d_inner + at..][..lanes]).store(u);
             }
-            let z = V::load_part(&io.xz[t * io.xz_stride + io.z_at + at..][..lanes]);
-            y.mul(silu(z)).store_part(io.y.part(t * io.d_inner + at, lanes));
+            for ((t, dt), row) in tokens.clone().zip(&dts).zip(&mut rows) {
+                let (dt, u) = (V::load(dt), V::load(row));
+                let dtu = dt.mul(u);
+                total = total.add(dt);
+                let (b, c) = io.bc[t * io.bc_stride..][..2 * n].split_at(n);
+                let mut y = skip.mul(u);
+                for (((h, a), b), c) in h.iter_mut().zip(a).zip(b).zip(c) {
+                    let next = exp2(dt.mul(V::load(a))).fma(V::load(h), dtu.mul(V::splat(*b)));
+                    next.store(h);
+                    y = V::splat(*c).fma(next, y);
+                }
+                y.store(row);
+            }
+            for (t, y) in tokens.zip(&rows) {
+                let z = V::load_part(&io.xz[t * io.xz_stride + io.z_at + at..][..lanes]);
+                V::load(y).mul(silu(z)).store_part(io.y.part(t * io.d_inner + at, lanes));
+            }
         }
         total.store_part(dt_sum);
     }

@@ -59,7 +59,7 @@ impl Weightset {
                 x_proj: linear(&name("mixer.x_proj.weight"), config.dt_rank + 2 * n, e, None)?,
                 dt_proj: linear(&name("mixer.dt_proj.weight"), e, config.dt_rank, None)?,
                 scan: Scan {
-                    a: blocked(&a, e, n),
+                    a: blocked(&a.iter().map(|a| (f64::from(*a) * std::f64::consts::LOG2_E) as f32).collect::<Vec<_>>(), e, n),
                     d: padded(tensors.vector(&name("mixer.D"), &[e])?),
                     dt_bias: padded(tensors.vector(&name("mixer.dt_proj.bias"), &[e])?),
                     d_state: n,
