@@ -129,18 +129,21 @@ fn candle_model() -> &'static (candle_mamba::Model, candle_mamba::Config) {
     })
 }
 
+fn seconds(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Seconds of each run, after one to warm up; the median.
 fn median(runs: usize, mut work: impl FnMut()) -> f64 {
     work();
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[runs / 2]
+    middle((0..runs).map(|_| seconds(&mut work)).collect())
 }
 
 /// As many bytes as a token of the f32 model reads, nearly, to measure what the machine's memory gives.
@@ -158,13 +161,23 @@ impl Stream {
         Self(map)
     }
 
-    /// Reads everything once, each thread its part; bytes a second.
+    /// Reads everything once, each thread its part, in four streams, to which memory gives more than to one; bytes a second.
     fn read(&self) -> f64 {
-        let (data, _) = self.0.as_chunks::<8>();
-        let part = data.len() / rayon::current_num_threads();
-        let fold = |part: &[[u8; 8]]| part.iter().fold(0, |sum, v| sum ^ u64::from_le_bytes(*v));
+        let (lines, _) = self.0.as_chunks::<64>();
+        let part = lines.len() / rayon::current_num_threads();
+        let fold = |part: &[[u8; 64]]| {
+            let streams: Vec<&[[u8; 64]]> = part.chunks_exact((part.len() / 4).max(1)).collect();
+            let mut sums = [[0; 8]; 4];
+            for i in 0..streams[0].len() {
+                for (sums, stream) in sums.iter_mut().zip(&streams) {
+                    let (line, _) = stream[i].as_chunks::<8>();
+                    sums.iter_mut().zip(line).for_each(|(sum, v)| *sum ^= u64::from_le_bytes(*v));
+                }
+            }
+            sums.iter().flatten().fold(0, |sum, v| sum ^ v)
+        };
         let start = Instant::now();
-        black_box(data.par_chunks(part).map(|part| part.chunks(64).map(fold).fold(0, |sum, v| sum ^ v)).sum::<u64>());
+        black_box(lines.par_chunks(part).map(fold).sum::<u64>());
         self.0.len() as f64 / start.elapsed().as_secs_f64()
     }
 }
@@ -174,16 +187,15 @@ impl Stream {
 fn decode_beside_reading(model: &Mamba, stream: &Stream) -> (f64, f64) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
-    let (mut decoded, mut read): (Vec<f64>, Vec<f64>) = (0..128)
+    let (decoded, read): (Vec<f64>, Vec<f64>) = (0..128)
         .map(|t| {
-            let start = Instant::now();
-            black_box(decoder.step(&[t * 31 % VOCAB as u32]).unwrap());
-            (model.bytes_per_token() as f64 / start.elapsed().as_secs_f64(), stream.read())
+            let seconds = seconds(|| {
+                black_box(decoder.step(&[t * 31 % VOCAB as u32]).unwrap());
+            });
+            (model.bytes_per_token() as f64 / seconds, stream.read())
         })
         .unzip();
-    decoded.sort_by(f64::total_cmp);
-    read.sort_by(f64::total_cmp);
-    (decoded[decoded.len() / 2], read[read.len() / 2])
+    (middle(decoded), middle(read))
 }
 
 /// Peak resident memory in KiB since the last reset, or `None` where the system does not tell.
@@ -219,26 +231,25 @@ fn summary() {
     line("read bandwidth, pages of 4 KiB, the best of eight", (0..8).map(|_| small.read()).fold(0.0, f64::max) / 1e9, "GB/s", "");
     drop(small);
     let f32 = in_large_pages("weights", || model(WeightType::F32), |m| m.bytes_per_token());
-    let mut seconds_256 = 0.0;
     for tokens in [64, 256, 1024] {
         let before = f32.time_in_products();
-        let mut calls = 0;
         let start = Instant::now();
-        let seconds = median(5, || {
-            calls += 1;
-            prefill(f32, &[tokens]);
-        });
+        let median = median(5, || prefill(f32, &[tokens]));
         let share = f32.time_in_products().saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64();
-        line(&format!("prefill {tokens}, f32"), tokens as f64 / seconds, "tokens/s", "");
+        line(&format!("prefill {tokens}, f32"), tokens as f64 / median, "tokens/s", "");
         line("  share of the time in matrix products", 100.0 * share, "%", "target ≥ 75");
-        if tokens == 256 {
-            seconds_256 = seconds;
-        }
     }
     line("prefill of 8 × 256, f32", 2048.0 / median(2, || prefill(f32, &[256; 8])), "tokens/s", "");
-    let candle = median(1, || candle_run(64));
-    line("candle-transformers, token by token", 64.0 / candle, "tokens/s", "");
-    line("prefill 256 over candle (64 tokens × 4)", 4.0 * candle / seconds_256, "×", "target ≥ 30");
+    candle_run(1);
+    // In turn, as the machine may be twice as fast in one minute as in the next.
+    let (candle, ratio): (Vec<f64>, Vec<f64>) = (0..5)
+        .map(|_| {
+            let candle = seconds(|| candle_run(64));
+            (64.0 / candle, 4.0 * candle / median(2, || prefill(f32, &[256])))
+        })
+        .unzip();
+    line("candle-transformers, token by token", middle(candle), "tokens/s", "");
+    line("prefill 256 over candle (64 tokens × 4), in turn", middle(ratio), "×", "target ≥ 30");
 
     let per_token = |weights| median(5, || decode(model(weights), 32)) / 32.0;
     let wide = per_token(WeightType::F32);

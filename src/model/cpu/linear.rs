@@ -97,7 +97,8 @@ impl Linear {
             part(0, panels, 0, x.count);
             return;
         }
-        let wide = panels.div_ceil(threads * 4);
+        // Whole pairs of panels, see `panels_body`.
+        let wide = panels.div_ceil(threads * 4).next_multiple_of(2);
         let pieces = panels.div_ceil(wide);
         let tall = if pieces >= threads * 2 || x.count <= PIECE { x.count } else { (x.count / 4).next_multiple_of(PIECE) };
         let stacks = x.count.div_ceil(tall);
@@ -125,29 +126,31 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
     n_out: usize,
     accumulate: bool,
 ) {
-    for (p, panel) in w.chunks_exact((k * PANEL).max(1)).enumerate() {
-        let column = column + p * PANEL;
-        let mut from = 0;
-        while from < k {
+    let panels = w.len() / (k * PANEL).max(1);
+    let mut p = 0;
+    while p < panels {
+        // One row alone is read past the weights as fast as memory gives them, and it gives more to two streams than to one.
+        let pair = x.count == 1 && p + 1 < panels;
+        for from in (0..k).step_by(DEPTH) {
             let to = k.min(from + DEPTH);
-            let w = &panel[from * PANEL..to * PANEL];
-            let add = accumulate || from > 0;
+            let part = |p: usize| &w[(p * k + from) * PANEL..(p * k + to) * PANEL];
             let mut r = 0;
             while r < x.count {
                 let data = &x.data[r * x.stride + from..];
-                let at = Place { out, row: row + r, column, n_out, add };
+                let at = Place { out, row: row + r, column: column + p * PANEL, n_out, add: accumulate || from > 0 };
                 // SAFETY: the caller has what V needs, and owns these rows and columns of `out`.
                 r += unsafe {
                     match x.count - r {
-                        12.. if V::MANY => tile::<V, W, 12>(data, x.stride, w, at),
-                        4.. if V::MANY => tile::<V, W, 4>(data, x.stride, w, at),
-                        2.. => tile::<V, W, 2>(data, x.stride, w, at),
-                        _ => tile::<V, W, 1>(data, x.stride, w, at),
+                        _ if pair => tile::<V, W, 1, 2>(data, x.stride, [part(p), part(p + 1)], at),
+                        12.. if V::MANY => tile::<V, W, 12, 1>(data, x.stride, [part(p)], at),
+                        4.. if V::MANY => tile::<V, W, 4, 1>(data, x.stride, [part(p)], at),
+                        2.. => tile::<V, W, 2, 1>(data, x.stride, [part(p)], at),
+                        _ => tile::<V, W, 1, 1>(data, x.stride, [part(p)], at),
                     }
                 };
             }
-            from = to;
         }
+        p += 1 + usize::from(pair);
     }
 }
 
@@ -162,30 +165,37 @@ struct Place {
     add: bool,
 }
 
-/// A part of a panel times `M` rows; returns `M`.
+/// The same part of `P` panels times `M` rows; returns `M`.
 #[inline(always)]
-unsafe fn tile<V: Lanes, W: Stored, const M: usize>(x: &[f32], stride: usize, w: &[W], at: Place) -> usize {
-    let (w, _) = w.as_chunks::<LANES>();
-    let (w, _) = w.as_chunks::<2>();
+unsafe fn tile<V: Lanes, W: Stored, const M: usize, const P: usize>(x: &[f32], stride: usize, w: [&[W]; P], at: Place) -> usize {
+    let w = w.map(|w| w.as_chunks::<LANES>().0.as_chunks::<2>().0);
+    let depth = w[0].len();
+    let w = w.map(|w| &w[..depth]);
+    let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..depth]);
     // SAFETY: the caller has what V needs and owns the part of `out`.
     unsafe {
-        let mut sums = [[V::splat(0.0); 2]; M];
-        let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..w.len()]);
-        for (i, [low, high]) in w.iter().enumerate() {
-            let (low, high) = (W::widen::<V>(low), W::widen::<V>(high));
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                let x = V::splat(row[i]);
-                sums[0] = low.fma(x, sums[0]);
-                sums[1] = high.fma(x, sums[1]);
+        let mut sums = [[[V::splat(0.0); 2]; P]; M];
+        for i in 0..depth {
+            for (p, w) in w.iter().enumerate() {
+                let [low, high] = &w[i];
+                let (low, high) = (W::widen::<V>(low), W::widen::<V>(high));
+                for (sums, row) in sums.iter_mut().zip(&rows) {
+                    let x = V::splat(row[i]);
+                    sums[p][0] = low.fma(x, sums[p][0]);
+                    sums[p][1] = high.fma(x, sums[p][1]);
+                }
             }
         }
-        let width = PANEL.min(at.n_out - at.column);
-        for (m, [low, high]) in sums.into_iter().enumerate() {
-            let out = at.out.part((at.row + m) * at.n_out + at.column, width);
-            let (first, second) = out.split_at_mut(width.min(LANES));
-            for (sum, out) in [(low, first), (high, second)] {
-                let sum = if at.add { sum.add(V::load_part(out)) } else { sum };
-                sum.store_part(out);
+        for (m, sums) in sums.into_iter().enumerate() {
+            for (p, [low, high]) in sums.into_iter().enumerate() {
+                let column = at.column + p * PANEL;
+                let width = PANEL.min(at.n_out - column);
+                let out = at.out.part((at.row + m) * at.n_out + column, width);
+                let (first, second) = out.split_at_mut(width.min(LANES));
+                for (sum, out) in [(low, first), (high, second)] {
+                    let sum = if at.add { sum.add(V::load_part(out)) } else { sum };
+                    sum.store_part(out);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`model`]: packed prefill and the batched single-token step; [`weights`]: tensors by name, checked and laid out; [`working`]: a state while it changes.
 //! - [`lanes`]: sixteen floats as one value, on each instruction set.
-//! - [`math`]: exponential, softplus, SiLU and norms.
+//! - [`math`]: exponentials, softplus, SiLU and norms.
 //! - [`linear`]: matrix products with weights packed in panels.
 //! - [`panels`]: those panels, and the memory they lie in.
 //! - [`stored`]: numbers in the precision they are kept in, and dot products with them.
