@@ -15,7 +15,7 @@ pub struct LargePages {
 
 impl LargePages {
     /// So many bytes, from the start of a large page. Kernels do not see to that for every mapping: of the weights of mamba-130m's shape 76 % lay in
-    /// large pages where they were put without asking, 88 % from such starts, and the rest are beginnings of pages that no matrix fills.
+    /// large pages before this did, 88 % since; the rest are ends of matrices, too short to fill one.
     ///
     /// # Errors
     /// The system's, if there is not enough memory.
