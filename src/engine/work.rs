@@ -2,9 +2,10 @@
 
 use super::lab::Lab;
 use super::{Answer, Event, Instrument, Job, LibraryEdit, Outbox, Reading, Request, ResultsRequest, Setup, Work};
-use crate::control::Control;
+use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
+use crate::model::{Prompt, Want};
 use std::sync::Arc;
 
 /// A way to open the lab on the engine's thread.
@@ -13,11 +14,25 @@ pub fn opener(setup: Setup) -> super::Open {
         let lab = Lab::open(setup, control)?;
         tell(Event::Model(Arc::new(lab.model_view())));
         lab.tell_library(tell);
+        lab.warm_up();
         Ok(Box::new(lab) as Box<dyn Work>)
     })
 }
 
 impl Lab {
+    /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are first used shall not be waited for by the first key. What fails here
+    /// fails again, and is told, when it is asked for.
+    fn warm_up(&self) {
+        let mamba = &self.model().mamba;
+        if mamba.device().is_cpu() {
+            return;
+        }
+        let prompt = Prompt { tokens: &[0], initial: None, snapshots: &[], want: Want::LastLogits };
+        if let Ok([read]) = quiet(|control| mamba.prefill(&[prompt], control)).as_deref() {
+            let _ = mamba.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
+        }
+    }
+
     fn tell_library(&self, tell: &Outbox) {
         tell(Event::Library(Arc::new(self.library_view())));
     }

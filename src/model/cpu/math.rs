@@ -43,13 +43,13 @@ pub unsafe fn exp<V: Lanes>(x: V) -> V {
 pub unsafe fn exp2<V: Lanes>(x: V) -> V {
     // SAFETY: promised by the caller, here and below.
     unsafe {
-        let (r, k) = x.split();
+        let (k, r) = x.split();
         let p = r.fma(V::splat(0.001_330_062), V::splat(0.009_669_698));
         let p = p.fma(r, V::splat(0.055_505_585));
         let p = p.fma(r, V::splat(0.240_222_81));
         let p = p.fma(r, V::splat(std::f32::consts::LN_2));
         let p = p.fma(r, V::splat(1.0));
-        p.raise(k)
+        p.scale(k)
     }
 }
 

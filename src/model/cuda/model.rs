@@ -7,10 +7,10 @@ use super::graph::Recordings;
 use super::memory::{Buf, Pinned};
 use super::space::{Activations, Block, LOGIT_ROWS, Pool, Return, Slots};
 use super::weights::Weights;
-use crate::control::{Control, quiet};
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::plan::{Chunk, Kept, Look, Plan, Results, Seq};
-use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, Want, WeightType};
+use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, WeightType};
 use crate::state::{State, StateShape};
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::CudaEvent;
@@ -104,28 +104,20 @@ impl Model {
         let state = 4 * config.shape().total_len();
         let limits = Mutex::new((CHUNK, (STATE_BYTES / state).clamp(8, STATES)));
         let (spare, spare_decoders) = (Mutex::default(), Mutex::default());
-        let model = Self {
-            config: config.clone(),
-            gpu,
-            kernels,
-            weights,
-            limits,
-            spare,
-            spare_decoders,
-            pool: Pool::new(config.shape()),
-            timers: None,
-        };
-        model.warm_up();
-        Ok((model, a))
-    }
-
-    /// Reads a token and writes one, so that what the driver and cuBLAS put off until they are first used is not waited for by the first key. What fails here fails
-    /// again, and is told, when it is asked for.
-    fn warm_up(&self) {
-        let prompt = Prompt { tokens: &[0], initial: None, snapshots: &[], want: Want::LastLogits };
-        if let Ok([read]) = quiet(|control| self.prefill(&[prompt], control)).as_deref() {
-            let _ = self.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
-        }
+        Ok((
+            Self {
+                config: config.clone(),
+                gpu,
+                kernels,
+                weights,
+                limits,
+                spare,
+                spare_decoders,
+                pool: Pool::new(config.shape()),
+                timers: None,
+            },
+            a,
+        ))
     }
 
     /// The card.
