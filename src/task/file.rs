@@ -69,6 +69,7 @@ pub fn read_file(path: &Path) -> Result<Task> {
         description: String::new(),
         pairs,
         origin: TaskOrigin::File(path.to_path_buf()),
+        unseen: false,
     })
 }
 

@@ -52,4 +52,6 @@ pub struct Task {
     pub pairs: Vec<Pair>,
     /// Where it came from.
     pub origin: TaskOrigin,
+    /// Whether the bundled model's training never saw any of it, in any form: what soups are for. Says nothing of other models.
+    pub unseen: bool,
 }

@@ -122,6 +122,13 @@ pub struct ParsedQuery {
     pub closed_tail: Option<String>,
 }
 
+impl ParsedQuery {
+    /// The text that a ranking reads where there is an example: all but an unfinished line that has no answer yet.
+    pub fn read(&self) -> String {
+        self.segments.iter().chain(&self.closed_tail).map(String::as_str).collect()
+    }
+}
+
 /// Reads a query: complete examples, and perhaps one that still lacks its answer or its end.
 pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

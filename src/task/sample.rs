@@ -108,6 +108,7 @@ mod tests {
             description: text(),
             pairs: (0..n).map(pair).collect(),
             origin: TaskOrigin::Bundled,
+            unseen: false,
         }
     }
 
@@ -143,6 +144,11 @@ mod tests {
         let splits: Vec<Split> = bundled().iter().map(|t| spec.draw(t).unwrap()).collect();
         assert!(splits.iter().map(|s| s.sets.len()).sum::<usize>() >= 300);
         assert!(splits.iter().all(|s| s.test.len() >= 10));
+        // The lab's own library: every task, fewer sets.
+        let spec = SplitSpec { sets: 3, ..spec };
+        let skills: usize = bundled().iter().map(|t| spec.draw(t).unwrap().sets.len()).sum();
+        assert!(bundled().len() >= 150 && skills >= 450, "{} tasks, {skills} skills", bundled().len());
+        assert_eq!(bundled().iter().filter(|t| t.unseen).count(), 17);
     }
 
     #[test]

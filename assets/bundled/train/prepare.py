@@ -124,10 +124,13 @@ def main():
     }
     (args.out / "tasks.json").write_text(json.dumps(world, ensure_ascii=False))
 
-    lab = {f.stem for f in args.lab.glob("*.tsv")} if args.lab.is_dir() else set()
+    # The lab's lists are cut; only the pairs that it carries are listed.
+    lab = {f.stem: {tuple(l.split("\t")) for l in f.read_text().splitlines()} for f in args.lab.glob("*.tsv")} if args.lab.is_dir() else {}
     rows = ["task\tinput\toutput\treason"]
     for name in sorted(n for n in tasks if n in lab or not lab):
         for x, y in tasks[name]:
+            if lab and (x, y) not in lab[name]:
+                continue
             if name in heldout.HELD_TASKS:
                 why = "task"
             elif name in every_rule:
