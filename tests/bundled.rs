@@ -148,6 +148,7 @@ fn answers_stand_side_by_side_and_the_soup_helps_where_one_example_is_ambiguous(
         query: "hot -> cold\nbig ->".into(),
         soup: Some("mean(antonym)".parse().unwrap()),
         view: lab().default_view(),
+        by_evidence: false,
         from: AnswerFrom::ALL.to_vec(),
         max_tokens: 8,
         decoding: Decoding::Greedy,

@@ -38,20 +38,8 @@ fn json_has_what_its_readers_rely_on() {
     let built = json(&run(dir.path(), &["build", "--json"]));
     assert!(built["skills"].as_u64().unwrap() >= 60 && built["tokens"].as_u64().unwrap() > 1000);
 
-    let ranked = json(&run(dir.path(), &["rank", "hot -> cold", "--json"]));
-    let ranking = ranked["ranking"].as_array().unwrap();
-    assert_eq!(ranking.len() as u64, built["skills"].as_u64().unwrap());
-    assert!(ranking.iter().all(|r| r["task"].is_string() && r["skill"].is_string() && r["score"].is_f64()));
-    assert!(ranking.windows(2).all(|w| w[0]["score"].as_f64() >= w[1]["score"].as_f64()));
-    assert_eq!(ranked["by_task"][0]["task"], ranking[0]["task"]);
-
-    let asked = json(&run(dir.path(), &["ask", "hot -> cold\\nbig ->", "--target", "small", "--json"]));
-    let from: Vec<&str> = asked["answers"].as_array().unwrap().iter().map(|a| a["from"].as_str().unwrap()).collect();
-    assert_eq!(from, ["zero-shot", "query", "best-skill", "soup", "full"]);
-    for answer in asked["answers"].as_array().unwrap() {
-        assert!(answer["text"].is_string() && answer["logprob"].as_f64().unwrap() <= 0.0 && answer["target_logprob"].is_f64());
-        assert!(answer["top"].as_array().unwrap().iter().all(|t| t["token"].is_string() && t["probability"].is_f64()));
-    }
+    a_ranking_is_told_by_evidence_and_by_similarity(dir.path(), built["skills"].as_u64().unwrap() as usize);
+    answers_are_told_with_the_soup_that_gave_them(dir.path());
 
     let doctor = json(&run(dir.path(), &["doctor", "--json"]));
     assert_eq!(doctor["model"]["fingerprint"].as_str().unwrap().len(), 64);
@@ -81,6 +69,162 @@ fn json_has_what_its_readers_rely_on() {
     let seen = json(&run(dir.path(), &["inspect", state.to_str().unwrap(), "--json"]));
     assert_eq!(seen["provenance"]["recipe_hash"], mixed["hash"]);
     assert_eq!(json(&run(dir.path(), &["inspect", "antonym/0", "--json"]))["preview"].as_array().unwrap().len(), 4);
+    shares_of_a_recipe_add_up_to_one(dir.path());
+}
+
+/// The keys of an object, sorted.
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn texts<'v>(list: &'v Value, key: &str) -> Vec<&'v str> {
+    list.as_array().unwrap().iter().map(|v| v[key].as_str().unwrap()).collect()
+}
+
+const RANK: [&str; 12] =
+    ["by", "by_task", "chance", "evidence", "layers", "margin", "metric", "part", "query", "ranking", "shots", "tokens_run"];
+const EVIDENCE: [&str; 9] = ["ahead", "answer_tokens", "auto", "calibrated", "fits", "gate", "none", "read", "words"];
+
+fn a_ranking_is_told_by_evidence_and_by_similarity(library: &Path, skills: usize) {
+    let query = "hot -> cold\\nrich -> poor";
+    let similar = json(&run(library, &["rank", query, "--by", "similarity", "--json"]));
+    assert_eq!(keys(&similar), RANK);
+    assert_eq!((&similar["by"], &similar["evidence"], &similar["shots"]), (&"similarity".into(), &Value::Null, &2.into()));
+    let ranking = similar["ranking"].as_array().unwrap();
+    assert_eq!(ranking.len(), skills);
+    for skill in ranking {
+        assert_eq!(keys(skill), ["score", "skill", "task", "unseen"]);
+        assert!(skill["task"].is_string() && skill["skill"].is_string() && skill["score"].is_f64() && skill["unseen"].is_boolean());
+    }
+    assert!(ranking.windows(2).all(|w| w[0]["score"].as_f64() >= w[1]["score"].as_f64()));
+    let tasks = similar["by_task"].as_array().unwrap();
+    assert!(tasks.windows(2).all(|w| w[0]["score"].as_f64() >= w[1]["score"].as_f64()));
+    assert_eq!(tasks[0]["task"], ranking[0]["task"]);
+    assert!(tasks.iter().all(|t| ["explains", "posterior", "answers", "inputs"].iter().all(|key| t[key].is_null())));
+    assert_eq!(similar["chance"].as_f64(), Some(1.0 / tasks.len() as f64));
+
+    let ranked = json(&run(library, &["rank", query, "--json"]));
+    assert_eq!((keys(&ranked), &ranked["by"]), (RANK.to_vec(), &"evidence".into()));
+    for key in ["query", "shots", "metric", "part", "layers", "chance", "margin"] {
+        assert_eq!(ranked[key], similar[key], "{key}");
+    }
+    let evidence = &ranked["evidence"];
+    assert_eq!(keys(evidence), EVIDENCE);
+    assert!(evidence["words"].as_str().is_some_and(|w| w.ends_with('.')) && evidence["fits"].is_boolean());
+    assert!(evidence["ahead"].is_f64() && evidence["gate"].as_f64().is_some_and(|g| g > 0.0 && g < 1.0));
+    assert_eq!((&evidence["calibrated"], &evidence["read"]), (&true.into(), &24.into()));
+    assert!(evidence["answer_tokens"].as_u64().is_some_and(|n| n >= 4), "two words and two line breaks");
+    let auto = evidence["auto"].as_str().unwrap();
+    assert!(auto.starts_with('(') && auto.ends_with("| conv(query)") && auto.contains("mean("), "{auto}");
+
+    // The 24 that were read, the most probable first; the others follow by similarity.
+    let by_task = ranked["by_task"].as_array().unwrap();
+    assert_eq!(keys(&by_task[0]), ["answers", "explains", "inputs", "mean", "posterior", "score", "skill", "task", "unseen"]);
+    let posterior: Vec<f64> = by_task[..24].iter().map(|t| t["posterior"].as_f64().unwrap()).collect();
+    assert!(posterior.is_sorted_by(|a, b| a >= b));
+    assert!((posterior.iter().sum::<f64>() + evidence["none"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    for task in &by_task[..24] {
+        assert!(task["answers"].as_f64().is_some_and(|n| n < 0.0) && task["inputs"].as_f64().is_some_and(|n| n < 0.0));
+        assert!(task["explains"].is_f64());
+    }
+    let names = |list: &Value| texts(list, "task").into_iter().map(String::from).collect::<Vec<_>>();
+    let (read, proposed) = (&names(&ranked["by_task"])[..24], &names(&similar["by_task"])[..24]);
+    let sorted = |of: &[String]| {
+        let mut of = of.to_vec();
+        of.sort();
+        of
+    };
+    assert_eq!(sorted(read), sorted(proposed), "similarity proposes");
+    assert_eq!(names(&ranked["by_task"])[24..], names(&similar["by_task"])[24..]);
+    assert!(by_task[24..].iter().all(|t| t["explains"].is_null() && t["posterior"].is_null()));
+    // Of the same task are the scores of both, and its skills stand together.
+    let score = |list: &Value, task: &str| list.as_array().unwrap().iter().find(|t| t["task"] == task).unwrap()["score"].clone();
+    assert!(read.iter().all(|task| score(&ranked["by_task"], task) == score(&similar["by_task"], task)));
+    let mut skills = names(&ranked["ranking"]);
+    assert_eq!(skills.len(), ranking.len());
+    skills.dedup();
+    assert_eq!(skills[..24], *read);
+    // Without an example there is no evidence.
+    let bare = json(&run(library, &["rank", "hot", "--json"]));
+    assert_eq!((&bare["by"], &bare["evidence"], &bare["shots"]), (&"similarity".into(), &Value::Null, &0.into()));
+    // The table says the same.
+    let table = String::from_utf8(run(library, &["rank", query, "-n", "3"]).stdout).unwrap();
+    assert!(table.contains("posterior") && table.contains(evidence["words"].as_str().unwrap()) && table.contains(&read[0]), "{table}");
+    let table = String::from_utf8(run(library, &["rank", query, "--by", "similarity"]).stdout).unwrap();
+    assert!(!table.contains("posterior") && table.contains("mean"), "{table}");
+}
+
+fn answers_are_told_with_the_soup_that_gave_them(library: &Path) {
+    let ask = |more: &[&str]| json(&run(library, &[&["ask", "hot -> cold\\nrich -> poor\\nbig ->", "--target", "small", "--json"], more].concat()));
+    let asked = ask(&[]);
+    assert_eq!(keys(&asked), ["answers", "evidence", "gain", "query", "soup", "target"]);
+    assert_eq!((&asked["soup"], &asked["target"]), (&"auto".into(), &"small".into()));
+    assert_eq!(texts(&asked["answers"], "from"), ["zero-shot", "query", "best-skill", "soup", "full"]);
+    for answer in asked["answers"].as_array().unwrap() {
+        assert_eq!(keys(answer), ["from", "logprob", "origin", "target_logprob", "text", "top", "weights"]);
+        assert!(answer["text"].is_string() && answer["logprob"].as_f64().unwrap() <= 0.0 && answer["target_logprob"].is_f64());
+        assert!(answer["top"].as_array().unwrap().iter().all(|t| t["token"].is_string() && t["probability"].is_f64()));
+        assert_eq!(answer["weights"].is_array(), answer["from"] == "soup");
+    }
+    // The soup is written out: asked for as a recipe it gives the same answer.
+    let soup = &asked["answers"][3];
+    let recipe = soup["origin"].as_str().unwrap();
+    assert!(recipe != "auto" && recipe.parse::<state_soup::soup::Recipe>().is_ok_and(|r| !r.reads_evidence()), "{recipe}");
+    assert_eq!(asked["evidence"]["auto"].as_str().filter(|_| recipe != "query").unwrap_or("query"), recipe);
+    let weights = |answer: &Value| -> Vec<(String, f64)> {
+        let of = |w: &Value| (w["name"].as_str().unwrap().to_owned(), w["weight"].as_f64().unwrap());
+        answer["weights"].as_array().unwrap().iter().map(of).collect()
+    };
+    let shares = weights(soup);
+    // They are shown, and mixed, with four digits each.
+    assert!((shares.iter().map(|w| w.1).sum::<f64>() - 1.0).abs() < 1e-3 && shares.iter().all(|w| w.1 > 0.0), "{shares:?}");
+    assert_eq!(shares.iter().filter(|w| w.0 == "query").count(), 1, "{shares:?}");
+    let again = ask(&["--soup", recipe, "--from", "soup"]);
+    assert_eq!((&again["answers"][0]["text"], &again["answers"][0]["origin"]), (&soup["text"], &recipe.into()));
+    let apart = again["answers"][0]["target_logprob"].as_f64().unwrap() - soup["target_logprob"].as_f64().unwrap();
+    assert!(apart.abs() < 1e-3, "{apart}");
+    assert_eq!(weights(&again["answers"][0]), shares);
+    assert!(again["evidence"].is_null(), "a recipe written out reads none");
+
+    assert_eq!((keys(&asked["evidence"]), keys(&asked["gain"])), (EVIDENCE.to_vec(), vec!["examples", "left_out", "nats"]));
+    assert_eq!((&asked["gain"]["examples"], &asked["gain"]["left_out"]), (&2.into(), &true.into()));
+    assert!(asked["gain"]["nats"].is_f64() && again["gain"]["nats"].is_f64());
+
+    let alone = ask(&["--soup", "query", "--from", "soup"]);
+    assert_eq!(weights(&alone["answers"][0]), [("query".to_owned(), 1.0)]);
+    assert_eq!(alone["gain"]["nats"].as_f64().map(|n| n.abs() < 1e-3), Some(true));
+    let pair = ask(&["--soup", "ensemble(query, antonym/0)", "--from", "soup"]);
+    assert!(pair["answers"][0]["weights"].is_null(), "no plain list");
+    // One example: against nothing read. None: not told.
+    let one = json(&run(library, &["ask", "hot -> cold\\nbig ->", "--json"]));
+    assert_eq!((&one["gain"]["examples"], &one["gain"]["left_out"]), (&1.into(), &false.into()));
+    assert_eq!((&one["target"], &one["evidence"]["ahead"]), (&Value::Null, &Value::Null));
+    let none = json(&run(library, &["ask", "big ->", "--json"]));
+    assert_eq!((&none["gain"], &none["answers"][3]["origin"]), (&Value::Null, &"query".into()));
+    let text = String::from_utf8(run(library, &["ask", "hot -> cold\\nrich -> poor\\nbig ->"]).stdout).unwrap();
+    assert!(text.contains(asked["evidence"]["words"].as_str().unwrap()) && text.contains(recipe) && text.contains("left out in turn"), "{text}");
+}
+
+/// A mean brings its weights to 1: what is told of it are the shares that were mixed.
+fn shares_of_a_recipe_add_up_to_one(library: &Path) {
+    let soup = |recipe: &str| {
+        let asked = json(&run(library, &["ask", "hot -> cold\\nbig ->", "--soup", recipe, "--from", "soup", "--json"]));
+        let of = |w: &Value| (w["name"].as_str().unwrap().to_owned(), w["weight"].as_f64().unwrap());
+        asked["answers"][0]["weights"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    for (recipe, want) in [
+        ("mean(0.75*antonym/0, 0.25*country_capital/0) | with_query(0.5)", &[("antonym/0", 0.375), ("country_capital/0", 0.125), ("query", 0.5)][..]),
+        ("mean(3*antonym/0, country_capital/0) | with_query(0.5)", &[("antonym/0", 0.375), ("country_capital/0", 0.125), ("query", 0.5)]),
+        ("mean(antonym/0, country_capital/0)", &[("antonym/0", 0.5), ("country_capital/0", 0.5)]),
+    ] {
+        let got = soup(recipe);
+        assert_eq!(got.len(), want.len(), "{recipe}: {got:?}");
+        for (got, want) in got.iter().zip(want) {
+            assert!(got.0 == want.0 && (got.1 - want.1).abs() < 1e-9, "{recipe}: {got:?} for {want:?}");
+        }
+    }
 }
 
 #[test]
@@ -95,7 +239,7 @@ fn instruments_are_read_without_the_screen() {
     let rows = ecg["rows"].as_array().unwrap();
     assert!(rows.len() == 3 && ranked < tokens && rows.iter().all(|r| numbers(&r["scores"]).len() == tokens));
     // Where the ranking has read to, the scores are the ranking's own.
-    let ranking = json(&run(dir.path(), &["rank", query, "--json"]));
+    let ranking = json(&run(dir.path(), &["rank", query, "--by", "similarity", "--json"]));
     for (row, task) in rows.iter().zip(ranking["by_task"].as_array().unwrap()) {
         assert_eq!(row["task"], task["task"]);
         assert!((numbers(&row["scores"])[ranked - 1] - task["score"].as_f64().unwrap()).abs() < 1e-5, "{row} {task}");

@@ -11,6 +11,8 @@ use state_soup::experiment::{ALL, Heat, Picture, Report, Settings, Table, Verdic
 use state_soup::library::BuildSettings;
 use state_soup::soup::Recipe;
 use state_soup::task::bundled;
+use std::io::Write;
+use std::path::Path;
 use std::sync::OnceLock;
 
 const TASKS: [&str; 6] = ["antonym", "capitalize", "country_capital", "noun_category", "number_words", "present_past"];
@@ -19,20 +21,33 @@ fn lab() -> &'static Lab {
     static LAB: OnceLock<(tempfile::TempDir, Lab)> = OnceLock::new();
     &LAB.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let setup = Setup {
-            build: BuildSettings { sets: 2, ..BuildSettings::default() },
-            tasks: bundled().iter().filter(|t| TASKS.contains(&t.name.as_str())).cloned().collect(),
-            ..common::bundled(&dir.path().join("library"))
-        };
-        let lab = quiet(|control| Lab::open(setup, control)).unwrap();
-        quiet(|control| lab.build(control, &|_| {})).unwrap();
+        let lab = lab_of(&TASKS, dir.path());
         (dir, lab)
     })
     .1
 }
 
+/// A lab of some tasks with two skills of each.
+fn lab_of(tasks: &[&str], dir: &Path) -> Lab {
+    let setup = Setup {
+        build: BuildSettings { sets: 2, ..BuildSettings::default() },
+        tasks: bundled().iter().filter(|t| tasks.contains(&t.name.as_str())).cloned().collect(),
+        ..common::bundled(&dir.join("library"))
+    };
+    let lab = quiet(|control| Lab::open(setup, control)).unwrap();
+    quiet(|control| lab.build(control, &|_| {})).unwrap();
+    lab
+}
+
+/// Few draws, and few queries of `everyday`.
 fn settings() -> Settings {
-    Settings { seeds: 1, per_task: 1, resamples: 200, ..Settings::quick() }
+    static QUERIES: OnceLock<tempfile::NamedTempFile> = OnceLock::new();
+    let queries = QUERIES.get_or_init(|| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "# two\nold -> young\\nhot ->\tcold|cool\nJapan -> Tokyo\\nItaly -> Rome\\nFrance ->\tParis\n").unwrap();
+        file
+    });
+    Settings { seeds: 1, per_task: 1, resamples: 200, queries: Some(queries.path().into()), ..Settings::quick() }
 }
 
 fn run(name: &str) -> Report {
@@ -97,6 +112,42 @@ fn single_layers_are_compared_by_k() {
     // Six tasks, four examples: the states know which task it is better than chance at every middle layer.
     assert!(ssm.values[3..8].iter().all(|row| row[2] > 0.5), "{:?}", ssm.values);
     number(by_k, &["conv, z-scored", "1"], 2);
+    // Evidence is asked of the same queries, but of no long ones.
+    assert_eq!((number(by_k, &["evidence", "8"], 5), number(by_k, &["default", "8"], 5)), (6.0, 6.0));
+    assert!(!by_k.rows.iter().any(|r| r[0] == "evidence" && r[1] == "16"));
+    assert!((number(by_k, &["chance", "1"], 2) - 1.0 / 6.0).abs() < 1e-4);
+}
+
+#[test]
+fn everyday_queries_are_answered_by_every_source() {
+    let report = report("everyday");
+    let right = table(report, "right");
+    assert!(right.rows.len() == 9 && right.rows.iter().all(|r| r[4] == "2"), "{:?}", right.rows);
+    assert_eq!(table(report, "right-by-examples").rows.iter().filter(|r| r[0] == "2" && r[5] == "1").count(), 9);
+    let answers = table(report, "answers");
+    assert_eq!((answers.rows[0][0].as_str(), answers.rows[0][1].as_str()), ("old -> young / hot ->", "cold | cool"));
+    assert!(report.run_value("settings").unwrap().contains("queries "));
+}
+
+#[test]
+fn unseen_tasks_are_reported_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = lab_of(&["add_question", "antonym", "capitalize", "prefix_the"], dir.path());
+    let run = |name: &str| quiet(|control| find(name).unwrap().run(&lab, &settings(), control)).unwrap();
+    let claims = |report: &Report, start: &str| report.findings.iter().filter(|f| f.claim.starts_with(start)).count();
+    let mix = run("retrieve-mix");
+    assert_eq!((claims(&mix, "Trained tasks: "), claims(&mix, "Unseen tasks: ")), (mix.findings.len() / 2, mix.findings.len() / 2));
+    // Two tasks each; the unseen ones are drawn six times.
+    let questions = |report: &Report, name: &str| number(table(report, name), &["auto"], 7);
+    assert_eq!((questions(&mix, "k-1-trained"), questions(&mix, "k-1-unseen")), (2.0, 12.0));
+    let unknown = run("unknown");
+    let counts = ["k-8", "k-8-trained", "k-8-unseen"].map(|name| questions(&unknown, name));
+    assert_eq!((counts, questions(&unknown, "all-k")), ([4.0, 2.0, 12.0], 16.0));
+    let cross = run("cross-task");
+    assert_eq!(questions(&cross, "carried-over-k-4"), 12.0);
+    assert_eq!(claims(&cross, "Unseen tasks, trained tasks' skills: "), 8);
+    let kinds = run("card");
+    number(table(&kinds, "accuracy"), &["of a task never seen in training", "32"], 2);
 }
 
 #[test]

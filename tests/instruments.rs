@@ -29,7 +29,7 @@ fn bench() -> Bench {
     let wanted = ["antonym", "negative_prefix", "present_past", "country_capital", "singular_plural"];
     setup.tasks.retain(|t| wanted.contains(&t.name.as_str()));
     let lab = quiet(|c| Lab::open(setup, c)).unwrap();
-    quiet(|c| lab.build_if_empty(c)).unwrap();
+    quiet(|c| lab.build_what_is_needed(c)).unwrap();
     assert!(lab.library().len() >= 15, "{} skills", lab.library().len());
     Bench { lab, _dir: dir }
 }
@@ -40,6 +40,7 @@ fn asked(lab: &Lab, recipe: &Recipe) -> f64 {
         query: QUERY.into(),
         soup: Some(recipe.clone()),
         view: lab.default_view(),
+        by_evidence: false,
         from: vec![AnswerFrom::Soup],
         max_tokens: 1,
         decoding: Decoding::Greedy,
@@ -175,6 +176,7 @@ fn verdict_counts_answers(lab: &Lab) {
             query: format!("walk -> walked\n{} ->", p.input),
             soup: Some(recipe.clone()),
             view: lab.default_view(),
+            by_evidence: false,
             from: vec![AnswerFrom::Soup],
             max_tokens: 12,
             decoding: Decoding::Greedy,
@@ -232,6 +234,7 @@ fn comparing_is_asking_twice(lab: &Lab) {
         query: QUERY.into(),
         soup: None,
         view: RankView { metric: Metric::Cosine, layers: 3..8, part: Part::Ssm },
+        by_evidence: false,
         from: Vec::new(),
         max_tokens: 4,
         decoding: Decoding::Greedy,

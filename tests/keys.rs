@@ -8,8 +8,9 @@ use common::{Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{AnswerFrom, DecaySource, Decoding, Event, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
+use state_soup::engine::{AnswerFrom, AskRequest, DecaySource, Decoding, Event, Evidence, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
 use state_soup::library::Metric;
+use state_soup::soup::{Recipe, Soup};
 use std::sync::Arc;
 
 fn weights(lab: &Lab) -> Vec<f64> {
@@ -647,4 +648,320 @@ fn the_terminals_word_on_its_background_counts_until_the_user_says_otherwise() {
     lab.keys("<f8>");
     lab.act(Action::Screen(ScreenAction::Background(Background::Light)));
     assert_eq!(lab.state.look.background, Background::Dark, "a late answer does not overrule a person");
+}
+
+/// As the lab is opened by a person: what the query's examples say moves the ranking and chooses the soup.
+fn weighing() -> Options {
+    Options { evidence: true, ..options() }
+}
+
+fn told(lab: &Lab) -> Evidence {
+    (**lab.state.lab.evidence.as_ref().unwrap()).clone()
+}
+
+fn asked(lab: &Lab) -> AskRequest {
+    let Request::Ask(request) = &lab.sent(JobKind::Ask).last().unwrap().request else { panic!() };
+    request.clone()
+}
+
+fn names(soup: &Soup) -> Vec<&str> {
+    soup.ingredients.iter().map(|i| i.skill.as_str()).collect()
+}
+
+#[test]
+fn evidence_is_asked_for_once_after_a_pause() {
+    let mut lab = Lab::ready(weighing());
+    assert_eq!(lab.sent(JobKind::Weigh).len(), 0, "there is no query");
+    lab.keys("hot -> cold<enter>big ->");
+    assert_eq!(lab.sent(JobKind::Weigh).len(), 0, "not while typing");
+    lab.idle();
+    let [job] = lab.sent(JobKind::Weigh)[..] else { panic!() };
+    let Request::Weigh { query, view } = &job.request else { panic!() };
+    assert_eq!((query.as_str(), view), ("hot -> cold\nbig ->", &lab.state.lab.view));
+    let place = |kind| lab.effects.iter().position(|e| matches!(e, Effect::Send(j) if j.request.kind() == kind)).unwrap();
+    assert!(place(JobKind::Weigh) < place(JobKind::Ask), "the answers follow from it");
+    assert_eq!(lab.sent(JobKind::Ask).len(), 1);
+    assert_eq!(told(&lab), common::evidence("hot -> cold\nbig ->", &lab.state.lab.view));
+    assert!(lab.state.lab.present_evidence().is_some());
+
+    // Every key puts it off.
+    let mut lab = Lab::ready(weighing());
+    let wait = |lab: &mut Lab, by: u64| {
+        let at = lab.state.clock + by;
+        lab.act(Action::Tick(at));
+        lab.sent(JobKind::Weigh).len()
+    };
+    let mut seen = Vec::new();
+    for key in ["a", " ", "-", ">"] {
+        lab.keys(key);
+        seen.push(wait(&mut lab, state_soup::app::lab::WEIGH_AFTER_MS - 1));
+    }
+    assert_eq!(seen, [0; 4]);
+    assert_eq!(wait(&mut lab, 1), 1);
+    assert_eq!(lab.sent(JobKind::Ask).len(), 0, "the answers wait longer");
+    lab.idle();
+    assert_eq!((lab.sent(JobKind::Weigh).len(), lab.sent(JobKind::Ask).len()), (1, 1));
+}
+
+#[test]
+fn an_edit_of_the_unfinished_line_asks_for_no_evidence() {
+    let mut lab = Lab::ready(weighing());
+    let weighed = |lab: &mut Lab, keys: &str| {
+        lab.keys(keys).idle();
+        (lab.sent(JobKind::Weigh).len(), lab.sent(JobKind::Ask).len())
+    };
+    assert_eq!(weighed(&mut lab, "hot -> cold<enter>"), (1, 1));
+    assert_eq!(weighed(&mut lab, "big ->"), (1, 2), "the examples are the same; the answers are not");
+    assert_eq!(weighed(&mut lab, "<backspace><backspace><backspace><backspace>"), (1, 3));
+    assert!(lab.state.lab.present_evidence().is_some(), "what was said still holds");
+    assert_eq!(weighed(&mut lab, "g -> small"), (2, 4), "an answer makes an example of it");
+    assert_eq!(told(&lab).shots, 2);
+    assert_eq!(weighed(&mut lab, "<enter>"), (2, 5), "it was one before the line was ended");
+    assert_eq!(weighed(&mut lab, "<backspace><backspace>"), (3, 6), "an example was edited");
+    assert_eq!(told(&lab).read, "hot -> cold\nbig -> smal\n");
+    assert_eq!(weighed(&mut lab, "<esc>m"), (4, 7), "another similarity proposes others");
+    lab.keys("}").idle();
+    let Request::Weigh { view, .. } = &lab.sent(JobKind::Weigh)[4].request else { panic!() };
+    assert_eq!(*view, lab.state.lab.view);
+}
+
+#[test]
+fn evidence_that_is_not_whole_is_asked_for_again_and_old_evidence_dropped() {
+    let mut lab = Lab::ready(weighing());
+    lab.answering = false;
+    lab.keys("hot -> cold<enter>").idle();
+    let first = lab.sent(JobKind::Weigh)[0].clone();
+    let (query, view) = (lab.state.lab.query_text(), lab.state.lab.view.clone());
+    let rank = lab.sent(JobKind::Rank).last().copied().cloned().unwrap();
+    common::replies(&rank).into_iter().for_each(|event| lab.act(Action::Engine(event)));
+    let part = Evidence { asked: 24, ..common::evidence(&query, &view) };
+    lab.act(Action::Engine(Event::Evidence { generation: first.generation, evidence: Arc::new(part.clone()) }));
+    assert_eq!(told(&lab), part, "shown as far as it goes");
+    assert!(!told(&lab).is_whole());
+    assert_eq!(lab.state.lab.bench.soup, part.auto);
+    // It is called off by the next one: what has come of it was not the last word.
+    lab.keys("b").idle();
+    let second = lab.sent(JobKind::Weigh)[1].clone();
+    let late = Evidence { tasks: Vec::new(), ..part.clone() };
+    lab.act(Action::Engine(Event::Evidence { generation: first.generation, evidence: Arc::new(late) }));
+    assert_eq!(told(&lab), part, "what comes late is dropped");
+    lab.answering = true;
+    common::replies(&second).into_iter().for_each(|event| lab.act(Action::Engine(event)));
+    assert!(told(&lab).is_whole());
+    let rank = lab.sent(JobKind::Rank).last().copied().cloned().unwrap();
+    common::replies(&rank).into_iter().for_each(|event| lab.act(Action::Engine(event)));
+    lab.keys("i").idle();
+    assert_eq!(lab.sent(JobKind::Weigh).len(), 2, "now it is known");
+    // A job that fails says why; the next pause asks again.
+    lab.answering = false;
+    lab.keys("g -> small").idle();
+    let third = lab.sent(JobKind::Weigh)[2].clone();
+    let failed = Event::Failed { generation: third.generation, kind: JobKind::Weigh, cancelled: false, message: "No room.".into() };
+    lab.act(Action::Engine(failed));
+    assert!(lab.state.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("No room")));
+    lab.keys("<f5>").idle();
+    lab.keys("e").idle();
+    assert_eq!(lab.sent(JobKind::Weigh).len(), 4);
+}
+
+#[test]
+fn the_soup_follows_the_evidence_until_a_person_takes_it() {
+    let mut lab = Lab::ready(weighing());
+    assert!(lab.state.lab.bench.auto);
+    lab.keys("hot -> cold<enter>big ->").idle();
+    let soup = told(&lab).auto;
+    assert_eq!((&lab.state.lab.bench.soup, names(&soup)[0]), (&soup, "antonym"));
+    assert!(!lab.state.lab.bench.can_undo(), "a person did nothing");
+    let request = asked(&lab);
+    assert_eq!((request.soup, request.by_evidence), (Some(Recipe::Auto), true));
+    assert!(request.from.contains(&AnswerFrom::Soup));
+    assert_eq!(lab.state.lab.bench.text().unwrap(), "auto");
+    let (generation, gain) = lab.state.lab.gain.unwrap();
+    assert_eq!((generation, gain.nats), (lab.state.jobs.generation(JobKind::Ask), 0.82));
+    // Another query, another soup.
+    lab.keys("<enter>nothing -> like it").idle();
+    assert_eq!((&lab.state.lab.bench.soup, lab.state.lab.bench.soup.lambda), (&told(&lab).auto, 0.0));
+    lab.keys(&"<backspace>".repeat(18)).idle();
+    assert_eq!(lab.state.lab.bench.soup, soup);
+
+    // Enter on a task of the ranking: the soup is one's own, with that skill in it.
+    lab.keys("<esc><down><down><down><enter>");
+    let skill = lab.state.lab.selected_skill().unwrap().to_owned();
+    assert!(!lab.state.lab.bench.auto);
+    assert_eq!(names(&lab.state.lab.bench.soup), [names(&soup), vec![&skill]].concat());
+    lab.idle();
+    let request = asked(&lab);
+    assert_eq!(request.soup, lab.state.lab.bench.soup.to_recipe());
+    assert!(request.by_evidence, "the best skill is still the evidence's");
+    // It stays one's own, whatever is typed.
+    let own = lab.state.lab.bench.soup.clone();
+    lab.keys("i<enter>rich -> poor").idle();
+    assert_eq!((told(&lab).shots, &lab.state.lab.bench.soup), (3, &own));
+    lab.keys(&"<backspace>".repeat(13)).idle();
+    assert_eq!(lab.state.lab.bench.soup, own);
+    // `u` gives it back to the evidence; `U` takes it again.
+    lab.keys("<esc>u");
+    assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &soup));
+    lab.idle();
+    assert_eq!(asked(&lab).soup, Some(Recipe::Auto));
+    lab.keys("U").idle();
+    assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (false, &own));
+    assert_eq!(asked(&lab).soup, own.to_recipe());
+}
+
+#[test]
+fn every_edit_of_the_soup_makes_it_ones_own_and_a_gives_it_back() {
+    for edit in ["<home><right>", "<home>m", "<home>x", "r", "C", "<home><enter><ctrl-u>0.25<enter>"] {
+        let mut lab = Lab::ready(weighing());
+        lab.keys("hot -> cold<enter>big ->").idle();
+        let soup = told(&lab).auto;
+        lab.keys("<esc>o").keys(edit);
+        assert!(!lab.state.lab.bench.auto && lab.state.lab.bench.soup != soup, "{edit}");
+        lab.idle();
+        assert_ne!(asked(&lab).soup, Some(Recipe::Auto), "{edit}");
+        lab.keys("a");
+        assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &soup), "{edit}");
+        lab.idle();
+        assert_eq!(asked(&lab).soup, Some(Recipe::Auto), "{edit}");
+        // And that can be taken back as well.
+        lab.keys("u");
+        assert!(!lab.state.lab.bench.auto && lab.state.lab.bench.soup != soup, "{edit}");
+        lab.keys("uU");
+        assert!(!lab.state.lab.bench.auto, "{edit}");
+    }
+    // What changes nothing leaves it to the evidence; so does moving about in it.
+    let mut lab = Lab::ready(weighing());
+    lab.keys("hot -> cold<enter>big ->").idle();
+    let before = lab.sent(JobKind::Ask).len();
+    lab.keys("<esc>o<down><up><home>=<enter>a").idle();
+    assert!(lab.state.lab.bench.auto && !lab.state.lab.bench.can_undo());
+    assert_eq!(lab.sent(JobKind::Ask).len(), before);
+    // It follows what the evidence says by then, not what it said when it was left.
+    lab.keys("<home>x").idle();
+    lab.keys("<esc>i<enter>France -> Paris").idle();
+    let soup = told(&lab).auto;
+    lab.keys("<esc>oa");
+    assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &soup));
+}
+
+/// Between the change and its undoing the query has changed: the soup that is given back is the evidence's of now.
+#[test]
+fn a_soup_given_back_by_undo_is_what_the_evidence_says_now() {
+    let mut lab = Lab::ready(weighing());
+    lab.keys("France -> Paris<enter>").idle();
+    let then = told(&lab).auto;
+    lab.keys("<esc><down><down><down><enter>").idle();
+    lab.keys("i<ctrl-u><backspace>").idle();
+    lab.keys("<enter>hot -> cold").idle();
+    let now = told(&lab).auto;
+    assert_ne!(then, now);
+    lab.keys("<esc>u");
+    assert!(lab.state.lab.bench.auto);
+    lab.idle();
+    assert_eq!(asked(&lab).soup, Some(Recipe::Auto));
+    assert_eq!(lab.state.lab.bench.soup, now, "the answer on screen is of this soup");
+}
+
+#[test]
+fn the_list_is_ordered_by_evidence_or_by_similarity() {
+    let mut lab = Lab::ready(weighing());
+    lab.keys("hot -> cold<enter>big ->").idle();
+    let order = |lab: &Lab| lab.state.lab.ranking.as_ref().unwrap().by_task.iter().map(|t| t.task.clone()).collect::<Vec<_>>();
+    let similar = common::ranking("hot -> cold\nbig ->", &lab.state.lab.view);
+    let by_similarity: Vec<String> = similar.by_task.iter().map(|t| t.task.clone()).collect();
+    assert_eq!(order(&lab), by_similarity, "the evidence of these tests is in that order too");
+    // Evidence that turns the first three round and has read five.
+    let mut evidence = told(&lab);
+    evidence.tasks.truncate(5);
+    evidence.tasks[..3].reverse();
+    let by_evidence: Vec<String> = [2, 1, 0].into_iter().chain(3..16).map(|i: usize| by_similarity[i].clone()).collect();
+    let generation = lab.state.jobs.generation(JobKind::Weigh);
+    lab.keys("<esc>");
+    lab.act(Action::Engine(Event::Evidence { generation, evidence: Arc::new(evidence) }));
+    assert_eq!(order(&lab), by_evidence);
+    assert_eq!(lab.state.lab.selected, 0, "the first stays the first");
+    assert_eq!(lab.state.lab.selected_skill(), Some(similar.by_task[2].skill.as_str()));
+    let sent = lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
+    lab.keys("<down><down>");
+    let skill = lab.state.lab.selected_skill().unwrap().to_owned();
+    lab.keys("e");
+    assert_eq!(order(&lab), by_similarity);
+    assert_eq!((lab.state.lab.selected, lab.state.lab.selected_skill()), (0, Some(skill.as_str())), "the selection stays on its task");
+    lab.keys("e");
+    assert_eq!((order(&lab), lab.state.lab.selected), (by_evidence, 2));
+    lab.keys("e<f5>");
+    assert!(!asked(&lab).by_evidence, "the best skill is the most similar one");
+    lab.keys("e<f5>");
+    assert!(asked(&lab).by_evidence);
+    let now = lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
+    assert_eq!(sent, now, "all of it was known");
+    // Single skills are always in the order of similarity.
+    lab.keys("t");
+    let skills: Vec<&str> = lab.state.lab.ranking.as_ref().unwrap().ranking.iter().map(|s| s.skill.as_str()).collect();
+    assert_eq!(skills, similar.ranking.iter().map(|s| s.skill.as_str()).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_order_by_evidence_is_of_the_present_query() {
+    let mut lab = Lab::ready(weighing());
+    lab.keys("hot -> cold<enter>").idle();
+    let order = |lab: &Lab| lab.state.lab.ranking.as_ref().unwrap().by_task.iter().map(|t| t.task.clone()).collect::<Vec<_>>();
+    let mut evidence = told(&lab);
+    evidence.tasks.reverse();
+    let turned: Vec<String> = evidence.tasks.iter().map(|t| t.task.clone()).collect();
+    let generation = lab.state.jobs.generation(JobKind::Weigh);
+    lab.act(Action::Engine(Event::Evidence { generation, evidence: Arc::new(evidence) }));
+    assert_eq!(order(&lab)[..12], turned);
+    // The unfinished line alone: the same examples, the same order.
+    lab.keys("b");
+    assert_eq!(order(&lab)[..12], turned);
+    // Another example: by similarity until its evidence is there.
+    lab.keys("ig -> small");
+    let similar = common::ranking("hot -> cold\nbig -> small", &lab.state.lab.view);
+    assert_eq!(order(&lab), similar.by_task.iter().map(|t| t.task.clone()).collect::<Vec<_>>());
+    assert!(lab.state.lab.present_evidence().is_none());
+    lab.idle();
+    assert!(lab.state.lab.present_evidence().is_some());
+}
+
+#[test]
+fn an_emptied_query_has_no_evidence_and_no_soup() {
+    let mut lab = Lab::ready(weighing());
+    lab.answering = false;
+    lab.keys("a -> b").idle();
+    lab.keys(&"<backspace>".repeat(6));
+    assert!(lab.effects.iter().any(|e| matches!(e, Effect::Cancel(JobKind::Weigh))));
+    lab.answering = true;
+    lab.keys("hot -> cold").idle();
+    assert_eq!(names(&lab.state.lab.bench.soup)[0], "antonym");
+    let sent = lab.sent(JobKind::Weigh).len();
+    lab.keys(&"<backspace>".repeat(11)).idle();
+    assert_eq!((lab.state.lab.query_text().as_str(), lab.sent(JobKind::Weigh).len()), ("", sent));
+    assert!(lab.state.lab.evidence.is_none() && lab.state.lab.ranking.is_none());
+    assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &Soup::default()));
+}
+
+/// What was recorded before there was evidence plays as it did.
+#[test]
+fn without_evidence_none_is_asked_for_and_the_soup_is_a_persons() {
+    assert!(!Options::default().evidence);
+    let mut lab = busy(options());
+    let own = lab.state.lab.bench.soup.clone();
+    assert_eq!(names(&own).len(), 3);
+    lab.keys("<esc>i<enter>early -> late<enter>").idle();
+    lab.keys("<esc>em]}").idle();
+    lab.keys("oa<home>m<esc>").idle();
+    lab.keys("<f5>2<esc>1<backtab>e<f5>").idle();
+    let muted = state_soup::soup::Ingredient { muted: true, ..own.ingredients[0].clone() };
+    assert_eq!(lab.state.lab.bench.soup.ingredients[0], muted);
+    assert_eq!(lab.state.lab.bench.soup.ingredients[1..], own.ingredients[1..]);
+    assert!(lab.sent(JobKind::Weigh).is_empty() && !lab.sent(JobKind::Rank).is_empty());
+    assert!(lab.state.lab.evidence.is_none() && !lab.state.lab.bench.auto && lab.state.lab.weigh_at.is_none());
+    for job in lab.sent(JobKind::Ask) {
+        let Request::Ask(request) = &job.request else { panic!() };
+        assert!(!request.by_evidence && request.soup != Some(Recipe::Auto), "{request:?}");
+    }
+    let similar = common::ranking(&lab.state.lab.query_text(), &lab.state.lab.view);
+    let shown = lab.state.lab.ranking.as_ref().unwrap();
+    assert!(shown.by_task.iter().zip(&similar.by_task).all(|(a, b)| a.task == b.task));
 }

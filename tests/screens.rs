@@ -79,6 +79,22 @@ fn every_tab_at_three_sizes_in_three_colour_modes() {
     }
 }
 
+/// The Lab as it is by itself: the evidence orders the tasks and chooses the soup.
+#[test]
+fn evidence_in_the_lab_and_for_an_audience() {
+    for (name, query) in [("evidence", "hot -> cold\nrich -> poor\nbig ->"), ("none-fits", "nothing -> 12\nred -> 7\nbig ->")] {
+        for present in [false, true] {
+            for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+                let options = with(ColourDepth::True, GlyphSet::Braille);
+                let mut lab = Lab::ready(Options { evidence: true, query: query.into(), target: "small".into(), present, ..options });
+                lab.idle();
+                let place = if present { "present" } else { "lab" };
+                insta::assert_snapshot!(format!("{name}-{place}-{width}x{height}"), serialise(&frame(&lab, width, height)));
+            }
+        }
+    }
+}
+
 #[test]
 fn overlays_and_first_frame() {
     let mut lab = Lab::new(with(ColourDepth::True, GlyphSet::Braille));

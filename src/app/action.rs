@@ -99,6 +99,8 @@ pub enum Action {
     ToggleGrouping,
     /// The next similarity.
     NextMetric,
+    /// The list by evidence, or by similarity alone.
+    ToggleEvidence,
     /// SSM state or convolution window.
     NextPart,
     /// Shift the compared layers (Lab) or the drawn layer (Map).

@@ -36,6 +36,18 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Evidence { generation, evidence } => {
+            if state.jobs.is_current(JobKind::Weigh, generation) {
+                state.lab.take_evidence(evidence);
+            }
+            Vec::new()
+        }
+        Event::Gain { generation, gain } => {
+            if state.jobs.is_current(JobKind::Ask, generation) {
+                state.lab.gain = Some((generation, gain));
+            }
+            Vec::new()
+        }
         Event::Answer { generation, answer } => {
             if state.jobs.is_current(JobKind::Ask, generation)
                 && let Some(at) = AnswerFrom::ALL.iter().position(|f| *f == answer.from)
@@ -135,6 +147,7 @@ pub fn work_name(kind: JobKind) -> &'static str {
         JobKind::Build => "Building the library",
         JobKind::Check => "Checking the library",
         JobKind::Rank => "Ranking",
+        JobKind::Weigh => "Reading the evidence",
         JobKind::Ask => "Answering",
         JobKind::Map => "Drawing the map",
         JobKind::Decay => "Comparing the rules",

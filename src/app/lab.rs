@@ -7,13 +7,18 @@ use super::instrument::sides::Sides;
 use super::line::Line;
 use super::soup_edit::{Bench, parse_layers, rows};
 use super::state::{Focus, Options, State};
-use crate::engine::{Answer, AnswerFrom, AskRequest, Decoding, Generation, JobKind, RankView, Request};
+use crate::engine::{Answer, AnswerFrom, AskRequest, Decoding, Evidence, Gain, Generation, JobKind, RankView, Request};
 use crate::library::{Metric, Part, Ranking};
+use crate::soup::{Recipe, Soup};
+use crate::task::{Template, parse_query};
 use ratatui_textarea::TextArea;
 use std::sync::Arc;
 
 /// Milliseconds without a keystroke before the answers are asked for.
 pub const ASK_AFTER_MS: u64 = 120;
+
+/// Milliseconds without a keystroke before the evidence is asked for: sooner than the answers, which follow from it.
+pub const WEIGH_AFTER_MS: u64 = 60;
 
 /// An answer on screen and the request it belongs to.
 #[derive(Clone, Debug)]
@@ -35,8 +40,20 @@ pub struct Lab {
     pub view: RankView,
     /// Whether the list shows tasks rather than skills.
     pub by_task: bool,
-    /// The newest ranking.
+    /// The newest ranking as it is shown: by similarity, and once the evidence is there its tasks by posterior.
     pub ranking: Option<Arc<Ranking>>,
+    /// The newest ranking by similarity alone.
+    by_similarity: Option<Arc<Ranking>>,
+    /// Whether evidence is asked for at all.
+    pub weighs: bool,
+    /// Whether the list follows the evidence where there is some.
+    pub by_evidence: bool,
+    /// What the query's examples say, as last told.
+    pub evidence: Option<Arc<Evidence>>,
+    /// The clock at which evidence is to be asked for.
+    pub weigh_at: Option<u64>,
+    /// How the soup fares on the query's own examples, and the request for answers it belongs to.
+    pub gain: Option<(Generation, Gain)>,
     /// The selected row of the list.
     pub selected: usize,
     /// The soup.
@@ -66,8 +83,14 @@ impl Lab {
             view: options.view,
             by_task: true,
             ranking: None,
+            by_similarity: None,
+            weighs: options.evidence,
+            by_evidence: true,
+            evidence: None,
+            weigh_at: None,
+            gain: None,
             selected: 0,
-            bench: Bench::new(options.soup),
+            bench: Bench::new(options.soup, options.evidence),
             answers: [const { None }; 5],
             answer: 1,
             decoding: Decoding::Greedy,
@@ -110,8 +133,14 @@ impl Lab {
         }
     }
 
-    /// Takes a new ranking. The top row stays the top row; any other selection follows its skill or task.
+    /// Takes a new ranking.
     pub fn take_ranking(&mut self, ranking: Arc<Ranking>) {
+        self.by_similarity = Some(ranking);
+        self.arrange();
+    }
+
+    /// Shows another ranking. The top row stays the top row; any other selection follows its skill or task.
+    fn show(&mut self, ranking: Arc<Ranking>) {
         let key = |r: &Ranking, i: usize| {
             if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) }
         };
@@ -127,6 +156,34 @@ impl Lab {
         }
         self.ranking = Some(ranking);
         self.selected = self.selected.min(self.rank_rows().saturating_sub(1));
+    }
+
+    /// Takes what the examples say; the soup follows it unless a person has touched the soup.
+    pub fn take_evidence(&mut self, evidence: Arc<Evidence>) {
+        self.bench.follow(&evidence.auto);
+        self.evidence = Some(evidence);
+        self.arrange();
+    }
+
+    /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the others follow by similarity.
+    pub fn arrange(&mut self) {
+        let Some(similarity) = self.by_similarity.clone() else { return };
+        let order = self.evidence.clone().filter(|e| self.by_evidence && e.read == similarity.read && Some(&e.view) == similarity.view.as_ref());
+        let Some(evidence) = order else { return self.show(similarity) };
+        let place = |task: &str| evidence.tasks.iter().position(|t| t.task == task).unwrap_or(usize::MAX);
+        let mut shown = (*similarity).clone();
+        // A stable sort: what was not read stays in its order, behind.
+        shown.by_task.sort_by_key(|t| place(&t.task));
+        if let Some(before) = &self.ranking {
+            shown.count_changes(before);
+        }
+        self.show(Arc::new(shown));
+    }
+
+    /// The evidence, if it is of the query that was ranked last.
+    pub fn present_evidence(&self) -> Option<&Evidence> {
+        let ranking = self.by_similarity.as_deref()?;
+        self.evidence.as_deref().filter(|e| e.read == ranking.read && Some(&e.view) == ranking.view.as_ref())
     }
 
     /// Cuts the layers to what the model has.
@@ -182,7 +239,24 @@ pub fn other_part(part: Part) -> Part {
 /// The query changed: rank at once, ask after a pause.
 pub fn query_changed(state: &mut State) -> Vec<Effect> {
     state.lab.ask_at = Some(state.clock + ASK_AFTER_MS);
+    state.lab.weigh_at = state.lab.weighs.then(|| state.clock + WEIGH_AFTER_MS);
     rank(state)
+}
+
+/// Asks what the query's examples say, unless that is known.
+pub fn weigh(state: &mut State) -> Vec<Effect> {
+    state.lab.weigh_at = None;
+    let query = state.lab.query_text();
+    if query.trim().is_empty() || state.model.is_none() || state.skill_count() == 0 {
+        return Vec::new();
+    }
+    // An edit of the unfinished line changes nothing of what the examples say.
+    let running = state.jobs.is_running(JobKind::Weigh) || state.jobs.is_running(JobKind::Rank);
+    if !running && state.lab.present_evidence().is_some_and(Evidence::is_whole) {
+        return Vec::new();
+    }
+    let request = Request::Weigh { query, view: state.lab.view.clone() };
+    vec![state.jobs.send(request, state.clock)]
 }
 
 /// How skills are compared changed.
@@ -195,8 +269,12 @@ pub fn rank(state: &mut State) -> Vec<Effect> {
     let query = state.lab.query_text();
     if query.trim().is_empty() {
         state.lab.ranking = None;
+        state.lab.by_similarity = None;
+        state.lab.evidence = None;
+        state.lab.weigh_at = None;
+        state.lab.bench.follow(&Soup::default());
         state.lab.selected = 0;
-        return state.jobs.cancel(JobKind::Rank).into_iter().collect();
+        return [JobKind::Rank, JobKind::Weigh].into_iter().filter_map(|kind| state.jobs.cancel(kind)).collect();
     }
     if state.model.is_none() || state.skill_count() == 0 {
         return Vec::new();
@@ -216,14 +294,24 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
     if state.model.is_none() {
         return Vec::new();
     }
+    // Whoever has ended a line is still typing: there is nothing to answer yet, and nothing to complain of.
+    if !has_question(&query, &state.template) {
+        return state.jobs.cancel(JobKind::Ask).into_iter().collect();
+    }
     let request = ask_request(state);
     vec![state.jobs.send(Request::Ask(request), state.clock)]
 }
 
+/// Whether the query ends in an unfinished line.
+fn has_question(query: &str, template: &str) -> bool {
+    template.parse::<Template>().is_ok_and(|template| !parse_query(query, &template).tail.is_empty())
+}
+
 /// What is asked now: every answer that can be given.
 pub fn ask_request(state: &State) -> AskRequest {
-    let soup = state.lab.bench.soup.to_recipe();
     let library = state.skill_count() > 0;
+    // While the evidence chooses, the engine resolves it: the answer is that of the whole evidence, whatever has been told so far.
+    let soup = if state.lab.bench.auto { library.then_some(Recipe::Auto) } else { state.lab.bench.soup.to_recipe() };
     let wanted = |from: &AnswerFrom| match from {
         AnswerFrom::Soup => soup.is_some(),
         AnswerFrom::BestSkill | AnswerFrom::Full => library,
@@ -235,6 +323,7 @@ pub fn ask_request(state: &State) -> AskRequest {
         query: state.lab.query_text(),
         soup,
         view: state.lab.view.clone(),
+        by_evidence: state.lab.weighs && state.lab.by_evidence,
         from,
         max_tokens: state.lab.max_tokens,
         decoding: state.lab.decoding.clone(),

@@ -153,13 +153,14 @@ pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
         state.say(format!("{added} is in the library."));
         chosen = Some(added);
     }
-    let missing = library.missing;
+    // A build also measures how evidence is weighed: a library from before there was evidence lacks that.
+    let lacks = library.missing > 0 || state.lab.weighs && !library.calibrated && !library.skills.is_empty();
     state.library = Some(library);
     let rows = visible(state);
     let at = chosen.and_then(|id| rows.iter().position(|r| state.library.as_ref().is_some_and(|l| l.skills[*r].id == id)));
     state.shelf.selected = at.unwrap_or(state.shelf.selected.min(rows.len().saturating_sub(1)));
     let mut effects = Vec::new();
-    if missing > 0 && !state.shelf.build_sent {
+    if lacks && !state.shelf.build_sent {
         state.shelf.build_sent = true;
         effects.push(state.jobs.send(Request::Build(BuildRequest { missing: true, anew: Vec::new() }), state.clock));
     }

@@ -170,6 +170,8 @@ pub struct Options {
     pub view: RankView,
     /// The first soup.
     pub soup: Soup,
+    /// Whether what the query's examples say moves the ranking and chooses the soup until a person does. Off for what was recorded before there was evidence.
+    pub evidence: bool,
     /// Tokens at most, of each answer.
     pub max_tokens: usize,
     /// Seed of every draw: sampled answers, the map's jitter, experiments.
@@ -202,6 +204,7 @@ impl Default for Options {
             template: "arrow".into(),
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
             soup: Soup::default(),
+            evidence: false,
             max_tokens: 16,
             seed: 0,
             target: String::new(),
@@ -333,7 +336,7 @@ impl State {
 
     /// The clock at which work is due that was put off until a pause, if any.
     pub fn work_at(&self) -> Option<u64> {
-        [self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
+        [self.lab.weigh_at, self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
     }
 
     /// The action a key causes here, if any.

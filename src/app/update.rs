@@ -76,6 +76,10 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.lab.by_task = !state.lab.by_task;
             state.lab.selected = skill.and_then(|skill| lab::row_of(&state.lab, &skill)).unwrap_or(0);
         }),
+        Action::ToggleEvidence => none({
+            state.lab.by_evidence = !state.lab.by_evidence;
+            state.lab.arrange();
+        }),
         Action::NextMetric => {
             state.lab.view.metric = lab::next_metric(state.lab.view.metric);
             lab::view_changed(state)
@@ -191,6 +195,9 @@ pub fn due(state: &mut State) -> Vec<Effect> {
     let clock = state.clock;
     let due = |at: Option<u64>| at.is_some_and(|at| at <= clock);
     let mut effects = Vec::new();
+    if due(state.lab.weigh_at) {
+        effects.extend(lab::weigh(state));
+    }
     if due(state.lab.ask_at) {
         effects.extend(lab::ask(state));
     }
@@ -389,7 +396,12 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
 pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
-        Ok(true) => soup_changed(state),
+        Ok(true) => {
+            if let Some(evidence) = state.lab.evidence.clone() {
+                state.lab.bench.follow(&evidence.auto);
+            }
+            soup_changed(state);
+        }
         Ok(false) => {}
         Err(why) => state.complain(why),
     }

@@ -1,8 +1,9 @@
 //! Flags that mean the same in every subcommand, and their parsing.
 
+use super::output;
 use crate::control::Control;
 use crate::engine::{Lab, RankView, Setup};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, Template};
@@ -30,6 +31,14 @@ pub struct Common {
     /// Tasks of your own: a TSV, CSV or function-vectors JSON file, or a folder of them (repeatable)
     #[arg(long, global = true, value_name = "PATH")]
     pub tasks: Vec<PathBuf>,
+    /// Leave the bundled tasks out: your own alone
+    #[arg(long, global = true)]
+    #[serde(default)]
+    pub no_bundled: bool,
+    /// Tasks to use, of the bundled ones and your own, with commas between [default: all]
+    #[arg(long, global = true, value_name = "TASK", value_delimiter = ',')]
+    #[serde(default)]
+    pub only: Vec<String>,
     /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input} and {output}
     #[arg(long, global = true, default_value = "arrow")]
     pub template: String,
@@ -37,7 +46,7 @@ pub struct Common {
     #[arg(long, global = true, default_value_t = 32)]
     pub shots: usize,
     /// Skills a task, from disjoint example sets
-    #[arg(long, global = true, default_value_t = 5)]
+    #[arg(long, global = true, default_value_t = 3)]
     pub sets: usize,
     /// Seed of every draw
     #[arg(long, global = true, default_value_t = 0)]
@@ -124,7 +133,7 @@ impl Common {
     /// # Errors
     /// [`Error::Input`] for a flag that makes no sense; task files' own errors.
     pub fn setup(&self) -> Result<Setup> {
-        let mut tasks: Vec<Task> = crate::task::bundled().to_vec();
+        let mut tasks: Vec<Task> = if self.no_bundled { Vec::new() } else { crate::task::bundled().to_vec() };
         for path in &self.tasks {
             tasks.extend(crate::task::read_path(path)?);
         }
@@ -133,6 +142,16 @@ impl Common {
         if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair[0])) {
             return Err(Error::Input(format!("two tasks are named `{twice}`; rename the file of one")));
         }
+        if let Some(unknown) = self.only.iter().find(|name| !names.contains(&name.as_str())) {
+            let hint = did_you_mean(unknown, names.iter().copied());
+            return Err(Error::Input(format!("--only names `{unknown}`, which is no task here{hint}")));
+        }
+        if tasks.is_empty() {
+            return Err(Error::Input("--no-bundled leaves no task; name your own with --tasks".into()));
+        }
+        if !self.only.is_empty() {
+            tasks.retain(|t| self.only.contains(&t.name));
+        }
         if self.shots == 0 || self.sets == 0 {
             return Err(Error::Input("--shots and --sets must be at least 1".into()));
         }
@@ -140,6 +159,7 @@ impl Common {
             model: self.model.parse::<ModelSource>()?,
             load: LoadOptions { device: device(&self.device)?, weights: self.weights.into() },
             library: self.library.clone(),
+            chosen: self.no_bundled || !self.only.is_empty(),
             build: BuildSettings {
                 template: self.template.parse::<Template>()?.to_string(),
                 shots: self.shots,
@@ -157,6 +177,23 @@ impl Common {
     /// As [`Common::setup`] and [`Lab::open`].
     pub fn open(&self, control: Control<'_>) -> Result<Lab> {
         Lab::open(self.setup()?, control)
+    }
+
+    /// Opens the lab and builds what it needs, with progress: what a headless command begins with. What of the user's own tasks could not be built, and what of the
+    /// bundled tasks the library lacks, is said on standard error.
+    ///
+    /// # Errors
+    /// As [`Common::open`] and [`Lab::build_what_is_needed`].
+    pub fn ready(&self) -> Result<Lab> {
+        let lab = output::with_progress(self.quiet, "opening", |control| self.open(control))?;
+        let (lacks, skipped) = output::with_progress(self.quiet, "building the library", |control| lab.build_what_is_needed(control))?;
+        for line in skipped {
+            eprintln!("{line}");
+        }
+        if lacks > 0 && !self.quiet {
+            eprintln!("The library lacks {} of the bundled tasks; `state-soup build` adds them.", output::count(lacks, "skill"));
+        }
+        Ok(lab)
     }
 
     /// How rankings are made, for a model of so many layers.

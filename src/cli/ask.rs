@@ -1,13 +1,17 @@
 //! `state-soup ask`: answer a query from several states side by side.
 //!
-//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "text", "logprob", "target_logprob", "top": [{ "token", "probability" }] }] }`;
-//! `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural; `soup` and `target` may be null.
+//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "text", "logprob", "target_logprob", "weights", "top": [{ "token", "probability" }] }],
+//! "evidence", "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's
+//! `origin` is its recipe, `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among them (null for other answers and for a recipe that is no
+//! plain list). `evidence` is as `rank` has it, null where the recipe does not read any. `gain` says how many nats an example the soup gains on the query alone, each example left
+//! out in turn (`left_out`) or, where there is one, against nothing read; null where there is nothing to ask. `target` may be null.
 
 use super::args::{Common, query};
 use super::output;
-use crate::engine::{Answer, AnswerFrom, AskRequest, Decoding};
+use super::rank::evidence_json;
+use crate::engine::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
 use crate::error::{Error, Result};
-use crate::soup::Recipe;
+use crate::soup::{Recipe, Soup};
 use serde_json::json;
 
 /// Flags of `ask`.
@@ -15,8 +19,8 @@ use serde_json::json;
 pub struct Args {
     /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for standard input
     query: String,
-    /// The soup, as a recipe: `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
-    #[arg(long, value_name = "RECIPE", default_value = "mean(top(3))")]
+    /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
+    #[arg(long, value_name = "RECIPE", default_value = "auto")]
     soup: String,
     /// Which answers, with commas between [default: all]
     #[arg(long, value_delimiter = ',')]
@@ -45,19 +49,28 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let from = sources(&args.from)?;
     let decoding = decoding(args, common.seed)?;
     let quiet = common.quiet;
-    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let request = AskRequest {
         query,
         soup: Some(soup),
         view: common.view(&lab)?,
+        by_evidence: true,
         from,
         max_tokens: args.max_tokens,
         decoding,
         target: args.target.clone(),
     };
     let answers = output::with_progress(quiet, "answering", |control| lab.ask(&request, control))?;
-    if common.json { output::json(&as_json(&request, &answers)) } else { output::print(&as_text(&answers)) }
+    let gain = output::with_progress(quiet, "comparing", |control| lab.gain(&request, control))?;
+    let reads = request.soup.as_ref().is_some_and(Recipe::reads_evidence);
+    let evidence = reads
+        .then(|| output::with_progress(quiet, "weighing", |control| lab.evidence(&request.query, &request.view, CANDIDATES, control, &mut |_| {})))
+        .transpose()?;
+    if common.json {
+        output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
+    } else {
+        output::print(&as_text(&answers, evidence.as_ref(), gain))
+    }
 }
 
 fn sources(names: &[String]) -> Result<Vec<AnswerFrom>> {
@@ -86,20 +99,41 @@ fn decoding(args: &Args, seed: u64) -> Result<Decoding> {
     }
 }
 
-fn as_json(request: &AskRequest, answers: &[Answer]) -> serde_json::Value {
+fn as_json(request: &AskRequest, answers: &[Answer], evidence: Option<&Evidence>, gain: Option<Gain>, lab: &Lab) -> serde_json::Value {
     let one = |a: &Answer| {
         let top: Vec<_> = a.top.iter().map(|t| json!({ "token": t.token, "probability": t.probability })).collect();
-        json!({ "from": a.from.name(), "origin": a.origin, "text": a.text, "logprob": a.logprob, "target_logprob": a.target_logprob, "top": top })
+        let weights = if a.from == AnswerFrom::Soup { weights(&a.origin) } else { serde_json::Value::Null };
+        json!({
+            "from": a.from.name(), "origin": a.origin, "text": a.text, "logprob": a.logprob, "target_logprob": a.target_logprob,
+            "weights": weights, "top": top,
+        })
     };
     json!({
         "query": request.query,
         "soup": request.soup.as_ref().map(ToString::to_string),
         "target": request.target,
         "answers": answers.iter().map(one).collect::<Vec<_>>(),
+        "evidence": evidence.map(|e| evidence_json(e, lab)),
+        "gain": gain,
     })
 }
 
-fn as_text(answers: &[Answer]) -> String {
+/// The weights of a recipe that a list makes, the query's own share last.
+fn weights(recipe: &str) -> serde_json::Value {
+    let soup = match recipe.parse::<Recipe>() {
+        Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),
+        other => other.ok().as_ref().and_then(Soup::of_recipe),
+    };
+    let Some(soup) = soup else { return serde_json::Value::Null };
+    let mut list: Vec<serde_json::Value> =
+        soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight * soup.lambda })).collect();
+    if soup.lambda < 1.0 {
+        list.push(json!({ "name": "query", "weight": 1.0 - soup.lambda }));
+    }
+    list.into()
+}
+
+fn as_text(answers: &[Answer], evidence: Option<&Evidence>, gain: Option<Gain>) -> String {
     let with_target = answers.iter().any(|a| a.target_logprob.is_some());
     let rows: Vec<Vec<String>> = answers
         .iter()
@@ -118,7 +152,12 @@ fn as_text(answers: &[Answer]) -> String {
     } else {
         &["from", "answer", ">ln p", "next token", "state"]
     };
-    output::table(heading, &rows)
+    let mut text = output::table(heading, &rows);
+    let said: Vec<String> = evidence.map(Evidence::words).into_iter().chain(gain.map(|g| g.words())).collect();
+    if !said.is_empty() {
+        text += &format!("\n{}\n", said.join("\n"));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -42,8 +42,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if let Some(size) = &args.speed.random {
         return super::speed::run(common, &args.speed, size, args.runs);
     }
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
-    output::with_progress(common.quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let report = output::with_progress(common.quiet, "measuring", |control| measure(common, args, &lab, control))?;
     if common.json { output::json(&report) } else { output::print(&as_text(&report)) }
 }

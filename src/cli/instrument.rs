@@ -143,8 +143,7 @@ impl Given {
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let quiet = common.quiet;
     let open = || -> Result<(Lab, RankView)> {
-        let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-        output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+        let lab = common.ready()?;
         let view = common.view(&lab)?;
         Ok((lab, view))
     };

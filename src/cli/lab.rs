@@ -113,7 +113,7 @@ fn begin(common: &Common, config: &Config, args: &Args) -> Result<Left> {
             Err(error) => complain(error),
         }
     }
-    open(common, config, files, |options| options.present = args.present)
+    open(common, config, files, |options| (options.present, options.evidence) = (args.present, true))
 }
 
 /// Goes on with a sitting: its settings are its own, but for the device.
@@ -121,7 +121,11 @@ fn resume(common: &Common, config: &Config, path: &Path, record: Option<PathBuf>
     let mut files = Files { record, ..Files::default() };
     let (journal, read) = Journal::append(path, files.complaints.sender(NOT_KEPT))?;
     files.journal = Some(journal);
-    open(&settings(common, path, &read)?, config, files, |options| (options.resume, options.present) = (Some(read.resume()), present))
+    let settings = settings(common, path, &read)?;
+    open(&settings, config, files, |options| {
+        (options.evidence, options.present) = (read.header.evidence, present);
+        options.resume = Some(read.resume());
+    })
 }
 
 /// What a sitting's lab was opened with, on the present device and screen and with the present output.

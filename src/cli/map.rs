@@ -1,6 +1,6 @@
 //! `state-soup map`: the library's states at one layer in two dimensions.
 //!
-//! `--json`: `{ "layer", "part", "method", "perplexity", "seed", "trust", "purity", "points": [{ "skill", "task", "x", "y", "neighbours": [[skill,
+//! `--json`: `{ "layer", "part", "method", "perplexity", "seed", "trust", "purity", "points": [{ "skill", "task", "unseen", "x", "y", "neighbours": [[skill,
 //! cosine]] }] }`; `trust` is trustworthiness, `purity` the share of skills whose nearest skill in the original space is of their own task.
 //! Without it, the same points as CSV.
 
@@ -42,8 +42,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if !(args.perplexity.is_finite() && args.perplexity >= 1.0) {
         return Err(Error::Input(format!("--perplexity is {}; it must be at least 1", args.perplexity)));
     }
-    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let view = common.view(&lab)?;
     if view.layers.len() != 1 {
         return Err(Error::Input(format!("a map is of one layer, but --layer asks for {} to {}", view.layers.start, view.layers.end)));
@@ -60,14 +59,15 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         seed: common.seed,
     };
     let map = output::with_progress(quiet, "mapping", |control| lab.map(&request, control, &mut |_| {}))?;
-    if common.json { output::json(&as_json(&map)) } else { output::print(&as_csv(&map)) }
+    let unseen = lab.library_view().unseen;
+    if common.json { output::json(&as_json(&map, &unseen)) } else { output::print(&as_csv(&map)) }
 }
 
 fn task(skill: &str) -> &str {
     skill.rsplit_once('/').map_or(skill, |(task, _)| task)
 }
 
-fn as_json(map: &MapView) -> serde_json::Value {
+fn as_json(map: &MapView, unseen: &[String]) -> serde_json::Value {
     let near = |i: usize| map.neighbours.get(i).into_iter().flatten().map(|(j, c)| json!([map.skills[*j], c])).collect::<Vec<_>>();
     let points = map.points.iter().zip(&map.skills).enumerate();
     json!({
@@ -82,7 +82,7 @@ fn as_json(map: &MapView) -> serde_json::Value {
         "seed": map.request.seed,
         "trust": map.trust,
         "purity": map.purity,
-        "points": points.map(|(i, (p, s))| json!({ "skill": s, "task": task(s), "x": p[0], "y": p[1], "neighbours": near(i) })).collect::<Vec<_>>(),
+        "points": points.map(|(i, (p, s))| json!({ "skill": s, "task": task(s), "unseen": unseen.iter().any(|t| t == task(s)), "x": p[0], "y": p[1], "neighbours": near(i) })).collect::<Vec<_>>(),
     })
 }
 

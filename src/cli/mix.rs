@@ -34,8 +34,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let recipe = recipe(&args.recipe)?;
     let query = args.query.as_deref().map(query).transpose()?;
     let quiet = common.quiet;
-    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let view = common.view(&lab)?;
     let state = output::with_progress(quiet, "mixing", |control| lab.mix(&recipe, query.as_deref(), &view, control))?;
     if let Some(path) = &args.out {

@@ -3,7 +3,7 @@
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
-//! - `build`, `rank`, `mix`, `ask`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
+//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
 //!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
@@ -24,6 +24,7 @@ mod mix;
 mod optimise;
 mod output;
 mod rank;
+mod recipes;
 mod replay;
 mod reproduce;
 mod screen;
@@ -51,6 +52,7 @@ Examples:
   state-soup                                       open the lab
   state-soup --resume                              go on where you were
   state-soup rank 'hot -> cold'                    which skill does this call for?
+  state-soup ask 'lunch -> lunch?\\nhouse ->'       what do the query, the best skill and their soup answer?
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
   echo 'France -> Paris' | state-soup rank - --json
@@ -66,6 +68,8 @@ enum Command {
     Mix(mix::Args),
     /// Answer a query from several states side by side.
     Ask(ask::Args),
+    /// Show what recipes can say: a line on each rule, or one rule's formula.
+    Recipes(recipes::Args),
     /// Project the library's states at one layer to two dimensions.
     Map(map::Args),
     /// Compose the chunks of a document by every rule and compare how each predicts what follows.
@@ -106,6 +110,7 @@ pub fn run() -> Result<()> {
         Some(Command::Rank(args)) => rank::run(&common, &args),
         Some(Command::Mix(args)) => mix::run(&common, &args),
         Some(Command::Ask(args)) => ask::run(&common, &args),
+        Some(Command::Recipes(args)) => recipes::run(&common, &args),
         Some(Command::Map(args)) => map::run(&common, &args),
         Some(Command::Decay(args)) => decay::run(&common, &args),
         Some(Command::Instrument(args)) => instrument::run(&common, &args),

@@ -39,8 +39,7 @@ pub struct Args {
 /// A query of fewer than two examples, a task that is too small, a model or library that cannot be opened.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let quiet = common.quiet;
-    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let (soups, held_out) = output::with_progress(quiet, "optimising", |control| optimise(&lab, common, args, control))?;
     if common.json {
         return output::json(&json!({ "soups": soups, "held_out": held_out }));

@@ -7,6 +7,11 @@ use serde::Serialize;
 use std::io::Write;
 use std::sync::Mutex;
 
+/// A number of things: `1 example`, `3 examples`.
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// Runs work with a progress bar on stderr (none if stderr is no terminal, or `quiet`) and Ctrl-C as cancel.
 ///
 /// # Errors

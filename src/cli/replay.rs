@@ -102,8 +102,9 @@ pub fn play_journal(common: &Common, config: &Config, path: &Path, present: bool
 }
 
 fn on_terminal(common: &Common, config: &Config, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
+    let evidence = session.evidence;
     let show = Show::new(session, speed).map_err(Error::Input)?;
-    lab::open(common, config, files, |options| (options.show, options.present) = (Some(show), present))
+    lab::open(common, config, files, |options| (options.show, options.evidence, options.present) = (Some(show), evidence, present))
 }
 
 /// Plays and prints.
@@ -118,7 +119,7 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
-    let options = Options { look, present: args.present, ..lab::options(common, &setup)? };
+    let options = Options { look, evidence: session.evidence, present: args.present, ..lab::options(common, &setup)? };
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 /// Flags of `reproduce`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Experiments: `all`, or some of retrieval, clusters, one-shot-soup, retrieve-mix, optimise, cross-task, sequential, exactness, documents, permutation, labels, cost, card
+    /// Experiments: `all`, or some of retrieval, clusters, one-shot-soup, retrieve-mix, unknown,
+    /// optimise, cross-task, sequential, exactness, documents, permutation, labels, cost, everyday,
+    /// card
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
     /// Fewer questions: minutes instead of an hour
@@ -26,6 +28,10 @@ pub struct Args {
     /// Prose for the experiments on documents, UTF-8 (none is bundled; without it documents are made of examples)
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
+    /// Queries for `everyday`, UTF-8: in each line a query (`\n` for a line break), a tab, the
+    /// accepted answers with `|` between them (without it the bundled ones are asked)
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
     /// Run again what is there
     #[arg(long)]
     again: bool,
@@ -42,10 +48,9 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         args.names.iter().map(|n| experiment::find(n)).collect::<Result<_>>()?
     };
     let quiet = common.quiet;
-    let lab = output::with_progress(quiet, "opening", |control| common.open(control))?;
-    output::with_progress(quiet, "building the library", |control| lab.build_if_empty(control))?;
+    let lab = common.ready()?;
     let base = if args.quick { Settings::quick() } else { Settings::thorough() };
-    let settings = Settings { seed: common.seed, text: args.text.clone(), ..base };
+    let settings = Settings { seed: common.seed, text: args.text.clone(), queries: args.queries.clone(), ..base };
     let mut reports = Vec::new();
     for e in &experiments {
         let dir = args.out.join(e.name);

@@ -13,10 +13,17 @@ const TOP: usize = 10;
 
 /// Where a continuation starts.
 pub struct Start {
-    /// The state; `None` is the empty one.
-    pub state: Option<State>,
+    /// The state; none is the empty one; several answer together, by the mean of their logits.
+    pub states: Vec<State>,
     /// What is read before the continuation; at least one token.
     pub tokens: Vec<u32>,
+}
+
+impl Start {
+    /// Sequences that are run for it.
+    fn width(&self) -> usize {
+        self.states.len().max(1)
+    }
 }
 
 /// How continuations are made.
@@ -50,20 +57,41 @@ pub struct Continuation {
 /// [`Error::Input`] if a start has no token; the model's errors; [`Error::Cancelled`].
 pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<Continuation>> {
     let read = read_starts(model, starts, control)?;
-    let first: Vec<&[f32]> = read.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)).collect();
-    let states: Vec<&State> = read.iter().map(|r| &r.state).collect();
-
     let targets = match spec.target {
-        Some(target) if !target.is_empty() => target_logprobs(model, &states, &first, target, control)?.into_iter().map(Some).collect(),
+        Some(target) if !target.is_empty() => target_logprobs(model, &read, target, control)?.into_iter().map(Some).collect(),
         _ => vec![None; starts.len()],
     };
-    let texts = decode(model, &states, &first, spec, control)?;
+    let first: Vec<Vec<f32>> = read.iter().map(Group::first).collect();
+    let texts = decode(model, &read, &first, spec, control)?;
     Ok(texts
         .into_iter()
         .zip(first)
         .zip(targets)
-        .map(|(((text, logprob), logits), target_logprob)| Continuation { text, logprob, top: top_tokens(model, logits), target_logprob })
+        .map(|(((text, logprob), logits), target_logprob)| Continuation { text, logprob, top: top_tokens(model, &logits), target_logprob })
         .collect())
+}
+
+/// What the sequences of one start are after its tokens.
+struct Group(Vec<Prefilled>);
+
+impl Group {
+    /// The logits after the start's tokens.
+    fn first(&self) -> Vec<f32> {
+        mean_logits(self.0.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)))
+    }
+}
+
+/// The mean of several logits, entry by entry; one comes out as it is.
+pub(crate) fn mean_logits<'l>(mut of: impl ExactSizeIterator<Item = &'l [f32]>) -> Vec<f32> {
+    let n = of.len() as f32;
+    let mut sum = of.next().map(<[f32]>::to_vec).unwrap_or_default();
+    for logits in of {
+        sum.iter_mut().zip(logits).for_each(|(s, l)| *s += l);
+    }
+    if n > 1.0 {
+        sum.iter_mut().for_each(|s| *s /= n);
+    }
+    sum
 }
 
 /// ln p(target | start) for every start, without a continuation.
@@ -72,18 +100,23 @@ pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: 
 /// As [`continue_from`].
 pub fn target_from(model: &Model, starts: &[Start], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
     let read = read_starts(model, starts, control)?;
-    let first: Vec<&[f32]> = read.iter().map(|r| r.logits.last().map_or(&[][..], Vec::as_slice)).collect();
-    let states: Vec<&State> = read.iter().map(|r| &r.state).collect();
-    target_logprobs(model, &states, &first, target, control)
+    target_logprobs(model, &read, target, control)
 }
 
-fn read_starts(model: &Model, starts: &[Start], control: Control<'_>) -> Result<Vec<Prefilled>> {
+fn read_starts(model: &Model, starts: &[Start], control: Control<'_>) -> Result<Vec<Group>> {
     if starts.iter().any(|s| s.tokens.is_empty()) {
         return Err(nothing_to_answer());
     }
-    let prompts: Vec<_> =
-        starts.iter().map(|s| Prompt { tokens: &s.tokens, initial: s.state.as_ref(), snapshots: &[], want: Want::LastLogits }).collect();
-    model.mamba.prefill(&prompts, control)
+    let prompt = |tokens, initial| Prompt { tokens, initial, snapshots: &[], want: Want::LastLogits };
+    let prompts: Vec<_> = starts
+        .iter()
+        .flat_map(|s| {
+            let initial = (0..s.width()).map(move |i| s.states.get(i));
+            initial.map(move |initial| prompt(&s.tokens, initial))
+        })
+        .collect();
+    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    Ok(starts.iter().map(|s| Group(read.by_ref().take(s.width()).collect())).collect())
 }
 
 /// What is said where a query has no unfinished line.
@@ -91,16 +124,29 @@ pub fn nothing_to_answer() -> Error {
     Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into())
 }
 
-/// ln p(target | state) for every state: the first token from the logits at hand, the others from one packed pass.
-fn target_logprobs(model: &Model, states: &[&State], first: &[&[f32]], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
-    let head: Vec<f64> = first.iter().map(|logits| logprob(logits, target[0])).collect();
-    if target.len() == 1 {
-        return Ok(head);
-    }
-    let prompts: Vec<_> =
-        states.iter().map(|&s| Prompt { tokens: target, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-    let read = model.mamba.prefill(&prompts, control)?;
-    Ok(head.iter().zip(read).map(|(head, r)| head + r.logprobs.iter().map(|&p| f64::from(p)).sum::<f64>()).collect())
+/// ln p(target | start) for every start: the first token from the logits at hand, the others from one packed pass.
+fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
+    let head: Vec<f64> = starts.iter().map(|group| logprob(&group.first(), target[0])).collect();
+    let Some((_, shown)) = target.split_last().filter(|(_, shown)| !shown.is_empty()) else { return Ok(head) };
+    let at: Vec<usize> = (0..shown.len()).collect();
+    // A single state's log-probabilities need no logits to be kept.
+    let of = |group: &Group| if group.0.len() == 1 { (target, Want::LogProbs) } else { (shown, Want::LogitsAt(&at)) };
+    let prompts: Vec<_> = starts
+        .iter()
+        .flat_map(|group| {
+            let (tokens, want) = of(group);
+            group.0.iter().map(move |r| Prompt { tokens, initial: Some(&r.state), snapshots: &[], want })
+        })
+        .collect();
+    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    let rest = |group: &Group| {
+        let of_states: Vec<Prefilled> = read.by_ref().take(group.0.len()).collect();
+        match &of_states[..] {
+            [one] => one.logprobs.iter().map(|&p| f64::from(p)).sum::<f64>(),
+            all => target[1..].iter().enumerate().map(|(i, &token)| logprob(&mean_logits(all.iter().map(|r| &r.logits[i][..])), token)).sum(),
+        }
+    };
+    Ok(head.iter().zip(starts.iter().map(rest)).map(|(head, rest)| head + rest).collect())
 }
 
 /// One sequence being continued.
@@ -112,24 +158,34 @@ struct Line {
     text: Option<String>,
 }
 
-fn decode(model: &Model, states: &[&State], first: &[&[f32]], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<(String, f64)>> {
+fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<(String, f64)>> {
     let stop: Vec<u32> = [model.tokenizer.bos(), model.config().eos_token_id].into_iter().flatten().collect();
     let mut lines: Vec<Line> =
-        states.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None }).collect();
-    let mut decoder = model.mamba.decoder(states)?;
-    let vocab = first.first().map_or(0, |l| l.len());
+        starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None }).collect();
+    let states: Vec<&State> = starts.iter().flat_map(|group| &group.0).map(|r| &r.state).collect();
+    let mut decoder = model.mamba.decoder(&states)?;
+    let vocab = first.first().map_or(0, Vec::len);
     let mut logits: Vec<f32> = first.concat();
     for i in 0..spec.max_tokens {
         control.check()?;
-        let mut next = Vec::with_capacity(lines.len());
-        for (line, logits) in lines.iter_mut().zip(logits.chunks_exact(vocab)) {
-            next.push(line.push(model, logits, spec.end, &stop)?);
+        let mut next = Vec::with_capacity(states.len());
+        for ((line, group), logits) in lines.iter_mut().zip(starts).zip(logits.chunks_exact(vocab)) {
+            let token = line.push(model, logits, spec.end, &stop)?;
+            next.extend(std::iter::repeat_n(token, group.0.len()));
         }
         if lines.iter().all(|l| l.text.is_some()) || i + 1 == spec.max_tokens {
             break;
         }
         logits.clear();
-        logits.extend_from_slice(decoder.step(&next)?);
+        let mut of_states = decoder.step(&next)?.chunks_exact(vocab);
+        for group in starts {
+            let n = group.0.len();
+            if n == 1 {
+                logits.extend_from_slice(of_states.next().unwrap_or_default());
+            } else {
+                logits.extend(mean_logits(of_states.by_ref().take(n).collect::<Vec<_>>().into_iter()));
+            }
+        }
     }
     Ok(lines.into_iter().map(|l| (l.text.unwrap_or_else(|| model.tokenizer.decode(&l.tokens)).trim().to_string(), l.logprob)).collect())
 }

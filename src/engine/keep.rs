@@ -8,7 +8,7 @@ use crate::library::{BatchSize, Health, Library, LibraryWriter, NewLibrary, Skil
 use crate::model::{Prompt, Want};
 use crate::soup::decay;
 use crate::state::State;
-use crate::task::Template;
+use crate::task::{TaskOrigin, Template};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -31,11 +31,15 @@ impl Lab {
     fn plans(&self) -> (Vec<SkillPlan>, Vec<String>) {
         let mut plans = Vec::new();
         let mut skipped = Vec::new();
+        // Many bundled lists are short: one sentence is enough for them.
+        let mut small = 0;
         for task in &self.tasks {
             match self.split_spec().draw(task) {
                 Err(error) => skipped.push(error.to_string()),
                 Ok(split) => {
-                    if split.sets.len() < self.build.sets {
+                    if split.sets.len() < self.build.sets && task.origin == TaskOrigin::Bundled {
+                        small += 1;
+                    } else if split.sets.len() < self.build.sets {
                         skipped.push(format!(
                             "`{}` has {} pairs: room for {} of {} disjoint sets of {} examples beside its test split",
                             task.name,
@@ -47,12 +51,17 @@ impl Lab {
                     }
                     for (set, indices) in split.sets.iter().enumerate() {
                         let segments = indices.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
-                        plans.push(SkillPlan::examples(&task.name, &task.family, set, segments, &self.build));
+                        plans.push((set, SkillPlan::examples(&task.name, &task.family, set, segments, &self.build)));
                     }
                 }
             }
         }
-        (plans, skipped)
+        if small > 0 {
+            skipped.push(format!("{small} bundled tasks have room for fewer than {} disjoint sets of {} examples", self.build.sets, self.build.shots));
+        }
+        // Every task's first skill before any second: a library is of use long before it is whole.
+        plans.sort_by_key(|(set, _)| *set);
+        (plans.into_iter().map(|(_, plan)| plan).collect(), skipped)
     }
 
     /// The plan that a skill of the library was made by, if it is none of the build's own: its text, or examples drawn again.
@@ -118,9 +127,16 @@ impl Lab {
         }
         let mut report = BuildReport { skipped, ..BuildReport::default() };
         let anew = |plans: &[SkillPlan]| plans.iter().any(|p| request.anew.contains(&p.id));
-        if !anew(&plans) && missing(&library, &plans).is_empty() {
+        let weighed = library.is_calibrated() || !request.missing || library.is_empty();
+        if !anew(&plans) && weighed && missing(&library, &plans).is_empty() {
             return impossible.map_or(Ok(report), Err);
         }
+        (report.built, report.tokens) = self.carry_out(&plans, &request.anew, control, changed)?;
+        impossible.map_or(Ok(report), Err)
+    }
+
+    /// Builds these plans where the library lacks them or they are to be made anew, and measures how evidence is weighed. Returns skills and tokens.
+    fn carry_out(&self, plans: &[SkillPlan], anew: &[String], control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<(usize, u64)> {
         let writer = self.writer(control)?;
         let mut encode = |plans: &[&SkillPlan], control: Control<'_>| {
             // What was built before this batch is on the disk by now, and can be used.
@@ -128,20 +144,38 @@ impl Lab {
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&writer, &self.build, &plans, &request.anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
+        let result = build(&writer, &self.build, plans, anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;
-        (report.built, report.tokens) = (built.built, built.tokens);
-        impossible.map_or(Ok(report), Err)
+        let calibration = self.calibrate(control)?;
+        lock(&writer).set_calibration(&calibration)?;
+        self.set_library(self.library().reopened()?);
+        changed(self);
+        Ok((built.built, built.tokens))
     }
 
-    /// Builds the library if it has no skill at all: what a headless command does before its first use.
+    /// What a headless command does before its first use: builds everything if the library has no skill at all, else what it lacks of the user's own tasks. Returns
+    /// how many skills of the bundled tasks it lacks, and a sentence for each task that could not be built as asked.
     ///
     /// # Errors
     /// As [`Lab::build`].
-    pub fn build_if_empty(&self, control: Control<'_>) -> Result<()> {
-        if self.library().skills().is_empty() { self.build(control, &|_| {}).map(drop) } else { Ok(()) }
+    pub fn build_what_is_needed(&self, control: Control<'_>) -> Result<(usize, Vec<String>)> {
+        let library = self.library();
+        if library.skills().is_empty() {
+            return Ok((0, self.build(control, &|_| {})?.skipped));
+        }
+        let own: HashSet<&str> =
+            self.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))).map(|t| t.name.as_str()).collect();
+        let (plans, skipped) = self.wanted(&library);
+        let lacks = missing(&library, &plans);
+        let (ours, others): (Vec<usize>, Vec<usize>) = lacks.into_iter().partition(|&i| own.contains(plans[i].task.as_str()));
+        if !ours.is_empty() {
+            let ids: Vec<SkillPlan> = ours.iter().map(|&i| plans[i].clone()).collect();
+            self.carry_out(&ids, &[], control, &|_| {})?;
+        }
+        let of_own = |line: &String| own.iter().any(|name| line.contains(&format!("`{name}`")));
+        Ok((others.len(), skipped.into_iter().filter(of_own).collect()))
     }
 
     /// States of several skills from one packed prefill.

@@ -3,12 +3,13 @@
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::decay::Encoded;
+use super::evidence::{EvidenceReader, Told};
 use super::map::Drawn;
 use super::query::{QueryReader, Read};
-use super::{Answer, AnswerFrom, AskRequest, LibraryView, ModelView, RankView};
+use super::{Answer, AnswerFrom, AskRequest, CANDIDATES, Evidence, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
+use crate::library::{BuildSettings, Candidate, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, StoredType};
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
@@ -26,6 +27,8 @@ pub struct Setup {
     pub load: LoadOptions,
     /// The library's folder; `None` is the cache folder of this model and these settings.
     pub library: Option<PathBuf>,
+    /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
+    pub chosen: bool,
     /// What the library is to hold.
     pub build: BuildSettings,
     /// The tasks its skills are of.
@@ -41,11 +44,15 @@ pub struct Lab {
     device: String,
     pub(super) tasks: Vec<Task>,
     pub(super) build: BuildSettings,
+    /// Whether the model is the one inside the program, whose training is known.
+    bundled: bool,
     pub(super) template: Template,
     library: Mutex<Arc<Library>>,
     /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     reader: Mutex<QueryReader>,
+    /// What the query's examples are from the library's tasks.
+    pub(super) evidence: Mutex<EvidenceReader>,
     previous: Mutex<Option<Arc<Ranking>>>,
     /// The library that was ranked last, and how often in turn.
     ranked: Mutex<(Weak<Library>, u64)>,
@@ -56,7 +63,7 @@ pub struct Lab {
 }
 
 /// A query in the model's terms.
-pub(super) struct Query {
+pub(crate) struct Query {
     pub parsed: ParsedQuery,
     /// The beginning-of-text token, then each complete example.
     pub segments: Vec<Vec<u32>>,
@@ -82,7 +89,10 @@ impl Lab {
         let model = Model::open(&setup.model, &setup.load, control)?;
         let dir = match setup.library {
             Some(dir) => dir,
-            None => crate::library::cache_dir(&model.fingerprint, &setup.build)?,
+            None => {
+                let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
+                crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?
+            }
         };
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
@@ -105,6 +115,8 @@ impl Lab {
             library: Mutex::new(Arc::new(library)),
             writing: Mutex::default(),
             reader: Mutex::default(),
+            evidence: Mutex::default(),
+            bundled: setup.model == ModelSource::Bundled,
             previous: Mutex::default(),
             ranked: Mutex::default(),
             document: Mutex::default(),
@@ -141,6 +153,11 @@ impl Lab {
         &self.tasks
     }
 
+    /// Whether the model's training never saw any of a task: known of the bundled model alone.
+    pub fn is_unseen(&self, task: &Task) -> bool {
+        self.bundled && task.unseen
+    }
+
     /// How an example becomes text.
     pub fn template(&self) -> &Template {
         &self.template
@@ -175,9 +192,11 @@ impl Lab {
             skills: library.skills().to_vec(),
             files: library.files().map(str::to_owned).collect(),
             tasks: self.tasks.iter().map(|t| t.name.clone()).collect(),
+            unseen: self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect(),
             bytes: library.bytes(),
             missing: self.missing(&library),
             warnings: library.warnings(),
+            calibrated: library.is_calibrated(),
         }
     }
 
@@ -202,6 +221,7 @@ impl Lab {
         let mut ranking = library.rank(&read.state, view, previous.as_deref())?;
         // The library counts its own time; the whole comparison is what the user waits for.
         ranking.shots = query.shots();
+        ranking.read = query.parsed.read();
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
         *lock(&self.previous) = Some(Arc::new(ranking.clone()));
@@ -240,7 +260,7 @@ impl Lab {
         if query.tail.is_empty() {
             return Err(nothing_to_answer());
         }
-        let mut resolver = Mixer::new(self, Some(&query), &request.view, control);
+        let mut resolver = Mixer { by_evidence: request.by_evidence, ..Mixer::new(self, Some(&query), &request.view, control) };
         let mut starts = Vec::new();
         let mut origins = Vec::new();
         for &from in &request.from {
@@ -277,24 +297,42 @@ impl Lab {
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
+    /// What names and recipes stand for at a query, for as long as `work` takes; `without`: tasks that are as if they were not in the library.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an empty query; those of `work`.
+    pub(crate) fn at<T>(
+        &self,
+        query: &str,
+        view: &RankView,
+        without: &[&str],
+        control: Control<'_>,
+        work: impl FnOnce(&Mixer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let query = self.query(query)?;
+        work(&Mixer { without, ..Mixer::new(self, Some(&query), view, control) })
+    }
+
     /// Where an answer starts; `None` for a soup that was not asked for.
     fn start(&self, from: AnswerFrom, request: &AskRequest, query: &Query, mixer: &mut Mixer<'_>) -> Result<Option<(Start, String)>> {
         let tail = query.tail.clone();
         let bos = self.bos();
         Ok(Some(match from {
-            AnswerFrom::ZeroShot => (Start { state: None, tokens: [bos, tail].concat() }, "nothing read".into()),
+            AnswerFrom::ZeroShot => (Start { states: Vec::new(), tokens: [bos, tail].concat() }, "nothing read".into()),
             AnswerFrom::Query => {
                 let read = self.read(&query.segments, mixer.control)?;
                 let n = query.parsed.segments.len();
-                (Start { state: Some(read.state), tokens: tail }, format!("{n} example{}", if n == 1 { "" } else { "s" }))
+                (Start { states: vec![read.state], tokens: tail }, format!("{n} example{}", if n == 1 { "" } else { "s" }))
             }
             AnswerFrom::BestSkill => {
                 let (skill, _) = mixer.best()?;
-                (Start { state: Some(mixer.skill(&skill)?), tokens: tail }, skill)
+                (Start { states: vec![mixer.skill(&skill)?], tokens: tail }, skill)
             }
             AnswerFrom::Soup => {
                 let Some(recipe) = &request.soup else { return Ok(None) };
-                (Start { state: Some(recipe.evaluate(mixer)?), tokens: tail }, recipe.to_string())
+                let chosen = if *recipe == Recipe::Auto { Some(mixer.auto()?) } else { None };
+                let recipe = chosen.as_ref().unwrap_or(recipe);
+                (Start { states: recipe.answering(mixer)?, tokens: tail }, recipe.to_string())
             }
             AnswerFrom::Full => {
                 let (_, task) = mixer.best()?;
@@ -306,7 +344,7 @@ impl Lab {
                 }
                 tokens.extend(query.segments.iter().skip(1).flatten());
                 tokens.extend(tail);
-                (Start { state: None, tokens }, origin)
+                (Start { states: Vec::new(), tokens }, origin)
             }
         }))
     }
@@ -369,7 +407,7 @@ impl Lab {
         Ok(segments)
     }
 
-    fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
+    pub(super) fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
         self.read(&self.ranked_segments(query)?, control)
     }
 
@@ -383,7 +421,7 @@ impl Lab {
     }
 
     /// The state after the beginning-of-text token alone: `h0` of state arithmetic.
-    fn neutral(&self, control: Control<'_>) -> Result<State> {
+    pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
         let bos = self.bos();
         if bos.is_empty() {
             return Ok(State::zeros(self.shape()));
@@ -396,7 +434,7 @@ impl Lab {
 
 impl Query {
     /// Complete examples.
-    fn shots(&self) -> usize {
+    pub(super) fn shots(&self) -> usize {
         self.parsed.segments.len() + usize::from(self.parsed.closed_tail.is_some())
     }
 }
@@ -415,42 +453,91 @@ pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
 }
 
 /// What a recipe's names stand for, at one query.
-pub(super) struct Mixer<'a> {
+pub(crate) struct Mixer<'a> {
     lab: &'a Lab,
     query: Option<&'a Query>,
     view: &'a RankView,
     control: Control<'a>,
+    /// Tasks that are as if they were not in the library.
+    without: &'a [&'a str],
+    /// Whether the best skill is that of the task the evidence puts first.
+    by_evidence: bool,
+    /// Tasks that evidence is read of; those most similar if none are named.
+    among: &'a [String],
     /// The ranking at this query, made once.
     ranked: Mutex<Option<Arc<Ranking>>>,
+    /// What the evidence says of the best tasks, likewise.
+    evidence: Mutex<Option<Arc<Evidence>>>,
 }
 
 impl<'a> Mixer<'a> {
     /// Names at a query; reads and ranks nothing until asked to.
     pub fn new(lab: &'a Lab, query: Option<&'a Query>, view: &'a RankView, control: Control<'a>) -> Self {
-        Self { lab, query, view, control, ranked: Mutex::default() }
+        Self { lab, query, view, control, without: &[], by_evidence: false, among: &[], ranked: Mutex::default(), evidence: Mutex::default() }
+    }
+
+    /// The same, with evidence read of these tasks alone.
+    pub fn among(self, among: &'a [String]) -> Self {
+        Self { among, ..self }
     }
 }
 
 impl Mixer<'_> {
-    fn ranking(&self) -> Result<Arc<Ranking>> {
+    /// The skills by similarity to the query.
+    pub fn ranking(&self) -> Result<Arc<Ranking>> {
         if let Some(ranking) = &*lock(&self.ranked) {
             return Ok(Arc::clone(ranking));
         }
         let query = self.needed_query()?;
         let read = self.lab.read_for_ranking(query, self.control)?;
-        let ranking = Arc::new(self.lab.filled_library()?.rank(&read.state, self.view, None)?);
+        let mut ranking = self.lab.filled_library()?.rank(&read.state, self.view, None)?;
+        ranking.leave_out(self.without);
+        let ranking = Arc::new(ranking);
         *lock(&self.ranked) = Some(Arc::clone(&ranking));
         Ok(ranking)
+    }
+
+    /// What the query's examples say of the best tasks.
+    pub fn evidence(&self) -> Result<Arc<Evidence>> {
+        if let Some(evidence) = &*lock(&self.evidence) {
+            return Ok(Arc::clone(evidence));
+        }
+        let mut ranking = self.ranking()?;
+        if !self.among.is_empty() {
+            Arc::make_mut(&mut ranking).by_task.retain(|t| self.among.contains(&t.task));
+        }
+        let evidence = Arc::new(self.lab.weigh(self.needed_query()?, self.view, &ranking, CANDIDATES, self.control, &mut |_| {})?);
+        *lock(&self.evidence) = Some(Arc::clone(&evidence));
+        Ok(evidence)
     }
 
     /// The best skill and its task.
     pub fn best(&self) -> Result<(String, String)> {
         let ranking = self.ranking()?;
+        if self.by_evidence && let Some(best) = self.evidence()?.tasks.first().filter(|t| t.posterior > 0.0) {
+            let skill = ranking.by_task.iter().find(|t| t.task == best.task).map(|t| t.skill.clone());
+            return Ok((skill.unwrap_or_default(), best.task.clone()));
+        }
         let best = ranking.ranking.first().ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
         Ok((best.skill.clone(), best.task.clone()))
     }
 
-    fn needed_query(&self) -> Result<&Query> {
+    /// The posterior of these skills and tasks.
+    fn weighed(&self, candidates: &[String]) -> Result<Posterior> {
+        let query = self.needed_query()?;
+        let (read, none) = self.lab.explain(candidates, None, &self.lab.examples(query)?, self.control)?;
+        let ranking = self.ranking()?;
+        let score = |name: &String| {
+            let task = ranking.by_task.iter().find(|t| t.task == *name).map(|t| t.score);
+            task.or_else(|| ranking.ranking.iter().find(|s| s.skill == *name).map(|s| s.score)).map_or(f64::NAN, f64::from)
+        };
+        let known: Vec<Candidate> =
+            candidates.iter().zip(read).map(|(name, read)| Candidate { explained: Told::of(&read).all, similarity: score(name) }).collect();
+        Ok(self.lab.library().calibration().posterior(&known, &Told::of(&none).all))
+    }
+
+    /// The query.
+    pub(super) fn needed_query(&self) -> Result<&Query> {
         self.query
             .ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
     }
@@ -506,5 +593,38 @@ impl Resolver for Mixer<'_> {
 
     fn neutral(&self) -> Result<State> {
         self.lab.neutral(self.control)
+    }
+
+    fn top_tasks(&self, n: usize) -> Result<Vec<String>> {
+        Ok(self.ranking()?.by_task.iter().take(n).map(|t| t.task.clone()).collect())
+    }
+
+    fn posterior(&self, candidates: &[String]) -> Result<Vec<f64>> {
+        Ok(self.weighed(candidates)?.of)
+    }
+
+    fn explains(&self, candidates: &[String]) -> Result<bool> {
+        let shots = self.needed_query()?.shots();
+        Ok(shots > 0 && self.weighed(candidates)?.none <= self.lab.library().calibration().gate(shots))
+    }
+
+    fn mean_of(&self, task: &str) -> Result<Option<State>> {
+        self.lab.task_mean(task).map(Some)
+    }
+
+    fn primed(&self, state: State) -> Result<State> {
+        let tokens = self.needed_query()?.segments[1..].concat();
+        if tokens.is_empty() {
+            return Ok(state);
+        }
+        let prompt = Prompt { tokens: &tokens, initial: Some(&state), snapshots: &[], want: Want::State };
+        let mut read = self.lab.model.mamba.prefill(&[prompt], self.control)?;
+        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+    }
+
+    fn auto(&self) -> Result<Recipe> {
+        let auto = &self.evidence()?.auto;
+        // Where the soup has no share nothing of it need be mixed.
+        Ok(auto.to_recipe().filter(|_| auto.lambda > 0.0).unwrap_or(Recipe::Query))
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn urgency(kind: JobKind) -> u8 {
     match kind {
         JobKind::Open => 5,
         JobKind::Rank => 4,
-        JobKind::Edit | JobKind::Inspect | JobKind::Place | JobKind::Results => 3,
+        JobKind::Weigh | JobKind::Edit | JobKind::Inspect | JobKind::Place | JobKind::Results => 3,
         JobKind::Ask | JobKind::Decay | JobKind::Ecg | JobKind::Compare | JobKind::Autopsy => 2,
         JobKind::Map | JobKind::Landscape | JobKind::Attribution | JobKind::Verdict => 1,
         JobKind::Build | JobKind::Check | JobKind::Experiment => 0,

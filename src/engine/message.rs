@@ -4,8 +4,8 @@ use super::decay::{DecayRequest, DecayView};
 use super::instrument::{Autopsy, Instrument, Reading};
 use crate::experiment::{Report, Settings};
 pub use crate::library::RankView;
-use crate::library::{Health, Part, Ranking, SkillMeta};
-use crate::soup::Recipe;
+use crate::library::{Calibration, Explained, Health, Part, Ranking, SkillMeta};
+use crate::soup::{Recipe, Soup};
 use crate::state::StateShape;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub enum JobKind {
     Check,
     /// Ranking the skills for the query.
     Rank,
+    /// Reading the query's examples from the best tasks.
+    Weigh,
     /// Answers side by side.
     Ask,
     /// A map of the library.
@@ -110,6 +112,8 @@ pub struct AskRequest {
     pub soup: Option<Recipe>,
     /// How the best skill, `top(n)` and similarities are found.
     pub view: RankView,
+    /// Whether the best skill is that of the task which the query's examples put first, rather than the most similar one.
+    pub by_evidence: bool,
     /// Which answers.
     pub from: Vec<AnswerFrom>,
     /// Tokens at most, of each continuation (it also ends where the template's answer ends).
@@ -146,6 +150,76 @@ pub struct Answer {
     pub target_logprob: Option<f64>,
     /// Milliseconds it took.
     pub millis: f64,
+}
+
+/// What a query's own examples say of one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskEvidence {
+    /// The task.
+    pub task: String,
+    /// Similarity of its best skill, as the ranking has it.
+    pub similarity: f32,
+    /// How probable the examples are, read from the mean of its skills; nats.
+    pub explained: Explained,
+    /// Nats an answer token gained over nothing read: above 0 it explains the examples.
+    pub gain: f64,
+    /// Its posterior, 0 to 1, among the tasks read and "none of these".
+    pub posterior: f64,
+}
+
+/// What a query's own examples say of the tasks that are most similar to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The examples as they were read: the query in the template's form, without its unfinished line.
+    pub read: String,
+    /// How similarity was measured.
+    pub view: RankView,
+    /// Complete examples in the query.
+    pub shots: usize,
+    /// Tokens of their answers, ends included.
+    pub answer_tokens: usize,
+    /// The tasks read, the most probable first.
+    pub tasks: Vec<TaskEvidence>,
+    /// How probable the examples are with nothing read; nats.
+    pub none: Explained,
+    /// Posterior of "none of these".
+    pub none_posterior: f64,
+    /// Whether a task here explains the query: the posterior of none is not above the library's gate.
+    pub fits: bool,
+    /// Nats an answer token by which the tasks, weighed by their posterior, foretell the examples after the first better than the query alone; `None` for one example.
+    pub ahead: Option<f64>,
+    /// Tasks that are read in all; fewer have been if this is not the last word.
+    pub asked: usize,
+    /// The soup that this calls for.
+    pub auto: Soup,
+    /// The constants it was weighed with.
+    pub calibration: Calibration,
+    /// Milliseconds it took, the ranking included.
+    pub millis: f64,
+}
+
+impl Evidence {
+    /// Whether all candidates have been read.
+    pub fn is_whole(&self) -> bool {
+        self.tasks.len() == self.asked
+    }
+
+    /// What was found of a task, if it was read.
+    pub fn of(&self, task: &str) -> Option<&TaskEvidence> {
+        self.tasks.iter().find(|t| t.task == task)
+    }
+}
+
+/// The soup against the query alone, on the query's own examples: each is asked with the others as the query.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Gain {
+    /// Nats an example by which the soup makes its answer more probable than the query alone.
+    pub nats: f64,
+    /// Examples asked.
+    pub examples: usize,
+    /// Whether each was left out of what the soup was made from. A single example cannot be: it is asked from the soup's skills and from nothing read, and the
+    /// soup has seen it.
+    pub left_out: bool,
 }
 
 /// How a map is drawn.
@@ -238,12 +312,16 @@ pub struct LibraryView {
     pub files: Vec<String>,
     /// The tasks at hand, by name: what skills can be made of.
     pub tasks: Vec<String>,
+    /// Those of them that the model's training never saw, where that is known.
+    pub unseen: Vec<String>,
     /// Bytes on disk.
     pub bytes: u64,
     /// Skills still to be built for the library to be complete.
     pub missing: usize,
     /// Sentences about files that were damaged and left out.
     pub warnings: Vec<String>,
+    /// Whether it was measured how evidence is weighed here.
+    pub calibrated: bool,
 }
 
 /// A change of the library.
@@ -309,6 +387,13 @@ pub enum Request {
         /// How.
         view: RankView,
     },
+    /// What the query's examples say of the best tasks.
+    Weigh {
+        /// The query as typed.
+        query: String,
+        /// How similarity proposes them.
+        view: RankView,
+    },
     /// Answers side by side.
     Ask(AskRequest),
     /// A map.
@@ -364,6 +449,7 @@ impl Request {
             Self::Build(_) => JobKind::Build,
             Self::Check => JobKind::Check,
             Self::Rank { .. } => JobKind::Rank,
+            Self::Weigh { .. } => JobKind::Weigh,
             Self::Ask(_) => JobKind::Ask,
             Self::Map(_) | Self::MapOn { .. } => JobKind::Map,
             Self::Place(_) => JobKind::Place,
@@ -412,6 +498,20 @@ pub enum Event {
         generation: Generation,
         /// The ranking.
         ranking: Arc<Ranking>,
+    },
+    /// What the query's examples say; several come where the machine is slow, each of more tasks.
+    Evidence {
+        /// Whose.
+        generation: Generation,
+        /// What was found.
+        evidence: Arc<Evidence>,
+    },
+    /// How the soup fares against the query alone on the query's own examples.
+    Gain {
+        /// Whose: that of a request for answers.
+        generation: Generation,
+        /// How.
+        gain: Gain,
     },
     /// One answer; they come one by one.
     Answer {

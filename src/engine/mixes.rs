@@ -52,7 +52,7 @@ impl Lab {
         let mut told = Vec::with_capacity(recipes.len());
         for batch in recipes.chunks(together) {
             control.check()?;
-            let start = |r: &Recipe| Ok(Start { state: Some(r.evaluate(&mixer)?), tokens: aim.query.tail.clone() });
+            let start = |r: &Recipe| Ok(Start { states: r.answering(&mixer)?, tokens: aim.query.tail.clone() });
             let starts = batch.iter().map(start).collect::<Result<Vec<_>>>()?;
             told.extend(target_from(&self.model, &starts, &aim.target, quiet)?);
             done(&told);

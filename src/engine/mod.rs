@@ -6,6 +6,9 @@
 //! - [`lab`](Lab): one model and one library: ranking, answers, mixing.
 //! - `keep`: what changes or reports the library: building, adding, deleting, inspecting.
 //! - `query`: reading a query so that an edit costs only what changed.
+//! - `evidence`: how probable the query's examples are from the library's tasks, and the soup that follows.
+//!   `calibrate`: how it is weighed in this library.
+//! - `gain`: the soup against the query alone, on the query's own examples.
 //! - `answer`: continuations from states.
 //! - `map`: the library's states in two dimensions.
 //! - [`document`]: documents in chunks; `decay`: every rule for the chunks of one, side by side.
@@ -14,9 +17,12 @@
 
 mod answer;
 mod autopsy;
+mod calibrate;
 mod decay;
 pub mod document;
 mod ecg;
+mod evidence;
+mod gain;
 mod instrument;
 mod keep;
 mod lab;
@@ -30,6 +36,8 @@ mod work;
 mod worker;
 
 pub use answer::logprob;
+pub(crate) use answer::{Spec, Start, continue_from, mean_logits};
+pub use evidence::CANDIDATES;
 pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
 pub use document::Cut;
 pub use instrument::*;

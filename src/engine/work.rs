@@ -1,7 +1,7 @@
 //! Requests in, events out: the lab as the engine's thread runs it.
 
 use super::lab::Lab;
-use super::{Answer, Event, Instrument, Job, LibraryEdit, Outbox, Reading, Request, ResultsRequest, Setup, Work};
+use super::{Answer, CANDIDATES, Event, Instrument, Job, LibraryEdit, Outbox, Reading, Request, ResultsRequest, Setup, Work};
 use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
@@ -85,9 +85,17 @@ impl Work for Lab {
                 tell(Event::Ranking { generation, ranking });
                 Ok(())
             }
+            Request::Weigh { query, view } => {
+                let found = |evidence| tell(Event::Evidence { generation, evidence: Arc::new(evidence) });
+                found(self.evidence(query, view, CANDIDATES, control, &mut |so_far| found(so_far))?);
+                Ok(())
+            }
             Request::Ask(request) => {
                 let answers: Vec<Answer> = self.ask(request, control)?;
                 answers.into_iter().for_each(|answer| tell(Event::Answer { generation, answer }));
+                if let Some(gain) = self.gain(request, control)? {
+                    tell(Event::Gain { generation, gain });
+                }
                 Ok(())
             }
             Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),

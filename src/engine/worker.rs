@@ -174,6 +174,7 @@ impl std::fmt::Display for JobKind {
             Self::Build => "building",
             Self::Check => "checking",
             Self::Rank => "ranking",
+            Self::Weigh => "reading the evidence",
             Self::Ask => "answering",
             Self::Map => "mapping",
             Self::Decay => "comparing",

@@ -1,13 +1,16 @@
 //! The same questions put to several states: accuracy and answer NLL by state, and paired differences.
 
+use super::group::Group;
 use super::stats::{Interval, bootstrap};
 use super::trials::Score;
 use super::{Finding, Report, Settings, Table};
+use crate::engine::Lab;
 
 /// Scores: one row a question, one column a candidate.
+#[derive(Default)]
 pub struct Rows {
     names: Vec<String>,
-    /// Group (task) and scores of each question.
+    /// What each question is resampled with (its task), and its scores.
     rows: Vec<(usize, Vec<Score>)>,
 }
 
@@ -18,12 +21,37 @@ impl Rows {
     }
 
     /// Adds a question's scores, in the order of the names.
-    pub fn push(&mut self, group: usize, scores: &[Score]) {
-        self.rows.push((group, scores.to_vec()));
+    pub fn push(&mut self, task: usize, scores: &[Score]) {
+        self.rows.push((task, scores.to_vec()));
     }
 
+    /// Adds a question's scores by the candidates' names: the first question's, if there were none.
+    pub fn add(&mut self, task: usize, scores: &[(&str, Score)]) {
+        if self.names.is_empty() {
+            self.names = scores.iter().map(|(name, _)| (*name).to_string()).collect();
+        }
+        assert!(self.names.iter().eq(scores.iter().map(|(name, _)| name)), "every question is put to the same candidates");
+        self.rows.push((task, scores.iter().map(|(_, score)| *score).collect()));
+    }
+
+    /// The questions of one group of a lab's tasks.
+    pub fn only(&self, group: Group, lab: &Lab) -> Self {
+        let rows = self.rows.iter().filter(|(task, _)| group.holds(lab, *task));
+        Self { names: self.names.clone(), rows: rows.cloned().collect() }
+    }
+
+    /// The questions of several, put to the same candidates.
+    pub fn joined(parts: &[Self]) -> Self {
+        let names = parts.iter().map(|part| &part.names).find(|names| !names.is_empty());
+        Self { names: names.cloned().unwrap_or_default(), rows: parts.iter().flat_map(|part| part.rows.clone()).collect() }
+    }
+
+    /// A candidate's column; `None` as long as nothing was asked. A name that no candidate has is a
+    /// slip of the program's, and must not read as an effect that could not be told.
     fn column(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|n| n == name)
+        let found = self.names.iter().position(|n| n == name);
+        assert!(found.is_some() || self.names.is_empty(), "no candidate is called `{name}`; there are {}", self.names.join(", "));
+        found
     }
 
     fn interval(&self, of: impl Fn(&[Score]) -> f64, settings: &Settings) -> Interval {
@@ -75,7 +103,7 @@ impl Rows {
         Finding::new(claim, format!("nats an answer saved by `{better}` over `{worse}`:"), threshold, interval)
     }
 
-    /// Accuracies apart for each kind of group (a task's family).
+    /// Accuracies apart for each kind of task (its family).
     pub fn table_by(&self, name: &str, kind: &dyn Fn(usize) -> String) -> Table {
         let columns: Vec<&str> = ["family", "questions"].into_iter().chain(self.names.iter().map(String::as_str)).collect();
         let mut table = Table::new(name, &columns);
@@ -87,7 +115,7 @@ impl Rows {
         table
     }
 
-    /// How `better` differs from `worse` for each kind of group, with intervals.
+    /// How `better` differs from `worse` for each kind of task, with intervals.
     pub fn difference_by(&self, name: &str, better: &str, worse: &str, kind: &dyn Fn(usize) -> String, settings: &Settings) -> Table {
         let columns = ["family", "difference in accuracy", "low", "high", "nats an answer saved", "low", "high", "questions"];
         let mut table = Table::new(name, &columns);
@@ -104,9 +132,9 @@ impl Rows {
 
     fn parts(&self, kind: &dyn Fn(usize) -> String) -> std::collections::BTreeMap<String, Self> {
         let mut parts = std::collections::BTreeMap::new();
-        for (group, scores) in &self.rows {
-            let part = parts.entry(kind(*group)).or_insert_with(|| Self { names: self.names.clone(), rows: Vec::new() });
-            part.rows.push((*group, scores.clone()));
+        for (task, scores) in &self.rows {
+            let part = parts.entry(kind(*task)).or_insert_with(|| Self { names: self.names.clone(), rows: Vec::new() });
+            part.rows.push((*task, scores.clone()));
         }
         parts
     }
@@ -130,9 +158,29 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Supported);
         assert!((finding.interval.mean - 0.25).abs() < 1e-12);
         assert_eq!(rows.finding("b is better", "b", "a", 0.0, &settings).verdict, Verdict::Contradicted);
-        assert_eq!(rows.finding("a is better than nothing known", "a", "c", 0.0, &settings).verdict, Verdict::NotDistinguishable);
         assert_eq!(rows.table("t", &settings).rows[0][1], "0.7500");
         assert_eq!(rows.saved("a is surer", "a", "b", 0.5, &settings).verdict, Verdict::Supported);
+    }
+
+    #[test]
+    #[should_panic(expected = "no candidate is called `c`; there are a, b")]
+    fn a_name_that_no_candidate_has_is_no_finding() {
+        let mut rows = Rows::default();
+        // As long as nothing was asked, nothing is known of the names.
+        assert_eq!(rows.finding("nothing yet", "a", "c", 0.0, &Settings::quick()).verdict, Verdict::NotDistinguishable);
+        let score = Score { nll: 1.0, hit: true };
+        rows.add(0, &[("a", score), ("b", score)]);
+        rows.finding("a is better than nothing known", "a", "c", 0.0, &Settings::quick());
+    }
+
+    #[test]
+    fn questions_are_joined() {
+        let score = |hit| Score { nll: 1.0, hit };
+        let mut parts = [Rows::default(), Rows::default(), Rows::default()];
+        parts[1].add(0, &[("a", score(true)), ("b", score(false))]);
+        parts[2].add(0, &[("a", score(false)), ("b", score(false))]);
+        let all = Rows::joined(&parts);
+        assert_eq!((all.accuracy("a"), all.accuracy("b")), (0.5, 0.0));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Does a mix of two tasks' states help either of them? Halves of all pairs of some tasks, and sweeps of the share α for some pairs.
+//! And does what the library knows of other tasks help unseen ones (`carried`)?
 //!
 //! "Best of many pairs" is no finding by itself: pairs are chosen on one half of the questions and measured on the other.
 
+use super::carried::Carried;
 use super::compare::Rows;
+use super::group::Group;
 use super::stats::bootstrap;
 use super::sweep;
 use super::trials::{Ask, Score, Trials, random_like, shuffled_labels};
@@ -70,26 +73,47 @@ struct Sweep {
     points: Vec<(f64, [Vec<f64>; 2])>,
 }
 
-#[derive(Default)]
+/// What was measured of the pairs within a group of tasks.
 struct Measured {
+    group: Group,
     names: Vec<String>,
+    halves: Rows,
     gains: BTreeMap<(usize, usize), Vec<Gain>>,
     sweeps: Vec<Sweep>,
 }
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
-    let tasks = if settings.is_quick() { 12 } else { 30 };
-    let sides = sides(trials, settings, tasks, control)?;
-    let mut measured = Measured { names: sides.iter().map(|s| s.task.name.clone()).collect(), ..Measured::default() };
-    let mut rows = Rows::new(&NAMES);
-    for (a, side) in sides.iter().enumerate() {
-        control.check()?;
-        control.report(a as u64, sides.len() as u64, "tasks");
-        for seed in 0..side.draws.len() {
-            halves(trials, &sides, a, seed, &mut rows, &mut measured, control)?;
+    let mut all: Vec<Measured> = Vec::new();
+    let mut carried = Carried::default();
+    for group in Group::of(trials.lab) {
+        let sides = sides(trials, settings, group, control)?;
+        all.push(Measured::new(group, &sides));
+        let place = all.len() - 1;
+        for a in 0..sides.len() {
+            control.check()?;
+            control.report(a as u64, sides.len() as u64, "tasks");
+            for seed in 0..sides[a].draws.len() {
+                halves(trials, &sides, a, seed, &mut all[place], control)?;
+            }
+            live.show(|| report(&all, &carried, trials, settings));
         }
-        live.show(|| report(&rows, &measured, settings));
+        let mut show = |all: &[Measured]| live.show(|| report(all, &carried, trials, settings));
+        sweeps(trials, settings, &sides, &mut all, &mut show, control)?;
     }
+    carried.measure(trials, settings, control, &mut |carried| live.show(|| report(&all, carried, trials, settings)))?;
+    Ok(report(&all, &carried, trials, settings))
+}
+
+/// Sweeps of some pairs of the last group.
+fn sweeps(
+    trials: &Trials<'_>,
+    settings: &Settings,
+    sides: &[Side<'_>],
+    all: &mut [Measured],
+    show: &mut dyn FnMut(&[Measured]),
+    control: Control<'_>,
+) -> Result<()> {
+    let last = all.len() - 1;
     let pairs: Vec<usize> = (0..sides.len() * sides.len()).filter(|i| i / sides.len() < i % sides.len()).collect();
     let count = if settings.is_quick() { 10 } else { 40 };
     let chosen = draw(&pairs, count, &mut rng(settings.seed, "sweeps", 0));
@@ -98,33 +122,43 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         control.report(i as u64, chosen.len() as u64, "sweeps");
         let mut sweep = Sweep { a: pair / sides.len(), b: pair % sides.len(), points: Vec::new() };
         for step in 0..=8 {
-            sweep.measure(f64::from(step) / 8.0, trials, &sides, control)?;
+            sweep.measure(f64::from(step) / 8.0, trials, sides, control)?;
         }
-        measured.sweeps.push(sweep);
-        live.show(|| report(&rows, &measured, settings));
+        all[last].sweeps.push(sweep);
+        show(all);
     }
     // Where the change is steepest a coarse grid decides the width: look closer there.
-    let mut order: Vec<usize> = (0..measured.sweeps.len()).collect();
-    order.sort_by(|a, b| measured.sweeps[*b].jump().total_cmp(&measured.sweeps[*a].jump()));
-    order.truncate(measured.sweeps.len().div_ceil(2));
+    let sweeps = &mut all[last].sweeps;
+    let mut order: Vec<usize> = (0..sweeps.len()).collect();
+    order.sort_by(|a, b| sweeps[*b].jump().total_cmp(&sweeps[*a].jump()));
+    order.truncate(sweeps.len().div_ceil(2));
     for (i, s) in order.iter().enumerate() {
         control.check()?;
         control.report(i as u64, order.len() as u64, "closer looks");
         for step in 0..4 {
-            let curve = measured.sweeps[*s].mean(step % 2);
+            let curve = sweeps[*s].mean(step % 2);
             if let Some(alpha) = sweep::next_point(&curve) {
-                measured.sweeps[*s].measure(alpha, trials, &sides, control)?;
+                sweeps[*s].measure(alpha, trials, sides, control)?;
             }
         }
     }
-    Ok(report(&rows, &measured, settings))
+    Ok(())
 }
 
-/// Tasks drawn among those with two disjoint sets, with their states.
-fn sides<'a>(trials: &Trials<'a>, settings: &Settings, count: usize, control: Control<'_>) -> Result<Vec<Side<'a>>> {
+impl Measured {
+    fn new(group: Group, sides: &[Side<'_>]) -> Self {
+        let names = sides.iter().map(|s| s.task.name.clone()).collect();
+        Self { group, names, halves: Rows::new(&NAMES), gains: BTreeMap::new(), sweeps: Vec::new() }
+    }
+}
+
+/// Tasks drawn among those of a group with two disjoint sets, with their states.
+fn sides<'a>(trials: &Trials<'a>, settings: &Settings, group: Group, control: Control<'_>) -> Result<Vec<Side<'a>>> {
+    let count = if settings.is_quick() { 12 } else { 30 };
     let mut sides: Vec<Side<'a>> = Vec::new();
     for seed in settings.seed..settings.seed + settings.seeds as u64 {
-        let splits = trials.splits(2, SHOTS, seed)?;
+        let mut splits = trials.splits(2, SHOTS, seed)?;
+        splits.retain(|(t, ..)| group.holds(trials.lab, *t));
         let mut chosen = draw(&(0..splits.len()).collect::<Vec<_>>(), count, &mut rng(settings.seed, "tasks", 0));
         chosen.sort_unstable();
         for (place, &n) in chosen.iter().enumerate() {
@@ -170,15 +204,7 @@ fn share(a: &State, b: &State, alpha: f64) -> Result<State> {
 }
 
 /// One task's questions of one seed, put to it and to its halves with everything else.
-fn halves(
-    trials: &Trials<'_>,
-    sides: &[Side<'_>],
-    a: usize,
-    seed: usize,
-    rows: &mut Rows,
-    measured: &mut Measured,
-    control: Control<'_>,
-) -> Result<()> {
+fn halves(trials: &Trials<'_>, sides: &[Side<'_>], a: usize, seed: usize, measured: &mut Measured, control: Control<'_>) -> Result<()> {
     let asked = &sides[a].draws[seed];
     let put = |states: &[State]| -> Result<Vec<Score>> {
         trials.ask(&asked.questions.iter().map(|q| q.put(states)).collect::<Vec<_>>(), control)
@@ -194,7 +220,7 @@ fn halves(
         if a != b {
             let (alone, both) = (put(std::slice::from_ref(of))?, put(&[asked.own.clone(), of.clone()])?);
             for q in 0..own.len() {
-                rows.push(sides[a].t, &[own[q], zero[q], mixed[q], second[q], random[q], shuffled[q], alone[q], both[q]]);
+                measured.halves.push(sides[a].t, &[own[q], zero[q], mixed[q], second[q], random[q], shuffled[q], alone[q], both[q]]);
             }
         }
         let gains = measured.gains.entry((a, b)).or_default();
@@ -261,36 +287,49 @@ fn log_odds(p: f64) -> f64 {
     (p / (1.0 - p)).ln()
 }
 
-fn report(rows: &Rows, measured: &Measured, settings: &Settings) -> Report {
-    let mut report = rows.report("halves", settings);
-    report.setup = vec![
-        format!("skills of {SHOTS} examples; {} tasks, all ordered pairs; questions are in no skill's examples", measured.names.len()),
-        "half: 0.5 of the task's own skill and 0.5 of the other state, windows included".into(),
-        format!(
-            "best pairs: the {BEST} that save most nats on the questions of even number, measured on those of odd number (numbers of the task's list)"
-        ),
-        format!(
-            "width: the stretch of alpha between 25 % and 75 % of the change of p(answer); 0.5 on a straight line; phase-like below {NARROW} (ours); changes below {} are left out",
-            sweep::MOVED
-        ),
-        "half of the sweeps, those with the steepest changes, are measured at four more alphas where they are steepest".into(),
-    ];
-    report.findings = vec![
-        rows.saved("Half of another task's skill harms the answers", "own skill", "half another task", 0.0, settings),
-        rows.finding("Half of another task's skill costs exact answers", "own skill", "half another task", 0.0, settings),
-        rows.saved(
-            "Half of another task's skill harms more than half of a random state",
-            "half a random state of equal norm",
-            "half another task",
-            0.0,
-            settings,
-        ),
-        rows.saved("Half of a second skill of its own helps", "half a second skill of its own", "own skill", 0.0, settings),
-        rows.saved("The mix keeps what the logit ensemble keeps", "half another task", "logit ensemble with another task", -0.1, settings),
-    ];
-    add_pairs(&mut report, measured, settings);
-    add_sweeps(&mut report, measured, settings);
+fn report(all: &[Measured], carried: &Carried, trials: &Trials<'_>, settings: &Settings) -> Report {
+    let counts: Vec<String> = all.iter().map(|m| m.names.len().to_string()).collect();
+    let mut report = Report {
+        setup: vec![
+            format!(
+                "skills of {SHOTS} examples; {} tasks, all ordered pairs{}; questions are in no skill's examples",
+                counts.join(" and "),
+                if all.len() > 1 { " within trained and within unseen tasks" } else { "" }
+            ),
+            "half: 0.5 of the task's own skill and 0.5 of the other state, windows included".into(),
+            format!(
+                "best pairs: the {BEST} that save most nats on the questions of even number, measured on those of odd number (numbers of the task's list)"
+            ),
+            format!(
+                "width: the stretch of alpha between 25 % and 75 % of the change of p(answer); 0.5 on a straight line; phase-like below {NARROW} (ours); changes below {} are left out",
+                sweep::MOVED
+            ),
+            "half of the sweeps, those with the steepest changes, are measured at four more alphas where they are steepest".into(),
+        ],
+        ..Report::default()
+    };
+    for measured in all {
+        add_halves(&mut report, measured, settings);
+        add_pairs(&mut report, measured, settings);
+        add_sweeps(&mut report, measured, settings);
+    }
+    carried.add_to(&mut report, trials, settings);
     report
+}
+
+/// What half of another task's skill does.
+fn add_halves(report: &mut Report, measured: &Measured, settings: &Settings) {
+    let Measured { group, halves: rows, .. } = measured;
+    report.tables.push(rows.table(&group.name("halves"), settings));
+    let (own, other, random) = ("own skill", "half another task", "half a random state of equal norm");
+    let saved = |claim: &str, better: &str, worse: &str, threshold| rows.saved(&group.claim(claim), better, worse, threshold, settings);
+    report.findings.extend([
+        saved("Half of another task's skill harms the answers", own, other, 0.0),
+        rows.finding(&group.claim("Half of another task's skill costs exact answers"), own, other, 0.0, settings),
+        saved("Half of another task's skill harms more than half of a random state", random, other, 0.0),
+        saved("Half of a second skill of its own helps", "half a second skill of its own", own, 0.0),
+        saved("The mix keeps what the logit ensemble keeps", other, "logit ensemble with another task", -0.1),
+    ]);
 }
 
 /// The heat maps and the best pairs.
@@ -307,7 +346,7 @@ fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
         let cell = |a: usize, b: usize| measured.gains.get(&(a, b)).map_or(f64::NAN, |g| mean(&mut g.iter().map(of)));
         let values = (0..names.len()).map(|a| (0..names.len()).map(|b| cell(a, b)).collect()).collect();
         let heat = Heat { rows: names.clone(), columns: names.clone(), value: value.into(), values };
-        report.figures.push(Figure::heat(name, ["task mixed in (its own name: a second skill)", "task asked"], heat));
+        report.figures.push(Figure::heat(&measured.group.name(name), ["task mixed in (its own name: a second skill)", "task asked"], heat));
     }
     let part = |odd: usize, gains: &[Gain]| gains.iter().filter(|g| g.pair % 2 == odd).map(|g| (g.pair, g.nats)).collect::<Vec<_>>();
     let mut pairs: Vec<(f64, usize, usize, &Vec<Gain>)> = Vec::new();
@@ -319,7 +358,7 @@ fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
     let all = pairs.len();
     pairs.truncate(BEST);
     let mut table = Table::new(
-        "best-pairs",
+        &measured.group.name("best-pairs"),
         &[
             "asked",
             "mixed in",
@@ -344,14 +383,15 @@ fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
     }
     report.tables.push(table);
     let claim = format!("The {} best of {all} ordered pairs, chosen on one half of the questions, help on the other half", pairs.len());
+    let claim = measured.group.claim(&claim);
     report.findings.push(Finding::new(claim, "nats an answer saved", 0.0, bootstrap(&held_out, settings.resamples, settings.seed)));
 }
 
 /// The α curves and how wide their changes are.
 fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
-    let mut table = Table::new("sweeps", &["pair", "alpha", "p(answer) of the first", "p(answer) of the second"]);
+    let mut table = Table::new(&measured.group.name("sweeps"), &["pair", "alpha", "p(answer) of the first", "p(answer) of the second"]);
     let mut widths = Table::new(
-        "widths",
+        &measured.group.name("widths"),
         &["pair", "of the first", "of the second", "of single answers, median", "of their log-odds, median", "single answers", "points"],
     );
     let mut pooled = BTreeMap::<u64, Vec<[f64; 2]>>::new();
@@ -397,7 +437,11 @@ fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
         ("both together, mean of pairs".to_string(), curve(|p| f64::midpoint(p[0], p[1]))),
     ];
     curves.extend(steepest.map(|(_, pair, curve)| (format!("first of {pair}"), curve)));
-    report.figures.push(Figure::curves("sweep", ["alpha: share of the first task's skill", "p(right answer)"], curves));
+    report.figures.push(Figure::curves(
+        &measured.group.name("sweep"),
+        ["alpha: share of the first task's skill", "p(right answer)"],
+        curves,
+    ));
     report.tables.extend([table, widths]);
     for (claim, values) in [
         (
@@ -409,7 +453,12 @@ fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
     ] {
         let interval = bootstrap(&values, settings.resamples, settings.seed);
         if interval.n > 0 {
-            report.findings.push(Finding::new(claim, format!("{NARROW} minus the width of 25-75 %:"), 0.0, interval));
+            report.findings.push(Finding::new(
+                measured.group.claim(&claim),
+                format!("{NARROW} minus the width of 25-75 %:"),
+                0.0,
+                interval,
+            ));
         }
     }
 }

@@ -96,6 +96,7 @@ fn report(rows: &Rows, settings: &Settings) -> Report {
     let mut report = rows.report("rules", settings);
     report.setup = vec![
         "four kinds of nouns, four arbitrary labels an episode, drawn anew; each set of 8 shows two of the four, the question's word is in none (ours)".into(),
+        format!("the words are those of `{KINDS}`, a task of the bundled model's training; the labels are arbitrary, so no training can have told them"),
         "episodes are resampled whole".into(),
     ];
     report.findings = vec![

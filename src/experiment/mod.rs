@@ -1,19 +1,26 @@
 //! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
 //!
-//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `optimise`, `cross_task` (with `sweep`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
-//!   `cost` (with `transformer`), `card`: one file a group of experiments.
-//! - `trials`: states of texts, questions to states, controls. `compare`: one question, many states.
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `unknown`, `optimise`, `cross_task` (with
+//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
+//!   `cost` (with `transformer`), `everyday`, `card`: one file a group of experiments.
+//! - `trials`: states of texts, questions to states, controls. `few_shot`: queries of few examples,
+//!   and soups by their recipes. `compare`: one question, many states. `group`: trained and unseen
+//!   tasks apart.
 //! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again. `live`: reports while they grow.
 //!
 //! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
 
 mod card;
+mod carried;
 mod clusters;
 mod compare;
 mod cost;
 mod cross_task;
 mod documents;
+mod everyday;
+mod few_shot;
 mod figure;
+mod group;
 mod labels;
 mod live;
 mod one_shot;
@@ -27,6 +34,7 @@ mod stats;
 mod sweep;
 mod transformer;
 pub(crate) mod trials;
+mod unknown;
 
 pub use figure::{Figure, Heat, Picture};
 pub use report::{Finding, Report, Table};
@@ -54,12 +62,14 @@ pub struct Settings {
     pub resamples: usize,
     /// Prose for the experiments on documents.
     pub text: Option<PathBuf>,
+    /// Queries with accepted answers for `everyday`; `None` is the ones inside the program.
+    pub queries: Option<PathBuf>,
 }
 
 impl Settings {
     /// Minutes on two cores.
     pub fn quick() -> Self {
-        Self { seeds: 3, seed: 0, per_task: 2, resamples: 1000, text: None }
+        Self { seeds: 3, seed: 0, per_task: 2, resamples: 1000, text: None, queries: None }
     }
 
     /// An hour or so on two cores.
@@ -95,6 +105,7 @@ pub const ALL: &[Experiment] = &[
     Experiment { name: "clusters", question: "Do the layers' states cluster by task?", run: clusters::run },
     Experiment { name: "one-shot-soup", question: "Does the mean of 32 one-shot states match one 32-shot state?", run: one_shot::run },
     Experiment { name: "retrieve-mix", question: "Does adding retrieved states help a query of few examples?", run: retrieve_mix::run },
+    Experiment { name: "unknown", question: "What do soups do where the library has no skill of the task?", run: unknown::run },
     Experiment { name: "sequential", question: "Which rule composes ordered chunks best?", run: sequential::run },
     Experiment {
         name: "exactness",
@@ -111,6 +122,7 @@ pub const ALL: &[Experiment] = &[
     },
     Experiment { name: "labels", question: "Does mixing disjoint example sets add what each lacks?", run: labels::run },
     Experiment { name: "cost", question: "What does a long context cost, and what does retrieving states save?", run: cost::run },
+    Experiment { name: "everyday", question: "Do soups answer more of the queries that people type?", run: everyday::run },
     Experiment { name: "card", question: "How accurate is the bundled model on the lab's tasks?", run: card::run },
 ];
 
@@ -198,6 +210,11 @@ impl std::fmt::Display for Settings {
             "{} draws from seed {}, {} questions a task and draw, {} resamples",
             self.seeds, self.seed, self.per_task, self.resamples
         )?;
-        self.text.as_ref().map_or(Ok(()), |t| write!(f, ", text {}", t.display()))
+        for (what, file) in [("text", &self.text), ("queries", &self.queries)] {
+            if let Some(file) = file {
+                write!(f, ", {what} {}", file.display())?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Does the mean of many short states match one long one? 32 × 1, 8 × 4, 4 × 8 against 1 × 32 examples of the same set.
 
+use super::group::Group;
 use super::trials::{Ask, Trials, random_like, shuffled_labels};
 use super::{Live, Report, Settings, compare};
 use crate::control::Control;
@@ -78,25 +79,36 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
 }
 
 fn report(rows: &compare::Rows, trials: &Trials<'_>, settings: &Settings) -> Report {
-    let mut report = rows.report("rules", settings);
+    let mut report = Report {
+        setup: vec![
+            format!(
+                "{} seeds, {} test pairs a task and seed; test pairs are in none of the 32 examples",
+                settings.seeds, settings.per_task
+            ),
+            "every short state is read from its own beginning-of-text token (ours); windows and sidecars as the rules' documentation says"
+                .into(),
+            "`matches` is claimed if the difference is above -0.01 (ours)".into(),
+        ],
+        ..Report::default()
+    };
     let family = |t: usize| trials.lab.tasks()[t].family.clone();
-    report.tables.push(rows.table_by("accuracy-by-family", &family));
-    for (name, rule) in [("mean-32x1-by-family", "mean 32 x 1"), ("mean-4x8-by-family", "mean 4 x 8")] {
-        report.tables.push(rows.difference_by(name, rule, "32-shot", &family, settings));
+    for group in Group::of(trials.lab) {
+        let rows = rows.only(group, trials.lab);
+        report.tables.push(rows.table(&group.name("rules"), settings));
+        report.tables.push(rows.table_by(&group.name("accuracy-by-family"), &family));
+        for (name, rule) in [("mean-32x1-by-family", "mean 32 x 1"), ("mean-4x8-by-family", "mean 4 x 8")] {
+            report.tables.push(rows.difference_by(&group.name(name), rule, "32-shot", &family, settings));
+        }
+        for (claim, better, worse, threshold) in [
+            ("The mean of 32 one-shot states matches one 32-shot state", "mean 32 x 1", "32-shot", -0.01),
+            ("The mean of 4 eight-shot states matches one 32-shot state", "mean 4 x 8", "32-shot", -0.01),
+            ("The mean of 32 one-shot states is better than one one-shot state", "mean 32 x 1", "1-shot", 0.0),
+            ("The mean of 4 eight-shot states is better than their sum", "mean 4 x 8", "sum 4 x 8", 0.0),
+            ("The mean of 4 eight-shot states matches their logit ensemble", "mean 4 x 8", "logit ensemble 4 x 8", -0.01),
+            ("A 32-shot state is better than one of shuffled labels", "32-shot", "32-shot, shuffled labels", 0.0),
+        ] {
+            report.findings.push(rows.finding(&group.claim(claim), better, worse, threshold, settings));
+        }
     }
-    report.setup = vec![
-        format!("{} seeds, {} test pairs a task and seed; test pairs are in none of the 32 examples", settings.seeds, settings.per_task),
-        "every short state is read from its own beginning-of-text token (ours); windows and sidecars as the rules' documentation says"
-            .into(),
-        "`matches` is claimed if the difference is above -0.01 (ours)".into(),
-    ];
-    report.findings = vec![
-        rows.finding("The mean of 32 one-shot states matches one 32-shot state", "mean 32 x 1", "32-shot", -0.01, settings),
-        rows.finding("The mean of 4 eight-shot states matches one 32-shot state", "mean 4 x 8", "32-shot", -0.01, settings),
-        rows.finding("The mean of 32 one-shot states is better than one one-shot state", "mean 32 x 1", "1-shot", 0.0, settings),
-        rows.finding("The mean of 4 eight-shot states is better than their sum", "mean 4 x 8", "sum 4 x 8", 0.0, settings),
-        rows.finding("The mean of 4 eight-shot states matches their logit ensemble", "mean 4 x 8", "logit ensemble 4 x 8", -0.01, settings),
-        rows.finding("A 32-shot state is better than one of shuffled labels", "32-shot", "32-shot, shuffled labels", 0.0, settings),
-    ];
     report
 }

@@ -2,6 +2,7 @@
 //! layer weights, are moved until the answers are likeliest. What that gains is measured on pairs that had no part in it.
 
 use super::compare::Rows;
+use super::group::Group;
 use super::trials::{Ask, Trials};
 use super::{Live, Report, Settings, Table};
 use crate::control::Control;
@@ -71,6 +72,19 @@ struct Problem<'a> {
     tried: usize,
 }
 
+/// What was chosen and measured for the queries of one group of tasks.
+struct Part {
+    group: Group,
+    rows: Rows,
+    chosen: Vec<Chosen>,
+}
+
+impl Part {
+    fn new(group: Group) -> Self {
+        Self { group, rows: Rows::new(&NAMES), chosen: Vec::new() }
+    }
+}
+
 /// Chooses weights for the `top` best-ranked skills and the query, by the query's examples.
 ///
 /// # Errors
@@ -96,21 +110,20 @@ pub struct Query {
 /// As [`choose`]; [`Error::Input`] if there is no question.
 pub fn measure(lab: &Lab, queries: &[Query], top: usize, settings: &Settings, control: Control<'_>) -> Result<(Vec<Chosen>, Report)> {
     let trials = Trials::new(lab);
-    let mut rows = Rows::new(&NAMES);
-    let mut all = Vec::new();
+    let mut part = Part::new(Group::All);
     for (i, query) in queries.iter().enumerate() {
         control.report(i as u64, queries.len() as u64, "queries");
         let quiet = |_| {};
         let (chosen, states) = Problem::new(&trials, &query.examples, top, control.with_progress(&quiet))?.solve()?;
         let group = |question: usize| if queries.len() == 1 { question } else { i };
-        ask(&trials, &mut rows, &group, &states, &query.questions, control)?;
-        all.push(Chosen { examples: query.examples.iter().map(|p| lab.template().example(p)).collect(), ..chosen });
+        ask(&trials, &mut part.rows, &group, &states, &query.questions, control)?;
+        part.chosen.push(Chosen { examples: query.examples.iter().map(|p| lab.template().example(p)).collect(), ..chosen });
     }
     if queries.iter().all(|q| q.questions.is_empty()) {
         return Err(Error::Input("there is no pair left to ask that is in no skill and not in the query".into()));
     }
-    let report = report(&rows, &all, top, settings);
-    Ok((all, report))
+    let report = report(std::slice::from_ref(&part), top, settings);
+    Ok((part.chosen, report))
 }
 
 /// Puts questions to every state; `group` gives what a question is resampled with.
@@ -294,32 +307,46 @@ fn between(knots: &[f64], n_layer: usize) -> Vec<f64> {
     (0..n_layer).map(at).collect()
 }
 
-fn report(rows: &Rows, chosen: &[Chosen], top: usize, settings: &Settings) -> Report {
-    let mut report = rows.report("held-out", settings);
-    let mut left_out = Table::new("left-out", &["state", "nats an answer on the examples left out, mean over queries", "queries"]);
-    for (i, name) in NAMES.iter().enumerate() {
-        let mean = chosen.iter().map(|c| c.candidates[i].left_out).sum::<f64>() / chosen.len() as f64;
-        left_out.rows.push(vec![(*name).into(), format!("{mean:.4}"), chosen.len().to_string()]);
+fn report(parts: &[Part], top: usize, settings: &Settings) -> Report {
+    let mut report = Report {
+        setup: vec![
+            format!(
+                "ingredients: the query and the {top} best-ranked skills; the ranking saw all examples, the weights are chosen by examples left out"
+            ),
+            format!(
+                "Nelder-Mead, at most {MOST} soups for the weights and as many for the weights of {KNOTS} knots over the layers; weights are not negative and add up to 1"
+            ),
+            "held-out questions had no part in any choice, and are in no skill and no query of the run".into(),
+        ],
+        ..Report::default()
+    };
+    for part in parts {
+        part.add_to(&mut report, settings);
     }
-    report.tables.push(left_out);
-    report.setup = vec![
-        format!(
-            "ingredients: the query and the {top} best-ranked skills; the ranking saw all examples, the weights are chosen by examples left out"
-        ),
-        format!(
-            "Nelder-Mead, at most {MOST} soups for the weights and as many for the weights of {KNOTS} knots over the layers; weights are not negative and add up to 1"
-        ),
-        "held-out questions had no part in any choice, and are in no skill and no query of the run".into(),
-    ];
-    for (told, other) in
-        [("query alone", "query"), ("best skill", "best skill"), ("plain mean", "plain mean"), ("greedy soup", "greedy soup")]
-    {
-        let claim = format!("On held-out questions optimised weights beat the {told}");
-        report.findings.push(rows.saved(&claim, "weights", other, 0.0, settings));
-    }
-    report.findings.push(rows.finding("Optimised weights give more exact answers than the query alone", "weights", "query", 0.0, settings));
-    report.findings.push(rows.saved("Layer weights add to that", "weights and layers", "weights", 0.0, settings));
     report
+}
+
+impl Part {
+    fn add_to(&self, report: &mut Report, settings: &Settings) {
+        let Self { group, rows, chosen } = self;
+        report.tables.push(rows.table(&group.name("held-out"), settings));
+        let columns = ["state", "nats an answer on the examples left out, mean over queries", "queries"];
+        let mut left_out = Table::new(&group.name("left-out"), &columns);
+        for (i, name) in NAMES.iter().enumerate() {
+            let mean = chosen.iter().map(|c| c.candidates[i].left_out).sum::<f64>() / chosen.len() as f64;
+            left_out.rows.push(vec![(*name).into(), format!("{mean:.4}"), chosen.len().to_string()]);
+        }
+        report.tables.push(left_out);
+        for (told, other) in
+            [("query alone", "query"), ("best skill", "best skill"), ("plain mean", "plain mean"), ("greedy soup", "greedy soup")]
+        {
+            let claim = group.claim(&format!("On held-out questions optimised weights beat the {told}"));
+            report.findings.push(rows.saved(&claim, "weights", other, 0.0, settings));
+        }
+        let claim = group.claim("Optimised weights give more exact answers than the query alone");
+        report.findings.push(rows.finding(&claim, "weights", "query", 0.0, settings));
+        report.findings.push(rows.saved(&group.claim("Layer weights add to that"), "weights and layers", "weights", 0.0, settings));
+    }
 }
 
 /// Examples of a query in the experiment, skills beside it.
@@ -327,21 +354,26 @@ const SHOTS: usize = 4;
 const TOP: usize = 3;
 
 pub(super) fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
-    let all = trials.lab.tasks().len();
-    let tasks = draw(&(0..all).collect::<Vec<_>>(), 4 * settings.per_task, &mut rng(settings.seed, "optimise", 0));
+    let lab = trials.lab;
+    let mut parts: Vec<Part> = Group::of(lab).into_iter().map(Part::new).collect();
+    // As many tasks of each group; (part, task) in the order they are asked.
+    let mut tasks: Vec<(usize, usize)> = Vec::new();
+    for (p, part) in parts.iter().enumerate() {
+        let of_group: Vec<usize> = (0..lab.tasks().len()).filter(|&t| part.group.holds(lab, t)).collect();
+        let drawn = draw(&of_group, 4 * settings.per_task, &mut rng(settings.seed, "optimise", 0));
+        tasks.extend(drawn.into_iter().map(|t| (p, t)));
+    }
     let total = tasks.len() * settings.seeds;
-    let mut rows = Rows::new(&NAMES);
-    let mut chosen = Vec::new();
-    for (n, &t) in tasks.iter().cycle().take(total).enumerate() {
+    for (n, &(p, t)) in tasks.iter().cycle().take(total).enumerate() {
         control.report(n as u64, total as u64, "queries");
-        let query = query_of(trials.lab, t, SHOTS, 4 * settings.per_task, settings.seed + (n / tasks.len()) as u64)?;
+        let query = query_of(lab, t, SHOTS, 4 * settings.per_task, settings.seed + (n / tasks.len()) as u64)?;
         let quiet = |_| {};
         let (of, states) = Problem::new(trials, &query.examples, TOP, control.with_progress(&quiet))?.solve()?;
-        ask(trials, &mut rows, &|_| t, &states, &query.questions, control)?;
-        chosen.push(of);
-        live.show(|| report(&rows, &chosen, TOP, settings));
+        ask(trials, &mut parts[p].rows, &|_| t, &states, &query.questions, control)?;
+        parts[p].chosen.push(of);
+        live.show(|| report(&parts, TOP, settings));
     }
-    Ok(report(&rows, &chosen, TOP, settings))
+    Ok(report(&parts, TOP, settings))
 }
 
 /// A query of a task and questions, both from its test pairs.

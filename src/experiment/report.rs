@@ -89,7 +89,9 @@ impl Report {
         for table in &self.tables {
             text += &format!("\n## {}\n\n| {} |\n|{}\n", table.name, table.columns.join(" | "), "---|".repeat(table.columns.len()));
             for row in &table.rows {
-                text += &format!("| {} |\n", row.join(" | "));
+                // What a model answers may hold the bar that parts cells.
+                let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+                text += &format!("| {} |\n", cells.join(" | "));
             }
         }
         for figure in self.figures.iter().filter(|f| !f.is_empty()) {
@@ -166,6 +168,7 @@ mod tests {
     fn a_report_is_written_whole() {
         let mut table = Table::new("by-k", &["k", "accuracy"]);
         table.rows.push(vec!["1".into(), "0.5, or so".into()]);
+        table.rows.push(vec!["2".into(), "a|b".into()]);
         let figure = Figure::curves("f", ["k", "accuracy"], vec![("a <b>".into(), vec![(1.0, 0.5), (2.0, f64::NAN)])]);
         let finding = Finding::new("more is better", "difference", 0.0, bootstrap(&[(0, 1.0), (1, 2.0), (2, 1.5)], 100, 0));
         let report = Report {
@@ -179,9 +182,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         report.write(dir.path()).unwrap();
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!(read("by-k.csv"), "k,accuracy\n1,\"0.5, or so\"\n");
+        assert_eq!(read("by-k.csv"), "k,accuracy\n1,\"0.5, or so\"\n2,a|b\n");
         assert!(read("f.svg").contains("<svg") && read("f.svg").contains("a &lt;b&gt;"));
-        assert!(read("report.md").contains("more is better: **supported**"));
+        assert!(read("report.md").contains("more is better: **supported**") && read("report.md").contains(r"| 2 | a\|b |"));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&read("report.json")).unwrap()["findings"][0]["verdict"], "supported");
         let back = Report::read(dir.path()).unwrap().unwrap();
         assert_eq!((&back.findings, &back.tables), (&report.findings, &report.tables));

@@ -1,7 +1,7 @@
 //! What experiments are made of: states of texts, and how well a state answers.
 
 use crate::control::Control;
-use crate::engine::{Lab, logprob};
+use crate::engine::{Lab, logprob, mean_logits};
 use crate::error::{Error, Result};
 use crate::model::{Model, Prompt, Want};
 use crate::state::State;
@@ -20,6 +20,21 @@ pub struct Ask {
     pub tail: Vec<u32>,
     /// The right answer with its end.
     pub answer: Vec<u32>,
+}
+
+/// What a question is put to, and what it is called.
+pub struct Candidate {
+    /// Its name in the reports.
+    pub name: &'static str,
+    /// Its state, or several that answer together.
+    pub states: Vec<State>,
+}
+
+impl Candidate {
+    /// A candidate of one state.
+    pub fn one(name: &'static str, state: State) -> Self {
+        Self { name, states: vec![state] }
+    }
 }
 
 /// How it was answered.
@@ -111,6 +126,18 @@ impl<'a> Trials<'a> {
         Ok(scores)
     }
 
+    /// Puts one question to every candidate.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn put(&self, candidates: Vec<Candidate>, pair: &Pair, control: Control<'_>) -> Result<Vec<(&'static str, Score)>> {
+        let (tail, answer) = self.question(pair)?;
+        let names: Vec<&'static str> = candidates.iter().map(|c| c.name).collect();
+        let ask = |c: Candidate| Ask { states: c.states, tail: tail.clone(), answer: answer.clone() };
+        let asks: Vec<Ask> = candidates.into_iter().map(ask).collect();
+        Ok(names.into_iter().zip(self.ask(&asks, control)?).collect())
+    }
+
     fn ask_some(&self, asks: &[Ask], control: Control<'_>) -> Result<Vec<Score>> {
         let mut texts = Vec::with_capacity(asks.len());
         for ask in asks {
@@ -158,18 +185,6 @@ impl<'a> Trials<'a> {
         }
         Ok(splits)
     }
-}
-
-fn mean_logits<'l>(mut of: impl ExactSizeIterator<Item = &'l [f32]>) -> Vec<f32> {
-    let n = of.len() as f32;
-    let mut sum = of.next().map(<[f32]>::to_vec).unwrap_or_default();
-    for logits in of {
-        sum.iter_mut().zip(logits).for_each(|(s, l)| *s += l);
-    }
-    if n > 1.0 {
-        sum.iter_mut().for_each(|s| *s /= n);
-    }
-    sum
 }
 
 /// The pairs with each input given the next one's answer: the same words, no rule.

@@ -219,25 +219,30 @@ fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_to
 }
 
 /// Where the library of a model and of these settings is kept unless the user says otherwise:
-/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent.
+/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent. A choice of tasks has a folder of its own.
 ///
 /// # Errors
 /// [`Error::Input`] if the user has no cache folder.
-pub fn cache_dir(fingerprint: &str, settings: &BuildSettings) -> Result<PathBuf> {
+pub fn cache_dir(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> Result<PathBuf> {
     let none = || {
         Error::Input(
             "no cache folder is known (neither XDG_CACHE_HOME nor HOME is set); say where the library is with --library DIR".into(),
         )
     };
     let base = directories::ProjectDirs::from("", "", "state-soup").ok_or_else(none)?;
-    Ok(base.cache_dir().join("libraries").join(folder_name(fingerprint, settings)))
+    Ok(base.cache_dir().join("libraries").join(folder_name(fingerprint, settings, chosen)))
 }
 
-fn folder_name(fingerprint: &str, settings: &BuildSettings) -> String {
+fn folder_name(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> String {
     let BuildSettings { template, shots, sets, seed, test_share } = settings;
     let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
     let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    format!("{safe}-{}", &hash[..8])
+    let choice = if chosen.is_empty() {
+        String::new()
+    } else {
+        format!("-{}", &blake3::hash(chosen.join("\n").as_bytes()).to_hex()[..8])
+    };
+    format!("{safe}-{}{choice}", &hash[..8])
 }
 
 #[cfg(test)]
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn folder_names_differ_by_model_and_by_every_setting() {
         let base = settings();
-        let mut names = HashSet::from([folder_name("abc", &base), folder_name("abd", &base)]);
+        let mut names = HashSet::from([folder_name("abc", &base, &[]), folder_name("abd", &base, &[]), folder_name("abc", &base, &["t"])]);
         let changed = [
             BuildSettings { template: "qa".into(), ..base.clone() },
             BuildSettings { shots: 16, ..base.clone() },
@@ -257,9 +262,9 @@ mod tests {
             BuildSettings { seed: 1, ..base.clone() },
             BuildSettings { test_share: 0.3, ..base.clone() },
         ];
-        names.extend(changed.iter().map(|s| folder_name("abc", s)));
-        assert_eq!(names.len(), 7);
-        assert!(!folder_name("../../etc/passwd", &base).contains(['/', '.']));
+        names.extend(changed.iter().map(|s| folder_name("abc", s, &[])));
+        assert_eq!(names.len(), 8);
+        assert!(!folder_name("../../etc/passwd", &base, &[]).contains(['/', '.']));
     }
 
     #[test]

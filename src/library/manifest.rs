@@ -1,6 +1,7 @@
 //! `manifest.json`: what a library holds and which shard holds it.
 
 use super::disk::Disk;
+use super::posterior::Calibration;
 use super::types::{BuildSettings, ModelIdentity, SkillMeta, SkillOrigin, StoredType};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub(super) struct Manifest {
     pub skills: Vec<SkillEntry>,
     #[serde(default)]
     pub removed: Vec<Removed>,
+    /// How evidence is weighed here; absent until a build has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// What is read before anything else, so that a newer format is told from a damaged file.
@@ -104,6 +108,7 @@ impl Manifest {
             shards: Vec::new(),
             skills: Vec::new(),
             removed: Vec::new(),
+            calibration: None,
         }
     }
 

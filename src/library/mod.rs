@@ -6,6 +6,7 @@
 //! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
 //!   `writer`: [`LibraryWriter`], the one process that may change it.
 //! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
+//! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
 //! # Format, version 1
@@ -35,6 +36,7 @@
 //! | `shards` | list of `file`, `bytes` (length), `blake3` (of the whole file, hexadecimal), `skills` (how many), `dtype` |
 //! | `skills` | list of [`SkillMeta`]'s keys and `shard` (a `file` above), `index` (its place in the shard), `deleted` (time; absent while the skill lives) |
 //! | `removed` | list of `id`, `origin` of deleted skills whose states are gone (compaction); a build leaves them out |
+//! | `calibration` | [`Calibration`]'s keys; absent until a build has measured it |
 //!
 //! Skills are listed in the order they were added; that is the library's order. Ids of living skills are unique.
 //! `origin` has `kind`: `examples` (`set`, `shots`, `seed`, `template`, `text_hash`), `drawn` (the same but `set`) or `text` (`text`). Times are RFC 3339, UTC.
@@ -87,6 +89,7 @@ mod disk;
 mod health;
 mod kernel;
 mod manifest;
+mod posterior;
 mod rank;
 mod rows;
 mod shard;
@@ -99,6 +102,7 @@ mod writer;
 pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use health::{Health, ShardHealth};
+pub use posterior::{Calibration, Candidate, Explained, Posterior, Witness};
 pub use rows::{Job, Rows, Sum};
 pub use shard::LayerView;
 pub use spread::Spread;

@@ -104,6 +104,7 @@ impl Library {
         let start = Instant::now();
         let scores = self.scores(query, view)?;
         let mut ranking = order(self, &scores);
+        ranking.view = Some(view.clone());
         if let Some(before) = before {
             ranking.count_changes(before);
         }
@@ -263,6 +264,28 @@ fn order(library: &Library, scores: &[f32]) -> Ranking {
 }
 
 impl Ranking {
+    /// Takes the skills of some tasks out, as if the library had none of them.
+    pub fn leave_out(&mut self, tasks: &[&str]) {
+        if tasks.is_empty() {
+            return;
+        }
+        self.ranking.retain(|s| !tasks.contains(&s.task.as_str()));
+        self.by_task.retain(|t| !tasks.contains(&t.task.as_str()));
+        self.margin = if let [first, second, ..] = &self.by_task[..] { first.score - second.score } else { 0.0 };
+    }
+
+    /// Takes one skill out, as if the library had not had it. Means of tasks stay as they are.
+    pub fn leave_out_skill(&mut self, skill: &str) {
+        self.ranking.retain(|s| s.skill != skill);
+        let Some(at) = self.by_task.iter().position(|t| t.skill == skill) else { return };
+        let mut task = self.by_task.remove(at);
+        if let Some(next) = self.ranking.iter().find(|s| s.task == task.task) {
+            (task.skill, task.score) = (next.skill.clone(), next.score);
+            let place = self.by_task.partition_point(|t| t.score >= task.score);
+            self.by_task.insert(place, task);
+        }
+    }
+
     /// Sets every `change`: places gained against `before`; `None` for what was not in it.
     pub fn count_changes(&mut self, before: &Ranking) {
         let places: HashMap<&str, usize> = before.ranking.iter().enumerate().map(|(i, s)| (s.skill.as_str(), i)).collect();

@@ -1,6 +1,7 @@
 //! Reading a library.
 
 use super::manifest::{Manifest, SkillEntry};
+use super::posterior::Calibration;
 use super::rows::Rows;
 use super::shard::{LayerView, Shard, part_len};
 use super::spread::Spread;
@@ -153,6 +154,16 @@ impl Library {
     /// Settings of the latest build.
     pub fn settings(&self) -> &BuildSettings {
         &self.manifest.settings
+    }
+
+    /// How evidence is weighed here: as the latest build has measured it, or by the stated defaults.
+    pub fn calibration(&self) -> Calibration {
+        self.manifest.calibration.unwrap_or_default()
+    }
+
+    /// Whether [`Self::calibration`] was measured on this library.
+    pub fn is_calibrated(&self) -> bool {
+        self.manifest.calibration.is_some()
     }
 
     /// The type new skills are stored in.

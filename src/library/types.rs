@@ -21,7 +21,7 @@ pub struct BuildSettings {
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 }
+        Self { template: "arrow".into(), shots: 32, sets: 3, seed: 0, test_share: 0.2 }
     }
 }
 
@@ -188,6 +188,12 @@ pub struct Ranking {
     pub by_task: Vec<ScoredTask>,
     /// Best task's score minus the second task's.
     pub margin: f32,
+    /// The text that was read, in the template's form; left empty for whoever ran the model.
+    #[serde(skip)]
+    pub read: String,
+    /// How it was compared.
+    #[serde(skip)]
+    pub view: Option<RankView>,
     /// Complete examples in the query.
     pub shots: usize,
     /// Tokens that were run for this ranking (not those reused from the one before).

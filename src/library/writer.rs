@@ -2,6 +2,7 @@
 
 use super::disk::{Disk, RealDisk};
 use super::manifest::{Manifest, Removed, SkillEntry, is_shard, own_files, shard_name};
+use super::posterior::Calibration;
 use super::shard::{self, fits_f16};
 use super::store::{Library, Shards};
 use super::types::{BuildSettings, ModelIdentity, SkillMeta, StoredType};
@@ -233,6 +234,20 @@ impl LibraryWriter {
         }
         self.change(|_, _, manifest| {
             manifest.settings = settings.clone();
+            Ok(())
+        })
+    }
+
+    /// Keeps how evidence is weighed here.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_calibration(&mut self, calibration: &Calibration) -> Result<()> {
+        if self.library.manifest.calibration.as_ref() == Some(calibration) {
+            return Ok(());
+        }
+        self.change(|_, _, manifest| {
+            manifest.calibration = Some(*calibration);
             Ok(())
         })
     }

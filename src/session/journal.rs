@@ -38,13 +38,16 @@ pub struct Header {
     pub model: String,
     /// What the lab was opened with.
     pub settings: serde_json::Value,
+    /// Whether the ranking and the soup follow the evidence; absent in journals from before there was any.
+    #[serde(default)]
+    pub evidence: bool,
 }
 
 impl Header {
     /// The header of a sitting that begins now.
     pub fn new(model: &str, settings: serde_json::Value) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
-        Self { journal: VERSION, started: crate::library::now(), version, model: model.into(), settings }
+        Self { journal: VERSION, started: crate::library::now(), version, model: model.into(), settings, evidence: true }
     }
 }
 
@@ -152,7 +155,7 @@ impl Read {
             }
         }
         step.push(last);
-        Session { title: format!("The sitting of {}", self.header.started), step, sitting: true }
+        Session { title: format!("The sitting of {}", self.header.started), evidence: self.header.evidence, step, sitting: true }
     }
 
     fn sitting(&self, path: &Path) -> Sitting {

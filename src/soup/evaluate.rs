@@ -18,6 +18,8 @@ struct Part<'r> {
 
 enum What<'r> {
     Skill(String),
+    /// The mean of a task's skills.
+    Task(String),
     Other(&'r Recipe),
 }
 
@@ -25,6 +27,10 @@ impl Part<'_> {
     fn state(&self, names: &dyn Resolver) -> Result<State> {
         match &self.what {
             What::Skill(id) => names.skill(id),
+            What::Task(name) => match names.mean_of(name)? {
+                Some(mean) => Ok(mean),
+                None => mean(&skills(1.0, names.task(name)?), names),
+            },
             What::Other(recipe) => recipe.evaluate(names),
         }
     }
@@ -55,9 +61,63 @@ impl Recipe {
                 mix::blend_layers(&of.evaluate(names)?, &base, &layers.weights(names.shape().n_layer)?)
             }
             Self::MatchNorm { of } => mix::scale_to_norms(&of.evaluate(names)?, &mean_norms(&of.parts(names)?, names)?),
+            Self::Primed { of } => names.primed(of.evaluate(names)?),
+            Self::Gated { of } => if of.is_explained(names)? { of.evaluate(names) } else { names.query() },
+            Self::Auto => names.auto()?.evaluate(names),
+            Self::Ensemble { .. } => Err(Error::Input(
+                "`ensemble` averages the logits of several states: it is an answer, not a state, and stands alone or in `gated(…)`".into(),
+            )),
             Self::Conv { of, from } => mix::with_window(&of.evaluate(names)?, &from.evaluate(names)?),
             list => list.evaluate_list(&list.parts(names)?, names),
         }
+    }
+
+    /// The states whose mean logits answer: those of an ensemble, else the one that the recipe yields.
+    ///
+    /// # Errors
+    /// As [`Recipe::evaluate`].
+    pub fn answering(&self, names: &dyn Resolver) -> Result<Vec<State>> {
+        match self {
+            Self::Ensemble { .. } => {
+                let parts = self.parts(names)?;
+                unweighted("ensemble", &parts)?;
+                states(&parts, names)
+            }
+            Self::Gated { of } if matches!(**of, Self::Ensemble { .. }) => {
+                if of.is_explained(names)? { of.answering(names) } else { Ok(vec![names.query()?]) }
+            }
+            one => Ok(vec![one.evaluate(names)?]),
+        }
+    }
+
+    /// Whether one of the skills and tasks in it explains the query's examples.
+    fn is_explained(&self, names: &dyn Resolver) -> Result<bool> {
+        let candidates = self.candidates(names)?;
+        if candidates.is_empty() {
+            return Err(Error::Input("`gated` looks at the skills and tasks in its recipe, and there are none".into()));
+        }
+        names.explains(&candidates)
+    }
+
+    /// The skills and tasks in it, each once; `top(n)` stands for the n best tasks.
+    fn candidates(&self, names: &dyn Resolver) -> Result<Vec<String>> {
+        let mut found: Vec<String> = Vec::new();
+        let (mut tops, mut auto) = (Vec::new(), false);
+        self.visit(&mut |recipe| match recipe {
+            Self::Skill { id } => found.push(id.clone()),
+            Self::Top { n } => tops.push(*n),
+            Self::Auto => auto = true,
+            _ => {}
+        });
+        if let Some(n) = tops.into_iter().max() {
+            found.extend(names.top_tasks(n)?);
+        }
+        if auto {
+            found.extend(names.auto()?.ingredients());
+        }
+        let mut seen = std::collections::HashSet::new();
+        found.retain(|name| seen.insert(name.clone()));
+        Ok(found)
     }
 
     fn evaluate_list(&self, parts: &[Part<'_>], names: &dyn Resolver) -> Result<State> {
@@ -65,16 +125,14 @@ impl Recipe {
             return Err(Error::Input("there is nothing to mix".into()));
         }
         let count = parts.len();
-        let unweighted = |what: &str| {
-            if parts.iter().all(|p| p.weight == 1.0) { Ok(()) } else { Err(Error::Input(format!("{what} takes no weights on its items"))) }
-        };
+        let unweighted = |what: &str| unweighted(what, parts);
         match self {
             Self::Sum { .. } => sum(parts, names),
             Self::Softmax { tau, .. } => {
                 unweighted("softmax")?;
                 let similarity = |p: &Part<'_>| match &p.what {
                     What::Skill(id) => names.similarity(id).map(f64::from),
-                    What::Other(_) => {
+                    What::Task(_) | What::Other(_) => {
                         Err(Error::Input("softmax weighs skills by their similarity to the query; its items must be skills".into()))
                     }
                 };
@@ -136,7 +194,10 @@ impl Recipe {
                 parts.push(Part { weight: 1.0, what: What::Other(&QUERY) });
                 Ok(parts)
             }
-            Self::At { of, .. } | Self::MatchNorm { of } | Self::Conv { of, .. } => of.parts(names),
+            Self::At { of, .. } | Self::MatchNorm { of } | Self::Conv { of, .. } | Self::Primed { of } | Self::Gated { of } => {
+                of.parts(names)
+            }
+            Self::Posterior { items } => by_evidence(items, names),
             Self::Plus { terms } => Ok(scalars(terms)),
             _ => match self.items() {
                 Some(items) => {
@@ -172,7 +233,48 @@ fn spell_out<'r>(weight: f64, recipe: &'r Recipe, names: &dyn Resolver) -> Resul
         Recipe::Skill { id } => names.task(id)?,
         other => return Ok(vec![Part { weight, what: What::Other(other) }]),
     };
-    Ok(ids.into_iter().map(|id| Part { weight, what: What::Skill(id) }).collect())
+    Ok(skills(weight, ids))
+}
+
+/// A posterior below this is left out of the mix.
+const INAUDIBLE: f64 = 1e-3;
+
+/// Skills and tasks with their posterior among themselves as weights.
+fn by_evidence<'r>(items: &[Term], names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
+    let mut candidates: Vec<String> = Vec::new();
+    for Term { weight, recipe } in items {
+        if *weight != 1.0 {
+            return Err(Error::Input("posterior takes no weights on its items".into()));
+        }
+        match recipe {
+            Recipe::Top { n } => candidates.extend(names.top_tasks(*n)?),
+            Recipe::Skill { id } => candidates.push(id.clone()),
+            _ => {
+                return Err(Error::Input(
+                    "posterior weighs skills and tasks by what they say of the query's examples; its items must be skills, tasks or `top(n)`"
+                        .into(),
+                ));
+            }
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    candidates.retain(|name| seen.insert(name.clone()));
+    let weights = names.posterior(&candidates)?;
+    // Where nothing explains the query they are all but equal; so they are equal where every one has underflowed.
+    let sum: f64 = weights.iter().sum();
+    let share = |w: f64| if sum > 0.0 { w / sum } else { 1.0 / weights.len() as f64 };
+    let what = |name: String| if name.contains('/') { What::Skill(name) } else { What::Task(name) };
+    let parts = candidates.into_iter().zip(&weights).map(|(name, w)| Part { weight: share(*w), what: what(name) });
+    // Less than a thousandth is not heard, and costs as much to mix as the rest.
+    Ok(parts.filter(|p| p.weight >= INAUDIBLE).collect())
+}
+
+fn unweighted(what: &str, parts: &[Part<'_>]) -> Result<()> {
+    if parts.iter().all(|p| p.weight == 1.0) { Ok(()) } else { Err(Error::Input(format!("{what} takes no weights on its items"))) }
+}
+
+fn skills<'r>(weight: f64, ids: Vec<String>) -> Vec<Part<'r>> {
+    ids.into_iter().map(|id| Part { weight, what: What::Skill(id) }).collect()
 }
 
 /// Terms of a written sum: each is one state, a task the mean of its skills.
@@ -199,7 +301,7 @@ fn weighted(parts: &[Part<'_>], weights: &[f64], names: &dyn Resolver) -> Result
     let skill = |(part, weight): (&Part<'_>, &f64)| match &part.what {
         What::Skill(id) => Some((id.clone(), *weight)),
         What::Other(Recipe::Skill { id }) if id.contains('/') => Some((id.clone(), *weight)),
-        What::Other(_) => None,
+        What::Task(_) | What::Other(_) => None,
     };
     if let Some(skills) = parts.iter().zip(weights).map(skill).collect::<Option<Vec<_>>>() {
         let skills: Vec<(&str, f64)> = skills.iter().map(|(id, weight)| (id.as_str(), *weight)).collect();

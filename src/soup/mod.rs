@@ -7,6 +7,7 @@
 //! - [`nelder_mead`]: weights that minimise something.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` and `print` are its text, `evaluate` is what it means.
+//! - [`PAGES`]: a page of help on every rule.
 //! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
 //! - `parts`: a soup with other shares, without an ingredient or a layer.
 //!
@@ -15,6 +16,8 @@
 //! | rule | convolution window | ΣΔ |
 //! |---|---|---|
 //! | mean, sum, weighted, softmax, arithmetic, with the query | summed as the SSM states are | mean, weighted by size of weight |
+//! | posterior, auto | summed likewise; `auto` takes the query's | likewise |
+//! | primed | as the model leaves them | grows with the examples read |
 //! | SLERP | straight between the two | the same way |
 //! | TIES, DARE | mean | mean |
 //! | A-decay and its family | the last chunk's: it is what the next token meets | sum: a composed chunk composes again |
@@ -26,6 +29,7 @@ pub mod chunks;
 pub mod decay;
 mod evaluate;
 mod exp;
+mod help;
 pub mod merge;
 pub mod mix;
 pub mod nelder_mead;
@@ -38,6 +42,8 @@ mod recipe;
 #[allow(clippy::module_inception)]
 mod soup;
 
+pub use help::{PAGES, Page};
+pub use parse::functions;
 pub use parts::mixes;
 pub use recipe::{Divisor, Layers, Recipe, Resolver, Term};
 pub use soup::{Ingredient, Rule, Soup, Window};

@@ -72,6 +72,13 @@ impl Soup {
         };
         let ingredient = |term: &Term| match &term.recipe {
             Recipe::Skill { id } => Some(Ingredient { weight: term.weight, ..Ingredient::new(id) }),
+            // The mean of one task: an ingredient of its own.
+            Recipe::Mean { items } => match &items[..] {
+                [Term { weight: 1.0, recipe: Recipe::Skill { id } }] if !id.contains('/') => {
+                    Some(Ingredient { weight: term.weight, mean: true, ..Ingredient::new(id) })
+                }
+                _ => None,
+            },
             _ => None,
         };
         self.ingredients = recipe.items()?.iter().map(ingredient).collect::<Option<_>>()?;

@@ -4,11 +4,12 @@
 //! recipe  = sum ( "|" pipe )*                 pipe   = with_query | with_query(λ) | match_norm | conv(recipe) | over(recipe)
 //! sum     = ["-"] term ( ("+" | "-") term )*  term   = [ number "*" ] layered
 //! layered = atom [ "@" ( a..b | "[" weights "]" ) ]
-//! atom    = "(" recipe ")" | zero | h0 | query | top(n) | name | function "(" item, …; key=value, … ")"
+//! atom    = "(" recipe ")" | zero | h0 | query | auto | top(n) | name | function "(" item, …; key=value, … ")"
 //! item    = [ number "*" ] layered
 //! ```
 //! Functions: `mean`, `sum`, `softmax(…; tau)`, `decay(…; gamma, z)` with z = `1`, `n` (items) or `w` (sum of weights), `picaso_s`, `picaso_r`, `arith`,
-//! `slerp(a, b; t)`, `ties(…; density, lambda)`, `dare(…; p, seed)`.
+//! `slerp(a, b; t)`, `ties(…; density, lambda)`, `dare(…; p, seed)`, `posterior` (weights by evidence), `ensemble` (an answer: the mean of logits). Two take one
+//! recipe: `primed(recipe)` (the query's examples read from it), `gated(recipe)` (it, if a skill in it explains the query's examples; else the query).
 //!
 //! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone) a task is the mean of its skills; as an item of a function it
 //! is all of them, and so is `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus there wants spaces. Any other name goes in
@@ -30,14 +31,23 @@ const FUNCTIONS: &[(&str, &[(&str, f64)])] = &[
     ("slerp", &[("t", 0.5)]),
     ("ties", &[("density", 0.2), ("lambda", 1.0)]),
     ("dare", &[("p", 0.5), ("seed", 0.0)]),
+    ("posterior", &[]),
+    ("ensemble", &[]),
+    ("primed", &[]),
+    ("gated", &[]),
 ];
+/// The names of all functions.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|(name, _)| *name)
+}
+
 /// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to exhaust the stack (of this parser, or of whatever walks
 /// the recipe later: every pipe wraps all that stands before it).
 const DEEPEST: usize = 64;
 
 /// Whether a name reads back as itself without quotes.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "inf", "nan"].contains(&name)
+    !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "auto", "inf", "nan"].contains(&name)
 }
 
 /// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or `_`; and hyphens between letters.
@@ -238,6 +248,7 @@ impl<'a> Parser<'a> {
                 "zero" => Recipe::Zero,
                 "h0" => Recipe::Neutral,
                 "query" => Recipe::Query,
+                "auto" => Recipe::Auto,
                 _ => Recipe::skill(name),
             });
         }
@@ -245,6 +256,11 @@ impl<'a> Parser<'a> {
             let n = self.whole()?;
             self.need(")")?;
             return if n == 0 { Err(self.wrong_at(at, "`top(0)` is nothing")) } else { Ok(Recipe::Top { n }) };
+        }
+        if let "primed" | "gated" = name {
+            let of = Box::new(self.within(Self::recipe)?);
+            self.need(")")?;
+            return Ok(if name == "primed" { Recipe::Primed { of } } else { Recipe::Gated { of } });
         }
         if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
             self.within(|parser| parser.call(at, name, values))
@@ -304,6 +320,8 @@ impl<'a> Parser<'a> {
             "slerp" => Recipe::Slerp { items, t: values[0] },
             "ties" => Recipe::Ties { items, density: values[0], lambda: values[1] },
             "dare" => Recipe::Dare { items, p: values[0], seed },
+            "posterior" => Recipe::Posterior { items },
+            "ensemble" => Recipe::Ensemble { items },
             _ => return Err(self.wrong_at(at, &format!("there is no function `{name}`"))),
         })
     }

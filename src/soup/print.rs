@@ -31,6 +31,11 @@ impl fmt::Display for Recipe {
                 call(f, "ties", items, &[("density", density.to_string()), ("lambda", lambda.to_string())])
             }
             Self::Dare { items, p, seed } => call(f, "dare", items, &[("p", p.to_string()), ("seed", seed.to_string())]),
+            Self::Posterior { items } => call(f, "posterior", items, &[]),
+            Self::Ensemble { items } => call(f, "ensemble", items, &[]),
+            Self::Primed { of } => write!(f, "primed({of})"),
+            Self::Gated { of } => write!(f, "gated({of})"),
+            Self::Auto => f.write_str("auto"),
             Self::WithQuery { of, lambda } => {
                 operand(f, of)?;
                 match lambda {

@@ -1,6 +1,6 @@
 //! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::{DecayRates, State, StateShape};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,48 @@ pub trait Resolver {
     /// # Errors
     /// The model's.
     fn neutral(&self) -> Result<State>;
+    /// The names of the best-ranked tasks, best first.
+    ///
+    /// # Errors
+    /// [`Input`](crate::error::Error::Input) if there is no query.
+    fn top_tasks(&self, _n: usize) -> Result<Vec<String>> {
+        Err(no_evidence())
+    }
+    /// The posterior of these skills and tasks given the query's examples, in their order; what is missing to 1 is that of none of them.
+    ///
+    /// # Errors
+    /// [`Input`](crate::error::Error::Input) if there is no query or no such skill or task.
+    fn posterior(&self, _candidates: &[String]) -> Result<Vec<f64>> {
+        Err(no_evidence())
+    }
+    /// Whether one of these skills and tasks explains the query's examples.
+    ///
+    /// # Errors
+    /// As [`Self::posterior`].
+    fn explains(&self, _candidates: &[String]) -> Result<bool> {
+        Err(no_evidence())
+    }
+    /// The mean of a task's skills, where it is at hand; `None` where it has to be made.
+    ///
+    /// # Errors
+    /// As [`Self::task`].
+    fn mean_of(&self, _task: &str) -> Result<Option<State>> {
+        Ok(None)
+    }
+    /// The state after the query's examples when they are read from this state.
+    ///
+    /// # Errors
+    /// [`Input`](crate::error::Error::Input) if there is no query.
+    fn primed(&self, _state: State) -> Result<State> {
+        Err(no_evidence())
+    }
+    /// The recipe that `auto` stands for at this query: one that names neither `auto` nor `top(n)`.
+    ///
+    /// # Errors
+    /// [`Input`](crate::error::Error::Input) if there is no query.
+    fn auto(&self) -> Result<Recipe> {
+        Err(no_evidence())
+    }
     /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it is not.
     ///
     /// # Errors
@@ -47,6 +89,10 @@ pub trait Resolver {
     fn weighted(&self, _parts: &[(&str, f64)]) -> Result<Option<State>> {
         Ok(None)
     }
+}
+
+fn no_evidence() -> Error {
+    Error::Input("the recipe weighs skills by what they say of a query's examples, but there is no query here".into())
 }
 
 /// An item of a list, with its weight.
@@ -180,6 +226,28 @@ pub enum Recipe {
         /// Seed of the draw.
         seed: u64,
     },
+    /// Σ p_i S_i over skills and tasks (each the mean of its skills), p the softmax of their scores by evidence and similarity.
+    Posterior {
+        /// The items: skills, tasks, `top(n)` for the n best tasks.
+        items: Vec<Term>,
+    },
+    /// The state after the query's examples, read from this state instead of from nothing.
+    Primed {
+        /// What they are read from.
+        of: Box<Recipe>,
+    },
+    /// The state if one of its skills or tasks explains the query's examples; else the query's.
+    Gated {
+        /// The state.
+        of: Box<Recipe>,
+    },
+    /// What answers together by the mean of their logits: an answer, not a state.
+    Ensemble {
+        /// The states.
+        items: Vec<Term>,
+    },
+    /// What the evidence calls for at this query: a mix of task means and the query's own state.
+    Auto,
     /// (1 − λ)·query + λ·of.
     WithQuery {
         /// What the query is mixed with.
@@ -264,17 +332,29 @@ impl Recipe {
     /// Whether it can only be evaluated with a query.
     pub fn needs_query(&self) -> bool {
         let mut needs = false;
-        self.visit(&mut |r| needs |= matches!(r, Self::Query | Self::Top { .. } | Self::Softmax { .. } | Self::WithQuery { .. }));
+        self.visit(&mut |r| {
+            needs |= matches!(
+                r,
+                Self::Query
+                    | Self::Top { .. }
+                    | Self::Softmax { .. }
+                    | Self::WithQuery { .. }
+                    | Self::Posterior { .. }
+                    | Self::Primed { .. }
+                    | Self::Gated { .. }
+                    | Self::Auto
+            );
+        });
         needs
     }
 
-    fn visit(&self, each: &mut dyn FnMut(&Self)) {
+    pub(super) fn visit(&self, each: &mut dyn FnMut(&Self)) {
         each(self);
         if let Some(items) = self.items() {
             items.iter().for_each(|term| term.recipe.visit(each));
         }
         match self {
-            Self::WithQuery { of, .. } | Self::MatchNorm { of } => of.visit(each),
+            Self::WithQuery { of, .. } | Self::MatchNorm { of } | Self::Primed { of } | Self::Gated { of } => of.visit(each),
             Self::Conv { of, from } => {
                 of.visit(each);
                 from.visit(each);
@@ -287,6 +367,20 @@ impl Recipe {
             }
             _ => {}
         }
+    }
+
+    /// Whether what the query's examples say of skills changes it.
+    pub fn reads_evidence(&self) -> bool {
+        let mut reads = false;
+        self.visit(&mut |r| reads |= matches!(r, Self::Posterior { .. } | Self::Gated { .. } | Self::Auto));
+        reads
+    }
+
+    /// Whether the query's own state is part of it.
+    pub fn reads_query(&self) -> bool {
+        let mut reads = false;
+        self.visit(&mut |r| reads |= matches!(r, Self::Query | Self::WithQuery { .. } | Self::Primed { .. } | Self::Gated { .. } | Self::Auto));
+        reads
     }
 
     /// The items of a list-like recipe.
@@ -302,7 +396,9 @@ impl Recipe {
             | Self::Arith { items }
             | Self::Slerp { items, .. }
             | Self::Ties { items, .. }
-            | Self::Dare { items, .. } => Some(items),
+            | Self::Dare { items, .. }
+            | Self::Posterior { items }
+            | Self::Ensemble { items } => Some(items),
             _ => None,
         }
     }

@@ -81,12 +81,21 @@ pub struct Ingredient {
     pub locked: bool,
     /// If any ingredient is solo, only such ones count.
     pub solo: bool,
+    /// The mean of a task's skills as one ingredient, rather than each of its skills with this weight.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mean: bool,
 }
 
 impl Ingredient {
+    /// What it stands for in a recipe.
+    pub fn recipe(&self) -> Recipe {
+        let skill = Recipe::skill(&self.skill);
+        if self.mean { Recipe::Mean { items: vec![Term { weight: 1.0, recipe: skill }] } } else { skill }
+    }
+
     /// An ingredient of weight 1.
     pub fn new(skill: impl Into<String>) -> Self {
-        Self { skill: skill.into(), weight: 1.0, muted: false, locked: false, solo: false }
+        Self { skill: skill.into(), weight: 1.0, muted: false, locked: false, solo: false, mean: false }
     }
 }
 
@@ -205,7 +214,7 @@ impl Soup {
     /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are to be brought to 1).
     pub fn to_recipe(&self) -> Option<Recipe> {
         let weighted = matches!(self.rule, Rule::Weighted | Rule::Sum | Rule::Arithmetic | Rule::Decay);
-        let item = |i: &Ingredient| Term { weight: if weighted { i.weight } else { 1.0 }, recipe: Recipe::skill(&i.skill) };
+        let item = |i: &Ingredient| Term { weight: if weighted { i.weight } else { 1.0 }, recipe: i.recipe() };
         let items: Vec<Term> = self.audible().map(item).collect();
         let last = items.last()?.recipe.clone();
         let total: f64 = self.audible().map(|i| i.weight).sum();
@@ -213,7 +222,7 @@ impl Soup {
         if shares && total.abs() < 1e-12 {
             return None;
         }
-        let plain = || self.audible().map(|i| Term { weight: 1.0, recipe: Recipe::skill(&i.skill) }).collect();
+        let plain = || self.audible().map(|i| Term { weight: 1.0, recipe: i.recipe() }).collect();
         let window = match self.conv {
             Window::Rule => None,
             Window::Last => Some(last),

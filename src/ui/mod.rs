@@ -21,3 +21,8 @@ pub mod theme;
 
 pub use draw::draw;
 pub use hit::hit;
+
+/// A text in lines of at most `width` columns.
+pub fn wrapped(text: &str, width: usize) -> String {
+    paint::wrap(text, width).join("\n")
+}

@@ -9,9 +9,11 @@ use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
 use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
-use state_soup::library::{BuildSettings, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin};
+use state_soup::library::{BuildSettings, Calibration, Explained, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin};
 use state_soup::model::{LoadOptions, ModelSource, WeightType};
+use state_soup::soup::{Ingredient, Recipe, Soup, Window};
 use state_soup::state::StateShape;
+use state_soup::task::{Template, parse_query};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ pub fn bundled(library: &Path) -> Setup {
         model: ModelSource::Bundled,
         load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
         library: Some(library.to_owned()),
+        chosen: false,
         build: BuildSettings::default(),
         tasks: state_soup::task::bundled().to_vec(),
     }
@@ -74,9 +77,11 @@ pub fn library() -> LibraryView {
         bytes: 84_300_000,
         files: (0..skills.len()).map(|i| format!("shard-{:05}.safetensors", i / 16)).collect(),
         tasks: TASKS.iter().map(|(task, _)| (*task).to_owned()).collect(),
+        unseen: vec!["last_of_three".into()],
         skills,
         missing: 0,
         warnings: Vec::new(),
+        calibrated: true,
     }
 }
 
@@ -129,7 +134,52 @@ pub fn ranking(query: &str, view: &RankView) -> Ranking {
     }
     let margin = by_task[0].score - by_task[1].score;
     let shots = query.lines().filter(|l| l.split_once("->").is_some_and(|(_, y)| !y.trim().is_empty())).count();
-    Ranking { ranking: skills, by_task, margin, shots, tokens_run: 9, millis: [7.4, 0.6] }
+    let read = parse_query(query, &Template::Arrow).read();
+    Ranking { ranking: skills, by_task, margin, read, view: Some(view.clone()), shots, tokens_run: 9, millis: [7.4, 0.6] }
+}
+
+/// The best task by similarity explains the examples well, the second and third a little, the others not.
+pub fn evidence(query: &str, view: &RankView) -> Evidence {
+    let ranking = ranking(query, view);
+    let answer_tokens = 2 * ranking.shots;
+    let none = Explained { answers: -4.0 * answer_tokens as f64, inputs: -12.0 };
+    let fits = !query.contains("nothing");
+    let posteriors = if fits { [0.81, 0.09, 0.03] } else { [0.05, 0.03, 0.01] };
+    let tasks: Vec<TaskEvidence> = ranking
+        .by_task
+        .iter()
+        .take(12)
+        .enumerate()
+        .map(|(i, t)| {
+            let gain = if fits { 3.25 - 1.5 * i as f64 } else { -0.75 - 0.5 * i as f64 };
+            TaskEvidence {
+                task: t.task.clone(),
+                similarity: t.score,
+                explained: Explained { answers: none.answers + gain * answer_tokens as f64, inputs: -11.0 },
+                gain,
+                posterior: posteriors.get(i).copied().unwrap_or(0.0),
+            }
+        })
+        .collect();
+    let none_posterior = 1.0 - posteriors.iter().sum::<f64>();
+    let mean = |i: usize, weight| Ingredient { weight, mean: true, ..Ingredient::new(&tasks[i].task) };
+    let lambda = if fits { 0.93 } else { 0.0 };
+    let auto = Soup { ingredients: vec![mean(0, 0.9), mean(1, 0.1)], lambda, conv: Window::Query, ..Soup::default() };
+    Evidence {
+        read: parse_query(query, &Template::Arrow).read(),
+        view: view.clone(),
+        shots: ranking.shots,
+        answer_tokens,
+        none,
+        none_posterior,
+        fits,
+        ahead: (ranking.shots > 1).then_some(if fits { 1.5 } else { -0.5 }),
+        asked: 12,
+        auto,
+        calibration: Calibration::default(),
+        tasks,
+        millis: 31.0,
+    }
 }
 
 pub fn answer(from: AnswerFrom, request: &AskRequest) -> Answer {
@@ -415,7 +465,16 @@ pub fn replies(job: &Job) -> Vec<Event> {
     let kind = job.request.kind();
     let mut events = match &job.request {
         Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
-        Request::Ask(request) => request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect(),
+        Request::Weigh { query, view } => vec![Event::Evidence { generation, evidence: Arc::new(evidence(query, view)) }],
+        Request::Ask(request) => {
+            let mut events: Vec<Event> =
+                request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect();
+            if request.soup == Some(Recipe::Auto) {
+                let gain = Gain { nats: if request.query.contains("nothing") { -0.7 } else { 0.82 }, examples: 2, left_out: true };
+                events.push(Event::Gain { generation, gain });
+            }
+            events
+        }
         Request::Map(request) | Request::MapOn { request, .. } => vec![Event::Map { generation, map: Arc::new(map(request)) }],
         Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(decay::decay(request)) }],
         Request::Place(query) => {

@@ -195,7 +195,7 @@ fn two_processes_build_one_library_together() {
 
 #[test]
 fn cache_folders_lie_in_the_users_cache() {
-    let dir = cache_dir(&"ab".repeat(32), &settings());
+    let dir = cache_dir(&"ab".repeat(32), &settings(), &[]);
     // Without HOME (some build machines) the sentence says what to do.
     match dir {
         Ok(dir) => {
@@ -205,6 +205,10 @@ fn cache_folders_lie_in_the_users_cache() {
                 "{}",
                 dir.display()
             );
+            // A choice of tasks has a folder of its own beside it.
+            let chosen = |tasks: &[&str]| cache_dir(&"ab".repeat(32), &settings(), tasks).unwrap();
+            assert_ne!(chosen(&["a", "b"]), chosen(&["ab"]));
+            assert_eq!((chosen(&["a"]).parent(), chosen(&[])), (dir.parent(), dir.clone()));
         }
         Err(e) => assert!(e.to_string().contains("--library DIR")),
     }

@@ -107,6 +107,81 @@ fn a_ranking_is_ordered_grouped_and_compared_with_the_one_before() {
     }
 }
 
+/// What a ranking is of a library that never had some skills.
+fn ranked_without(states: &[State], query: &State, view: &RankView, gone: impl Fn(&str) -> bool) -> Ranking {
+    let dir = tempfile::tempdir().unwrap();
+    let all = states.iter().enumerate().map(|(i, s)| with_state(&format!("t{}/{i:02}", i % 5), s.clone()));
+    let skills: Vec<_> = all.filter(|(meta, _)| !gone(&meta.id)).collect();
+    let mut w = writer(dir.path(), StoredType::F16);
+    w.append(&skills).unwrap();
+    w.library().rank(query, view, None).unwrap()
+}
+
+#[test]
+fn tasks_left_out_are_as_if_they_had_not_been_there() {
+    let states: Vec<State> = (0..20).map(state).collect();
+    let (_dir, library) = library_of(&states, StoredType::F16);
+    let view = RankView { metric: Metric::Cosine, layers: 0..3, part: Part::Ssm };
+    let whole = library.rank(&state(99), &view, None).unwrap();
+    let order: Vec<&str> = whole.by_task.iter().map(|t| t.task.as_str()).collect();
+    assert_eq!(order.len(), 5);
+    let cases = [vec![], vec![order[0]], vec![order[1]], vec![order[4]], vec![order[0], order[2]], order[1..].to_vec(), order.clone(), vec!["none"]];
+    for gone in cases {
+        let mut left = whole.clone();
+        left.leave_out(&gone);
+        let want = ranked_without(&states, &state(99), &view, |id| gone.contains(&id.split('/').next().unwrap()));
+        assert_eq!(left.ranking, want.ranking, "{gone:?}");
+        assert_eq!(left.by_task, want.by_task, "{gone:?}");
+        assert_eq!(left.margin, want.margin, "{gone:?}");
+        assert_eq!((&left.view, left.millis), (&whole.view, whole.millis), "the rest is as it was");
+    }
+}
+
+#[test]
+fn a_skill_left_out_gives_its_place_to_the_next_of_its_task() {
+    let states: Vec<State> = (0..20).map(state).collect();
+    let (_dir, library) = library_of(&states, StoredType::F16);
+    let view = RankView { metric: Metric::L2, layers: 0..2, part: Part::Ssm };
+    let whole = library.rank(&state(99), &view, None).unwrap();
+    let (mut moved, mut kept) = (0, 0);
+    for skill in whole.ranking.iter().map(|s| s.skill.as_str()).chain(["none/0"]) {
+        let mut left = whole.clone();
+        left.leave_out_skill(skill);
+        let want = ranked_without(&states, &state(99), &view, |id| id == skill);
+        assert_eq!(left.ranking, want.ranking, "{skill}");
+        let best = |r: &Ranking| r.by_task.iter().map(|t| (t.task.clone(), t.skill.clone(), t.score)).collect::<Vec<_>>();
+        assert_eq!(best(&left), best(&want), "{skill}");
+        let mean = |t: &ScoredTask| whole.by_task.iter().find(|w| w.task == t.task).unwrap().mean;
+        assert!(left.by_task.iter().all(|t| t.mean == mean(t)), "means are of all skills");
+        let order = |r: &Ranking| r.by_task.iter().map(|t| t.task.clone()).collect::<Vec<_>>();
+        if order(&left) == order(&whole) { kept += 1 } else { moved += 1 }
+    }
+    assert!(moved > 0 && kept > 0, "some tasks change places, some do not: {moved} {kept}");
+
+    // One after the other until none of the task is left.
+    let (task, mut left) = (whole.by_task[0].task.clone(), whole.clone());
+    let own: Vec<String> = whole.ranking.iter().filter(|s| s.task == task).map(|s| s.skill.clone()).collect();
+    assert_eq!(own.len(), 4);
+    own.iter().for_each(|skill| left.leave_out_skill(skill));
+    let want = ranked_without(&states, &state(99), &view, |id| own.iter().any(|o| o == id));
+    assert_eq!((&left.ranking, &left.by_task), (&want.ranking, &want.by_task));
+}
+
+#[test]
+fn the_margin_is_of_the_skills_that_are_left() {
+    let states: Vec<State> = (0..20).map(state).collect();
+    let (_dir, library) = library_of(&states, StoredType::F16);
+    let view = RankView { metric: Metric::Cosine, layers: 0..3, part: Part::Ssm };
+    let whole = library.rank(&state(99), &view, None).unwrap();
+    for skill in [&whole.by_task[0].skill, &whole.by_task[1].skill] {
+        let mut left = whole.clone();
+        left.leave_out_skill(skill);
+        let want = ranked_without(&states, &state(99), &view, |id| id == *skill);
+        assert_ne!(want.margin, whole.margin);
+        assert_eq!(left.margin, want.margin, "{skill}");
+    }
+}
+
 #[test]
 fn zero_states_equal_scores_and_small_libraries() {
     let zero = State::zeros(SHAPE);

@@ -169,3 +169,52 @@ fn create_or_open_makes_an_empty_library_and_then_finds_it() {
     assert_eq!(quiet(|c| Library::create_or_open(&path, &new, c)).unwrap().0.len(), 1);
     assert_eq!(library.generation(), 0);
 }
+
+/// A manifest of before there was evidence has no calibration: the stated defaults hold.
+#[test]
+fn how_evidence_is_weighed_is_kept_beside_the_skills() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut w = writer(dir.path(), StoredType::F16);
+    w.append(&[skill("a/0", 0), skill("a/1", 1)]).unwrap();
+    let manifest = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(dir.path().join("manifest.json")).unwrap()).unwrap();
+    assert!(manifest().get("calibration").is_none());
+    let (mut reader, warnings) = Library::open(dir.path(), &model()).unwrap();
+    assert_eq!((reader.calibration(), reader.is_calibrated(), warnings.len()), (Calibration::default(), false, 0));
+
+    // Numbers that no short text holds.
+    let measured =
+        Calibration { answers: 0.1 + 0.2, inputs: 1.0 / 3.0, similarity: 11.1e7 / 7.0, none: -2e-17, gates: [0.7, 1.0 / 7.0, 1e-3], queries: 144 };
+    w.set_calibration(&measured).unwrap();
+    assert_eq!((w.library().generation(), w.library().calibration(), w.library().is_calibrated()), (2, measured, true));
+    let library = sound(dir.path());
+    assert_eq!((library.calibration(), library.is_calibrated(), ids(&library)), (measured, true, vec!["a/0", "a/1"]));
+    assert_eq!((manifest()["calibration"]["queries"].as_u64(), manifest()["version"].as_u64()), (Some(144), Some(1)));
+    assert!(!reader.is_calibrated(), "an open reader keeps what it saw");
+    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
+    assert_eq!((reader.calibration(), reader.is_calibrated()), (measured, true));
+
+    // The same again is no change.
+    let before = contents(dir.path());
+    w.set_calibration(&measured).unwrap();
+    assert_eq!(w.library().generation(), 2);
+    assert!(contents(dir.path()) == before && !reader.refresh().unwrap());
+
+    // Whatever else changes, it stays; a new process finds it.
+    w.append(&[skill("b/0", 2)]).unwrap();
+    w.tag("a/0", &["liked".into()]).unwrap();
+    w.delete("a/1").unwrap();
+    assert!(quiet(|c| w.compact(c)).unwrap() > 0);
+    w.replace(&[skill("a/0", 7)]).unwrap();
+    drop(w);
+    let mut w = writer(dir.path(), StoredType::F16);
+    w.append(&[skill("c/0", 3)]).unwrap();
+    let library = sound(dir.path());
+    assert_eq!((library.calibration(), library.is_calibrated()), (measured, true));
+    assert_eq!(ids(&library), ["b/0", "a/0", "c/0"]);
+
+    // Another one takes its place; the defaults as such are a calibration too.
+    let generation = w.library().generation();
+    w.set_calibration(&Calibration::default()).unwrap();
+    let library = sound(dir.path());
+    assert_eq!((library.generation(), library.calibration(), library.is_calibrated()), (generation + 1, Calibration::default(), true));
+}

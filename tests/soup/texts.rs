@@ -23,7 +23,7 @@ fn id() -> impl Strategy<Value = String> + Clone {
         "[a-z]{1,5}",
         "[a-z]{1,3}-[a-z0-9]{1,3}(/[0-9])?",
         "\\PC{0,6}",
-        "(mean|top|query|h0|zero|inf|nan|with_query|é)(/[0-9])?"
+        "(mean|top|query|h0|zero|inf|nan|with_query|auto|gated|é)(/[0-9])?"
     ]
 }
 
@@ -36,6 +36,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         Just(Recipe::Zero),
         Just(Recipe::Neutral),
         Just(Recipe::Query),
+        Just(Recipe::Auto),
         (1usize..100_000).prop_map(|n| Recipe::Top { n }),
         id().prop_map(Recipe::skill),
     ];
@@ -57,6 +58,10 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             items.clone().prop_map(|items| Recipe::PicasoS { items }),
             items.clone().prop_map(|items| Recipe::PicasoR { items }),
             items.clone().prop_map(|items| Recipe::Arith { items }),
+            items.clone().prop_map(|items| Recipe::Posterior { items }),
+            items.clone().prop_map(|items| Recipe::Ensemble { items }),
+            boxed(inner.clone()).prop_map(|of| Recipe::Primed { of }),
+            boxed(inner.clone()).prop_map(|of| Recipe::Gated { of }),
             (items.clone(), weight()).prop_map(|(items, t)| Recipe::Slerp { items, t }),
             (items.clone(), weight(), weight()).prop_map(|(items, density, lambda)| Recipe::Ties { items, density, lambda }),
             (items, weight(), any::<u64>()).prop_map(|(items, p, seed)| Recipe::Dare { items, p, seed }),
@@ -166,6 +171,12 @@ fn mistakes_are_pointed_at() {
         ("\"a/0", 2, "the closing quote is missing"),
         ("dare(a; seed=1.5)", 15, "`)` is expected"),
         ("dare(a; seed=-1)", 14, "whole number"),
+        ("posterior(a; p=1)", 14, "`posterior` takes no values"),
+        ("posteriour(a)", 1, "did you mean `posterior`?"),
+        ("ensemble()", 10, "a skill, a task or a function is expected"),
+        ("gated()", 7, "a skill, a task or a function is expected"),
+        ("primed(a, b)", 9, "`)` is expected"),
+        ("gate(a)", 1, "did you mean `gated`?"),
         ("é/0 + ?", 7, "a skill, a task or a function is expected"),
     ] {
         let message = text.parse::<Recipe>().expect_err(text).to_string();
@@ -179,7 +190,7 @@ fn mistakes_are_pointed_at() {
 /// A megabyte of brackets or pipes is refused, not followed until the stack ends.
 #[test]
 fn endless_nesting_is_refused() {
-    for piece in ["(", "mean(", "-(", "0.5*mean(a, ", "a | conv(", "a @ 1 | over(", "mean((a | conv("] {
+    for piece in ["(", "mean(", "-(", "0.5*mean(a, ", "a | conv(", "a @ 1 | over(", "mean((a | conv(", "gated(", "primed("] {
         let message = piece.repeat(100_000).parse::<Recipe>().unwrap_err().to_string();
         assert!(message.contains("too many brackets") || message.contains("at most 64 pipes"), "{piece}: {message}");
     }

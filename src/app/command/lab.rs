@@ -18,6 +18,9 @@ fn on_lab(s: &State) -> bool {
 fn on_ingredient(s: &State) -> bool {
     s.lab.bench.ingredient().is_some()
 }
+fn weighs(s: &State) -> bool {
+    on_lab(s) && s.lab.weighs && !s.lab.bench.auto
+}
 fn has_soup(s: &State) -> bool {
     !s.lab.bench.soup.ingredients.is_empty()
 }
@@ -25,6 +28,7 @@ fn has_soup(s: &State) -> bool {
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
     command("rank.group", &["t"], In(RANKING), "Rank tasks or skills", "List tasks by their best skill, or every skill.", |_| Action::ToggleGrouping).hint("tasks/skills").when(on_lab),
+    command("rank.evidence", &["e"], In(RANKING), "By evidence or by similarity", "List the tasks by what the query's examples say of them, or by similarity alone.", |_| Action::ToggleEvidence).hint("evidence").when(on_lab),
     command("rank.metric", &["m"], In(RANKING), "Next similarity", "Compare by cosine, by cosine of z-scored entries, or by Euclidean distance.", |_| Action::NextMetric).hint("similarity").when(on_lab),
     command("rank.narrow", &["{"], In(RANKING), "Narrow the layers", "Compare one layer fewer.", |_| Action::GrowLayers(-1)).when(on_lab),
     command("rank.widen", &["}"], In(RANKING), "Widen the layers", "Compare one layer more; scores are averaged over layers.", |_| Action::GrowLayers(1)).when(on_lab),
@@ -46,6 +50,7 @@ pub static COMMANDS: &[Command] = &[
     command("soup.clear", &["C"], In(SOUP), "Empty the soup", "Take all ingredients out.", |_| Action::Soup(SoupEdit::Clear)).when(has_soup),
     command("soup.up", &["K", "shift-up"], In(SOUP), "Ingredient up", "Move the selected ingredient up; the decay rules read them in order.", |_| Action::Soup(SoupEdit::Shift(-1))).when(on_ingredient),
     command("soup.down", &["J", "shift-down"], In(SOUP), "Ingredient down", "Move the selected ingredient down.", |_| Action::Soup(SoupEdit::Shift(1))).when(on_ingredient),
+    command("soup.auto", &["a"], In(SOUP), "Let the evidence choose", "Mix what the query's examples call for, and follow them until you change the soup.", |_| Action::Soup(SoupEdit::Auto)).hint("auto").when(weighs),
     command("soup.gamma", &[], General, "Type γ", "Type the exponent of the decay rules.", |_| Action::Prompt(PromptKind::SoupRow(SoupRow::Gamma))).when(on_lab),
     command("soup.lambda", &[], General, "Type λ", "Type the share of the soup beside the query.", |_| Action::Prompt(PromptKind::SoupRow(SoupRow::Lambda))).when(on_lab),
     command("soup.tau", &[], General, "Type τ", "Type the temperature of similarity weights.", |_| Action::Prompt(PromptKind::SoupRow(SoupRow::Tau))).when(on_lab),

@@ -212,7 +212,7 @@ fn set_other(state: &mut State, soup: Soup) {
             let _ = side.bench.edit(&SoupEdit::Replace(Box::new(soup)), layers, clock);
             side.answer = None;
         }
-        None => sides.other = Some(Box::new(Side { bench: Bench::new(soup), answer: None })),
+        None => sides.other = Some(Box::new(Side { bench: Bench::new(soup, false), answer: None })),
     }
 }
 

@@ -93,7 +93,7 @@ pub fn compare(expect: &Expect, state: &State) -> (Vec<String>, Vec<String>) {
         );
     }
     if let Some(wanted) = &expect.soup {
-        let soup = state.lab.bench.soup.to_recipe().map(|r| r.to_string());
+        let soup = state.lab.bench.text();
         check(soup.as_ref() == Some(wanted), format!("the soup is {wanted}"), format!("{soup:?}"));
     }
     if let Some(least) = expect.skills {

@@ -52,5 +52,5 @@ pub fn session(state: &State, title: &str) -> Result<Session, String> {
     if steps.is_empty() {
         return Err("Nothing was done in the lab yet.".into());
     }
-    Ok(Session { title: title.to_owned(), step: steps, sitting: false })
+    Ok(Session { title: title.to_owned(), evidence: state.lab.weighs, step: steps, sitting: false })
 }

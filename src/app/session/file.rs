@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! title = "Retrieval"
+//! evidence = true                 # as the lab is by itself; without it the ranking is by similarity, the soup by hand
 //!
 //! [[step]]
 //! chapter = "One example is a query"
@@ -26,6 +27,9 @@ use serde::{Deserialize, Serialize};
 pub struct Session {
     /// What it is called.
     pub title: String,
+    /// Whether what the query's examples say moves the ranking and chooses the soup; off in sessions from before there was evidence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evidence: bool,
     /// Its steps, in order.
     pub step: Vec<Step>,
     /// Whether it was a sitting: then what it changed in the library is not changed again.

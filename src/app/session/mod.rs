@@ -149,7 +149,7 @@ impl Outcome {
         Self {
             tab: Some(state.tab),
             task: first.map(|t| t.task.clone()),
-            soup: state.lab.bench.soup.to_recipe().map(|r| r.to_string()),
+            soup: state.lab.bench.text(),
             notice: state.notice.as_ref().map(|n| n.text.clone()),
         }
     }

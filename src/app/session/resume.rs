@@ -42,7 +42,10 @@ fn is_done(input: &Input) -> bool {
 
 /// Results that a command may act on.
 fn matters(kind: JobKind) -> bool {
-    matches!(kind, JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Map | JobKind::Decay | JobKind::Inspect)
+    matches!(
+        kind,
+        JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Weigh | JobKind::Map | JobKind::Decay | JobKind::Inspect
+    )
 }
 
 /// Whether the lab can take the next input.

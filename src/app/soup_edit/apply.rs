@@ -2,7 +2,7 @@
 
 use super::curve::parse_weights;
 use super::{Bench, SoupEdit, SoupRow, parse_layers, rows};
-use crate::soup::{Ingredient, Rule};
+use crate::soup::{Ingredient, Rule, Soup};
 
 impl Bench {
     fn selected_mut(&mut self) -> Result<&mut Ingredient, String> {
@@ -39,6 +39,8 @@ impl Bench {
                 let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient to remove.".into()) };
                 self.soup.ingredients.remove(i);
             }
+            // What the evidence has set besides (the query's share, its window) goes with its ingredients.
+            SoupEdit::Clear if self.auto => self.soup = Soup::default(),
             SoupEdit::Clear => self.soup.ingredients.clear(),
             SoupEdit::Shift(by) => {
                 let SoupRow::Ingredient(i) = self.row() else { return Ok(()) };
@@ -78,6 +80,8 @@ impl Bench {
                 weights.iter().for_each(|(place, weight)| self.soup.ingredients[*place].weight = *weight);
             }
             SoupEdit::Replace(soup) => self.soup = (**soup).clone(),
+            // What it is then, the evidence says: `Bench::follow`.
+            SoupEdit::Auto => {}
         }
         Ok(())
     }
@@ -91,7 +95,7 @@ impl Bench {
         // As heavy as the others are on average, so that a soup stays balanced as it grows.
         let mean = if n == 0 { 1.0 } else { self.soup.ingredients.iter().map(|i| i.weight).sum::<f64>() / n as f64 };
         let weight = round(if mean > 0.0 { mean } else { 1.0 });
-        self.soup.ingredients.push(Ingredient { skill: skill.to_owned(), weight, muted: false, locked: false, solo: false });
+        self.soup.ingredients.push(Ingredient { weight, ..Ingredient::new(skill) });
         self.selected = n;
     }
 

@@ -63,6 +63,8 @@ pub enum SoupEdit {
     Weights(Vec<(usize, f64)>),
     /// Another soup instead.
     Replace(Box<Soup>),
+    /// Let the evidence choose the soup, from now on.
+    Auto,
 }
 
 /// The soup on the bench, with its history.
@@ -70,12 +72,15 @@ pub enum SoupEdit {
 pub struct Bench {
     /// The soup.
     pub soup: Soup,
+    /// Whether it follows the evidence. Any change by a person makes it the person's own.
+    pub auto: bool,
     /// The selected row, an index into [`rows`].
     pub selected: usize,
     /// The layer under the cursor of the per-layer weights.
     pub layer: usize,
-    undo: Vec<Soup>,
-    redo: Vec<Soup>,
+    /// Soups before, and whether each followed the evidence.
+    undo: Vec<(Soup, bool)>,
+    redo: Vec<(Soup, bool)>,
     /// Row and clock of the last nudge: a run of nudges is one step of the history.
     nudged: Option<(usize, u64)>,
 }
@@ -146,8 +151,13 @@ pub fn parse_layers(text: &str, layers: usize) -> Result<Option<Range<usize>>, S
 
 impl Bench {
     /// A bench with a soup and no history.
-    pub fn new(soup: Soup) -> Self {
-        Self { soup, selected: 0, layer: 0, undo: Vec::new(), redo: Vec::new(), nudged: None }
+    pub fn new(soup: Soup, auto: bool) -> Self {
+        Self { soup, auto, selected: 0, layer: 0, undo: Vec::new(), redo: Vec::new(), nudged: None }
+    }
+
+    /// The soup as text: `auto` while the evidence chooses it, else its recipe.
+    pub fn text(&self) -> Option<String> {
+        if self.auto { Some("auto".into()) } else { self.soup.to_recipe().map(|r| r.to_string()) }
     }
 
     /// The selected row.
@@ -178,7 +188,8 @@ impl Bench {
     pub fn step(&mut self, redo: bool) -> bool {
         let (from, to) = if redo { (&mut self.redo, &mut self.undo) } else { (&mut self.undo, &mut self.redo) };
         let Some(soup) = from.pop() else { return false };
-        to.push(std::mem::replace(&mut self.soup, soup));
+        let (soup, auto) = soup;
+        to.push((std::mem::replace(&mut self.soup, soup), std::mem::replace(&mut self.auto, auto)));
         self.nudged = None;
         self.clamp();
         true
@@ -189,10 +200,15 @@ impl Bench {
     /// # Errors
     /// A sentence that says why it cannot be done.
     pub fn edit(&mut self, edit: &SoupEdit, layers: usize, clock: u64) -> Result<bool, String> {
-        let before = self.soup.clone();
+        let before = (self.soup.clone(), self.auto);
         self.apply(edit, layers)?;
         self.clamp();
-        if self.soup == before {
+        if *edit == SoupEdit::Auto {
+            self.auto = true;
+        } else if self.soup != before.0 {
+            self.auto = false;
+        }
+        if self.soup == before.0 && self.auto == before.1 {
             return Ok(false);
         }
         let nudge = matches!(edit, SoupEdit::Nudge(_)).then_some((self.selected, clock));
@@ -206,6 +222,14 @@ impl Bench {
         self.nudged = nudge;
         self.redo.clear();
         Ok(true)
+    }
+
+    /// Takes the soup that the evidence calls for, if it is to choose. No step of the history: a person did nothing.
+    pub fn follow(&mut self, soup: &Soup) {
+        if self.auto && self.soup != *soup {
+            self.soup = soup.clone();
+            self.clamp();
+        }
     }
 
     fn clamp(&mut self) {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn bench() -> Bench {
-    let mut bench = Bench::new(Soup::default());
+    let mut bench = Bench::new(Soup::default(), false);
     for skill in ["a/0", "b/0", "c/0"] {
         bench.edit(&SoupEdit::Add(skill.into()), 12, 0).unwrap();
     }
@@ -117,4 +117,30 @@ fn weights_set_together_respect_locks() {
     assert_eq!(weights(&bench), [0.5, 1.0, 0.5]);
     bench.edit(&SoupEdit::Lock, 12, 0).unwrap();
     assert!(bench.edit(&SoupEdit::Weights(vec![(2, 0.1)]), 12, 0).unwrap_err().contains("locked"));
+}
+
+/// The soup that the evidence calls for, of one task.
+fn called_for(task: &str) -> Soup {
+    Soup { ingredients: vec![crate::soup::Ingredient { mean: true, ..crate::soup::Ingredient::new(task) }], lambda: 0.8, ..Soup::default() }
+}
+
+#[test]
+fn the_evidence_chooses_until_a_person_does() {
+    let mut bench = Bench::new(Soup::default(), true);
+    bench.follow(&called_for("a"));
+    assert_eq!((bench.soup.clone(), bench.text().as_deref()), (called_for("a"), Some("auto")));
+    assert!(!bench.can_undo(), "a person did nothing yet");
+    // The first change goes on from what is there, and makes it the person's own.
+    bench.selected = 0;
+    bench.edit(&SoupEdit::Nudge(-10), 12, 0).unwrap();
+    assert_eq!((bench.auto, weights(&bench)), (false, vec![0.9]));
+    bench.follow(&called_for("b"));
+    assert_eq!(bench.soup.ingredients[0].skill, "a");
+    // Taken back, the evidence chooses again; repeated, it does not.
+    assert!(bench.step(false) && bench.auto);
+    bench.follow(&called_for("b"));
+    assert_eq!(bench.soup, called_for("b"));
+    assert!(bench.step(true) && !bench.auto);
+    assert!(bench.edit(&SoupEdit::Auto, 12, 9000).unwrap() && bench.auto);
+    assert!(!bench.edit(&SoupEdit::Auto, 12, 9000).unwrap(), "it chooses already");
 }

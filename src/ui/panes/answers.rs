@@ -5,6 +5,7 @@ use crate::app::lab::ShownAnswer;
 use crate::app::screen::Target;
 use crate::engine::{AnswerFrom, Decoding, JobKind};
 use crate::ui::layout::{self, Size};
+use super::ranking::plus;
 use crate::ui::paint::{Paint, fit, pad, put, signed, token, visible, wrap};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
@@ -93,7 +94,7 @@ fn missing(paint: &Paint<'_>, from: AnswerFrom) -> &'static str {
         return "";
     }
     match from {
-        AnswerFrom::Soup if state.lab.bench.soup.to_recipe().is_none() => "no soup yet",
+        AnswerFrom::Soup if !state.lab.bench.auto && state.lab.bench.soup.to_recipe().is_none() => "no soup yet",
         AnswerFrom::BestSkill | AnswerFrom::Full if state.skill_count() == 0 => "no skills yet",
         _ => "…",
     }
@@ -145,11 +146,38 @@ fn column(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: A
         put(buf, area, 0, next, figure("target", target, best));
         next += 1;
     }
+    if from == AnswerFrom::Soup
+        && let Some((text, role)) = gain(paint, width < 44)
+    {
+        for line in wrap(&text, width).into_iter().take(if area.height >= 15 { 3 } else { 1 }) {
+            put(buf, area, 0, next, Line::from(paint.span(line, role)));
+            next += 1;
+        }
+    }
     if area.height > next + 4 {
         next += 1;
     }
     let bars_area = Rect::new(area.x, area.y + next.min(area.height), area.width, area.height.saturating_sub(next));
     bars(paint, bars_area, buf, shown);
+}
+
+/// Whether the soup gains or loses against the query alone on the query's own examples, in a few words.
+pub fn gain(paint: &Paint<'_>, short: bool) -> Option<(String, Role)> {
+    let state = paint.state;
+    let (generation, gain) = state.lab.gain?;
+    let stale = generation != state.jobs.generation(JobKind::Ask) || state.lab.ask_at.is_some();
+    let (long, brief, role) = if !gain.left_out {
+        ("explains your example:", "explains", if gain.nats > 0.0 { Role::Good } else { Role::Bad })
+    } else if gain.nats >= 0.01 {
+        ("gains on the query:", "gains", Role::Good)
+    } else if gain.nats <= -0.01 {
+        ("loses to the query:", "loses", Role::Bad)
+    } else {
+        return Some(("as good as the query".to_owned(), Role::Dim));
+    };
+    let unit = if gain.left_out { " an example" } else { "" };
+    let text = if short { format!("{brief} {} nats", plus(gain.nats)) } else { format!("{long} {} nats{unit}", plus(gain.nats)) };
+    Some((text, if stale { Role::Dim } else { role }))
 }
 
 /// Next-token probabilities, one a row.
@@ -202,10 +230,13 @@ fn row(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: Answ
                 ),
                 None => spans.push(Span::raw(" ")),
             }
-            for next in answer.top.iter().take(4) {
+            let said = if from == AnswerFrom::Soup { gain(paint, true) } else { None };
+            let tokens = if said.is_some() { 1 } else { 4 };
+            for next in answer.top.iter().take(tokens) {
                 spans.push(paint.span(format!(" {}", probability(next.probability)), Role::Dim));
                 spans.push(paint.span(format!(" {} ", fit(&token(&next.token), 10)), Role::Text));
             }
+            spans.extend(said.map(|(text, role)| paint.span(format!(" {text}"), role)));
         }
     }
     put(buf, area, 0, index as u16, Line::from(spans));

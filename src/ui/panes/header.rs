@@ -86,9 +86,14 @@ fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>
         JobKind::Landscape => "landscape",
         JobKind::Attribution => "attribution",
         JobKind::Verdict => "verdict",
-        JobKind::Rank | JobKind::Ask | JobKind::Inspect | JobKind::Place | JobKind::Results | JobKind::Autopsy | JobKind::Compare => {
-            "working"
-        }
+        JobKind::Rank
+        | JobKind::Weigh
+        | JobKind::Ask
+        | JobKind::Inspect
+        | JobKind::Place
+        | JobKind::Results
+        | JobKind::Autopsy
+        | JobKind::Compare => "working",
     };
     let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
     let is_bytes = running.unit == "bytes";

@@ -4,7 +4,7 @@ use super::instrument::autopsy_foot;
 use crate::app::library::SkillHealth;
 use crate::app::screen::Target;
 use crate::app::{Focus, library};
-use crate::engine::{JobKind, SkillReport};
+use crate::engine::{JobKind, LibraryView, SkillReport};
 use crate::library::{SkillMeta, SkillOrigin};
 use crate::ui::glyphs;
 use crate::ui::layout::{self, Size};
@@ -81,7 +81,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             paint.span(pad(&skill.id, name_width), Role::Text),
             Span::raw(" "),
             health_mark(paint, library::health(state, *row), health_width),
-            paint.span(pad(&skill.family, family_width), Role::Dim),
+            paint.span(pad(&family(view, skill), family_width), Role::Dim),
         ];
         if tokens {
             spans.push(paint.span(format!("{:>6} ", skill.tokens), Role::Dim));
@@ -98,6 +98,11 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
             paint.select(buf, list, line as u16, focused);
         }
     }
+}
+
+/// A skill's family; of a task that the model's training never saw, that word instead.
+fn family(view: &LibraryView, skill: &SkillMeta) -> String {
+    if view.unseen.contains(&skill.task) { format!("unseen {}", skill.family) } else { skill.family.clone() }
 }
 
 /// A word of what a check found: nothing where there was none.

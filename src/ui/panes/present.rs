@@ -1,8 +1,10 @@
 //! The Lab for an audience: query, the first of the ranking, the soup in a line, answers, and the numbers that matter in large figures.
 
 use super::query;
+use super::ranking::plus;
 use crate::app::lab::{metric_name, part_name};
 use crate::engine::{AnswerFrom, JobKind};
+use crate::soup::Soup;
 use crate::ui::big;
 use crate::ui::layout;
 use crate::ui::paint::{Paint, fit, pad, put, signed, token, visible};
@@ -36,20 +38,28 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
 fn ranking(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let lab = &paint.state.lab;
     let view = vec![paint.span(format!("{} · {}", metric_name(lab.view.metric), part_name(lab.view.part)), Role::Dim)];
-    let inner = paint.panel(buf, area, "Nearest tasks", view, false);
+    let evidence = lab.present_evidence();
+    let title = if evidence.is_some() { "Tasks by evidence" } else { "Nearest tasks" };
+    let inner = paint.panel(buf, area, title, view, false);
     let Some(ranking) = &lab.ranking else { return };
     let spaced = if inner.height >= 16 { 2 } else { 1 };
     let rows = ranking.by_task.iter().take(usize::from(inner.height / spaced).min(8));
     let (high, low) = (ranking.by_task.first().map_or(0.0, |t| t.score), ranking.by_task.last().map_or(0.0, |t| t.score));
     let name_width = usize::from(inner.width).saturating_sub(10) * 3 / 5;
-    let bar_width = usize::from(inner.width).saturating_sub(name_width + 12) as u16;
+    let bar_width = usize::from(inner.width).saturating_sub(name_width + 14) as u16;
     for (i, task) in rows.enumerate() {
         let role = if i == 0 { Role::Strong } else { Role::Text };
         let share = if high > low { f64::from((task.score - low) / (high - low)) } else { 1.0 };
         let mut spans =
             vec![paint.span(format!("{:>2} ", i + 1), Role::Dim), paint.span(pad(&task.task, name_width), role), Span::raw(" ")];
         spans.extend(paint.bar(share, bar_width, Role::Bar));
-        spans.push(paint.span(format!(" {:>6}", signed(f64::from(task.score), 3)), role));
+        match evidence.and_then(|e| e.of(&task.task)) {
+            Some(told) => {
+                let (mark, role) = if told.gain > 0.0 { ("✓", Role::Good) } else { ("✗", Role::Bad) };
+                spans.push(paint.span(format!(" {:>6} {mark}", plus(told.gain)), role));
+            }
+            None => spans.push(paint.span(format!(" {:>6}", signed(f64::from(task.score), 3)), role)),
+        }
         put(buf, inner, 0, i as u16 * spaced, Line::from(spans));
     }
 }
@@ -82,9 +92,17 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         lab.answers[at].as_ref()?.answer.target_logprob
     };
     let (query, soup) = (target(AnswerFrom::Query), target(AnswerFrom::Soup));
+    let evidence = lab.present_evidence().filter(|e| e.shots > 0);
     let over = lab.ranking.as_ref().and_then(|r| Some(format!("{} over {}", r.by_task.first()?.task, r.by_task.get(1)?.task)));
     let margin = lab.ranking.as_ref().map(|r| f64::from(r.margin));
-    let mut all = vec![Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong }];
+    let first = match (evidence, evidence.and_then(|e| e.tasks.first())) {
+        (Some(e), Some(best)) if e.fits => {
+            Figure { name: format!("nats an answer token explained by {}:", best.task), value: Some(best.gain), digits: 2, role: Role::Good }
+        }
+        (Some(e), _) => Figure { name: "no task here explains the query; none of these:".into(), value: Some(e.none_posterior), digits: 2, role: Role::Bad },
+        _ => Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong },
+    };
+    let mut all = vec![first];
     if !wanted.is_empty() {
         for (from, value, other) in [("query", query, soup), ("soup", soup, query)] {
             // A difference that the digits do not show is none.
@@ -143,9 +161,30 @@ fn large(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, scale
 
 fn soup(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = paint.panel(buf, area, "Soup", Vec::new(), false);
-    let recipe = paint.state.lab.bench.soup.to_recipe().map(|r| r.to_string());
+    let bench = &paint.state.lab.bench;
+    let recipe = if bench.auto { shares(&bench.soup) } else { bench.soup.to_recipe().map(|r| r.to_string()) };
     let (text, role) = recipe.map_or(("none yet".to_owned(), Role::Border), |recipe| (recipe, Role::Strong));
-    put(buf, inner, 1, 0, Line::from(paint.span(fit(&text, usize::from(inner.width).saturating_sub(1)), role)));
+    let width = usize::from(inner.width).saturating_sub(1);
+    let said = super::answers::gain(paint, width < 100);
+    let room = width.saturating_sub(said.as_ref().map_or(0, |(text, _)| text.width() + 3));
+    let mut spans = vec![paint.span(fit(&text, room), role)];
+    spans.extend(said.into_iter().flat_map(|(text, role)| [paint.span("   ", Role::Dim), paint.span(text, role)]));
+    put(buf, inner, 1, 0, Line::from(spans));
+}
+
+/// What the evidence has chosen, in shares of the whole.
+fn shares(soup: &Soup) -> Option<String> {
+    if soup.ingredients.is_empty() {
+        return None;
+    }
+    let mut parts: Vec<String> = Vec::new();
+    if soup.lambda > 0.0 {
+        parts.extend(soup.audible().map(|i| format!("{} {:.2}", i.skill, i.weight * soup.lambda)));
+    }
+    if soup.lambda < 1.0 {
+        parts.push(format!("query {:.2}", 1.0 - soup.lambda));
+    }
+    Some(parts.join(" + "))
 }
 
 fn answers(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, step: u16) {

@@ -27,7 +27,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let empty = state.lab.query.is_empty();
     editor(paint, inner, buf, &state.lab.query, focused);
     if empty {
-        let hint = ["hot -> cold", "big ->"];
+        let hint = ["lunch -> lunch?", "house ->"];
         for (row, text) in hint.into_iter().enumerate() {
             put(buf, inner, if row == 0 && focused { 2 } else { 0 }, row as u16, Line::from(paint.span(text, Role::Border)));
         }

@@ -1,11 +1,12 @@
-//! The live ranking: place, change of place, name, bar, score. Bars span the list's worst to its best score.
+//! The live ranking: place, change of place, name, bar, similarity, and what the query's examples say of the task: how many nats an answer token it explains, and its posterior.
+//! Bars span the list's worst to its best similarity.
 
 use crate::app::Focus;
 use crate::app::lab::{metric_name, part_name};
 use crate::app::screen::Target;
-use crate::engine::JobKind;
+use crate::engine::{Evidence, JobKind};
 use crate::library::{Metric, Ranking};
-use crate::ui::paint::{Paint, pad, put, scroll, signed};
+use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, wrap};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,6 +15,7 @@ use ratatui::text::{Line, Span};
 /// One row, of a task or of a skill.
 struct Row<'r> {
     name: &'r str,
+    task: &'r str,
     skill: &'r str,
     score: f32,
     mean: Option<f32>,
@@ -29,24 +31,44 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let state = paint.state;
     let lab = &state.lab;
     let focused = state.focus() == Focus::Ranking && state.overlay.is_none();
-    let stale = state.jobs.is_running(JobKind::Rank);
-    let title = match (lab.by_task, stale && lab.ranking.is_some()) {
+    let evidence = lab.present_evidence();
+    let weighing = lab.weighs && (state.jobs.is_running(JobKind::Weigh) || lab.weigh_at.is_some()) && lab.ranking.is_some();
+    let stale = state.jobs.is_running(JobKind::Rank) && lab.ranking.is_some() || weighing && evidence.is_none();
+    let what = match (lab.by_task, evidence.is_some() && lab.by_evidence) {
+        (true, true) => "Tasks by evidence",
+        (true, false) if lab.weighs => "Tasks by similarity",
         (true, false) => "Tasks",
-        (true, true) => "Tasks …",
-        (false, false) => "Skills",
-        (false, true) => "Skills …",
+        (false, _) => "Skills",
     };
+    let title = if stale { format!("{what} …") } else { what.to_owned() };
     let layers = &lab.view.layers;
     let layers = if layers.len() == 1 { format!("layer {}", layers.start) } else { format!("layers {}..{}", layers.start, layers.end) };
     let right = vec![paint.span(format!("{} · {layers} · {}", metric_name(lab.view.metric), part_name(lab.view.part)), Role::Dim)];
-    let inner = paint.panel(buf, area, title, right, focused);
+    let inner = paint.panel(buf, area, &title, right, focused);
     let Some(ranking) = &lab.ranking else { return nothing_yet(paint, inner, buf) };
-    let footer = u16::from(inner.height >= 4);
+    let words = evidence.map(|e| said(e, usize::from(inner.width.saturating_sub(2)))).unwrap_or_default();
+    // The sentence may have two lines where that leaves the list its room.
+    let most = if inner.height >= 12 { 2 } else { 1 };
+    let footer = if inner.height >= 4 { words.len().clamp(1, most) as u16 } else { 0 };
     let list = Rect { height: inner.height.saturating_sub(footer), ..inner };
-    rows(paint, list, buf, ranking, focused);
-    if footer == 1 {
-        figures(paint, inner, buf, ranking);
+    rows(paint, list, buf, ranking, evidence, focused);
+    let foot = Rect { y: inner.y + list.height, height: footer, ..inner };
+    match evidence {
+        Some(evidence) => {
+            let role = if evidence.fits { Role::Text } else { Role::Bad };
+            for (i, line) in words.into_iter().take(usize::from(footer)).enumerate() {
+                put(buf, foot, 1, i as u16, Line::from(paint.span(line, role)));
+            }
+        }
+        None if footer > 0 => figures(paint, foot, buf, ranking),
+        None => {}
     }
+}
+
+/// What the evidence comes to, and how much of it there is, in lines.
+fn said(evidence: &Evidence, width: usize) -> Vec<String> {
+    let read = if evidence.is_whole() { String::new() } else { format!(" {} of {} tasks are read so far.", evidence.tasks.len(), evidence.asked) };
+    wrap(&format!("{}{read}", evidence.words()), width)
 }
 
 fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
@@ -65,44 +87,113 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     paint.centred(buf, area, &[(text.into(), Role::Dim)]);
 }
 
-fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, focused: bool) {
+/// The columns that there is room for.
+struct Columns {
+    name: usize,
+    bar: u16,
+    mean: bool,
+    explains: bool,
+    /// Cells of the posterior; 0 where there is no room.
+    posterior: usize,
+}
+
+impl Columns {
+    fn fit(width: usize, weighs: bool, by_task: bool) -> Self {
+        let explains = weighs && by_task && width >= 36;
+        let posterior = if !explains || width < 46 { 0 } else if width < 54 { 6 } else { 10 };
+        let mean = !weighs && by_task && width >= 52;
+        // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9, posterior), mark 2
+        let fixed = 1 + 3 + 4 + 2 + 7 + if mean { 7 } else { 0 } + if explains { 9 } else { 0 } + posterior + 2;
+        let free = width.saturating_sub(fixed);
+        let name = if explains { free.min((free * 3 / 4).clamp(14, 30)) } else { free.min((free * 3 / 5).clamp(12, 28)) };
+        Self { name, bar: free.saturating_sub(name).min(48) as u16, mean, explains, posterior }
+    }
+
+    /// Whether unseen tasks have that word behind their names; else a star.
+    fn spells_unseen(&self) -> bool {
+        self.name >= 26
+    }
+
+    fn heading(&self) -> String {
+        let similarity = if self.bar >= 6 { "similarity" } else { "simil." };
+        let task = if self.spells_unseen() { "task" } else { "task (* unseen)" };
+        let mut text = format!("   # ±  {}{similarity:>fill$}", pad(task, self.name), fill = 8 + usize::from(self.bar));
+        if self.explains {
+            text += " explains";
+        }
+        match self.posterior {
+            0 => {}
+            6 => text += "  post.",
+            _ => text += "  posterior",
+        }
+        text
+    }
+}
+
+fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, evidence: Option<&Evidence>, focused: bool) {
     let lab = &paint.state.lab;
     let rows: Vec<Row<'_>> = if lab.by_task {
         ranking
             .by_task
             .iter()
-            .map(|t| Row { name: &t.task, skill: &t.skill, score: t.score, mean: Some(t.mean), change: t.change })
+            .map(|t| Row { name: &t.task, task: &t.task, skill: &t.skill, score: t.score, mean: Some(t.mean), change: t.change })
             .collect()
     } else {
-        ranking.ranking.iter().map(|s| Row { name: &s.skill, skill: &s.skill, score: s.score, mean: None, change: s.change }).collect()
+        ranking
+            .ranking
+            .iter()
+            .map(|s| Row { name: &s.skill, task: &s.task, skill: &s.skill, score: s.score, mean: None, change: s.change })
+            .collect()
     };
+    let unseen = paint.state.library.as_deref().map(|l| &l.unseen[..]).unwrap_or_default();
     let finite = || rows.iter().map(|r| r.score).filter(|s| s.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
-    let width = usize::from(area.width);
     let digits = if lab.view.metric == Metric::L2 { 2 } else { 3 };
-    let with_mean = width >= 52 && lab.by_task;
-    // pointer 1, place 3, change 4, name, bar, score 7, (mean 7), mark 2
-    let fixed = 1 + 3 + 4 + 2 + 7 + if with_mean { 7 } else { 0 } + 2;
-    let free = width.saturating_sub(fixed);
-    let name_width = free.min((free * 3 / 5).clamp(12, 28));
-    let bar_width = free.saturating_sub(name_width).min(48) as u16;
+    let columns = Columns::fit(usize::from(area.width), lab.weighs, lab.by_task);
+    let head = u16::from(lab.weighs && lab.by_task && area.height >= 5);
+    if head > 0 {
+        put(buf, area, 0, 0, Line::from(paint.span(columns.heading(), Role::Dim)));
+    }
+    let area = Rect { y: area.y + head, height: area.height - head, ..area };
     let first = scroll(lab.selected, rows.len(), usize::from(area.height));
     for (line, (i, row)) in rows.iter().enumerate().skip(first).take(usize::from(area.height)).enumerate() {
         let selected = i == lab.selected;
-        let in_soup = lab.bench.soup.ingredients.iter().any(|x| x.skill == row.skill);
+        let told = evidence.filter(|_| lab.by_task).and_then(|e| e.of(row.task));
+        let in_soup = lab.bench.soup.ingredients.iter().any(|x| x.skill == row.skill || x.mean && x.skill == row.task);
         let share = if high > low { f64::from((row.score - low) / (high - low)) } else { 1.0 };
         let strong = if i == 0 { Role::Strong } else { Role::Text };
+        let is_unseen = unseen.iter().any(|t| t == row.task);
+        let mark = match is_unseen {
+            true if columns.spells_unseen() => " (unseen)",
+            true => "*",
+            false => "",
+        };
+        // The mark stays whole where the name does not.
+        let name = format!("{}{mark}", fit(row.name, columns.name.saturating_sub(mark.len())));
         let mut spans = vec![
             paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim }),
             paint.span(format!("{:>3}", i + 1), Role::Dim),
             change(paint, row.change),
-            paint.span(pad(row.name, name_width), strong),
+            paint.span(pad(&name, columns.name), strong),
             Span::raw(" "),
         ];
-        spans.extend(paint.bar(share, bar_width, Role::Bar));
+        spans.extend(paint.bar(share, columns.bar, Role::Bar));
         spans.push(paint.span(format!(" {:>6}", signed(f64::from(row.score), digits)), strong));
-        if with_mean {
+        if columns.mean {
             spans.push(paint.span(format!(" {:>6}", signed(f64::from(row.mean.unwrap_or(f32::NAN)), digits)), Role::Dim));
+        }
+        if columns.explains {
+            let (text, role) = match told {
+                // A mark beside the number: colour is never alone.
+                Some(t) if t.gain > 0.0 => (format!(" {:>6} ✓", plus(t.gain)), Role::Good),
+                Some(t) => (format!(" {:>6} ✗", plus(t.gain)), Role::Bad),
+                None => (" ".repeat(9), Role::Dim),
+            };
+            spans.push(paint.span(text, role));
+        }
+        if columns.posterior > 0 {
+            let text = told.map_or(String::new(), |t| format!("{:.3}", t.posterior));
+            spans.push(paint.span(format!("{text:>fill$}", fill = columns.posterior), strong));
         }
         spans.push(paint.span(if in_soup { " ●" } else { "  " }, Role::Mark));
         put(buf, area, 0, line as u16, Line::from(spans));
@@ -111,6 +202,11 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, focu
             paint.select(buf, area, line as u16, focused);
         }
     }
+}
+
+/// A number of nats with its sign.
+pub fn plus(nats: f64) -> String {
+    if nats > 0.0 { format!("+{nats:.2}") } else { signed(nats, 2) }
 }
 
 fn change<'a>(paint: &Paint<'_>, change: Option<i32>) -> Span<'a> {
@@ -135,5 +231,5 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking) {
         paint.span(signed(f64::from(ranking.margin), 3), Role::Strong),
         paint.span(format!("  {time}"), Role::Dim),
     ]);
-    put(buf, area, 1, area.height - 1, line);
+    put(buf, area, 1, 0, line);
 }

@@ -23,7 +23,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let soup = &bench.soup;
     let focused = state.focus() == Focus::Soup && state.overlay.is_none();
     let right = vec![paint.span(soup.rule.name(), Role::Dim)];
-    let title = state.lab.instruments.sides.letter().map_or_else(|| "Soup".to_owned(), |letter| format!("Soup {letter}"));
+    let letter = state.lab.instruments.sides.letter().map_or_else(String::new, |letter| format!(" {letter}"));
+    let title = format!("Soup{letter}{}", if bench.auto { " · chosen by the evidence" } else { "" });
     let inner = paint.panel(buf, area, &title, right, focused);
     let all = rows(soup);
     let recipe = soup.to_recipe().map(|r| r.to_string());
@@ -36,7 +37,12 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let list = Rect { height: inner.height.saturating_sub((recipe_rows + gap) as u16), ..inner };
     if soup.ingredients.is_empty() {
         let upper = Rect { height: list.height.saturating_sub(parameters as u16), ..list };
-        paint.centred(buf, upper, &[("No ingredients yet.".into(), Role::Dim), ("Enter in the ranking adds one.".into(), Role::Dim)]);
+        let text = if bench.auto {
+            ["The query's examples choose the soup.", "Change anything to make it yours."]
+        } else {
+            ["No ingredients yet.", "Enter in the ranking adds one."]
+        };
+        paint.centred(buf, upper, &text.map(|line| (line.into(), Role::Dim)));
     }
     // Parameters stand at the foot of the list where there is room, ingredients scroll above them.
     let room = usize::from(list.height).saturating_sub(parameters);
@@ -104,7 +110,11 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
         SoupRow::Rule => ("rule", soup.rule.name().to_owned(), Vec::new()),
         SoupRow::Gamma => ("γ decay", signed(soup.gamma, 2), with_bar(soup.gamma / 2.0)),
         SoupRow::Lambda => {
-            let note = if soup.lambda >= 1.0 { " without the query" } else { "" };
+            let note = match soup.lambda {
+                l if l >= 1.0 => " without the query",
+                l if l <= 0.0 => " the query alone",
+                _ => "",
+            };
             let mut more = with_bar(soup.lambda);
             more.push(paint.span(note, Role::Dim));
             ("λ soup : query", signed(soup.lambda, 2), more)

@@ -1,0 +1,79 @@
+//! Tasks that the model was trained on and tasks that its training never saw are reported apart: of
+//! the first an example recalls what the weights know, only the second are learnt from examples.
+
+use crate::engine::Lab;
+
+/// Tasks that are reported together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// All of them.
+    All,
+    /// Those that the model was trained on.
+    Trained,
+    /// Those that its training never saw.
+    Unseen,
+}
+
+impl Group {
+    /// The groups of a lab's tasks: trained and unseen ones apart, if it knows of unseen ones.
+    pub fn of(lab: &Lab) -> Vec<Self> {
+        apart(lab.tasks().iter().map(|task| lab.is_unseen(task)))
+    }
+
+    /// Whether a task, by its place among the lab's, is in it.
+    pub fn holds(self, lab: &Lab, task: usize) -> bool {
+        self == Self::All || self.is_unseen() == lab.is_unseen(&lab.tasks()[task])
+    }
+
+    fn is_unseen(self) -> bool {
+        self == Self::Unseen
+    }
+
+    /// What a table or figure of this group is called.
+    pub fn name(self, of: &str) -> String {
+        match self {
+            Self::All => of.into(),
+            Self::Trained => format!("{of}-trained"),
+            Self::Unseen => format!("{of}-unseen"),
+        }
+    }
+
+    /// A claim about this group.
+    pub fn claim(self, claim: &str) -> String {
+        match self {
+            Self::All => claim.into(),
+            Self::Trained => format!("Trained tasks: {claim}"),
+            Self::Unseen => format!("Unseen tasks: {claim}"),
+        }
+    }
+}
+
+/// The groups of tasks of which it is told whether they are unseen; none is empty.
+fn apart(unseen: impl Iterator<Item = bool>) -> Vec<Group> {
+    let unseen: Vec<bool> = unseen.collect();
+    if !unseen.contains(&true) {
+        return vec![Group::All];
+    }
+    [Group::Trained, Group::Unseen].into_iter().filter(|group| unseen.contains(&group.is_unseen())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_told_apart_only_where_some_are_unseen() {
+        assert_eq!(apart([false, false].into_iter()), [Group::All]);
+        assert_eq!(apart([].into_iter()), [Group::All]);
+        assert_eq!(apart([false, true, false].into_iter()), [Group::Trained, Group::Unseen]);
+        assert_eq!(apart([true, true].into_iter()), [Group::Unseen]);
+    }
+
+    #[test]
+    fn one_group_has_the_plain_names() {
+        let told = |group: Group| (group.name("k-1"), group.claim("It helps"));
+        assert_eq!(told(Group::All), ("k-1".into(), "It helps".into()));
+        assert_eq!(told(Group::Trained), ("k-1-trained".into(), "Trained tasks: It helps".into()));
+        assert_eq!(told(Group::Unseen), ("k-1-unseen".into(), "Unseen tasks: It helps".into()));
+    }
+}
