@@ -157,7 +157,9 @@ fn a_ranking_is_told_by_evidence_and_by_similarity(library: &Path, skills: usize
 }
 
 fn answers_are_told_with_the_soup_that_gave_them(library: &Path) {
-    let ask = |more: &[&str]| json(&run(library, &[&["ask", "hot -> cold\\nrich -> poor\\nbig ->", "--target", "small", "--json"], more].concat()));
+    let ask = |more: &[&str]| {
+        json(&run(library, &[&["ask", "hot -> cold\\nrich -> poor\\nbig ->", "--target", "small", "--json"], more].concat()))
+    };
     let asked = ask(&[]);
     assert_eq!(keys(&asked), ["answers", "evidence", "gain", "query", "soup", "target"]);
     assert_eq!((&asked["soup"], &asked["target"]), (&"auto".into(), &"small".into()));
@@ -204,7 +206,10 @@ fn answers_are_told_with_the_soup_that_gave_them(library: &Path) {
     let none = json(&run(library, &["ask", "big ->", "--json"]));
     assert_eq!((&none["gain"], &none["answers"][3]["origin"]), (&Value::Null, &"query".into()));
     let text = String::from_utf8(run(library, &["ask", "hot -> cold\\nrich -> poor\\nbig ->"]).stdout).unwrap();
-    assert!(text.contains(asked["evidence"]["words"].as_str().unwrap()) && text.contains(recipe) && text.contains("left out in turn"), "{text}");
+    assert!(
+        text.contains(asked["evidence"]["words"].as_str().unwrap()) && text.contains(recipe) && text.contains("left out in turn"),
+        "{text}"
+    );
 }
 
 /// A mean brings its weights to 1: what is told of it are the shares that were mixed.
@@ -215,7 +220,10 @@ fn shares_of_a_recipe_add_up_to_one(library: &Path) {
         asked["answers"][0]["weights"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
     };
     for (recipe, want) in [
-        ("mean(0.75*antonym/0, 0.25*country_capital/0) | with_query(0.5)", &[("antonym/0", 0.375), ("country_capital/0", 0.125), ("query", 0.5)][..]),
+        (
+            "mean(0.75*antonym/0, 0.25*country_capital/0) | with_query(0.5)",
+            &[("antonym/0", 0.375), ("country_capital/0", 0.125), ("query", 0.5)][..],
+        ),
         ("mean(3*antonym/0, country_capital/0) | with_query(0.5)", &[("antonym/0", 0.375), ("country_capital/0", 0.125), ("query", 0.5)]),
         ("mean(antonym/0, country_capital/0)", &[("antonym/0", 0.5), ("country_capital/0", 0.5)]),
     ] {

@@ -8,7 +8,9 @@ use common::{Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{AnswerFrom, AskRequest, DecaySource, Decoding, Event, Evidence, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest};
+use state_soup::engine::{
+    AnswerFrom, AskRequest, DecaySource, Decoding, Event, Evidence, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest,
+};
 use state_soup::library::Metric;
 use state_soup::soup::{Recipe, Soup};
 use std::sync::Arc;
@@ -710,16 +712,16 @@ fn an_edit_of_the_unfinished_line_asks_for_no_evidence() {
         lab.keys(keys).idle();
         (lab.sent(JobKind::Weigh).len(), lab.sent(JobKind::Ask).len())
     };
-    assert_eq!(weighed(&mut lab, "hot -> cold<enter>"), (1, 1));
-    assert_eq!(weighed(&mut lab, "big ->"), (1, 2), "the examples are the same; the answers are not");
-    assert_eq!(weighed(&mut lab, "<backspace><backspace><backspace><backspace>"), (1, 3));
+    assert_eq!(weighed(&mut lab, "hot -> cold<enter>"), (1, 0), "there is nothing to answer yet");
+    assert_eq!(weighed(&mut lab, "big ->"), (1, 1), "the examples are the same; the answers are not");
+    assert_eq!(weighed(&mut lab, "<backspace><backspace><backspace><backspace>"), (1, 2));
     assert!(lab.state.lab.present_evidence().is_some(), "what was said still holds");
-    assert_eq!(weighed(&mut lab, "g -> small"), (2, 4), "an answer makes an example of it");
+    assert_eq!(weighed(&mut lab, "g -> small"), (2, 3), "an answer makes an example of it");
     assert_eq!(told(&lab).shots, 2);
-    assert_eq!(weighed(&mut lab, "<enter>"), (2, 5), "it was one before the line was ended");
-    assert_eq!(weighed(&mut lab, "<backspace><backspace>"), (3, 6), "an example was edited");
+    assert_eq!(weighed(&mut lab, "<enter>"), (2, 3), "it was one before the line was ended");
+    assert_eq!(weighed(&mut lab, "<backspace><backspace>"), (3, 4), "an example was edited");
     assert_eq!(told(&lab).read, "hot -> cold\nbig -> smal\n");
-    assert_eq!(weighed(&mut lab, "<esc>m"), (4, 7), "another similarity proposes others");
+    assert_eq!(weighed(&mut lab, "<esc>m"), (4, 5), "another similarity proposes others");
     lab.keys("}").idle();
     let Request::Weigh { view, .. } = &lab.sent(JobKind::Weigh)[4].request else { panic!() };
     assert_eq!(*view, lab.state.lab.view);
@@ -781,8 +783,8 @@ fn the_soup_follows_the_evidence_until_a_person_takes_it() {
     // Another query, another soup.
     lab.keys("<enter>nothing -> like it").idle();
     assert_eq!((&lab.state.lab.bench.soup, lab.state.lab.bench.soup.lambda), (&told(&lab).auto, 0.0));
-    lab.keys(&"<backspace>".repeat(18)).idle();
-    assert_eq!(lab.state.lab.bench.soup, soup);
+    lab.keys(&"<backspace>".repeat("\nnothing -> like it".len())).idle();
+    assert_eq!((lab.state.lab.query_text().as_str(), &lab.state.lab.bench.soup), ("hot -> cold\nbig ->", &soup));
 
     // Enter on a task of the ranking: the soup is one's own, with that skill in it.
     lab.keys("<esc><down><down><down><enter>");
@@ -796,8 +798,8 @@ fn the_soup_follows_the_evidence_until_a_person_takes_it() {
     // It stays one's own, whatever is typed.
     let own = lab.state.lab.bench.soup.clone();
     lab.keys("i<enter>rich -> poor").idle();
-    assert_eq!((told(&lab).shots, &lab.state.lab.bench.soup), (3, &own));
-    lab.keys(&"<backspace>".repeat(13)).idle();
+    assert_eq!((told(&lab).shots, &lab.state.lab.bench.soup), (2, &own));
+    lab.keys(&"<backspace>".repeat("\nrich -> poor".len())).idle();
     assert_eq!(lab.state.lab.bench.soup, own);
     // `u` gives it back to the evidence; `U` takes it again.
     lab.keys("<esc>u");
@@ -817,6 +819,7 @@ fn every_edit_of_the_soup_makes_it_ones_own_and_a_gives_it_back() {
         let soup = told(&lab).auto;
         lab.keys("<esc>o").keys(edit);
         assert!(!lab.state.lab.bench.auto && lab.state.lab.bench.soup != soup, "{edit}");
+        assert!(edit != "C" || lab.state.lab.bench.soup == Soup::default(), "the evidence's λ and window go with its tasks");
         lab.idle();
         assert_ne!(asked(&lab).soup, Some(Recipe::Auto), "{edit}");
         lab.keys("a");
@@ -870,30 +873,32 @@ fn the_list_is_ordered_by_evidence_or_by_similarity() {
     let similar = common::ranking("hot -> cold\nbig ->", &lab.state.lab.view);
     let by_similarity: Vec<String> = similar.by_task.iter().map(|t| t.task.clone()).collect();
     assert_eq!(order(&lab), by_similarity, "the evidence of these tests is in that order too");
-    // Evidence that turns the first three round and has read five.
+    // Evidence that puts the first after the third and has read five.
     let mut evidence = told(&lab);
     evidence.tasks.truncate(5);
-    evidence.tasks[..3].reverse();
-    let by_evidence: Vec<String> = [2, 1, 0].into_iter().chain(3..16).map(|i: usize| by_similarity[i].clone()).collect();
+    evidence.tasks[..3].rotate_left(1);
+    let by_evidence: Vec<String> = [1, 2, 0].into_iter().chain(3..16).map(|i: usize| by_similarity[i].clone()).collect();
     let generation = lab.state.jobs.generation(JobKind::Weigh);
     lab.keys("<esc>");
     lab.act(Action::Engine(Event::Evidence { generation, evidence: Arc::new(evidence) }));
     assert_eq!(order(&lab), by_evidence);
     assert_eq!(lab.state.lab.selected, 0, "the first stays the first");
-    assert_eq!(lab.state.lab.selected_skill(), Some(similar.by_task[2].skill.as_str()));
-    let sent = lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
-    lab.keys("<down><down>");
+    assert_eq!(lab.state.lab.selected_skill(), Some(similar.by_task[1].skill.as_str()));
+    let sent =
+        lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
+    lab.keys("<down>");
     let skill = lab.state.lab.selected_skill().unwrap().to_owned();
     lab.keys("e");
     assert_eq!(order(&lab), by_similarity);
-    assert_eq!((lab.state.lab.selected, lab.state.lab.selected_skill()), (0, Some(skill.as_str())), "the selection stays on its task");
+    assert_eq!((lab.state.lab.selected, lab.state.lab.selected_skill()), (2, Some(skill.as_str())), "the selection stays on its task");
     lab.keys("e");
-    assert_eq!((order(&lab), lab.state.lab.selected), (by_evidence, 2));
+    assert_eq!((order(&lab), lab.state.lab.selected), (by_evidence, 1));
     lab.keys("e<f5>");
     assert!(!asked(&lab).by_evidence, "the best skill is the most similar one");
     lab.keys("e<f5>");
     assert!(asked(&lab).by_evidence);
-    let now = lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
+    let now =
+        lab.effects.iter().filter(|e| matches!(e, Effect::Send(j) if matches!(j.request.kind(), JobKind::Rank | JobKind::Weigh))).count();
     assert_eq!(sent, now, "all of it was known");
     // Single skills are always in the order of similarity.
     lab.keys("t");

@@ -50,8 +50,7 @@ fn the_shipped_sessions_hold() {
     assert!(broken.is_empty() && held.len() == 3, "{held:?} {broken:?}");
 
     // And an expectation that does not hold is said to be broken.
-    let wrong =
-        "title = 'x'\n[[step]]\nkeys = 'hot -> cold'\nexpect = { task = 'country_capital', skills = 1000000, answer = { soup = 'a' } }";
+    let wrong = "title = 'x'\nevidence = true\n[[step]]\nkeys = 'hot -> cold'\nexpect = { task = 'country_capital', skills = 1000000, answer = { soup = 'a' } }";
     let reports = played(&Session::parse(wrong).unwrap(), &library);
     assert_eq!((reports[0].held.len(), reports[0].broken.len()), (0, 3));
     assert!(reports[0].broken[0].contains("country_capital") && reports[0].broken[0].contains("antonym"));

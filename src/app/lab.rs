@@ -168,7 +168,8 @@ impl Lab {
     /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the others follow by similarity.
     pub fn arrange(&mut self) {
         let Some(similarity) = self.by_similarity.clone() else { return };
-        let order = self.evidence.clone().filter(|e| self.by_evidence && e.read == similarity.read && Some(&e.view) == similarity.view.as_ref());
+        let order =
+            self.evidence.clone().filter(|e| self.by_evidence && e.read == similarity.read && Some(&e.view) == similarity.view.as_ref());
         let Some(evidence) = order else { return self.show(similarity) };
         let place = |task: &str| evidence.tasks.iter().position(|t| t.task == task).unwrap_or(usize::MAX);
         let mut shown = (*similarity).clone();

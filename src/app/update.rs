@@ -48,6 +48,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Prompt(kind) => none(overlay::open_prompt(state, kind)),
         Action::Undo { redo } => {
             if state.lab.bench.step(redo) {
+                follow_evidence(state);
                 soup_changed(state);
             } else {
                 state.say(if redo { "There is nothing to repeat." } else { "There is nothing to take back." });
@@ -79,6 +80,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ToggleEvidence => none({
             state.lab.by_evidence = !state.lab.by_evidence;
             state.lab.arrange();
+            // The best skill is the first of the list.
+            soup_changed(state);
         }),
         Action::NextMetric => {
             state.lab.view.metric = lab::next_metric(state.lab.view.metric);
@@ -158,6 +161,13 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
 /// For changes that ask for nothing outside.
 fn none((): ()) -> Vec<Effect> {
     Vec::new()
+}
+
+/// A soup that was given back to the evidence is what that says now.
+fn follow_evidence(state: &mut State) {
+    if let Some(evidence) = state.lab.evidence.clone() {
+        state.lab.bench.follow(&evidence.auto);
+    }
 }
 
 /// The soup changed: the answers are asked for after a pause.
@@ -397,9 +407,7 @@ pub fn edit_soup(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
         Ok(true) => {
-            if let Some(evidence) = state.lab.evidence.clone() {
-                state.lab.bench.follow(&evidence.auto);
-            }
+            follow_evidence(state);
             soup_changed(state);
         }
         Ok(false) => {}

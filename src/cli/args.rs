@@ -8,7 +8,7 @@ use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, Template};
 use candle_core::Device;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "PATH")]
     pub tasks: Vec<PathBuf>,
     /// Leave the bundled tasks out: your own alone
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     #[serde(default)]
     pub no_bundled: bool,
     /// Tasks to use, of the bundled ones and your own, with commas between [default: all]

@@ -11,7 +11,7 @@ use super::output;
 use super::rank::evidence_json;
 use crate::engine::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
 use crate::error::{Error, Result};
-use crate::soup::{Recipe, Soup};
+use crate::soup::{Recipe, Rule, Soup};
 use serde_json::json;
 
 /// Flags of `ask`.
@@ -64,7 +64,11 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let gain = output::with_progress(quiet, "comparing", |control| lab.gain(&request, control))?;
     let reads = request.soup.as_ref().is_some_and(Recipe::reads_evidence);
     let evidence = reads
-        .then(|| output::with_progress(quiet, "weighing", |control| lab.evidence(&request.query, &request.view, CANDIDATES, control, &mut |_| {})))
+        .then(|| {
+            output::with_progress(quiet, "weighing", |control| {
+                lab.evidence(&request.query, &request.view, CANDIDATES, control, &mut |_| {})
+            })
+        })
         .transpose()?;
     if common.json {
         output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
@@ -118,15 +122,16 @@ fn as_json(request: &AskRequest, answers: &[Answer], evidence: Option<&Evidence>
     })
 }
 
-/// The weights of a recipe that a list makes, the query's own share last.
+/// The shares of a recipe that is a weighted mean or a written sum, with the query's own last; null for any other.
 fn weights(recipe: &str) -> serde_json::Value {
     let soup = match recipe.parse::<Recipe>() {
         Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),
         other => other.ok().as_ref().and_then(Soup::of_recipe),
     };
-    let Some(soup) = soup else { return serde_json::Value::Null };
+    let Some(soup) = soup.filter(|s| matches!(s.rule, Rule::Weighted | Rule::Sum)) else { return serde_json::Value::Null };
+    let total: f64 = if soup.rule == Rule::Weighted { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
     let mut list: Vec<serde_json::Value> =
-        soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight * soup.lambda })).collect();
+        soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight / total * soup.lambda })).collect();
     if soup.lambda < 1.0 {
         list.push(json!({ "name": "query", "weight": 1.0 - soup.lambda }));
     }

@@ -20,12 +20,13 @@ pub struct Args {
 /// # Errors
 /// [`Error::Input`] for a rule that there is none of.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
-    let pages: Vec<&Page> = match &args.name {
-        None => PAGES.iter().collect(),
-        Some(name) => vec![PAGES.iter().find(|p| p.name == name).ok_or_else(|| {
-            Error::Input(format!("there is no page on `{name}`{}", did_you_mean(name, PAGES.iter().map(|p| p.name))))
-        })?],
-    };
+    let pages: Vec<&Page> =
+        match &args.name {
+            None => PAGES.iter().collect(),
+            Some(name) => vec![PAGES.iter().find(|p| p.name == name).ok_or_else(|| {
+                Error::Input(format!("there is no page on `{name}`{}", did_you_mean(name, PAGES.iter().map(|p| p.name))))
+            })?],
+        };
     if common.json {
         let page = |p: &&Page| json!({ "name": p.name, "example": p.example, "summary": p.summary, "text": p.text });
         return output::json(&pages.iter().map(page).collect::<Vec<_>>());

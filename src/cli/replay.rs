@@ -119,7 +119,7 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
-    let options = Options { look, evidence: session.evidence, present: args.present, ..lab::options(common, &setup)? };
+    let options = Options { look, present: args.present, ..lab::options(common, &setup)? };
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }

@@ -143,7 +143,9 @@ fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Con
         let of_states: Vec<Prefilled> = read.by_ref().take(group.0.len()).collect();
         match &of_states[..] {
             [one] => one.logprobs.iter().map(|&p| f64::from(p)).sum::<f64>(),
-            all => target[1..].iter().enumerate().map(|(i, &token)| logprob(&mean_logits(all.iter().map(|r| &r.logits[i][..])), token)).sum(),
+            all => {
+                target[1..].iter().enumerate().map(|(i, &token)| logprob(&mean_logits(all.iter().map(|r| &r.logits[i][..])), token)).sum()
+            }
         }
     };
     Ok(head.iter().zip(starts.iter().map(rest)).map(|(head, rest)| head + rest).collect())

@@ -27,8 +27,7 @@ impl Lab {
     /// The model's and the library's; [`crate::error::Error::Cancelled`].
     pub(super) fn calibrate(&self, control: Control<'_>) -> Result<Calibration> {
         let library = self.library();
-        let tasks: Vec<usize> =
-            (0..self.tasks.len()).filter(|&t| library.skills().iter().any(|s| s.task == self.tasks[t].name)).collect();
+        let tasks: Vec<usize> = (0..self.tasks.len()).filter(|&t| library.skills().iter().any(|s| s.task == self.tasks[t].name)).collect();
         let chosen = draw(&tasks, TASKS, &mut rng(self.build.seed, "calibration", 0));
         let mut witnesses = Vec::new();
         for (n, &t) in chosen.iter().enumerate() {
@@ -37,6 +36,8 @@ impl Lab {
             witnesses.extend(self.witnesses(&self.tasks[t], control.with_progress(&|_| {}))?);
             self.forget_tracks();
         }
+        // What a person asks next is read as if nothing had been.
+        self.forget_reading();
         Calibration::fit(&witnesses, ALARMS)
     }
 

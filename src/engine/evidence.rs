@@ -83,6 +83,22 @@ struct From<'a> {
     state: &'a State,
 }
 
+/// What is still to be read from one state.
+struct Rest<'a> {
+    key: &'a str,
+    /// Examples that need not be read again.
+    at: usize,
+    tokens: Vec<u32>,
+    snapshots: Vec<usize>,
+    initial: State,
+}
+
+impl Rest<'_> {
+    fn prompt(&self) -> Prompt<'_> {
+        Prompt { tokens: &self.tokens, initial: Some(&self.initial), snapshots: &self.snapshots, want: Want::LogProbs }
+    }
+}
+
 impl EvidenceReader {
     /// Reads the examples from every state, from where each has read them before; one figure an example for each.
     fn read(&mut self, mamba: &Mamba, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
@@ -107,16 +123,14 @@ impl EvidenceReader {
             snapshots.dedup();
             snapshots.retain(|n| *n > 0);
             let initial = at.checked_sub(1).and_then(|last| track.read[last].state.clone()).unwrap_or_else(|| f.state.clone());
-            work.push((f.key, at, tokens, snapshots, initial));
+            if !tokens.is_empty() {
+                work.push(Rest { key: f.key, at, tokens, snapshots, initial });
+            }
         }
-        let some: Vec<&(&str, usize, Vec<u32>, Vec<usize>, State)> = work.iter().filter(|w| !w.2.is_empty()).collect();
-        let prompts: Vec<Prompt<'_>> = some
-            .iter()
-            .map(|(_, _, tokens, snapshots, initial)| Prompt { tokens, initial: Some(initial), snapshots, want: Want::LogProbs })
-            .collect();
+        let prompts: Vec<Prompt<'_>> = work.iter().map(Rest::prompt).collect();
         let read = mamba.prefill(&prompts, control)?;
         let kept = (KEPT_BYTES / (from.len().max(1) * mamba.shape().total_len() * size_of::<f32>())).clamp(1, 8);
-        for ((key, at, _, snapshots, _), result) in some.iter().zip(read) {
+        for (Rest { key, at, snapshots, .. }, result) in work.iter().zip(read) {
             let Some(track) = self.tracks.get_mut(*key) else { continue };
             track.read.truncate(*at);
             let states: HashMap<usize, State> = snapshots.iter().copied().zip(result.snapshots).collect();
@@ -135,10 +149,7 @@ impl EvidenceReader {
             let surplus = track.read.len().saturating_sub(kept);
             track.read[..surplus].iter_mut().for_each(|r| r.state = None);
         }
-        Ok(from
-            .iter()
-            .map(|f| self.tracks[f.key].read[..examples.len()].iter().map(|r| r.explained).collect())
-            .collect())
+        Ok(from.iter().map(|f| self.tracks[f.key].read[..examples.len()].iter().map(|r| r.explained).collect()).collect())
     }
 }
 
@@ -234,7 +245,14 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Lab::rank`].
-    pub fn evidence(&self, query: &str, view: &RankView, most: usize, control: Control<'_>, frame: &mut dyn FnMut(Evidence)) -> Result<Evidence> {
+    pub fn evidence(
+        &self,
+        query: &str,
+        view: &RankView,
+        most: usize,
+        control: Control<'_>,
+        frame: &mut dyn FnMut(Evidence),
+    ) -> Result<Evidence> {
         let query = self.query(query)?;
         let ranking = self.filled_library()?.rank(&self.read_for_ranking(&query, control)?.state, view, None)?;
         self.weigh(&query, view, &ranking, most, control, frame)
@@ -258,7 +276,14 @@ impl Lab {
         let names: Vec<String> = proposed.iter().map(|(task, _)| task.clone()).collect();
         self.keep_tracks(&library, &names);
         let evidence = |read: &[Told], none: &Told| {
-            let known = Known { read: query.parsed.read(), view, shots: query.shots(), answers, proposed: &proposed, calibration: library.calibration() };
+            let known = Known {
+                read: query.parsed.read(),
+                view,
+                shots: query.shots(),
+                answers,
+                proposed: &proposed,
+                calibration: library.calibration(),
+            };
             known.evidence(read, none, began.elapsed())
         };
         let mut read: Vec<Told> = Vec::new();
@@ -377,7 +402,8 @@ impl Evidence {
 /// Chosen on 3000 queries of examples that are in no skill and no test split, before any test question was looked at: whole posteriors win more where the task is at hand and
 /// lose much more where it is not.
 fn auto_soup(tasks: &[TaskEvidence], none: f64, helps: bool) -> Soup {
-    let heard: Vec<&TaskEvidence> = tasks.iter().take(MOST).filter(|t| t.posterior >= SMALLEST * (1.0 - none) && t.posterior > 0.0).collect();
+    let heard: Vec<&TaskEvidence> =
+        tasks.iter().take(MOST).filter(|t| t.posterior >= SMALLEST * (1.0 - none) && t.posterior > 0.0).collect();
     let sum: f64 = heard.iter().map(|t| t.posterior).sum();
     // What is shown is what is mixed: shares of four digits.
     let round = |v: f64| (v * 1e4).round() / 1e4;

@@ -45,7 +45,8 @@ impl Lab {
         }
         let quiet = control.with_progress(&|_| {});
         let whole = Mixer::new(self, Some(&query), &request.view, quiet);
-        let among = if soup.reads_evidence() { whole.evidence()?.tasks.iter().take(TASKS).map(|t| t.task.clone()).collect() } else { Vec::new() };
+        let among =
+            if soup.reads_evidence() { whole.evidence()?.tasks.iter().take(TASKS).map(|t| t.task.clone()).collect() } else { Vec::new() };
         let mut nats = 0.0;
         if let [pair] = &pairs[..] {
             let Some(states) = without_query(soup, &whole)? else { return Ok(None) };

@@ -57,7 +57,10 @@ impl Lab {
             }
         }
         if small > 0 {
-            skipped.push(format!("{small} bundled tasks have room for fewer than {} disjoint sets of {} examples", self.build.sets, self.build.shots));
+            skipped.push(format!(
+                "{small} bundled tasks have room for fewer than {} disjoint sets of {} examples",
+                self.build.sets, self.build.shots
+            ));
         }
         // Every task's first skill before any second: a library is of use long before it is whole.
         plans.sort_by_key(|(set, _)| *set);
@@ -165,8 +168,7 @@ impl Lab {
         if library.skills().is_empty() {
             return Ok((0, self.build(control, &|_| {})?.skipped));
         }
-        let own: HashSet<&str> =
-            self.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))).map(|t| t.name.as_str()).collect();
+        let own: HashSet<&str> = self.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))).map(|t| t.name.as_str()).collect();
         let (plans, skipped) = self.wanted(&library);
         let lacks = missing(&library, &plans);
         let (ours, others): (Vec<usize>, Vec<usize>) = lacks.into_iter().partition(|&i| own.contains(plans[i].task.as_str()));

@@ -87,12 +87,11 @@ impl Lab {
             _ => "cpu".into(),
         };
         let model = Model::open(&setup.model, &setup.load, control)?;
-        let dir = match setup.library {
-            Some(dir) => dir,
-            None => {
-                let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
-                crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?
-            }
+        let dir = if let Some(dir) = setup.library {
+            dir
+        } else {
+            let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
+            crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?
         };
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
@@ -411,6 +410,11 @@ impl Lab {
         self.read(&self.ranked_segments(query)?, control)
     }
 
+    /// Forgets the query read last.
+    pub(super) fn forget_reading(&self) {
+        *lock(&self.reader) = QueryReader::default();
+    }
+
     /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
     /// locked while the model runs: a ranking may overtake an answer in the middle of it.
     fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
@@ -473,7 +477,17 @@ pub(crate) struct Mixer<'a> {
 impl<'a> Mixer<'a> {
     /// Names at a query; reads and ranks nothing until asked to.
     pub fn new(lab: &'a Lab, query: Option<&'a Query>, view: &'a RankView, control: Control<'a>) -> Self {
-        Self { lab, query, view, control, without: &[], by_evidence: false, among: &[], ranked: Mutex::default(), evidence: Mutex::default() }
+        Self {
+            lab,
+            query,
+            view,
+            control,
+            without: &[],
+            by_evidence: false,
+            among: &[],
+            ranked: Mutex::default(),
+            evidence: Mutex::default(),
+        }
     }
 
     /// The same, with evidence read of these tasks alone.
@@ -514,7 +528,9 @@ impl Mixer<'_> {
     /// The best skill and its task.
     pub fn best(&self) -> Result<(String, String)> {
         let ranking = self.ranking()?;
-        if self.by_evidence && let Some(best) = self.evidence()?.tasks.first().filter(|t| t.posterior > 0.0) {
+        if self.by_evidence
+            && let Some(best) = self.evidence()?.tasks.first().filter(|t| t.posterior > 0.0)
+        {
             let skill = ranking.by_task.iter().find(|t| t.task == best.task).map(|t| t.skill.clone());
             return Ok((skill.unwrap_or_default(), best.task.clone()));
         }

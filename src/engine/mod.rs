@@ -37,9 +37,9 @@ mod worker;
 
 pub use answer::logprob;
 pub(crate) use answer::{Spec, Start, continue_from, mean_logits};
-pub use evidence::CANDIDATES;
 pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
 pub use document::Cut;
+pub use evidence::CANDIDATES;
 pub use instrument::*;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};

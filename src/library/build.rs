@@ -237,11 +237,7 @@ fn folder_name(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> 
     let BuildSettings { template, shots, sets, seed, test_share } = settings;
     let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
     let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    let choice = if chosen.is_empty() {
-        String::new()
-    } else {
-        format!("-{}", &blake3::hash(chosen.join("\n").as_bytes()).to_hex()[..8])
-    };
+    let choice = if chosen.is_empty() { String::new() } else { format!("-{}", &blake3::hash(chosen.join("\n").as_bytes()).to_hex()[..8]) };
     format!("{safe}-{}{choice}", &hash[..8])
 }
 

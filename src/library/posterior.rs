@@ -223,9 +223,8 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let mut witnesses = Vec::new();
         for _ in 0..1500 {
-            let candidates: Vec<Candidate> = (0..8)
-                .map(|_| candidate(rng.random_range(-8.0..0.0), rng.random_range(-20.0..-5.0), rng.random_range(0.6..0.9)))
-                .collect();
+            let candidates: Vec<Candidate> =
+                (0..8).map(|_| candidate(rng.random_range(-8.0..0.0), rng.random_range(-20.0..-5.0), rng.random_range(0.6..0.9))).collect();
             let none = Explained { answers: rng.random_range(-8.0..-3.0), inputs: rng.random_range(-20.0..-5.0) };
             let posterior = truth.posterior(&candidates, &none);
             let mut at: f64 = rng.random_range(0.0..1.0);

@@ -257,10 +257,13 @@ fn order(library: &Library, scores: &[f32]) -> Ranking {
     for (at, sum, count) in tasks.into_values() {
         ranking.by_task[at].mean = (sum / count as f64) as f32;
     }
-    if let [first, second, ..] = &ranking.by_task[..] {
-        ranking.margin = first.score - second.score;
-    }
+    ranking.margin = margin(&ranking.by_task);
     ranking
+}
+
+/// The first task's score less the second's; 0 where there are not two.
+fn margin(by_task: &[ScoredTask]) -> f32 {
+    if let [first, second, ..] = by_task { first.score - second.score } else { 0.0 }
 }
 
 impl Ranking {
@@ -271,7 +274,7 @@ impl Ranking {
         }
         self.ranking.retain(|s| !tasks.contains(&s.task.as_str()));
         self.by_task.retain(|t| !tasks.contains(&t.task.as_str()));
-        self.margin = if let [first, second, ..] = &self.by_task[..] { first.score - second.score } else { 0.0 };
+        self.margin = margin(&self.by_task);
     }
 
     /// Takes one skill out, as if the library had not had it. Means of tasks stay as they are.
@@ -284,6 +287,7 @@ impl Ranking {
             let place = self.by_task.partition_point(|t| t.score >= task.score);
             self.by_task.insert(place, task);
         }
+        self.margin = margin(&self.by_task);
     }
 
     /// Sets every `change`: places gained against `before`; `None` for what was not in it.

@@ -16,8 +16,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Rows that [`OneShot`] takes at most: it takes about two seconds for these.
-pub const ONE_SHOT_MOST: usize = 400;
+/// Rows that [`OneShot`] takes at most: its time grows with their square, about two seconds for 400.
+pub const ONE_SHOT_MOST: usize = 800;
 /// Fewest rows that make a map.
 const FEWEST: usize = 10;
 /// Epochs between frames.

@@ -51,6 +51,8 @@ pub fn play(
         // After the last step nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
+    // Whether the evidence counts is the session's to say.
+    let options = Options { evidence: session.evidence, ..options };
     let mut player = Player { sitting: session.sitting, state: State::new(options)?, engine: Engine::start(open, tell)?, events };
     player.opened(control)?;
     let mut reports = Vec::new();

@@ -62,7 +62,13 @@ impl Recipe {
             }
             Self::MatchNorm { of } => mix::scale_to_norms(&of.evaluate(names)?, &mean_norms(&of.parts(names)?, names)?),
             Self::Primed { of } => names.primed(of.evaluate(names)?),
-            Self::Gated { of } => if of.is_explained(names)? { of.evaluate(names) } else { names.query() },
+            Self::Gated { of } => {
+                if of.is_explained(names)? {
+                    of.evaluate(names)
+                } else {
+                    names.query()
+                }
+            }
             Self::Auto => names.auto()?.evaluate(names),
             Self::Ensemble { .. } => Err(Error::Input(
                 "`ensemble` averages the logits of several states: it is an answer, not a state, and stands alone or in `gated(…)`".into(),
@@ -84,7 +90,11 @@ impl Recipe {
                 states(&parts, names)
             }
             Self::Gated { of } if matches!(**of, Self::Ensemble { .. }) => {
-                if of.is_explained(names)? { of.answering(names) } else { Ok(vec![names.query()?]) }
+                if of.is_explained(names)? {
+                    of.answering(names)
+                } else {
+                    Ok(vec![names.query()?])
+                }
             }
             one => Ok(vec![one.evaluate(names)?]),
         }

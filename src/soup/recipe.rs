@@ -379,7 +379,9 @@ impl Recipe {
     /// Whether the query's own state is part of it.
     pub fn reads_query(&self) -> bool {
         let mut reads = false;
-        self.visit(&mut |r| reads |= matches!(r, Self::Query | Self::WithQuery { .. } | Self::Primed { .. } | Self::Gated { .. } | Self::Auto));
+        self.visit(&mut |r| {
+            reads |= matches!(r, Self::Query | Self::WithQuery { .. } | Self::Primed { .. } | Self::Gated { .. } | Self::Auto);
+        });
         reads
     }
 

@@ -258,7 +258,10 @@ mod tests {
                     .iter()
                     .all(|p| [&p.input, &p.output].iter().all(|t| !t.is_empty() && t.trim() == *t && !t.contains(['\t', '\n'])))
             );
-            assert!(["seen", "unseen"].contains(&INDEX.lines().find(|l| l.starts_with(&format!("{}\t", task.name))).unwrap().split('\t').nth(6).unwrap()));
+            assert!(
+                ["seen", "unseen"]
+                    .contains(&INDEX.lines().find(|l| l.starts_with(&format!("{}\t", task.name))).unwrap().split('\t').nth(6).unwrap())
+            );
             assert!(!task.licence.is_empty() && !task.source.is_empty() && !task.description.is_empty() && !task.family.is_empty());
             assert_eq!(
                 INDEX.lines().find(|l| l.starts_with(&format!("{}\t", task.name))).unwrap().split('\t').nth(2).unwrap(),

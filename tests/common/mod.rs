@@ -9,7 +9,9 @@ use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
 use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
-use state_soup::library::{BuildSettings, Calibration, Explained, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin};
+use state_soup::library::{
+    BuildSettings, Calibration, Explained, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin,
+};
 use state_soup::model::{LoadOptions, ModelSource, WeightType};
 use state_soup::soup::{Ingredient, Recipe, Soup, Window};
 use state_soup::state::StateShape;

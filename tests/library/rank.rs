@@ -125,7 +125,16 @@ fn tasks_left_out_are_as_if_they_had_not_been_there() {
     let whole = library.rank(&state(99), &view, None).unwrap();
     let order: Vec<&str> = whole.by_task.iter().map(|t| t.task.as_str()).collect();
     assert_eq!(order.len(), 5);
-    let cases = [vec![], vec![order[0]], vec![order[1]], vec![order[4]], vec![order[0], order[2]], order[1..].to_vec(), order.clone(), vec!["none"]];
+    let cases = [
+        vec![],
+        vec![order[0]],
+        vec![order[1]],
+        vec![order[4]],
+        vec![order[0], order[2]],
+        order[1..].to_vec(),
+        order.clone(),
+        vec!["none"],
+    ];
     for gone in cases {
         let mut left = whole.clone();
         left.leave_out(&gone);

@@ -182,8 +182,14 @@ fn how_evidence_is_weighed_is_kept_beside_the_skills() {
     assert_eq!((reader.calibration(), reader.is_calibrated(), warnings.len()), (Calibration::default(), false, 0));
 
     // Numbers that no short text holds.
-    let measured =
-        Calibration { answers: 0.1 + 0.2, inputs: 1.0 / 3.0, similarity: 11.1e7 / 7.0, none: -2e-17, gates: [0.7, 1.0 / 7.0, 1e-3], queries: 144 };
+    let measured = Calibration {
+        answers: 0.1 + 0.2,
+        inputs: 1.0 / 3.0,
+        similarity: 11.1e7 / 7.0,
+        none: -2e-17,
+        gates: [0.7, 1.0 / 7.0, 1e-3],
+        queries: 144,
+    };
     w.set_calibration(&measured).unwrap();
     assert_eq!((w.library().generation(), w.library().calibration(), w.library().is_calibrated()), (2, measured, true));
     let library = sound(dir.path());

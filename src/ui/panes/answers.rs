@@ -1,11 +1,11 @@
 //! The answers side by side: five columns where there is room, five rows where there is not.
 
+use super::ranking::plus;
 use crate::app::Focus;
 use crate::app::lab::ShownAnswer;
 use crate::app::screen::Target;
 use crate::engine::{AnswerFrom, Decoding, JobKind};
 use crate::ui::layout::{self, Size};
-use super::ranking::plus;
 use crate::ui::paint::{Paint, fit, pad, put, signed, token, visible, wrap};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;

@@ -96,10 +96,18 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let over = lab.ranking.as_ref().and_then(|r| Some(format!("{} over {}", r.by_task.first()?.task, r.by_task.get(1)?.task)));
     let margin = lab.ranking.as_ref().map(|r| f64::from(r.margin));
     let first = match (evidence, evidence.and_then(|e| e.tasks.first())) {
-        (Some(e), Some(best)) if e.fits => {
-            Figure { name: format!("nats an answer token explained by {}:", best.task), value: Some(best.gain), digits: 2, role: Role::Good }
-        }
-        (Some(e), _) => Figure { name: "no task here explains the query; none of these:".into(), value: Some(e.none_posterior), digits: 2, role: Role::Bad },
+        (Some(e), Some(best)) if e.fits => Figure {
+            name: format!("nats an answer token explained by {}:", best.task),
+            value: Some(best.gain),
+            digits: 2,
+            role: Role::Good,
+        },
+        (Some(e), _) => Figure {
+            name: "no task here explains the query; none of these:".into(),
+            value: Some(e.none_posterior),
+            digits: 2,
+            role: Role::Bad,
+        },
         _ => Figure { name: format!("margin: {}", over.unwrap_or_default()), value: margin, digits: 3, role: Role::Strong },
     };
     let mut all = vec![first];

@@ -67,7 +67,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 
 /// What the evidence comes to, and how much of it there is, in lines.
 fn said(evidence: &Evidence, width: usize) -> Vec<String> {
-    let read = if evidence.is_whole() { String::new() } else { format!(" {} of {} tasks are read so far.", evidence.tasks.len(), evidence.asked) };
+    let read =
+        if evidence.is_whole() { String::new() } else { format!(" {} of {} tasks are read so far.", evidence.tasks.len(), evidence.asked) };
     wrap(&format!("{}{read}", evidence.words()), width)
 }
 
@@ -100,7 +101,13 @@ struct Columns {
 impl Columns {
     fn fit(width: usize, weighs: bool, by_task: bool) -> Self {
         let explains = weighs && by_task && width >= 36;
-        let posterior = if !explains || width < 46 { 0 } else if width < 54 { 6 } else { 10 };
+        let posterior = if !explains || width < 46 {
+            0
+        } else if width < 54 {
+            6
+        } else {
+            10
+        };
         let mean = !weighs && by_task && width >= 52;
         // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9, posterior), mark 2
         let fixed = 1 + 3 + 4 + 2 + 7 + if mean { 7 } else { 0 } + if explains { 9 } else { 0 } + posterior + 2;

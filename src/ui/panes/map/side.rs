@@ -41,7 +41,10 @@ fn pick(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
     }
     put(buf, area, 0, 0, Line::from(head));
     let family = state.library.as_ref().and_then(|l| l.skills.iter().find(|s| s.id == id)).map_or("", |s| s.family.as_str());
-    let unseen = state.library.as_ref().is_some_and(|l| l.unseen.iter().any(|task| id.strip_prefix(task.as_str()).is_some_and(|rest| rest.starts_with('/'))));
+    let unseen = state
+        .library
+        .as_ref()
+        .is_some_and(|l| l.unseen.iter().any(|task| id.strip_prefix(task.as_str()).is_some_and(|rest| rest.starts_with('/'))));
     let family = if unseen { format!("unseen · {family}") } else { family.to_owned() };
     let place = place_in_ranking(paint, map, state.map.pick).map_or(String::new(), |(at, len)| format!("#{} of {len} · ", at + 1));
     let trust = map.trust_of_each.get(state.map.pick).map_or(String::new(), |t| format!("trust {t:.2} · "));
