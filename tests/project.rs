@@ -166,9 +166,9 @@ fn too_few_points_and_meaningless_perplexities_are_refused_with_the_reason() {
     }
     assert_eq!(usable_perplexity(1000, 30.0).unwrap(), 30.0);
     assert_eq!(usable_perplexity(1000, 0.01).unwrap(), 1.0);
-    let (_, many) = Clusters::draw(41, 10, 10, 0.5).project();
+    let (_, many) = Clusters::draw(81, 10, 10, 0.5).project();
     let refused = quiet(|c| OneShot.embed(&many, &TsneSettings { perplexity: 30.0, seed: 0 }, c, &mut |_| {})).unwrap_err();
-    assert!(refused.to_string().contains("410 states are too many"));
+    assert!(refused.to_string().contains("810 states are too many"));
 }
 
 #[test]
