@@ -7,7 +7,7 @@ mod common;
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::engine::*;
 use state_soup::error::Error;
-use state_soup::library::{BuildSettings, Calibration, Candidate, Explained, Library, Posterior};
+use state_soup::library::{BuildSettings, Calibration, Candidate, Explained, Library, Metric, Part, Posterior};
 use state_soup::model::{Prompt, Want};
 use state_soup::soup::{Recipe, Soup, Window, mix};
 use state_soup::state::State;
@@ -49,6 +49,26 @@ fn lab() -> &'static Lab {
 
 fn weigh(lab: &Lab, query: &str) -> Evidence {
     quiet(|c| lab.evidence(query, &lab.default_view(), CANDIDATES, c, &mut |_| {})).unwrap()
+}
+
+/// The constants weigh the similarity that they were measured with, whatever the ranking compares: distances would outweigh all that the examples say.
+#[test]
+fn another_similarity_proposes_but_does_not_weigh() {
+    let lab = lab();
+    let usual = weigh(lab, QUERY);
+    let whole = 0..lab.shape().n_layer;
+    for (metric, part, layers) in [(Metric::L2, Part::Ssm, whole.clone()), (Metric::ZCosine, Part::Conv, whole)] {
+        let view = RankView { metric, part, layers };
+        let other = quiet(|c| lab.evidence(QUERY, &view, CANDIDATES, c, &mut |_| {})).unwrap();
+        assert!((other.none_posterior - usual.none_posterior).abs() < 1e-6);
+        for task in &usual.tasks {
+            let same = other.of(&task.task).unwrap();
+            assert!((same.posterior - task.posterior).abs() < 1e-6 && same.similarity != task.similarity, "{}", task.task);
+        }
+        let by_hand = |view: &RankView| quiet(|c| lab.mix(&"posterior(top(6))".parse().unwrap(), Some(QUERY), view, c)).unwrap();
+        let (a, b) = (by_hand(&view), by_hand(&lab.default_view()));
+        assert!(a.ssm().iter().zip(b.ssm()).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
 }
 
 fn ask(lab: &Lab, query: &str, soup: &str, from: &[AnswerFrom], target: Option<&str>) -> Vec<Answer> {

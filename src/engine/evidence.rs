@@ -199,6 +199,17 @@ impl Lab {
         Ok((read, none))
     }
 
+    /// Every task's and skill's similarity as the constants weigh it: they were measured with the default view. Empty where that is the view anyhow.
+    pub(super) fn weighed_similarity(&self, query: &Query, view: &RankView, control: Control<'_>) -> Result<HashMap<String, f32>> {
+        let default = self.default_view();
+        if *view == default {
+            return Ok(HashMap::new());
+        }
+        let ranking = self.filled_library()?.rank(&self.read_for_ranking(query, control)?.state, &default, None)?;
+        let skills = ranking.ranking.into_iter().map(|s| (s.skill, s.score));
+        Ok(ranking.by_task.into_iter().map(|t| (t.task, t.score)).chain(skills).collect())
+    }
+
     /// Forgets what was read from all candidates.
     pub(super) fn forget_tracks(&self) {
         lock(&self.evidence).tracks.clear();
@@ -273,6 +284,8 @@ impl Lab {
         let answers = |of: &[Example]| of.iter().map(|e| e.tokens.len() - e.answer).sum::<usize>();
         let answers = [answers(&examples), answers(examples.get(1..).unwrap_or_default())];
         let proposed: Vec<(String, f32)> = ranking.by_task.iter().take(most).map(|t| (t.task.clone(), t.score)).collect();
+        let weighed = self.weighed_similarity(query, view, control)?;
+        let similarity: Vec<f64> = proposed.iter().map(|(task, score)| weighed.get(task).copied().unwrap_or(*score).into()).collect();
         let names: Vec<String> = proposed.iter().map(|(task, _)| task.clone()).collect();
         self.keep_tracks(&library, &names);
         let evidence = |read: &[Told], none: &Told| {
@@ -282,6 +295,7 @@ impl Lab {
                 shots: query.shots(),
                 answers,
                 proposed: &proposed,
+                similarity: &similarity,
                 calibration: library.calibration(),
             };
             known.evidence(read, none, began.elapsed())
@@ -320,13 +334,15 @@ struct Known<'a> {
     /// Tokens of the answers: of all examples, of those after the first.
     answers: [usize; 2],
     proposed: &'a [(String, f32)],
+    /// Their similarity as the constants weigh it.
+    similarity: &'a [f64],
     calibration: Calibration,
 }
 
 impl Known<'_> {
     fn evidence(&self, read: &[Told], none: &Told, took: Duration) -> Evidence {
         let candidates: Vec<Candidate> =
-            self.proposed.iter().zip(read).map(|((_, s), told)| Candidate { explained: told.all, similarity: f64::from(*s) }).collect();
+            self.similarity.iter().zip(read).map(|(s, told)| Candidate { explained: told.all, similarity: *s }).collect();
         let Posterior { of, none: p_none } = if self.shots > 0 && !candidates.is_empty() {
             self.calibration.posterior(&candidates, &none.all)
         } else {

@@ -543,7 +543,11 @@ impl Mixer<'_> {
         let query = self.needed_query()?;
         let (read, none) = self.lab.explain(candidates, None, &self.lab.examples(query)?, self.control)?;
         let ranking = self.ranking()?;
+        let weighed = self.lab.weighed_similarity(query, self.view, self.control)?;
         let score = |name: &String| {
+            if let Some(score) = weighed.get(name) {
+                return f64::from(*score);
+            }
             let task = ranking.by_task.iter().find(|t| t.task == *name).map(|t| t.score);
             task.or_else(|| ranking.ranking.iter().find(|s| s.skill == *name).map(|s| s.score)).map_or(f64::NAN, f64::from)
         };
