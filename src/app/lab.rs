@@ -168,13 +168,10 @@ impl Lab {
     /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the others follow by similarity.
     pub fn arrange(&mut self) {
         let Some(similarity) = self.by_similarity.clone() else { return };
-        let order =
-            self.evidence.clone().filter(|e| self.by_evidence && e.read == similarity.read && Some(&e.view) == similarity.view.as_ref());
-        let Some(evidence) = order else { return self.show(similarity) };
-        let place = |task: &str| evidence.tasks.iter().position(|t| t.task == task).unwrap_or(usize::MAX);
+        let Some(evidence) = self.present_evidence().filter(|_| self.by_evidence) else { return self.show(similarity) };
         let mut shown = (*similarity).clone();
         // A stable sort: what was not read stays in its order, behind.
-        shown.by_task.sort_by_key(|t| place(&t.task));
+        shown.by_task.sort_by_key(|t| evidence.place(&t.task));
         if let Some(before) = &self.ranking {
             shown.count_changes(before);
         }

@@ -59,7 +59,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         seed: common.seed,
     };
     let map = output::with_progress(quiet, "mapping", |control| lab.map(&request, control, &mut |_| {}))?;
-    let unseen = lab.library_view().unseen;
+    let unseen = lab.unseen();
     if common.json { output::json(&as_json(&map, &unseen)) } else { output::print(&as_csv(&map)) }
 }
 

@@ -17,7 +17,6 @@ use crate::error::Result;
 use crate::library::Ranking;
 use clap::ValueEnum;
 use serde_json::json;
-use std::collections::HashMap;
 
 /// Flags of `rank`.
 #[derive(clap::Args, Debug)]
@@ -65,7 +64,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if let Some(evidence) = &evidence {
         by_evidence(&mut ranking, evidence);
     }
-    let found = Found { view, ranking, evidence, unseen: lab.library_view().unseen };
+    let found = Found { view, ranking, evidence, unseen: lab.unseen() };
     if common.json { output::json(&as_json(&query, &lab, &found)) } else { output::print(&as_text(args, &found)) }
 }
 
@@ -85,10 +84,8 @@ impl Found {
 
 /// Tasks, and the skills of each, in the order of the evidence; those that were not read follow.
 fn by_evidence(ranking: &mut Ranking, evidence: &Evidence) {
-    let places: HashMap<&str, usize> = evidence.tasks.iter().enumerate().map(|(i, t)| (t.task.as_str(), i)).collect();
-    let place = |task: &str| places.get(task).copied().unwrap_or(usize::MAX);
-    ranking.by_task.sort_by_key(|t| place(&t.task));
-    ranking.ranking.sort_by_key(|s| place(&s.task));
+    ranking.by_task.sort_by_key(|t| evidence.place(&t.task));
+    ranking.ranking.sort_by_key(|s| evidence.place(&s.task));
 }
 
 fn as_json(query: &str, lab: &Lab, found: &Found) -> serde_json::Value {

@@ -199,15 +199,23 @@ impl Lab {
         Ok((read, none))
     }
 
-    /// Every task's and skill's similarity as the constants weigh it: they were measured with the default view. Empty where that is the view anyhow.
-    pub(super) fn weighed_similarity(&self, query: &Query, view: &RankView, control: Control<'_>) -> Result<HashMap<String, f32>> {
+    /// Every task's and skill's similarity as the constants weigh it. They were measured with the default view: with another one the query is ranked once more.
+    pub(super) fn weighed_similarity(
+        &self,
+        query: &Query,
+        view: &RankView,
+        ranking: &Ranking,
+        control: Control<'_>,
+    ) -> Result<HashMap<String, f32>> {
         let default = self.default_view();
-        if *view == default {
-            return Ok(HashMap::new());
-        }
-        let ranking = self.filled_library()?.rank(&self.read_for_ranking(query, control)?.state, &default, None)?;
-        let skills = ranking.ranking.into_iter().map(|s| (s.skill, s.score));
-        Ok(ranking.by_task.into_iter().map(|t| (t.task, t.score)).chain(skills).collect())
+        let again = if *view == default {
+            None
+        } else {
+            Some(self.filled_library()?.rank(&self.read_for_ranking(query, control)?.state, &default, None)?)
+        };
+        let ranking = again.as_ref().unwrap_or(ranking);
+        let skills = ranking.ranking.iter().map(|s| (s.skill.clone(), s.score));
+        Ok(ranking.by_task.iter().map(|t| (t.task.clone(), t.score)).chain(skills).collect())
     }
 
     /// Forgets what was read from all candidates.
@@ -284,7 +292,7 @@ impl Lab {
         let answers = |of: &[Example]| of.iter().map(|e| e.tokens.len() - e.answer).sum::<usize>();
         let answers = [answers(&examples), answers(examples.get(1..).unwrap_or_default())];
         let proposed: Vec<(String, f32)> = ranking.by_task.iter().take(most).map(|t| (t.task.clone(), t.score)).collect();
-        let weighed = self.weighed_similarity(query, view, control)?;
+        let weighed = self.weighed_similarity(query, view, ranking, control)?;
         let similarity: Vec<f64> = proposed.iter().map(|(task, score)| weighed.get(task).copied().unwrap_or(*score).into()).collect();
         let names: Vec<String> = proposed.iter().map(|(task, _)| task.clone()).collect();
         self.keep_tracks(&library, &names);

@@ -15,17 +15,22 @@ const EXAMPLES: usize = 4;
 const TASKS: usize = 6;
 
 impl Gain {
-    /// What it comes to, in a sentence. Less than a hundredth of a nat is nothing.
+    /// Whether the soup gains or loses; `None` where it is less than a hundredth of a nat.
+    pub fn gains(&self) -> Option<bool> {
+        (self.nats.abs() >= 0.01).then_some(self.nats > 0.0)
+    }
+
+    /// What it comes to, in a sentence.
     pub fn words(&self) -> String {
         let Self { nats, examples, left_out } = *self;
         if !left_out {
             return format!("The soup's skills, without the query, explain your example: {nats:+.2} nats over nothing read.");
         }
         let of = format!("{nats:+.2} nats an example, {examples} left out in turn");
-        match nats {
-            n if n >= 0.01 => format!("The soup gains on the query: {of}."),
-            n if n <= -0.01 => format!("The soup loses to the query: {of}."),
-            _ => format!("The soup answers as the query alone does: {of}."),
+        match self.gains() {
+            Some(true) => format!("The soup gains on the query: {of}."),
+            Some(false) => format!("The soup loses to the query: {of}."),
+            None => format!("The soup answers as the query alone does: {of}."),
         }
     }
 }

@@ -317,6 +317,11 @@ impl Lab {
 }
 
 impl LibraryView {
+    /// Whether the model's training never saw any of a task, where that is known.
+    pub fn is_unseen(&self, task: &str) -> bool {
+        self.unseen.iter().any(|t| t == task)
+    }
+
     /// Whether nothing is missing.
     pub fn is_complete(&self) -> bool {
         self.missing == 0

@@ -9,7 +9,9 @@ use super::query::{QueryReader, Read};
 use super::{Answer, AnswerFrom, AskRequest, CANDIDATES, Evidence, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BuildSettings, Candidate, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, StoredType};
+use crate::library::{
+    BuildSettings, Candidate, Explained, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, StoredType,
+};
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
@@ -152,6 +154,11 @@ impl Lab {
         &self.tasks
     }
 
+    /// The names of the tasks that the model's training never saw.
+    pub fn unseen(&self) -> Vec<String> {
+        self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect()
+    }
+
     /// Whether the model's training never saw any of a task: known of the bundled model alone.
     pub fn is_unseen(&self, task: &Task) -> bool {
         self.bundled && task.unseen
@@ -191,7 +198,7 @@ impl Lab {
             skills: library.skills().to_vec(),
             files: library.files().map(str::to_owned).collect(),
             tasks: self.tasks.iter().map(|t| t.name.clone()).collect(),
-            unseen: self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect(),
+            unseen: self.unseen(),
             bytes: library.bytes(),
             missing: self.missing(&library),
             warnings: library.warnings(),
@@ -542,17 +549,12 @@ impl Mixer<'_> {
     fn weighed(&self, candidates: &[String]) -> Result<Posterior> {
         let query = self.needed_query()?;
         let (read, none) = self.lab.explain(candidates, None, &self.lab.examples(query)?, self.control)?;
-        let ranking = self.ranking()?;
-        let weighed = self.lab.weighed_similarity(query, self.view, self.control)?;
-        let score = |name: &String| {
-            if let Some(score) = weighed.get(name) {
-                return f64::from(*score);
-            }
-            let task = ranking.by_task.iter().find(|t| t.task == *name).map(|t| t.score);
-            task.or_else(|| ranking.ranking.iter().find(|s| s.skill == *name).map(|s| s.score)).map_or(f64::NAN, f64::from)
+        let similarity = self.lab.weighed_similarity(query, self.view, &*self.ranking()?, self.control)?;
+        let candidate = |(name, read): (&String, Vec<Explained>)| Candidate {
+            explained: Told::of(&read).all,
+            similarity: similarity.get(name).copied().map_or(f64::NAN, f64::from),
         };
-        let known: Vec<Candidate> =
-            candidates.iter().zip(read).map(|(name, read)| Candidate { explained: Told::of(&read).all, similarity: score(name) }).collect();
+        let known: Vec<Candidate> = candidates.iter().zip(read).map(candidate).collect();
         Ok(self.lab.library().calibration().posterior(&known, &Told::of(&none).all))
     }
 

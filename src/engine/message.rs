@@ -204,6 +204,11 @@ impl Evidence {
         self.tasks.len() == self.asked
     }
 
+    /// A task's place in the order of the evidence; those that were not read come after all others.
+    pub fn place(&self, task: &str) -> usize {
+        self.tasks.iter().position(|t| t.task == task).unwrap_or(usize::MAX)
+    }
+
     /// What was found of a task, if it was read.
     pub fn of(&self, task: &str) -> Option<&TaskEvidence> {
         self.tasks.iter().find(|t| t.task == task)

@@ -166,14 +166,11 @@ pub fn gain(paint: &Paint<'_>, short: bool) -> Option<(String, Role)> {
     let state = paint.state;
     let (generation, gain) = state.lab.gain?;
     let stale = generation != state.jobs.generation(JobKind::Ask) || state.lab.ask_at.is_some();
-    let (long, brief, role) = if !gain.left_out {
-        ("explains your example:", "explains", if gain.nats > 0.0 { Role::Good } else { Role::Bad })
-    } else if gain.nats >= 0.01 {
-        ("gains on the query:", "gains", Role::Good)
-    } else if gain.nats <= -0.01 {
-        ("loses to the query:", "loses", Role::Bad)
-    } else {
-        return Some(("as good as the query".to_owned(), Role::Dim));
+    let (long, brief, role) = match gain.gains() {
+        _ if !gain.left_out => ("explains your example:", "explains", if gain.nats > 0.0 { Role::Good } else { Role::Bad }),
+        Some(true) => ("gains on the query:", "gains", Role::Good),
+        Some(false) => ("loses to the query:", "loses", Role::Bad),
+        None => return Some(("as good as the query".to_owned(), Role::Dim)),
     };
     let unit = if gain.left_out { " an example" } else { "" };
     let text = if short { format!("{brief} {} nats", plus(gain.nats)) } else { format!("{long} {} nats{unit}", plus(gain.nats)) };

@@ -102,7 +102,7 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 
 /// A skill's family; of a task that the model's training never saw, that word instead.
 fn family(view: &LibraryView, skill: &SkillMeta) -> String {
-    if view.unseen.contains(&skill.task) { format!("unseen {}", skill.family) } else { skill.family.clone() }
+    if view.is_unseen(&skill.task) { format!("unseen {}", skill.family) } else { skill.family.clone() }
 }
 
 /// A word of what a check found: nothing where there was none.

@@ -152,7 +152,6 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, evid
             .map(|s| Row { name: &s.skill, task: &s.task, skill: &s.skill, score: s.score, mean: None, change: s.change })
             .collect()
     };
-    let unseen = paint.state.library.as_deref().map(|l| &l.unseen[..]).unwrap_or_default();
     let finite = || rows.iter().map(|r| r.score).filter(|s| s.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
     let digits = if lab.view.metric == Metric::L2 { 2 } else { 3 };
@@ -169,7 +168,7 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, evid
         let in_soup = lab.bench.soup.ingredients.iter().any(|x| x.skill == row.skill || x.mean && x.skill == row.task);
         let share = if high > low { f64::from((row.score - low) / (high - low)) } else { 1.0 };
         let strong = if i == 0 { Role::Strong } else { Role::Text };
-        let is_unseen = unseen.iter().any(|t| t == row.task);
+        let is_unseen = paint.state.library.as_deref().is_some_and(|l| l.is_unseen(row.task));
         let mark = match is_unseen {
             true if columns.spells_unseen() => " (unseen)",
             true => "*",

@@ -40,12 +40,10 @@ fn pick(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: 
         head.push(paint.span(" ●", Role::Mark));
     }
     put(buf, area, 0, 0, Line::from(head));
-    let family = state.library.as_ref().and_then(|l| l.skills.iter().find(|s| s.id == id)).map_or("", |s| s.family.as_str());
-    let unseen = state
-        .library
-        .as_ref()
-        .is_some_and(|l| l.unseen.iter().any(|task| id.strip_prefix(task.as_str()).is_some_and(|rest| rest.starts_with('/'))));
-    let family = if unseen { format!("unseen · {family}") } else { family.to_owned() };
+    let known = state.library.as_ref().and_then(|l| Some((l, l.skills.iter().find(|s| s.id == id)?)));
+    let family = known.map_or(String::new(), |(library, skill)| {
+        if library.is_unseen(&skill.task) { format!("unseen · {}", skill.family) } else { skill.family.clone() }
+    });
     let place = place_in_ranking(paint, map, state.map.pick).map_or(String::new(), |(at, len)| format!("#{} of {len} · ", at + 1));
     let trust = map.trust_of_each.get(state.map.pick).map_or(String::new(), |t| format!("trust {t:.2} · "));
     let about = fit(&format!("{place}{trust}{family}"), usize::from(area.width).saturating_sub(2));
