@@ -29,7 +29,7 @@ fn library() -> &'static (tempfile::TempDir, Library) {
     MADE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let model = ModelIdentity { name: "bench".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), shape: SHAPE };
-        let settings = BuildSettings { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 };
+        let settings = BuildSettings { sets: 5, ..BuildSettings::default() };
         let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
         let mut writer = LibraryWriter::open(dir.path(), &new, Wait::No).unwrap();
         let skill = |i: usize| {

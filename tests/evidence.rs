@@ -126,8 +126,12 @@ fn mean_of(lab: &Lab, task: &str) -> State {
 
 /// The complete examples of a query, an answer that is being typed closed.
 fn examples(lab: &Lab, query: &str) -> Vec<String> {
-    let parsed = parse_query(query, lab.template());
-    parsed.segments.into_iter().chain(parsed.closed_tail).collect()
+    parse_query(query, lab.template()).pieces().map(|s| s.text.clone()).collect()
+}
+
+/// The input of an example.
+fn input(lab: &Lab, example: &str) -> String {
+    parse_query(example, lab.template()).pairs().next().unwrap().input.clone()
 }
 
 /// ln p of every example from a state: of its answer, of the rest.
@@ -136,7 +140,7 @@ fn explained(lab: &Lab, from: &State, examples: &[String]) -> Vec<Explained> {
     let (mut tokens, mut kinds) = (Vec::new(), Vec::new());
     for (n, example) in examples.iter().enumerate() {
         let (ids, starts) = tokenizer.encode_with_starts(example).unwrap();
-        let tail = lab.template().tail(&lab.template().pair(example).unwrap().input).len();
+        let tail = lab.template().tail(&input(lab, example)).len();
         assert!(starts.contains(&tail), "no token reaches from the question into the answer of {example:?}");
         kinds.extend(starts.iter().map(|at| (n, *at >= tail)));
         tokens.extend(ids);
@@ -157,7 +161,7 @@ fn sum(of: &[Explained]) -> Explained {
 
 fn answer_tokens(lab: &Lab, examples: &[String]) -> usize {
     let tokens = |text: &str| lab.model().tokenizer.encode(text).unwrap().len();
-    examples.iter().map(|e| tokens(e) - tokens(&lab.template().tail(&lab.template().pair(e).unwrap().input))).sum()
+    examples.iter().map(|e| tokens(e) - tokens(&lab.template().tail(&input(lab, e)))).sum()
 }
 
 fn near(got: f64, want: f64, what: &str) {
@@ -229,20 +233,36 @@ fn the_posterior_follows(lab: &Lab, evidence: &Evidence) {
     assert!((evidence.none_posterior - none).abs() < 1e-9 && (none - of_none / all).abs() < 1e-9);
     assert!((evidence.tasks.iter().map(|t| t.posterior).sum::<f64>() + evidence.none_posterior - 1.0).abs() < 1e-12);
     assert!(evidence.tasks.is_sorted_by(|a, b| a.posterior >= b.posterior));
-    assert_eq!(evidence.fits, evidence.none_posterior <= c.gates[[0, 0, 1, 1, 2][evidence.shots.min(4)]]);
+    let fits = evidence.none_posterior <= c.gates[[0, 0, 1, 1, 2][evidence.shots.min(4)]];
+    assert_eq!(evidence.fits, fits || evidence.follows_answers());
+    let likely: f64 = evidence.tasks.iter().map(|t| t.explained.answers.exp()).sum::<f64>() / evidence.tasks.len() as f64;
+    near(evidence.foretold, likely.ln() - evidence.none.answers, "foretold");
+    assert_eq!(evidence.follows_answers(), evidence.foretold > if evidence.shots == 1 { 3.0 } else { 5.0 });
 }
 
 /// Shares of the tasks among themselves, and what none has for the query: nothing for a task that is not heard, all where none explains or foretells.
 fn the_soup_follows(evidence: &Evidence) {
-    let soup = &evidence.auto;
-    let heard: Vec<&TaskEvidence> = evidence.tasks.iter().filter(|t| t.posterior >= 0.02 * (1.0 - evidence.none_posterior)).collect();
+    let (soup, p) = (&evidence.auto, 1.0 - evidence.none_posterior);
+    let foretold = evidence.follows_answers();
+    let share = |t: &TaskEvidence| if foretold { t.explained.answers.exp() } else { t.posterior };
+    let all: f64 = evidence.tasks.iter().map(share).sum();
+    let mut heard: Vec<&TaskEvidence> = evidence.tasks.iter().filter(|t| share(t) >= 0.02 * all).collect();
+    heard.sort_by(|a, b| share(b).total_cmp(&share(a)));
     assert_eq!(soup.ingredients.iter().map(|i| &i.skill).collect::<Vec<_>>(), heard.iter().map(|t| &t.task).collect::<Vec<_>>());
-    let sum: f64 = heard.iter().map(|t| t.posterior).sum();
+    let sum: f64 = heard.iter().map(|t| share(t)).sum();
     for (i, t) in soup.ingredients.iter().zip(heard) {
-        assert!(i.mean && (i.weight - t.posterior / sum).abs() <= 0.5001e-4, "{i:?}");
+        assert!(i.mean && (i.weight - share(t) / sum).abs() <= 0.5001e-4, "{i:?}");
     }
     let helps = evidence.fits && evidence.ahead.is_none_or(|nats| nats > 0.0);
-    assert!((soup.lambda - if helps { 1.0 - evidence.none_posterior } else { 0.0 }).abs() <= 0.5001e-4, "{soup:?}");
+    let lambda = match evidence.shots {
+        1 | 2 if foretold => 1.0,
+        _ if foretold => 0.75,
+        _ if !helps => 0.0,
+        1 if p > 0.9 => p,
+        1 => p.min(0.25),
+        _ => p.min(0.5),
+    };
+    assert!((soup.lambda - lambda).abs() <= 0.5001e-4, "{soup:?}");
     assert_eq!((soup.conv, soup.rule, soup.layers.as_ref()), (Window::Query, Soup::default().rule, None));
 }
 

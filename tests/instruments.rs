@@ -166,7 +166,7 @@ fn verdict_counts_answers(lab: &Lab) {
     assert_eq!(view.task, "present_past");
     let task = lab.tasks().iter().find(|t| t.name == "present_past").unwrap();
     let parsed = parse_query(query, lab.template());
-    let shown = |input: &str| parsed.segments.concat().contains(&format!("{input} ->")) || parsed.tail == format!("{input} ->");
+    let shown = |input: &str| parsed.read().contains(&format!("{input} ->")) || parsed.tail == format!("{input} ->");
     let test = lab.split_spec().draw(task).unwrap().test;
     let asked: Vec<_> = test.iter().map(|&i| &task.pairs[i]).filter(|p| !shown(&p.input)).collect();
     assert_eq!(view.against[0].accuracy.n, asked.len());

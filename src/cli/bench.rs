@@ -7,7 +7,7 @@
 use super::args::Common;
 use super::output;
 use crate::control::Control;
-use crate::engine::Lab;
+use crate::engine::{CANDIDATES, Lab};
 use crate::error::{Error, Result};
 use crate::model::{Prompt, Want};
 use crate::state::State;
@@ -55,7 +55,7 @@ fn measure(common: &Common, args: &Args, lab: &Lab, control: Control<'_>) -> Res
     let decode = measure_decode(lab, args.runs, control)?;
     let mut keys = measure_keys(common, args.runs, lab, control)?;
     keys.sort_by(f64::total_cmp);
-    let at = |share: f64| keys[((keys.len() - 1) as f64 * share).round() as usize];
+    let evidence = measure_evidence(common, args.runs, lab, control)?;
     let (model, library) = (lab.model_view(), lab.library_view());
     Ok(json!({
         "model": model.name,
@@ -65,7 +65,8 @@ fn measure(common: &Common, args: &Args, lab: &Lab, control: Control<'_>) -> Res
         "prefill": prefill,
         "decode": { "ms": decode, "tokens_per_second": 1e3 / decode },
         "library": { "skills": library.skills.len(), "bytes": library.bytes },
-        "keystroke": { "keys": keys.len(), "p50_ms": at(0.5), "p99_ms": at(0.99) },
+        "keystroke": { "keys": keys.len(), "p50_ms": quantile(&keys, 0.5), "p99_ms": quantile(&keys, 0.99) },
+        "evidence": evidence,
     }))
 }
 
@@ -108,6 +109,48 @@ fn measure_keys(common: &Common, runs: usize, lab: &Lab, control: Control<'_>) -
     Ok(times)
 }
 
+/// Milliseconds of evidence after each example, `runs` times through the text.
+fn measure_evidence(common: &Common, runs: usize, lab: &Lab, control: Control<'_>) -> Result<Value> {
+    let view = common.view(lab)?;
+    let (mut shown, mut whole) = (Vec::new(), Vec::new());
+    let mut tasks = 0;
+    for _ in 0..=runs {
+        for (end, _) in TYPED.match_indices('\n') {
+            control.check()?;
+            let query = &TYPED[..=end];
+            let began = Instant::now();
+            let milliseconds = || began.elapsed().as_secs_f64() * 1e3;
+            let mut first = None;
+            let all = lab.evidence(query, &view, CANDIDATES, control.with_progress(&|_| {}), &mut |_| {
+                first.get_or_insert_with(milliseconds);
+            })?;
+            whole.push(milliseconds());
+            shown.push(first.unwrap_or_else(milliseconds));
+            tasks = tasks.max(all.tasks.len());
+        }
+    }
+    let first = whole[0];
+    // The first time through, every task's mean is made.
+    let examples = TYPED.matches('\n').count();
+    let mut later = [shown, whole].map(|times| times[examples..].to_vec());
+    later.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
+    let [shown, whole] = later;
+    Ok(json!({
+        "examples": whole.len(),
+        "tasks": tasks,
+        "first_ms": first,
+        "shown_p50_ms": quantile(&shown, 0.5),
+        "shown_p99_ms": quantile(&shown, 0.99),
+        "whole_p50_ms": quantile(&whole, 0.5),
+        "whole_p99_ms": quantile(&whole, 0.99),
+    }))
+}
+
+/// A quantile of numbers in order.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+}
+
 /// Median milliseconds, after one run to warm up.
 pub fn median(runs: usize, control: Control<'_>, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     work()?;
@@ -138,6 +181,13 @@ fn as_text(report: &Value) -> String {
     let (keys, skills) = (&report["keystroke"], &report["library"]["skills"]);
     row(format!("a keystroke over {skills} skills, median"), number(&keys["p50_ms"], 2), String::new(), format!("of {}", keys["keys"]));
     row("  99 of 100 within".into(), number(&keys["p99_ms"], 2), String::new(), String::new());
+    let evidence = &report["evidence"];
+    let of = format!("of {}", evidence["examples"]);
+    row("evidence after an example, first shown, median".into(), number(&evidence["shown_p50_ms"], 2), String::new(), of);
+    row("  99 of 100 within".into(), number(&evidence["shown_p99_ms"], 2), String::new(), String::new());
+    row(format!("  all {} tasks read, median", evidence["tasks"]), number(&evidence["whole_p50_ms"], 2), String::new(), String::new());
+    row("  99 of 100 within".into(), number(&evidence["whole_p99_ms"], 2), String::new(), String::new());
+    row("  the very first, which makes the tasks' means".into(), number(&evidence["first_ms"], 2), String::new(), String::new());
     let head = format!(
         "{}, {}, {} threads\n",
         report["model"].as_str().unwrap_or_default(),

@@ -72,8 +72,7 @@ fn optimise(lab: &Lab, common: &Common, args: &Args, control: Control<'_>) -> Re
 
 /// The complete examples of a query; the last one may lack its end.
 fn examples(lab: &Lab, text: &str) -> Vec<Pair> {
-    let parsed = parse_query(text, lab.template());
-    parsed.segments.iter().chain(&parsed.closed_tail).filter_map(|s| lab.template().pair(s)).collect()
+    parse_query(text, lab.template()).pairs().cloned().collect()
 }
 
 fn as_text(soups: &[Chosen], held_out: Option<&Report>) -> String {

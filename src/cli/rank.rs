@@ -4,10 +4,11 @@
 //! similarity.
 //!
 //! `--json`: `{ "query", "by", "shots", "metric", "part", "layers": [from, to], "chance", "margin", "tokens_run", "ranking": [{ "skill", "task", "score", "unseen" }],
-//! "by_task": [{ "task", "skill", "score", "mean", "unseen", "explains", "posterior", "answers", "inputs" }], "evidence": { "words", "fits", "none", "ahead", "read",
-//! "answer_tokens", "gate", "calibrated", "auto" } }`. Both lists are in the order asked for and whole, whatever `--top` says; layers are half-open. `score` is similarity and
+//! "by_task": [{ "task", "skill", "score", "mean", "unseen", "explains", "posterior", "answers", "inputs" }], "evidence": { "words", "fits", "none", "ahead",
+//! "foretold", "read", "answer_tokens", "gate", "calibrated", "auto" } }`. Both lists are in the order asked for and whole, whatever `--top` says; layers are half-open. `score` is similarity and
 //! `margin` the first score less the second by similarity; `explains` is in nats an answer token over nothing read, `answers` and `inputs` in nats, null for a task that was
-//! not read; `none` is the posterior of "none of these", `ahead` in nats an answer token (null for one example), `auto` the recipe that follows. `evidence` is null `--by
+//! not read; `none` is the posterior of "none of these", `ahead` in nats an answer token (null for one example), `foretold` the nats by which all tasks together
+//! foretell the answers better than the query alone, `auto` the recipe that follows. `evidence` is null `--by
 //! similarity` and for a query without an example.
 
 use super::args::{Common, query};
@@ -124,6 +125,7 @@ pub fn evidence_json(evidence: &Evidence, lab: &Lab) -> serde_json::Value {
         "fits": evidence.fits,
         "none": evidence.none_posterior,
         "ahead": evidence.ahead,
+        "foretold": evidence.foretold,
         "read": evidence.tasks.len(),
         "answer_tokens": evidence.answer_tokens,
         "gate": evidence.calibration.gate(evidence.shots),

@@ -18,7 +18,7 @@ const CANDIDATES: usize = 12;
 /// Numbers of examples in the queries.
 const SHOTS: [usize; 3] = [1, 2, 4];
 /// Queries whose task is there and for which it may be said that none fits.
-const ALARMS: f64 = 0.08;
+const ALARMS: f64 = 0.09;
 
 impl Lab {
     /// Measures how evidence is weighed here.
@@ -71,7 +71,7 @@ impl Lab {
         }
         let names: Vec<String> = proposed.iter().flatten().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect();
         let query = self.query(&self.template.segments(task, &chosen).concat())?;
-        let (read, none) = self.explain(&names, reader.as_deref(), &self.examples(&query)?, control)?;
+        let (read, none) = self.explain(&names, reader.as_deref(), &query.examples, control)?;
         let mut witnesses = Vec::new();
         for (shots, proposed) in SHOTS.into_iter().zip(proposed).filter(|(shots, _)| *shots <= chosen.len()) {
             let candidate = |(name, score): &(String, f32)| {

@@ -75,6 +75,18 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
             text.push_str(&example);
         }
     }
+    // What was counted example by example may be a few tokens more or less than the whole text's.
+    let bos = model.tokenizer.bos();
+    let whole = |text: &str| Ok::<Vec<u32>, Error>(bos.into_iter().chain(model.tokenizer.encode(text)?).collect());
+    tokens = whole(&text)?;
+    let last = chosen.iter().cycle().nth(cut.chunks.saturating_sub(1)).map(|&task| &tasks[task].pairs);
+    for pair in last.into_iter().flatten() {
+        if tokens.len() >= cut.tokens() {
+            break;
+        }
+        text.push_str(&template.example(pair));
+        tokens = whole(&text)?;
+    }
     if tokens.len() < cut.tokens() {
         return Err(Error::Input("a sample document needs tasks with examples, and there are none".into()));
     }

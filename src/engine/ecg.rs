@@ -21,10 +21,10 @@ impl Lab {
     pub fn ecg(&self, request: &EcgRequest, control: Control<'_>) -> Result<EcgView> {
         let query = self.query(&request.query)?;
         let library = self.filled_library()?;
-        let mut tokens: Vec<u32> = self.ranked_segments(&query)?.concat();
+        let mut tokens: Vec<u32> = self.ranked_segments(&query).concat();
         let ranked = tokens.len();
         // The line is read on only if the ranking has not read it, closed or as it is.
-        if query.parsed.closed_tail.is_none() && !query.parsed.segments.is_empty() {
+        if query.parsed.closed_tail.is_none() && !query.examples.is_empty() {
             tokens.extend(&query.tail);
         }
         let tasks = tasks(&library);

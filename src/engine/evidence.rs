@@ -5,6 +5,7 @@
 //! it is read again, for the log-probability of the example's first token.
 
 use super::lab::{Lab, Query, lock};
+use super::tokens::Example;
 use super::{Evidence, RankView, TaskEvidence};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -24,19 +25,22 @@ const FEWEST: usize = 4;
 const SOON: Duration = Duration::from_millis(250);
 /// Bytes of states kept between queries, at the ends of examples.
 const KEPT_BYTES: usize = 128 << 20;
-/// Bytes of task means kept.
+/// Bytes of task means kept, unless these are fewer than two queries' candidates.
 const MEANS_BYTES: usize = 512 << 20;
 /// A task whose share of the soup would be less is left out of it.
 const SMALLEST: f64 = 0.02;
 /// Tasks in the soup at most.
 const MOST: usize = 6;
-
-/// A query's examples as evidence reads them: the tokens of each, and from which token on they are its answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Example {
-    pub tokens: Vec<u32>,
-    pub answer: usize,
-}
+/// Nats from which on what the tasks foretell is followed: of one example, of more.
+const FORETOLD: [f64; 2] = [3.0, 5.0];
+/// What is then the soup's share, of one or two examples and of more: the more there are, the more the query knows itself.
+const FOLLOWED: [f64; 2] = [1.0, 0.75];
+/// Posterior of none below which a single example's task is beyond doubt.
+const CERTAIN: f64 = 0.1;
+/// The soup's share at most, of one example whose task is in doubt.
+const DOUBTFUL: f64 = 0.25;
+/// The soup's share at most, of more examples that the query alone does not fail at.
+const KNOWN: f64 = 0.5;
 
 /// How probable some examples are from one state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +65,8 @@ pub(super) struct EvidenceReader {
     /// By the skills they are made of.
     means: HashMap<String, State>,
     tracks: HashMap<String, Track>,
+    /// Seconds that a token of one candidate took when some were read last.
+    pace: Option<f64>,
 }
 
 /// The examples of the query read last, from one state.
@@ -102,6 +108,12 @@ impl Rest<'_> {
 impl EvidenceReader {
     /// Reads the examples from every state, from where each has read them before; one figure an example for each.
     fn read(&mut self, mamba: &Mamba, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
+        // A card reads an example again sooner than it hands over the states that would save that.
+        let kept = if mamba.device().is_cuda() {
+            0
+        } else {
+            (KEPT_BYTES / (from.len().max(1) * mamba.shape().total_len() * size_of::<f32>())).clamp(1, 8)
+        };
         let mut work = Vec::new();
         for f in from {
             let track = self.tracks.entry(f.key.to_owned()).or_default();
@@ -122,14 +134,21 @@ impl EvidenceReader {
             // A state after no token is the one that was begun from; ends of empty examples fall together.
             snapshots.dedup();
             snapshots.retain(|n| *n > 0);
+            if kept == 0 {
+                snapshots.clear();
+            }
             let initial = at.checked_sub(1).and_then(|last| track.read[last].state.clone()).unwrap_or_else(|| f.state.clone());
             if !tokens.is_empty() {
                 work.push(Rest { key: f.key, at, tokens, snapshots, initial });
             }
         }
         let prompts: Vec<Prompt<'_>> = work.iter().map(Rest::prompt).collect();
+        let began = Instant::now();
         let read = mamba.prefill(&prompts, control)?;
-        let kept = (KEPT_BYTES / (from.len().max(1) * mamba.shape().total_len() * size_of::<f32>())).clamp(1, 8);
+        let tokens: usize = work.iter().map(|rest| rest.tokens.len()).sum();
+        if tokens > 0 {
+            self.pace = Some(began.elapsed().as_secs_f64() / tokens as f64);
+        }
         for (Rest { key, at, snapshots, .. }, result) in work.iter().zip(read) {
             let Some(track) = self.tracks.get_mut(*key) else { continue };
             track.read.truncate(*at);
@@ -154,26 +173,6 @@ impl EvidenceReader {
 }
 
 impl Lab {
-    /// The query's examples as evidence reads them: those that a ranking reads, without the beginning-of-text token.
-    pub(super) fn examples(&self, query: &Query) -> Result<Vec<Example>> {
-        let mut texts = query.parsed.segments.clone();
-        texts.extend(query.parsed.closed_tail.clone());
-        let tokens = self.ranked_segments(query)?.into_iter().skip(1);
-        let mut examples = Vec::new();
-        for (text, tokens) in texts.iter().zip(tokens).filter(|(_, tokens)| !tokens.is_empty()) {
-            let answer = match self.template.pair(text) {
-                // The answer begins where the example's tokens leave those of its unfinished line.
-                Some(pair) => {
-                    let tail = self.model.tokenizer.encode(&self.template.tail(&pair.input))?;
-                    tail.iter().zip(&tokens).take_while(|(a, b)| a == b).count()
-                }
-                None => tokens.len(),
-            };
-            examples.push(Example { tokens, answer });
-        }
-        Ok(examples)
-    }
-
     /// How probable each of the query's examples is from each of these candidates (task names or skill ids), then from nothing read. `but`: a skill that is left
     /// out of its task's mean.
     pub(super) fn explain(
@@ -191,10 +190,11 @@ impl Lab {
         let mut from = vec![From { key: "", state: &nothing }];
         from.extend(keys.iter().zip(&states).map(|(key, state)| From { key, state }));
         // Copied rather than locked while the model runs, as the query's reader is: states are shared.
-        let mut reader = EvidenceReader { means: HashMap::new(), tracks: lock(&self.evidence).tracks.clone() };
+        let mut reader = EvidenceReader { tracks: lock(&self.evidence).tracks.clone(), ..EvidenceReader::default() };
         let mut read = reader.read(&self.model.mamba, &from, examples, control)?;
         let none = read.remove(0);
         let mut kept = lock(&self.evidence);
+        kept.pace = reader.pace.or(kept.pace);
         kept.tracks.extend(from.iter().filter_map(|f| Some((f.key.to_owned(), reader.tracks.remove(f.key)?))));
         Ok((read, none))
     }
@@ -245,17 +245,22 @@ impl Lab {
             let reader = lock(&self.evidence);
             keys.iter().map(|key| reader.means.get(key).cloned()).collect()
         };
-        let made: Vec<State> = candidates
-            .par_iter()
-            .zip(known)
-            .map(|(candidate, known)| known.map_or_else(|| candidate.state(library), Ok))
-            .collect::<Result<_>>()?;
+        // A device makes one sum after the other; on the CPU they are made side by side.
+        let on_device = library.is_attached();
+        let make = |(candidate, known): (&MadeOf, Option<State>)| known.map_or_else(|| candidate.state(library, on_device), Ok);
+        let made: Vec<State> = if on_device {
+            candidates.iter().zip(known).map(make).collect::<Result<_>>()?
+        } else {
+            candidates.par_iter().zip(known).map(make).collect::<Result<_>>()?
+        };
         let mut reader = lock(&self.evidence);
-        let most = (MEANS_BYTES / (self.shape().total_len() * size_of::<f32>())).max(CANDIDATES);
-        if reader.means.len() + keys.len() > most {
-            reader.means.clear();
-        }
         reader.means.extend(keys.iter().cloned().zip(made.iter().cloned()));
+        let most = (MEANS_BYTES / (self.shape().total_len() * size_of::<f32>())).max(2 * CANDIDATES);
+        if reader.means.len() > most {
+            // Those of the query at hand stay: its other candidates are read right after these.
+            let EvidenceReader { means, tracks, .. } = &mut *reader;
+            means.retain(|key, _| keys.contains(key) || tracks.contains_key(key));
+        }
         Ok(made)
     }
 
@@ -288,9 +293,9 @@ impl Lab {
     ) -> Result<Evidence> {
         let began = Instant::now();
         let library = self.filled_library()?;
-        let examples = self.examples(query)?;
+        let examples = &query.examples;
         let answers = |of: &[Example]| of.iter().map(|e| e.tokens.len() - e.answer).sum::<usize>();
-        let answers = [answers(&examples), answers(examples.get(1..).unwrap_or_default())];
+        let answers = [answers(examples), answers(examples.get(1..).unwrap_or_default())];
         let proposed: Vec<(String, f32)> = ranking.by_task.iter().take(most).map(|t| (t.task.clone(), t.score)).collect();
         let weighed = self.weighed_similarity(query, view, ranking, control)?;
         let similarity: Vec<f64> = proposed.iter().map(|(task, score)| weighed.get(task).copied().unwrap_or(*score).into()).collect();
@@ -311,20 +316,21 @@ impl Lab {
         let mut read: Vec<Told> = Vec::new();
         let mut none = Told::default();
         // As many at a time as the pace so far lets through until something is to be shown.
-        let mut next = FEWEST;
+        let fit = |left: Duration, seconds: f64| (left.as_secs_f64() / seconds) as usize;
+        let tokens: usize = examples.iter().map(|e| e.tokens.len()).sum();
+        let mut next = lock(&self.evidence).pace.map_or(FEWEST, |pace| fit(SOON, pace * tokens.max(1) as f64).max(FEWEST));
         while read.len() < names.len() {
             control.check()?;
             let batch = &names[read.len()..(read.len() + next).min(names.len())];
             let start = Instant::now();
-            let (some, of_none) = self.explain(batch, None, &examples, control)?;
+            let (some, of_none) = self.explain(batch, None, examples, control)?;
+            let pace = start.elapsed().as_secs_f64() / batch.len() as f64;
             read.extend(some.iter().map(|e| Told::of(e)));
             none = Told::of(&of_none);
             if read.len() == names.len() {
                 break;
             }
-            let left = SOON.saturating_sub(began.elapsed());
-            let pace = start.elapsed().as_secs_f64() / batch.len() as f64;
-            next = (left.as_secs_f64() / pace) as usize;
+            next = fit(SOON.saturating_sub(began.elapsed()), pace);
             if next == 0 {
                 frame(evidence(&read, &none));
                 next = FEWEST;
@@ -362,6 +368,8 @@ impl Known<'_> {
             let nats: f64 = of.iter().zip(read).map(|(p, told)| p * (told.later.answers - none.later.answers)).sum();
             nats / (1.0 - p_none) / later as f64
         });
+        let answers: Vec<f64> = read.iter().map(|told| told.all.answers).collect();
+        let foretold = if self.shots > 0 && !read.is_empty() { log_mean_exp(&answers) - none.all.answers } else { 0.0 };
         let fits = self.shots > 0 && p_none <= self.calibration.gate(self.shots);
         let mut tasks: Vec<TaskEvidence> = self
             .proposed
@@ -378,22 +386,32 @@ impl Known<'_> {
             .collect();
         // Ties, as of many zeros, in the order of similarity.
         tasks.sort_by(|a, b| b.posterior.total_cmp(&a.posterior));
-        Evidence {
+        let mut evidence = Evidence {
             read: self.read.clone(),
             view: self.view.clone(),
             shots: self.shots,
             answer_tokens: all,
             none: none.all,
             none_posterior: p_none,
+            foretold,
             fits,
             ahead,
             asked: self.proposed.len(),
-            auto: auto_soup(&tasks, p_none, fits && ahead.is_none_or(|nats| nats > 0.0)),
+            auto: Soup::default(),
             calibration: self.calibration,
             tasks,
             millis: took.as_secs_f64() * 1e3,
-        }
+        };
+        evidence.fits |= evidence.follows_answers();
+        evidence.auto = evidence.auto_soup();
+        evidence
     }
+}
+
+/// ln of the mean of exp.
+fn log_mean_exp(values: &[f64]) -> f64 {
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most + (values.iter().map(|v| (v - most).exp()).sum::<f64>() / values.len() as f64).ln()
 }
 
 impl Evidence {
@@ -412,6 +430,18 @@ impl Evidence {
             return format!("No task here explains the query (none of these: {none:.2}). The query alone answers.");
         }
         let explains = format!("{task} explains the query: {gain:+.2} nats an answer token over nothing read, posterior {posterior:.2}");
+        if self.follows_answers() {
+            let most = self.by_answers().first().map_or("", |(task, _)| task.task.as_str());
+            let foretold = self.foretold;
+            if *none > self.calibration.gate(self.shots) {
+                return format!(
+                    "The query's own task may not be here (none of these: {none:.2}), but its answers are foretold by other tasks, most of all {most}: {foretold:+.1} \
+                     nats over the query alone."
+                );
+            }
+            let other = if most == task { String::new() } else { format!(", most of all {most}") };
+            return format!("{explains}. Its answers are foretold{other}: {foretold:+.1} nats over the query alone.");
+        }
         match self.ahead {
             Some(nats) if nats <= 0.0 => format!("{explains}. The query alone foretells its later examples as well, so it answers alone."),
             _ => format!("{explains}, none of these {none:.2}."),
@@ -419,26 +449,53 @@ impl Evidence {
     }
 }
 
-/// The soup that the evidence calls for: the mean state under the posterior, where "none of these" stands for the query's own state, with the query's window. From the
-/// second example on there is a test without hindsight: where the tasks have not foretold the later examples better than the query alone, and where none explains the query,
-/// the query answers alone (`helps` is false).
-///
-/// Chosen on 3000 queries of examples that are in no skill and no test split, before any test question was looked at: whole posteriors win more where the task is at hand and
-/// lose much more where it is not.
-fn auto_soup(tasks: &[TaskEvidence], none: f64, helps: bool) -> Soup {
-    let heard: Vec<&TaskEvidence> =
-        tasks.iter().take(MOST).filter(|t| t.posterior >= SMALLEST * (1.0 - none) && t.posterior > 0.0).collect();
-    let sum: f64 = heard.iter().map(|t| t.posterior).sum();
-    // What is shown is what is mixed: shares of four digits.
-    let round = |v: f64| (v * 1e4).round() / 1e4;
-    Soup {
-        ingredients: heard
-            .into_iter()
-            .map(|t| Ingredient { weight: round(t.posterior / sum), mean: true, ..Ingredient::new(&t.task) })
-            .collect(),
-        lambda: if helps { round(1.0 - none) } else { 0.0 },
-        conv: Window::Query,
-        ..Soup::default()
+impl Evidence {
+    /// Whether the tasks together foretell the answers so much better than the query alone that the soup follows what foretells them: so it is where the model has to
+    /// learn the task from examples, and where skills of kindred tasks carry over.
+    pub fn follows_answers(&self) -> bool {
+        self.shots > 0 && self.foretold > FORETOLD[usize::from(self.shots > 1)]
+    }
+
+    /// The tasks and how probable each is by the answers alone, the most probable first.
+    fn by_answers(&self) -> Vec<(&TaskEvidence, f64)> {
+        let most = self.tasks.iter().map(|t| t.explained.answers).fold(f64::NEG_INFINITY, f64::max);
+        let mut of: Vec<(&TaskEvidence, f64)> = self.tasks.iter().map(|t| (t, (t.explained.answers - most).exp())).collect();
+        let sum: f64 = of.iter().map(|(_, weight)| weight).sum();
+        of.iter_mut().for_each(|(_, weight)| *weight /= sum);
+        of.sort_by(|a, b| b.1.total_cmp(&a.1));
+        of
+    }
+
+    /// The soup that the evidence calls for, with the query's window.
+    ///
+    /// - Where the answers are foretold ([`Evidence::follows_answers`]): the tasks weighed by the answers alone, whole or three quarters.
+    /// - Else the tasks weighed by their posterior, with the query's own state for "none of these", and a smaller share of them where the query may well do without:
+    ///   the task is in doubt, or there are several examples.
+    /// - The query alone where nothing explains it; and from the second example on where the tasks have not foretold the later ones better than the query (a test without
+    ///   hindsight).
+    ///
+    /// Chosen on 4700 queries of examples that are in no skill and no test split, before any test question was looked at.
+    fn auto_soup(&self) -> Soup {
+        let none = self.none_posterior;
+        let (weighed, lambda) = if self.follows_answers() {
+            (self.by_answers(), FOLLOWED[usize::from(self.shots > 2)])
+        } else {
+            let most = match self.shots {
+                1 if none < CERTAIN => 1.0,
+                1 => DOUBTFUL,
+                _ => KNOWN,
+            };
+            let helps = self.fits && self.ahead.is_none_or(|nats| nats > 0.0);
+            let of = self.tasks.iter().map(|t| (t, t.posterior / (1.0 - none))).collect();
+            (of, if helps { most.min(1.0 - none) } else { 0.0 })
+        };
+        let heard: Vec<(&TaskEvidence, f64)> = weighed.into_iter().take(MOST).filter(|(_, share)| *share >= SMALLEST).collect();
+        let sum: f64 = heard.iter().map(|(_, share)| share).sum();
+        // What is shown is what is mixed: shares of four digits.
+        let round = |v: f64| (v * 1e4).round() / 1e4;
+        let ingredient =
+            |(task, share): (&TaskEvidence, f64)| Ingredient { weight: round(share / sum), mean: true, ..Ingredient::new(&task.task) };
+        Soup { ingredients: heard.into_iter().map(ingredient).collect(), lambda: round(lambda), conv: Window::Query, ..Soup::default() }
     }
 }
 
@@ -462,13 +519,18 @@ impl MadeOf {
         self.0.iter().map(of).collect::<Vec<_>>().join("\n")
     }
 
-    fn state(&self, library: &Library) -> Result<State> {
+    fn state(&self, library: &Library, on_device: bool) -> Result<State> {
         if let [one] = self.0[..] {
             return library.state(one);
         }
+        let share = 1.0 / self.0.len() as f64;
+        let parts: Vec<(usize, f64)> = self.0.iter().map(|&i| (i, share)).collect();
+        if on_device && let Some(mean) = library.weighted(&parts)? {
+            return Ok(mean);
+        }
         let mut sum = mix::WeightedSum::new(library.shape());
-        for &i in &self.0 {
-            sum.add(&library.state(i)?, 1.0 / self.0.len() as f64)?;
+        for (i, share) in parts {
+            sum.add(&library.state(i)?, share)?;
         }
         sum.finish()
     }

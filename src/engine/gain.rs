@@ -44,7 +44,7 @@ impl Lab {
     pub fn gain(&self, request: &AskRequest, control: Control<'_>) -> Result<Option<Gain>> {
         let Some(soup) = request.soup.as_ref().filter(|_| request.from.contains(&AnswerFrom::Soup)) else { return Ok(None) };
         let query = self.query(&request.query)?;
-        let pairs: Vec<Pair> = query.parsed.segments.iter().filter_map(|s| self.template.pair(s)).collect();
+        let pairs: Vec<Pair> = query.parsed.segments.iter().filter_map(|s| s.pair.clone()).collect();
         if pairs.is_empty() || pairs.len() < query.parsed.segments.len() {
             return Ok(None);
         }
@@ -73,9 +73,8 @@ impl Lab {
 
     /// ln p of a pair's answer from some states.
     fn target(&self, states: Vec<State>, pair: &Pair, control: Control<'_>) -> Result<f64> {
-        let encode = |text: &str| self.model.tokenizer.encode(text);
-        let start = Start { states, tokens: encode(&self.template.tail(&pair.input))? };
-        let told = target_from(&self.model, &[start], &encode(&self.template.answer(&pair.output))?, control)?;
+        let (tail, answer) = self.question(pair)?;
+        let told = target_from(&self.model, &[Start { states, tokens: tail }], &answer, control)?;
         Ok(told.first().copied().unwrap_or(f64::NAN))
     }
 }

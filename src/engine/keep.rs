@@ -4,11 +4,13 @@ use super::lab::{Lab, STORED, find, lock};
 use super::{BuildRequest, LibraryView, SkillReport};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{BatchSize, Health, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing};
+use crate::library::{
+    BatchSize, Borders, Health, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing,
+};
 use crate::model::{Prompt, Want};
 use crate::soup::decay;
 use crate::state::State;
-use crate::task::{TaskOrigin, Template};
+use crate::task::{Segment, TaskOrigin, Template};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -180,14 +182,24 @@ impl Lab {
         Ok((others.len(), skipped.into_iter().filter(of_own).collect()))
     }
 
+    /// What a skill reads after the beginning-of-text token: examples as they stand before another one, a text as it is.
+    fn tokens_of_plan(&self, plan: &SkillPlan) -> Result<Vec<u32>> {
+        let text = plan.segments.concat();
+        match &plan.origin {
+            _ if self.build.borders == Borders::Apart => {
+                plan.segments.iter().map(|s| self.tokens(s)).collect::<Result<Vec<_>>>().map(|t| t.concat())
+            }
+            SkillOrigin::Text { .. } => self.tokens(&text),
+            _ => Ok(self.examples_of([&Segment { text, pair: None }])?.into_iter().flat_map(|e| e.tokens).collect()),
+        }
+    }
+
     /// States of several skills from one packed prefill.
     fn encode(&self, plans: &[&SkillPlan], control: Control<'_>) -> Result<Vec<State>> {
         let mut texts = Vec::with_capacity(plans.len());
         for plan in plans {
             let mut tokens = self.bos();
-            for segment in &plan.segments {
-                tokens.extend(self.model.tokenizer.encode(segment)?);
-            }
+            tokens.extend(self.tokens_of_plan(plan)?);
             texts.push(tokens);
         }
         let prompts: Vec<_> = texts.iter().map(|tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State }).collect();

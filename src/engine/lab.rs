@@ -6,6 +6,7 @@ use super::decay::Encoded;
 use super::evidence::{EvidenceReader, Told};
 use super::map::Drawn;
 use super::query::{QueryReader, Read};
+use super::tokens::Example;
 use super::{Answer, AnswerFrom, AskRequest, CANDIDATES, Evidence, LibraryView, ModelView, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::library::{
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
-use crate::task::{ParsedQuery, SplitSpec, Task, Template, parse_query};
+use crate::task::{ParsedQuery, Segment, SplitSpec, Task, Template, parse_query};
 use candle_core::DeviceLocation;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -69,8 +70,12 @@ pub(crate) struct Query {
     pub parsed: ParsedQuery,
     /// The beginning-of-text token, then each complete example.
     pub segments: Vec<Vec<u32>>,
-    /// The unfinished line.
+    /// The unfinished line, as it stands after the examples.
     pub tail: Vec<u32>,
+    /// The unfinished line with nothing before it.
+    pub alone: Vec<u32>,
+    /// What a ranking reads and evidence explains: the examples, the last one closed if its answer is begun.
+    pub examples: Vec<Example>,
 }
 
 /// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
@@ -99,7 +104,8 @@ impl Lab {
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
         // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
         let build = library.settings().clone();
-        if build != setup.build && setup.build != BuildSettings::default() {
+        let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
+        if build != asked && setup.build != BuildSettings::default() {
             return Err(Error::Mismatch(format!(
                 "the library in {} was built with {build}, not with {}; leave these flags out, or choose another --library",
                 dir.display(),
@@ -274,7 +280,8 @@ impl Lab {
             starts.push(start);
             origins.push((from, origin));
         }
-        let target = request.target.as_ref().map(|t| self.model.tokenizer.encode(&self.template.answer(t))).transpose()?;
+        let ParsedQuery { segments, tail, .. } = &query.parsed;
+        let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, t)).transpose()?;
         let end = self.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
         let continuations = continue_from(&self.model, &starts, &spec, control)?;
@@ -324,10 +331,10 @@ impl Lab {
         let tail = query.tail.clone();
         let bos = self.bos();
         Ok(Some(match from {
-            AnswerFrom::ZeroShot => (Start { states: Vec::new(), tokens: [bos, tail].concat() }, "nothing read".into()),
+            AnswerFrom::ZeroShot => (Start { states: Vec::new(), tokens: [&bos[..], &query.alone].concat() }, "nothing read".into()),
             AnswerFrom::Query => {
                 let read = self.read(&query.segments, mixer.control)?;
-                let n = query.parsed.segments.len();
+                let n = query.parsed.segments.iter().filter(|s| s.pair.is_some()).count();
                 (Start { states: vec![read.state], tokens: tail }, format!("{n} example{}", if n == 1 { "" } else { "s" }))
             }
             AnswerFrom::BestSkill => {
@@ -344,22 +351,20 @@ impl Lab {
                 let (_, task) = mixer.best()?;
                 let examples = self.first_set(&task)?;
                 let origin = format!("{} examples of {task}, then the query", examples.len());
+                let (read, tail) = self.tokens_of(examples.iter().chain(&query.parsed.segments), &query.parsed.tail)?;
                 let mut tokens = bos;
-                for example in examples {
-                    tokens.extend(self.model.tokenizer.encode(&example)?);
-                }
-                tokens.extend(query.segments.iter().skip(1).flatten());
+                tokens.extend(read.into_iter().flat_map(|example| example.tokens));
                 tokens.extend(tail);
                 (Start { states: Vec::new(), tokens }, origin)
             }
         }))
     }
 
-    /// The texts of a task's first example set, as the library's first skill of it read them.
-    fn first_set(&self, task: &str) -> Result<Vec<String>> {
+    /// A task's first example set, as the library's first skill of it read it.
+    fn first_set(&self, task: &str) -> Result<Vec<Segment>> {
         let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
-        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.example(&task.pairs[i])).collect())
+        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.segment(task.pairs[i].clone())).collect())
     }
 
     /// A task at hand, by its name.
@@ -382,16 +387,18 @@ impl Lab {
 
     pub(super) fn query(&self, text: &str) -> Result<Query> {
         let parsed = parse_query(text, &self.template);
-        let encode = |text: &String| self.model.tokenizer.encode(text);
-        let mut segments = vec![self.bos()];
-        for segment in &parsed.segments {
-            segments.push(encode(segment)?);
-        }
-        let tail = encode(&parsed.tail)?;
+        let examples = self.examples_of(parsed.pieces())?;
+        let (segments, tail, alone) = if parsed.tail.is_empty() {
+            (examples.clone(), Vec::new(), Vec::new())
+        } else {
+            let (segments, _) = self.tokens_of(&parsed.segments, &parsed.tail)?;
+            (segments, self.tail_after(&parsed.segments, &parsed.tail)?, self.tokens(&parsed.tail)?)
+        };
+        let segments: Vec<Vec<u32>> = std::iter::once(self.bos()).chain(segments.into_iter().map(|e| e.tokens)).collect();
         if segments.len() == 1 && tail.is_empty() {
             return Err(Error::Input("the query is empty; type a few examples, one a line, such as `hot -> cold`".into()));
         }
-        Ok(Query { parsed, segments, tail })
+        Ok(Query { parsed, segments, tail, alone, examples })
     }
 
     pub(super) fn filled_library(&self) -> Result<Arc<Library>> {
@@ -403,18 +410,14 @@ impl Lab {
     }
 
     /// What a ranking reads of a query: its complete examples, the last one closed if an answer is begun.
-    pub(super) fn ranked_segments(&self, query: &Query) -> Result<Vec<Vec<u32>>> {
-        let mut segments = query.segments.clone();
-        match &query.parsed.closed_tail {
-            Some(tail) => segments.push(self.model.tokenizer.encode(tail)?),
-            None if query.parsed.segments.is_empty() => segments.push(query.tail.clone()),
-            None => {}
-        }
-        Ok(segments)
+    pub(super) fn ranked_segments(&self, query: &Query) -> Vec<Vec<u32>> {
+        let alone = query.examples.is_empty().then(|| query.alone.clone());
+        let read = query.examples.iter().map(|e| e.tokens.clone());
+        std::iter::once(self.bos()).chain(read).chain(alone).collect()
     }
 
     pub(super) fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
-        self.read(&self.ranked_segments(query)?, control)
+        self.read(&self.ranked_segments(query), control)
     }
 
     /// Forgets the query read last.
@@ -446,7 +449,7 @@ impl Lab {
 impl Query {
     /// Complete examples.
     pub(super) fn shots(&self) -> usize {
-        self.parsed.segments.len() + usize::from(self.parsed.closed_tail.is_some())
+        self.parsed.shots()
     }
 }
 
@@ -548,7 +551,7 @@ impl Mixer<'_> {
     /// The posterior of these skills and tasks.
     fn weighed(&self, candidates: &[String]) -> Result<Posterior> {
         let query = self.needed_query()?;
-        let (read, none) = self.lab.explain(candidates, None, &self.lab.examples(query)?, self.control)?;
+        let (read, none) = self.lab.explain(candidates, None, &query.examples, self.control)?;
         let similarity = self.lab.weighed_similarity(query, self.view, &*self.ranking()?, self.control)?;
         let candidate = |(name, read): (&String, Vec<Explained>)| Candidate {
             explained: Told::of(&read).all,
@@ -559,7 +562,7 @@ impl Mixer<'_> {
     }
 
     /// The query.
-    pub(super) fn needed_query(&self) -> Result<&Query> {
+    pub(crate) fn needed_query(&self) -> Result<&Query> {
         self.query
             .ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
     }

@@ -203,7 +203,7 @@ impl Lab {
         let drawn = lock(&self.drawn).clone().ok_or_else(|| Error::Input("there is no map yet to place the query on".into()))?;
         let ground = &drawn.ground;
         let frozen = project::FrozenMap::new(&ground.pca, &drawn.points)?;
-        let segments = self.ranked_segments(&self.query(query)?)?;
+        let segments = self.ranked_segments(&self.query(query)?);
         let mut state: Option<State> = None;
         let mut trail = Vec::new();
         for (i, tokens) in segments.iter().enumerate().filter(|(_, t)| !t.is_empty()) {

@@ -184,7 +184,10 @@ pub struct Evidence {
     pub none: Explained,
     /// Posterior of "none of these".
     pub none_posterior: f64,
-    /// Whether a task here explains the query: the posterior of none is not above the library's gate.
+    /// Nats by which the tasks together, each as likely as any, foretell the answers better than the query alone: ln mean p(answers | task) − ln p(answers | query so far).
+    pub foretold: f64,
+    /// Whether anything here explains the query: the posterior of none is not above the library's gate, or the answers are foretold so well that the
+    /// soup follows what foretells them ([`Evidence::follows_answers`]).
     pub fits: bool,
     /// Nats an answer token by which the tasks, weighed by their posterior, foretell the examples after the first better than the query alone; `None` for one example.
     pub ahead: Option<f64>,

@@ -31,6 +31,7 @@ mod map;
 mod message;
 mod mixes;
 mod query;
+mod tokens;
 mod verdict;
 mod work;
 mod worker;

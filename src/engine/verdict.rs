@@ -1,6 +1,6 @@
 //! The soup against its baselines on questions that are in no skill's examples.
 
-use super::lab::{Lab, Mixer};
+use super::lab::{Lab, Mixer, Query};
 use super::{Against, VerdictRequest, VerdictView};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ impl Lab {
         let mixer = Mixer::new(self, Some(&query), &request.view, quiet);
         let (best, best_task) = mixer.best()?;
         let task = self.task_of(&request.soup).unwrap_or(best_task);
-        let (task, questions) = self.held_out(&task, &request.query)?;
+        let (task, questions) = self.held_out(&task, &query)?;
         let states = [request.soup.evaluate(&mixer)?, mixer.skill(&best)?, Recipe::Query.evaluate(&mixer)?];
         let trials = Trials::new(self);
         let mut scores: [Vec<Score>; 3] = [const { Vec::new() }; 3];
@@ -70,12 +70,13 @@ impl Lab {
     }
 
     /// Pairs of a task that are in no skill and not in the query.
-    fn held_out(&self, task: &str, query: &str) -> Result<(String, Vec<Pair>)> {
+    fn held_out(&self, task: &str, query: &Query) -> Result<(String, Vec<Pair>)> {
         let found = self.tasks.iter().find(|t| t.name == task);
         let task =
             found.ok_or_else(|| Error::Input(format!("`{task}` has no held-out questions: it was made from a text, not from a task")))?;
         let split = self.split_spec().draw(task)?;
-        let shown = |pair: &Pair| query.lines().any(|line| line.trim_start().starts_with(&self.template.tail(&pair.input)));
+        let tail = &query.parsed.tail;
+        let shown = |pair: &Pair| query.parsed.pairs().any(|p| p.input == pair.input) || *tail == self.template.tail(&pair.input);
         let pairs: Vec<Pair> = split.test.iter().map(|&i| task.pairs[i].clone()).filter(|p| !shown(p)).take(QUESTIONS).collect();
         if pairs.is_empty() {
             return Err(Error::Input(format!("`{}` has no held-out question that is not in the query", task.name)));

@@ -44,8 +44,8 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             let asked_never = draw(&never, 1, &mut random);
             let mut tokens = trials.prompt([])?;
             let mut ends = vec![(0, tokens.len())];
-            for (i, &p) in context.iter().enumerate() {
-                tokens.extend(trials.example(&task.pairs[p])?);
+            for (i, example) in trials.examples(context.iter().map(|&p| &task.pairs[p]))?.into_iter().enumerate() {
+                tokens.extend(example);
                 if SHOTS.contains(&(i + 1)) {
                     ends.push((i + 1, tokens.len()));
                 }

@@ -119,8 +119,8 @@ impl Source {
                     let Ok(split) = spec.draw(task) else { continue };
                     let rest: Vec<usize> = split.sets.concat().into_iter().chain(split.spare).collect();
                     let mut tokens = bos.clone();
-                    for i in draw(&rest, rest.len(), random) {
-                        let example = trials.example(&task.pairs[i])?;
+                    let order = draw(&rest, rest.len(), random);
+                    for example in trials.examples(order.iter().map(|&i| &task.pairs[i]))? {
                         if tokens.len() + example.len() > LENGTH {
                             break;
                         }

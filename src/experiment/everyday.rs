@@ -100,10 +100,10 @@ fn parse_line(line: &str, template: &Template) -> std::result::Result<Query, &'s
 /// The greedy answers of all sources to one query.
 fn answer<'a>(trials: &Trials<'_>, query: &'a Query, control: Control<'_>) -> Result<Answered<'a>> {
     let template = trials.lab.template();
-    let tail = trials.model.tokenizer.encode(&parse_query(&query.text, template).tail)?;
     let quiet = control.with_progress(&|_| {});
     trials.lab.at(&query.text, &trials.lab.default_view(), &[], quiet, |mixer| {
         let evidence = mixer.evidence()?;
+        let tail = &mixer.needed_query()?.tail;
         let start = |source: &Named| Ok(Start { states: source.at(mixer)?.states, tokens: tail.clone() });
         let starts = SOURCES.iter().map(start).collect::<Result<Vec<_>>>()?;
         let spec = Spec { max_tokens: MOST, decoding: &Decoding::Greedy, end: template.answer_end(), target: None };

@@ -257,8 +257,8 @@ fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split,
     for (pairs, shuffled) in [(pairs.clone(), false), (shuffled_labels(&pairs), true)] {
         let mut ends = Vec::new();
         let mut tokens = trials.prompt([])?;
-        for (i, pair) in pairs.iter().enumerate() {
-            tokens.extend(trials.example(pair)?);
+        for (i, example) in trials.examples(&pairs)?.into_iter().enumerate() {
+            tokens.extend(example);
             if SHOTS.contains(&(i + 1)) {
                 ends.push((i + 1, tokens.len()));
             }

@@ -5,7 +5,7 @@ use crate::engine::{Lab, logprob, mean_logits};
 use crate::error::{Error, Result};
 use crate::model::{Model, Prompt, Want};
 use crate::state::State;
-use crate::task::{Pair, Split, Task};
+use crate::task::{Pair, Segment, Split, Task};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -60,12 +60,13 @@ impl<'a> Trials<'a> {
         Self { lab, model: lab.model() }
     }
 
-    /// The tokens of an example.
+    /// The tokens of examples that follow each other, example by example.
     ///
     /// # Errors
     /// The tokenizer's.
-    pub fn example(&self, pair: &Pair) -> Result<Vec<u32>> {
-        self.model.tokenizer.encode(&self.lab.template().example(pair))
+    pub fn examples<'p>(&self, pairs: impl IntoIterator<Item = &'p Pair>) -> Result<Vec<Vec<u32>>> {
+        let segments: Vec<Segment> = pairs.into_iter().map(|pair| self.lab.template().segment(pair.clone())).collect();
+        Ok(self.lab.examples_of(&segments)?.into_iter().map(|e| e.tokens).collect())
     }
 
     /// The beginning-of-text token and the examples.
@@ -74,9 +75,7 @@ impl<'a> Trials<'a> {
     /// The tokenizer's.
     pub fn prompt<'p>(&self, pairs: impl IntoIterator<Item = &'p Pair>) -> Result<Vec<u32>> {
         let mut tokens: Vec<u32> = self.model.tokenizer.bos().into_iter().collect();
-        for pair in pairs {
-            tokens.extend(self.example(pair)?);
-        }
+        tokens.extend(self.examples(pairs)?.concat());
         Ok(tokens)
     }
 
@@ -85,8 +84,7 @@ impl<'a> Trials<'a> {
     /// # Errors
     /// The tokenizer's.
     pub fn question(&self, pair: &Pair) -> Result<(Vec<u32>, Vec<u32>)> {
-        let template = self.lab.template();
-        Ok((self.model.tokenizer.encode(&template.tail(&pair.input))?, self.model.tokenizer.encode(&template.answer(&pair.output))?))
+        self.lab.question(pair)
     }
 
     /// The state after each text, read from the state given or from nothing.

@@ -234,7 +234,8 @@ pub fn cache_dir(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -
 }
 
 fn folder_name(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> String {
-    let BuildSettings { template, shots, sets, seed, test_share } = settings;
+    // How texts are tokenised is no choice of the user's: a folder's own way holds.
+    let BuildSettings { template, shots, sets, seed, test_share, borders: _ } = settings;
     let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
     let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
     let choice = if chosen.is_empty() { String::new() } else { format!("-{}", &blake3::hash(chosen.join("\n").as_bytes()).to_hex()[..8]) };

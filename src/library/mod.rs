@@ -108,7 +108,7 @@ pub use shard::LayerView;
 pub use spread::Spread;
 pub use store::Library;
 pub use types::{
-    BuildSettings, Metric, ModelIdentity, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredType,
+    Borders, BuildSettings, Metric, ModelIdentity, Part, RankView, Ranking, ScoredSkill, ScoredTask, SkillMeta, SkillOrigin, StoredType,
 };
 pub use writer::{LibraryWriter, NewLibrary, Wait};
 

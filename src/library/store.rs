@@ -232,6 +232,11 @@ impl Library {
         let _ = self.rows.set(rows);
     }
 
+    /// Whether there are any.
+    pub fn is_attached(&self) -> bool {
+        self.rows.get().is_some()
+    }
+
     /// One skill's state, as f32.
     ///
     /// # Errors

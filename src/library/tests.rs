@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) fn settings() -> BuildSettings {
-    BuildSettings { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 }
+    BuildSettings { sets: 5, ..BuildSettings::default() }
 }
 
 pub(crate) fn meta(id: &str) -> SkillMeta {

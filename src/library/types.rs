@@ -17,11 +17,32 @@ pub struct BuildSettings {
     pub seed: u64,
     /// Share of a task's pairs that is kept back for tests, 0 to 1.
     pub test_share: f64,
+    /// How texts are tokenised.
+    #[serde(default, skip_serializing_if = "Borders::is_apart")]
+    pub borders: Borders,
+}
+
+/// How a text of several examples is tokenised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Borders {
+    /// Each example by itself: libraries whose manifest does not say. A tokenizer may make other tokens of
+    /// the whole text, at the border of two examples.
+    #[default]
+    Apart,
+    /// The whole text, cut at the examples' borders where a token ends.
+    Whole,
+}
+
+impl Borders {
+    fn is_apart(&self) -> bool {
+        *self == Self::Apart
+    }
 }
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { template: "arrow".into(), shots: 32, sets: 3, seed: 0, test_share: 0.2 }
+        Self { template: "arrow".into(), shots: 32, sets: 3, seed: 0, test_share: 0.2, borders: Borders::Whole }
     }
 }
 
@@ -31,7 +52,8 @@ impl std::fmt::Display for BuildSettings {
             f,
             "template {}, {} sets of {} shots, seed {}, test share {}",
             self.template, self.sets, self.shots, self.seed, self.test_share
-        )
+        )?;
+        f.write_str(if self.borders.is_apart() { ", each example tokenised by itself" } else { "" })
     }
 }
 

@@ -29,13 +29,39 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The tokens of a text given in pieces, as the tokenizer makes them of the whole text, by piece: a token
+    /// that reaches over a border belongs to the piece it ends in. All of them in turn are the tokens of
+    /// the whole text; what a piece's tokens are may depend on the pieces beside it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_pieces(&self, pieces: &[&str]) -> Result<Vec<Vec<u32>>> {
+        let (tokens, ends) = self.encode_with(&pieces.concat(), |(_, to)| to)?;
+        let mut parts = Vec::with_capacity(pieces.len());
+        let (mut border, mut from) = (0, 0);
+        for (i, piece) in pieces.iter().enumerate() {
+            border += piece.len();
+            // The last piece has what is left, whatever the tokenizer says of places.
+            let last = i + 1 == pieces.len();
+            let to = if last { tokens.len() } else { from + ends[from..].iter().take_while(|end| **end <= border).count() };
+            parts.push(tokens[from..to].to_vec());
+            from = to;
+        }
+        Ok(parts)
+    }
+
     /// The tokens of a text, and the byte each begins at.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_with_starts(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>)> {
+        self.encode_with(text, |(from, _)| from)
+    }
+
+    /// The tokens of a text, and of each what `of` makes of its place, in bytes.
+    fn encode_with(&self, text: &str, of: impl Fn((usize, usize)) -> usize) -> Result<(Vec<u32>, Vec<usize>)> {
         let encoding = self.inner.encode(text, false).map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}")))?;
-        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().iter().map(|(from, _)| *from).collect()))
+        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().iter().map(|place| of(*place)).collect()))
     }
 
     /// The text of tokens, special tokens left out.

@@ -12,7 +12,7 @@ mod sample;
 
 pub use bundled::bundled;
 pub use file::{read_file, read_path};
-pub use prompt::{ParsedQuery, Template, parse_query};
+pub use prompt::{ParsedQuery, Segment, Template, parse_query};
 pub use sample::{Split, SplitSpec, draw, rng};
 
 use std::path::PathBuf;

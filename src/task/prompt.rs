@@ -7,6 +7,7 @@
 use super::{Pair, Task};
 use crate::error::{Error, Result};
 use std::fmt;
+use std::ops::Range;
 
 /// How an example becomes text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,17 +36,38 @@ impl Template {
         }
     }
 
+    /// Where the marker between input and output stands in a text, whatever spacing is around it. One
+    /// that begins a line in the template counts at the beginning of a line alone.
+    fn markers<'t>(&self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+        let [_, middle, _] = self.pieces();
+        let (marker, own_line) = (middle.trim().to_owned(), middle.starts_with('\n'));
+        let begins_line = move |at: usize| text[..at].trim_end_matches([' ', '\t']).chars().next_back().is_none_or(|c| c == '\n');
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = from + text[from..].find(&marker)?;
+            from = at + marker.len();
+            Some(at..from)
+        })
+        .filter(move |range| !own_line || begins_line(range.start))
+    }
+
     /// A whole example.
     pub fn example(&self, pair: &Pair) -> String {
         let [prefix, middle, end] = self.pieces();
         format!("{prefix}{}{middle}{}{end}", pair.input, pair.output)
     }
 
-    /// The pair of an example in the template's form; `None` for any other text.
-    pub fn pair(&self, example: &str) -> Option<Pair> {
-        let [prefix, middle, end] = self.pieces();
-        let (input, output) = example.strip_prefix(prefix)?.strip_suffix(end)?.split_once(middle)?;
-        Some(Pair { input: input.into(), output: output.into() })
+    /// An example as a piece of a text.
+    pub fn segment(&self, pair: Pair) -> Segment {
+        Segment { text: self.example(&pair), pair: Some(pair) }
+    }
+
+    /// Whether a pair is the same after it was written as an example and read again: so that what is
+    /// asked of a task is what its list says.
+    pub fn keeps(&self, pair: &Pair) -> bool {
+        let text = self.example(pair) + &self.example(pair) + &self.tail(&pair.input);
+        let parsed = parse_query(&text, self);
+        parsed.segments.len() == 2 && parsed.segments.iter().all(|s| s.pair.as_ref() == Some(pair)) && parsed.tail == self.tail(&pair.input)
     }
 
     /// An example up to where its answer begins.
@@ -109,95 +131,120 @@ impl fmt::Display for Template {
     }
 }
 
+/// A piece of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// What is read: an example in the template's form, or the user's own words.
+    pub text: String,
+    /// What the example says; `None` where it is none.
+    pub pair: Option<Pair>,
+}
+
 /// What a query means under a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedQuery {
-    /// What comes before the last line, example by example, in the template's form. A line that is no example stays as it is.
-    pub segments: Vec<String>,
-    /// Complete examples among the segments.
-    pub shots: usize,
+    /// What comes before the last line, example by example.
+    pub segments: Vec<Segment>,
     /// The last example up to where its answer begins; empty if the query ends with a complete line.
     pub tail: String,
     /// The last example with the answer typed so far and its end, if there is an answer.
-    pub closed_tail: Option<String>,
+    pub closed_tail: Option<Segment>,
 }
 
 impl ParsedQuery {
     /// The text that a ranking reads where there is an example: all but an unfinished line that has no answer yet.
     pub fn read(&self) -> String {
-        self.segments.iter().chain(&self.closed_tail).map(String::as_str).collect()
+        self.pieces().map(|s| s.text.as_str()).collect()
+    }
+
+    /// All segments, the last example closed if its answer is begun.
+    pub fn pieces(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().chain(&self.closed_tail)
+    }
+
+    /// The complete examples; the last one may lack its end.
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.pieces().filter_map(|s| s.pair.as_ref())
+    }
+
+    /// How many of them there are.
+    pub fn shots(&self) -> usize {
+        self.pairs().count()
     }
 }
 
 /// Reads a query: complete examples, and perhaps one that still lacks its answer or its end.
+///
+/// An input may have several lines and hold the marker (`->`): it is all between the end of the example
+/// before and the last marker before its own end. An output has one line and no marker.
 pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let [prefix, middle, end] = template.pieces();
-    let (prefix, marker, end) = (prefix.trim(), middle.trim(), end.trim());
+    let [prefix, _, end] = template.pieces();
+    let stop = if end.trim().is_empty() { "\n" } else { end.trim() };
     let mut parsed = ParsedQuery::default();
     let mut rest = text.as_str();
-    while let Some(at) = rest.find(marker) {
-        let (before, after) = (&rest[..at], &rest[at + marker.len()..]);
-        let input = take_input(before, prefix, middle, &mut parsed.segments);
-        let stop = if end.is_empty() { "\n" } else { end };
-        let (output, next) = match after.split_once(stop) {
-            Some((output, next)) => (output.trim(), Some(next)),
-            None => (after.trim(), None),
-        };
+    while let Some(first) = template.markers(rest).next() {
+        let until = rest[first.end..].find(stop).map(|at| first.end + at);
+        let written = &rest[..until.unwrap_or(rest.len())];
+        let marker = template.markers(written).last().unwrap_or(first);
+        let input = take_input(&written[..marker.start], prefix.trim(), &mut parsed.segments);
+        let output = written[marker.end..].trim();
         let pair = Pair { input: input.into(), output: output.into() };
-        match next {
+        let example = || template.segment(pair.clone());
+        match until.map(|at| &rest[at + stop.len()..]) {
             // A line with no answer that is not the last one is passed on as it is.
             Some(next) if output.is_empty() && !next.trim().is_empty() => {
-                parsed.segments.push(format!("{}{}", template.tail(input), end_of(template)));
+                parsed.segments.push(Segment { text: format!("{}{end}", template.tail(input)), pair: None });
                 rest = next;
             }
             Some(next) if !output.is_empty() => {
-                parsed.segments.push(template.example(&pair));
-                parsed.shots += 1;
+                parsed.segments.push(example());
                 rest = next;
             }
             _ => {
                 parsed.tail = template.tail(input);
-                parsed.closed_tail = (!output.is_empty()).then(|| template.example(&pair));
+                parsed.closed_tail = (!output.is_empty()).then(example);
                 rest = "";
             }
         }
     }
-    let left = rest.trim_matches(|c: char| c == '\n' || c == ' ' || c == '\t');
-    if !left.is_empty() {
-        let mut lines: Vec<&str> = left.lines().collect();
-        let last = lines.pop().unwrap_or_default().trim();
-        parsed.segments.extend(lines.iter().map(|l| format!("{}\n", l.trim_end())));
-        let ended = rest.ends_with('\n');
-        let input = last.strip_prefix(prefix).unwrap_or(last).trim();
-        if ended {
-            parsed.segments.push(format!("{last}\n"));
-        } else if parsed.shots > 0 {
-            parsed.tail = template.tail(input);
-        } else {
-            parsed.tail = last.to_string();
-        }
+    let left = rest.trim_matches(['\n', ' ', '\t']);
+    if left.is_empty() {
+        return parsed;
     }
+    let ended = rest.ends_with('\n');
+    if parsed.segments.iter().any(|s| s.pair.is_some()) && !ended {
+        let input = take_input(left, prefix.trim(), &mut parsed.segments);
+        parsed.tail = template.tail(input);
+        return parsed;
+    }
+    let mut lines: Vec<&str> = left.lines().map(str::trim_end).collect();
+    if !ended {
+        parsed.tail = lines.pop().unwrap_or_default().trim().to_string();
+    }
+    parsed.segments.extend(lines.into_iter().map(own_words));
     parsed
 }
 
-/// The input of an example: what follows the prefix in the last piece before the marker. Lines before it are passed on as they are.
-fn take_input<'a>(before: &'a str, prefix: &str, middle: &str, segments: &mut Vec<String>) -> &'a str {
-    let before = before.trim_end();
-    let from = if !prefix.is_empty() {
-        before.rfind(prefix).map_or(0, |at| at + prefix.len())
-    } else if middle.starts_with('\n') {
-        0
-    } else {
-        before.rfind('\n').map_or(0, |at| at + 1)
-    };
-    let skipped = before[..from].strip_suffix(prefix).unwrap_or(&before[..from]);
-    segments.extend(skipped.lines().filter(|l| !l.trim().is_empty()).map(|l| format!("{}\n", l.trim_end())));
-    before[from..].trim()
+/// A line that is no example.
+fn own_words(line: &str) -> Segment {
+    Segment { text: format!("{line}\n"), pair: None }
 }
 
-fn end_of(template: &Template) -> &str {
-    template.pieces()[2]
+/// The input of an example: what comes before the marker, after the prefix. Lines before a prefix are
+/// passed on as they are.
+fn take_input<'a>(before: &'a str, prefix: &str, segments: &mut Vec<Segment>) -> &'a str {
+    let before = before.trim();
+    if prefix.is_empty() {
+        return before;
+    }
+    if let Some(input) = before.strip_prefix(prefix) {
+        return input.trim();
+    }
+    let line = before.match_indices(prefix).filter(|(at, _)| before[..*at].ends_with('\n')).last();
+    let Some((at, _)) = line.or_else(|| before.rmatch_indices(prefix).next()) else { return before };
+    segments.extend(before[..at].lines().filter(|l| !l.trim().is_empty()).map(|l| own_words(l.trim_end())));
+    before[at + prefix.len()..].trim()
 }
 
 #[cfg(test)]
@@ -209,39 +256,99 @@ mod tests {
         parse_query(text, &Template::Arrow)
     }
 
+    /// The texts of the segments, the tail, and the closed tail's text.
+    fn told(q: &ParsedQuery) -> (Vec<&str>, &str, Option<&str>) {
+        (q.segments.iter().map(|s| s.text.as_str()).collect(), &q.tail, q.closed_tail.as_ref().map(|s| s.text.as_str()))
+    }
+
+    fn pair(input: &str, output: &str) -> Pair {
+        Pair { input: input.into(), output: output.into() }
+    }
+
     #[test]
     fn arrow_queries_are_brought_into_the_template_form() {
         let q = parse("hot->cold\nbig -> ");
-        assert_eq!(
-            (q.segments.as_slice(), q.tail.as_str(), q.shots, q.closed_tail),
-            (&["hot -> cold\n".to_string()][..], "big ->", 1, None)
-        );
+        assert_eq!(told(&q), (vec!["hot -> cold\n"], "big ->", None));
+        assert_eq!(q.shots(), 1);
         let q = parse("hot -> cold\r\nbig  ->  small");
-        assert_eq!((q.tail.as_str(), q.closed_tail.as_deref()), ("big ->", Some("big -> small\n")));
-        let q = parse("hot -> cold\nbig");
-        assert_eq!(q.tail, "big ->");
-        let q = parse("hot -> cold\nbig -> small\n");
-        assert_eq!((q.segments.len(), q.tail.as_str()), (2, ""));
+        assert_eq!(told(&q), (vec!["hot -> cold\n"], "big ->", Some("big -> small\n")));
+        assert_eq!(q.pairs().cloned().collect::<Vec<_>>(), [pair("hot", "cold"), pair("big", "small")]);
+        assert_eq!(parse("hot -> cold\nbig").tail, "big ->");
+        assert_eq!(told(&parse("hot -> cold\nbig -> small\n")), (vec!["hot -> cold\n", "big -> small\n"], "", None));
         assert_eq!(parse("big").tail, "big");
         assert_eq!(parse(""), ParsedQuery::default());
         assert_eq!(parse("  \n "), ParsedQuery::default());
         let q = parse("a ->\nb -> c\n");
-        assert_eq!((q.segments, q.shots), (vec!["a ->\n".to_string(), "b -> c\n".to_string()], 1));
-        let q = parse("some words\nb -> c\nd ->");
-        assert_eq!((q.segments, q.tail.as_str()), (vec!["some words\n".to_string(), "b -> c\n".to_string()], "d ->"));
-        let q = parse("hot -> cold\nbig ->\n");
-        assert_eq!((q.segments.len(), q.tail.as_str()), (1, "big ->"));
+        assert_eq!((told(&q).0, q.shots()), (vec!["a ->\n", "b -> c\n"], 1));
+        assert_eq!(told(&parse("hot -> cold\nbig ->\n")), (vec!["hot -> cold\n"], "big ->", None));
+        // Words with no marker are the user's own until an example has begun.
+        assert_eq!(told(&parse("some words\nmore")), (vec!["some words\n"], "more", None));
+        assert_eq!(told(&parse("hot -> cold\nbig\n")), (vec!["hot -> cold\n", "big\n"], "", None));
+    }
+
+    #[test]
+    fn an_input_is_all_before_the_last_marker() {
+        let q = parse("one -> two -> three\nseven -> eight ->");
+        assert_eq!(q.pairs().cloned().collect::<Vec<_>>(), [pair("one -> two", "three")]);
+        assert_eq!(told(&q), (vec!["one -> two -> three\n"], "seven -> eight ->", None));
+        let q = parse("one -> two -> three\nseven -> eight -> nine");
+        assert_eq!(q.closed_tail.and_then(|s| s.pair), Some(pair("seven -> eight", "nine")));
+    }
+
+    #[test]
+    fn an_input_may_have_several_lines() {
+        let q = parse("Which letter begins bread?\na: r\nb: b -> b\n\nWhich begins fish?\nb: f -> f\nWhich begins milk?\na: i ->");
+        let bread = pair("Which letter begins bread?\na: r\nb: b", "b");
+        assert_eq!(q.pairs().cloned().collect::<Vec<_>>(), [bread.clone(), pair("Which begins fish?\nb: f", "f")]);
+        assert_eq!(q.tail, "Which begins milk?\na: i ->");
+        assert_eq!(q.segments[0].text, Template::Arrow.example(&bread));
+        assert_eq!(parse("hot -> cold\nWhich begins milk?\na: i").tail, "Which begins milk?\na: i ->");
+        let qa = parse_query("Q: Which begins bread?\na: r\nA: b\n\nQ: Which DNA: A or B?\na: i\nA:", &Template::Qa);
+        assert_eq!(qa.pairs().cloned().collect::<Vec<_>>(), [pair("Which begins bread?\na: r", "b")]);
+        assert_eq!(qa.tail, "Q: Which DNA: A or B?\na: i\nA:");
+    }
+
+    #[test]
+    fn pairs_that_do_not_survive_are_known() {
+        let custom: Template = "in {input} out {output};".parse().unwrap();
+        for (template, input, output, keeps) in [
+            (&Template::Arrow, "one -> two", "three", true),
+            (&Template::Arrow, "a\nb", "c", true),
+            (&Template::Arrow, "a", "b -> c", false),
+            (&Template::Arrow, "a", "b\nc", false),
+            (&Template::Arrow, "a -> b\nc", "d", false),
+            (&Template::Arrow, "a ", "b", false),
+            (&Template::Arrow, "a", "", false),
+            (&Template::Qa, "one -> two", "three -> four", true),
+            (&Template::Qa, "DNA: x", "A: y", true),
+            (&Template::Qa, "x\nA: y", "z", false),
+            (&Template::Qa, "x\nQ: y", "z", true),
+            (&Template::Qa, "x", "y\nA: z", false),
+            (&custom, "tin inn", "x", true),
+            (&custom, "a", "b; c", false),
+            (&custom, "a; b", "c", true),
+        ] {
+            assert_eq!(template.keeps(&pair(input, output)), keeps, "{template}: {input:?} {output:?}");
+        }
+    }
+
+    #[test]
+    fn every_bundled_pair_survives_both_templates() {
+        for task in super::super::bundled() {
+            for p in &task.pairs {
+                assert!(Template::Arrow.keeps(p) && Template::Qa.keeps(p), "{}: {p:?}", task.name);
+            }
+        }
     }
 
     #[test]
     fn question_and_answer_queries_may_be_partly_typed() {
         let qa = |text: &str| parse_query(text, &Template::Qa);
         let q = qa("Q: hot\nA: cold\n\nQ: big\nA:");
-        assert_eq!((q.segments, q.tail.as_str()), (vec!["Q: hot\nA: cold\n\n".to_string()], "Q: big\nA:"));
-        let q = qa("Q: hot\nA: cold\n\nQ: big");
-        assert_eq!(q.tail, "Q: big\nA:");
-        let q = qa("Q: hot\nA: cold");
-        assert_eq!(q.closed_tail.as_deref(), Some("Q: hot\nA: cold\n\n"));
+        assert_eq!(told(&q), (vec!["Q: hot\nA: cold\n\n"], "Q: big\nA:", None));
+        assert_eq!(qa("Q: hot\nA: cold\n\nQ: big").tail, "Q: big\nA:");
+        assert_eq!(told(&qa("Q: hot\nA: cold")).2, Some("Q: hot\nA: cold\n\n"));
+        assert_eq!(told(&qa("some words\nQ: hot\nA: cold\n\n")).0, ["some words\n", "Q: hot\nA: cold\n\n"]);
     }
 
     #[test]
@@ -266,11 +373,9 @@ mod tests {
                 parse_query(&text, &template);
                 let pairs: Vec<Pair> = inputs.iter().map(|i| Pair { input: i.clone(), output: format!("o{i}") }).collect();
                 let examples: Vec<String> = pairs.iter().map(|p| template.example(p)).collect();
-                prop_assert_eq!(examples.iter().filter_map(|e| template.pair(e)).collect::<Vec<_>>(), pairs);
-                prop_assert_eq!(template.pair("no example"), None);
                 let parsed = parse_query(&(examples.concat() + &template.tail("x")), &template);
-                prop_assert_eq!(&parsed.segments, &examples);
-                prop_assert_eq!(parsed.shots, examples.len());
+                prop_assert_eq!(parsed.segments.iter().map(|s| s.text.clone()).collect::<Vec<_>>(), examples);
+                prop_assert_eq!(parsed.pairs().cloned().collect::<Vec<_>>(), pairs);
                 prop_assert_eq!(parsed.tail, template.tail("x"));
             }
         }

@@ -174,6 +174,7 @@ pub fn evidence(query: &str, view: &RankView) -> Evidence {
         answer_tokens,
         none,
         none_posterior,
+        foretold: 0.0,
         fits,
         ahead: (ranking.shots > 1).then_some(if fits { 1.5 } else { -0.5 }),
         asked: 12,

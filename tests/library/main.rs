@@ -21,7 +21,7 @@ pub(crate) fn model() -> ModelIdentity {
 }
 
 pub(crate) fn settings() -> BuildSettings {
-    BuildSettings { template: "arrow".into(), shots: 32, sets: 5, seed: 0, test_share: 0.2 }
+    BuildSettings { sets: 5, ..BuildSettings::default() }
 }
 
 /// A state that f16 holds exactly (multiples of 1/64 below 16), so that both types read back the same numbers.
