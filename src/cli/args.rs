@@ -6,10 +6,11 @@ use crate::engine::{Lab, RankView, Setup};
 use crate::error::{Error, Result, did_you_mean};
 use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{LoadOptions, ModelSource, WeightType};
-use crate::task::{Task, Template};
+use crate::task::{Task, TaskOrigin, Template};
 use candle_core::Device;
 use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -28,7 +29,7 @@ pub struct Common {
     /// Library folder [default: a cache folder of its own for each model and each set of build settings]
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
-    /// Tasks of your own: a TSV, CSV or function-vectors JSON file, or a folder of them (repeatable)
+    /// Tasks of your own: a TSV, CSV, JSON or JSONL file, or a folder of them (repeatable)
     #[arg(long, global = true, value_name = "PATH")]
     pub tasks: Vec<PathBuf>,
     /// Leave the bundled tasks out: your own alone
@@ -73,6 +74,11 @@ pub struct Common {
     /// No progress on stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Stop where anything given would be left out (a damaged shard, a second output, a task too small),
+    /// which is otherwise told on stderr; `reproduce` always does
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// `--weights`.
@@ -133,15 +139,17 @@ impl Common {
     /// # Errors
     /// [`Error::Input`] for a flag that makes no sense; task files' own errors.
     pub fn setup(&self) -> Result<Setup> {
-        let mut tasks: Vec<Task> = if self.no_bundled { Vec::new() } else { crate::task::bundled().to_vec() };
+        let mut own: Vec<Task> = Vec::new();
         for path in &self.tasks {
-            tasks.extend(crate::task::read_path(path)?);
+            own.extend(crate::task::read_path(path)?);
         }
-        let mut names: Vec<&str> = tasks.iter().map(|t| t.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair[0])) {
-            return Err(Error::Input(format!("two tasks are named `{twice}`; rename the file of one")));
-        }
+        check_names(&own)?;
+        // The user's own task stands for the bundled one of its name.
+        let bundled: &[Task] = if self.no_bundled { &[] } else { crate::task::bundled() };
+        let hidden = |t: &&Task| own.iter().any(|o| o.name == t.name);
+        let mut tasks: Vec<Task> = bundled.iter().filter(|t| !hidden(t)).cloned().collect();
+        tasks.extend(own);
+        let names: Vec<&str> = tasks.iter().map(|t| t.name.as_str()).collect();
         if let Some(unknown) = self.only.iter().find(|name| !names.contains(&name.as_str())) {
             let hint = did_you_mean(unknown, names.iter().copied());
             return Err(Error::Input(format!("--only names `{unknown}`, which is no task here{hint}")));
@@ -179,21 +187,58 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
+    /// Opens the lab, with progress, and tells what is left out.
+    ///
+    /// # Errors
+    /// As [`Common::open`] and [`Common::tell`].
+    pub fn opened(&self) -> Result<Lab> {
+        let lab = output::with_progress(self.quiet, "opening", |control| self.open(control))?;
+        self.tell(&self.left_out(&lab))?;
+        Ok(lab)
+    }
+
     /// Opens the lab and builds what it needs, with progress: what a headless command begins with. What of the user's own tasks could not be built, and what of the
     /// bundled tasks the library lacks, is said on standard error.
     ///
     /// # Errors
-    /// As [`Common::open`] and [`Lab::build_what_is_needed`].
+    /// As [`Common::opened`] and [`Lab::build_what_is_needed`].
     pub fn ready(&self) -> Result<Lab> {
-        let lab = output::with_progress(self.quiet, "opening", |control| self.open(control))?;
+        let lab = self.opened()?;
         let (lacks, skipped) = output::with_progress(self.quiet, "building the library", |control| lab.build_what_is_needed(control))?;
-        for line in skipped {
-            eprintln!("{line}");
-        }
-        if lacks > 0 && !self.quiet {
-            eprintln!("The library lacks {} of the bundled tasks; `state-soup build` adds them.", output::count(lacks, "skill"));
+        let of_own = |line: &String| lab.tasks().iter().any(|t| t.origin != TaskOrigin::Bundled && line.contains(&format!("`{}`", t.name)));
+        let (own, ours): (Vec<String>, Vec<String>) = skipped.into_iter().partition(of_own);
+        self.tell(&own)?;
+        ours.iter().for_each(|line| eprintln!("{line}"));
+        if lacks > 0 {
+            let lacks = format!("The library lacks {} of the bundled tasks; `state-soup build` adds them.", output::count(lacks, "skill"));
+            self.tell(&[lacks])?;
         }
         Ok(lab)
+    }
+
+    /// What of the files given, and of the library, is not used or not as one would expect.
+    fn left_out(&self, lab: &Lab) -> Vec<String> {
+        let own = || lab.tasks().iter().filter(|t| t.origin != TaskOrigin::Bundled);
+        let mut notes: Vec<String> = own().flat_map(|t| t.notes.clone()).collect();
+        let bundled = if self.no_bundled { &[] } else { crate::task::bundled() };
+        let replaced: Vec<&str> = own().map(|t| t.name.as_str()).filter(|name| bundled.iter().any(|t| t.name == *name)).collect();
+        if !replaced.is_empty() {
+            notes.push(format!("Your own lists stand for the bundled ones of these names: {}.", replaced.join(", ")));
+        }
+        notes.extend(lab.library().warnings());
+        notes
+    }
+
+    /// Says on standard error what is left out.
+    ///
+    /// # Errors
+    /// With `--strict`, [`Error::Input`] with the same sentences.
+    pub fn tell(&self, notes: &[String]) -> Result<()> {
+        if self.strict && !notes.is_empty() {
+            return Err(Error::Input(format!("--strict: {}", notes.join(" "))));
+        }
+        notes.iter().for_each(|note| eprintln!("{note}"));
+        Ok(())
     }
 
     /// How rankings are made, for a model of so many layers.
@@ -219,6 +264,23 @@ impl From<Weights> for WeightType {
             Weights::Bf16 => Self::BF16,
         }
     }
+}
+
+/// No two of the user's tasks may have one name.
+fn check_names(own: &[Task]) -> Result<()> {
+    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for task in own {
+        by_name.entry(&task.name).or_default().push(&task.source);
+    }
+    let twice: Vec<String> =
+        by_name.iter().filter(|(_, files)| files.len() > 1).map(|(name, files)| format!("`{name}` ({})", files.join(", "))).collect();
+    if twice.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "a task is named after its file, and these names stand more than once: {}; rename the files",
+        twice.join("; ")
+    )))
 }
 
 /// The device a flag names.

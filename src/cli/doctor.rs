@@ -9,7 +9,7 @@ use super::output;
 use super::screen::BackgroundArg;
 use crate::app::Background;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::term::caps::Environment;
 use serde_json::{Value, json};
 use std::env::var;
@@ -33,7 +33,7 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
     if args.verify {
         return verify(common);
     }
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let (model, library) = (lab.model_view(), lab.library_view());
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -65,13 +65,20 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
         },
         "log": log(),
     });
-    if common.json { output::json(&report) } else { output::print(&as_text(&report)) }
+    if common.json {
+        output::json(&report)?
+    } else {
+        output::print(&as_text(&report))?
+    }
+    match library.warnings.len() {
+        0 => Ok(()),
+        n => Err(Error::Library(format!("the library is damaged: {}", output::count(n, "fault")))),
+    }
 }
 
 /// The device against the CPU.
 #[cfg(feature = "cuda")]
 fn verify(common: &Common) -> Result<()> {
-    use crate::error::Error;
     let device = super::args::device(&common.device)?;
     if !device.is_cuda() {
         return Err(Error::Input("there is no GPU to verify: no CUDA device was found".into()));

@@ -6,7 +6,7 @@
 
 use super::args::Common;
 use super::output;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::codec;
 use serde_json::json;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn inspect_file(common: &Common, path: &Path) -> Result<()> {
 }
 
 fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let report = output::with_progress(common.quiet, "inspecting", |control| lab.inspect(skill, control))?;
     let figures = &report.figures;
     if common.json {
@@ -82,28 +82,33 @@ fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
 }
 
 fn inspect_library(common: &Common, verify: bool) -> Result<()> {
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let mut library = lab.library_view();
     if verify {
         let health = output::with_progress(common.quiet, "checking", |control| lab.check(control))?;
         library.warnings = health.sentences().map(str::to_owned).collect();
     }
+    let damaged = || match library.warnings.len() {
+        0 => Ok(()),
+        n => Err(Error::Library(format!("{} of the library {} told above", output::count(n, "fault"), if n == 1 { "is" } else { "are" }))),
+    };
     if common.json {
-        return output::json(&json!({
+        output::json(&json!({
             "path": library.path,
             "bytes": library.bytes,
             "missing": library.missing,
             "warnings": library.warnings,
             "skills": library.skills,
-        }));
+        }))?;
+        return if verify { damaged() } else { Ok(()) };
     }
     let rows: Vec<Vec<String>> = library
         .skills
         .iter()
         .map(|s| vec![s.id.clone(), s.family.clone(), s.tokens.to_string(), s.tags.join(" "), s.created.clone()])
         .collect();
-    for warning in &library.warnings {
-        eprintln!("{warning}");
+    if verify {
+        library.warnings.iter().for_each(|warning| eprintln!("{warning}"));
     }
     output::print(&format!(
         "{}\n{} skills, {} missing, {:.1} MB, in {}\n",
@@ -112,5 +117,6 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
         library.missing,
         library.bytes as f64 / 1e6,
         library.path
-    ))
+    ))?;
+    if verify { damaged() } else { Ok(()) }
 }

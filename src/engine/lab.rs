@@ -16,7 +16,7 @@ use crate::library::{
 use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
-use crate::task::{ParsedQuery, Segment, SplitSpec, Task, Template, parse_query};
+use crate::task::{ParsedQuery, Segment, SplitSpec, Task, TaskOrigin, Template, parse_query};
 use candle_core::DeviceLocation;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -113,6 +113,9 @@ impl Lab {
             )));
         }
         let template: Template = build.template.parse()?;
+        for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
+            task.check(&template)?;
+        }
         Ok(Self {
             model,
             device,

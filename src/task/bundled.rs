@@ -224,6 +224,8 @@ fn task(name: &str, text: &str) -> Task {
         pairs: pairs.map(|(i, o)| Pair { input: i.into(), output: o.into() }).collect(),
         origin: TaskOrigin::Bundled,
         unseen: field(6) == "unseen",
+        places: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

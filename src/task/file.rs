@@ -2,13 +2,15 @@
 
 use super::{Pair, Task, TaskOrigin};
 use crate::error::{Error, Result};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The largest task file that is read, in bytes.
-const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 256 << 20;
+/// Folders in folders that are looked into.
+const MAX_DEPTH: usize = 8;
 
-/// The tasks of a file, or of every task file in a folder (in the order of their names).
+/// The tasks of a file, or of every task file in a folder and the folders in it (in the order of their paths).
 ///
 /// # Errors
 /// As [`read_file`]; [`Error::Input`] for a folder without any.
@@ -17,21 +19,43 @@ pub fn read_path(path: &Path) -> Result<Vec<Task>> {
         return Ok(vec![read_file(path)?]);
     }
     let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(Error::io(path))? {
-        let file = entry.map_err(Error::io(path))?.path();
-        if matches!(extension(&file).as_str(), "tsv" | "csv" | "json") {
-            files.push(file);
-        }
-    }
+    collect(path, &mut files, 0)?;
     if files.is_empty() {
-        return Err(Error::Input(format!("{} holds no task: no .tsv, .csv or .json file", path.display())));
+        return Err(Error::Input(format!("{} holds no task: no .tsv, .csv, .json or .jsonl file", path.display())));
     }
     files.sort();
     files.iter().map(|file| read_file(file)).collect()
 }
 
-/// A task from a TSV or CSV file (input, output; a first line `input, output` is a heading) or from JSON as the function-vectors
-/// data sets have it: `[{"input": …, "output": …}]`. An input that stands twice counts once.
+/// Adds the task files below a folder.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(Error::Input(format!("{}: folders are nested deeper than {MAX_DEPTH}", folder.display())));
+    }
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            collect(&path, files, depth + 1)?;
+        } else if !hidden && matches!(extension(&path).as_str(), "tsv" | "csv" | "json" | "jsonl") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A pair and where it stands: a line, or an entry of a JSON list.
+struct Row {
+    pair: Pair,
+    at: usize,
+    /// Further outputs that the file gives for the input.
+    others: usize,
+}
+
+/// A task from a TSV or CSV file (input, output; a first line `input, output` is a heading), from JSON
+/// (`[{"input": …, "output": …}]` as the function-vectors data sets have it, or `{"input": "output"}`), or
+/// from JSONL (`{"input": …, "output": …}` a line). Of an input that stands twice the first output is
+/// kept; [`Task::notes`] says so.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] naming file and line for anything else.
@@ -40,9 +64,12 @@ pub fn read_file(path: &Path) -> Result<Task> {
     if name.is_empty() {
         return Err(Error::Input(format!("{} cannot name a task: its name is not text", path.display())));
     }
-    let size = std::fs::metadata(path).map_err(Error::io(path))?.len();
-    if size > MAX_BYTES {
-        return Err(Error::Input(format!("{} is {} MB; a task file may have {} MB", path.display(), size >> 20, MAX_BYTES >> 20)));
+    let meta = std::fs::metadata(path).map_err(Error::io(path))?;
+    if !meta.is_file() {
+        return Err(Error::Input(format!("{} is no file; a task is a .tsv, .csv, .json or .jsonl file", path.display())));
+    }
+    if meta.len() > MAX_BYTES {
+        return Err(Error::Input(format!("{} is {} MB; a task file may have {} MB", path.display(), meta.len() >> 20, MAX_BYTES >> 20)));
     }
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let text = String::from_utf8(bytes).map_err(|e| {
@@ -54,12 +81,36 @@ pub fn read_file(path: &Path) -> Result<Task> {
         "tsv" => table(text, b'\t', path)?,
         "csv" => table(text, b',', path)?,
         "json" => json(text, path)?,
-        other => return Err(Error::Input(format!("{}: a task is a .tsv, .csv or .json file, not `.{other}`", path.display()))),
+        "jsonl" => json_lines(text, path)?,
+        other => return Err(Error::Input(format!("{}: a task is a .tsv, .csv, .json or .jsonl file, not `.{other}`", path.display()))),
     };
-    let mut seen = HashSet::new();
-    let pairs: Vec<Pair> = rows.into_iter().filter(|p| seen.insert(p.input.clone())).collect();
+    let mut seen: HashMap<String, String> = HashMap::new();
+    let (mut again, mut others): (Vec<usize>, Vec<usize>) = Default::default();
+    let (mut pairs, mut places) = (Vec::new(), Vec::new());
+    for Row { pair, at, others: more } in rows {
+        if more > 0 {
+            others.push(at);
+        }
+        match seen.get(&pair.input) {
+            Some(output) if *output != pair.output => again.push(at),
+            Some(_) => {}
+            None => {
+                seen.insert(pair.input.clone(), pair.output.clone());
+                pairs.push(pair);
+                places.push(at);
+            }
+        }
+    }
     if pairs.is_empty() {
         return Err(Error::Input(format!("{} holds no pair", path.display())));
+    }
+    let mut notes = Vec::new();
+    for (of, what) in [(&again, "has another output for an input that stands before it"), (&others, "has several outputs")] {
+        if let Some(first) = of.first() {
+            let n = of.len();
+            let rows = if n == 1 { "1 row".into() } else { format!("{n} rows") };
+            notes.push(format!("{}: {rows} ({} {first} first) {what}; the first output is kept.", path.display(), place_word(path)));
+        }
     }
     Ok(Task {
         name,
@@ -70,56 +121,131 @@ pub fn read_file(path: &Path) -> Result<Task> {
         pairs,
         origin: TaskOrigin::File(path.to_path_buf()),
         unseen: false,
+        places,
+        notes,
     })
+}
+
+/// What a place of a file is called.
+pub(super) fn place_word(path: &Path) -> &'static str {
+    if extension(path) == "json" { "entry" } else { "line" }
 }
 
 fn extension(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Pair>> {
+fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Row>> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
         .quoting(delimiter == b',')
         .from_reader(text.as_bytes());
-    let mut pairs = Vec::new();
+    let between = if delimiter == b',' { "comma" } else { "tab" };
+    let mut rows = Vec::new();
+    // The reader's own count takes `\r\n` for the end of the next line.
+    let (mut line, mut counted) = (1, 0);
     for (i, record) in reader.records().enumerate() {
         let record = record.map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
-        let line = record.position().map_or(i as u64 + 1, csv::Position::line);
+        let start = record.position().map_or(counted, |p| p.byte() as usize);
+        let start = start + text.as_bytes()[start..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        line += text.as_bytes()[counted..start].iter().filter(|b| **b == b'\n').count();
+        counted = start;
+        let wrong = |why: String| Err(Error::Input(format!("{}, line {line}: {why}", path.display())));
         let cell = |c: usize| record.get(c).unwrap_or_default().trim();
+        // A last cell with nothing in it is a stray separator.
+        let cells = (0..record.len()).rev().find(|c| !cell(*c).is_empty()).map_or(0, |last| last + 1);
+        if cells > 2 {
+            let quotes = if delimiter == b',' { "; a text with a comma stands in double quotes" } else { "" };
+            return wrong(format!("there are {cells} cells; a task has an input and an output{quotes}"));
+        }
         if i == 0 && cell(0).eq_ignore_ascii_case("input") && cell(1).eq_ignore_ascii_case("output") {
             continue;
         }
         if cell(0).is_empty() || cell(1).is_empty() {
-            return Err(Error::Input(format!(
-                "{}, line {line}: an input and an output are needed, with a {} between",
-                path.display(),
-                if delimiter == b',' { "comma" } else { "tab" }
-            )));
+            return wrong(format!("an input and an output are needed, with a {between} between"));
         }
-        pairs.push(Pair { input: cell(0).into(), output: cell(1).into() });
+        rows.push(Row { pair: Pair { input: cell(0).into(), output: cell(1).into() }, at: line, others: 0 });
     }
-    Ok(pairs)
+    Ok(rows)
 }
 
-fn json(text: &str, path: &Path) -> Result<Vec<Pair>> {
+fn json(text: &str, path: &Path) -> Result<Vec<Row>> {
     let wrong = |why: String| Error::Input(format!("{}: {why}", path.display()));
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    let items = value.as_array().ok_or_else(|| wrong("expected a list of {\"input\": …, \"output\": …}".into()))?;
-    let text_of = |item: &serde_json::Value, key: &str| match &item[key] {
+    let Listed(entries) = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    let row = |(i, entry): (usize, Entry)| {
+        let found = match &entry {
+            Entry::Item(item) => row_of(&item["input"], &item["output"], i + 1),
+            Entry::Field(input, output) => row_of(&serde_json::Value::String(input.clone()), output, i + 1),
+        };
+        found.ok_or_else(|| wrong(format!("entry {} lacks an `input` or `output` text", i + 1)))
+    };
+    entries.into_iter().enumerate().map(row).collect()
+}
+
+fn json_lines(text: &str, path: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let wrong = |why: String| Error::Input(format!("{}, line {}: {why}", path.display(), i + 1));
+        let item: serde_json::Value = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
+        rows.push(row_of(&item["input"], &item["output"], i + 1).ok_or_else(|| wrong("it lacks an `input` or `output` text".into()))?);
+    }
+    Ok(rows)
+}
+
+fn row_of(input: &serde_json::Value, output: &serde_json::Value, at: usize) -> Option<Row> {
+    let text_of = |value: &serde_json::Value| match value {
         serde_json::Value::String(s) => Some(s.trim().to_string()),
         serde_json::Value::Number(n) => Some(n.to_string()),
-        // Some of the data sets list several valid outputs, the first one being the usual one.
-        serde_json::Value::Array(a) => a.first().and_then(|v| v.as_str()).map(|s| s.trim().to_string()),
         _ => None,
     };
-    let pair = |(i, item): (usize, &serde_json::Value)| match (text_of(item, "input"), text_of(item, "output")) {
-        (Some(input), Some(output)) if !input.is_empty() && !output.is_empty() => Ok(Pair { input, output }),
-        _ => Err(wrong(format!("entry {i} lacks an `input` or `output` text"))),
+    // Some of the data sets list several valid outputs, the first one being the usual one.
+    let (output, others) = match output {
+        serde_json::Value::Array(all) => (text_of(all.first()?)?, all.len() - 1),
+        one => (text_of(one)?, 0),
     };
-    items.iter().enumerate().map(pair).collect()
+    let pair = Pair { input: text_of(input)?, output };
+    (!pair.input.is_empty() && !pair.output.is_empty()).then_some(Row { pair, at, others })
+}
+
+/// The entries of a JSON file, in its order: a list's items, or an object's fields, none of which is dropped
+/// where a key stands twice.
+struct Listed(Vec<Entry>);
+
+enum Entry {
+    Item(serde_json::Value),
+    Field(String, serde_json::Value),
+}
+
+impl<'de> serde::Deserialize<'de> for Listed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Listed;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of {\"input\": …, \"output\": …}, or {\"input\": \"output\", …}")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Listed, A::Error> {
+                let mut listed = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    listed.push(Entry::Item(item));
+                }
+                Ok(Listed(listed))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut fields: A) -> std::result::Result<Listed, A::Error> {
+                let mut listed = Vec::new();
+                while let Some((input, output)) = fields.next_entry()? {
+                    listed.push(Entry::Field(input, output));
+                }
+                Ok(Listed(listed))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +267,20 @@ mod tests {
         assert_eq!(tsv.pairs, csv.pairs);
         assert_eq!(tsv.pairs, json.pairs);
         assert_eq!((tsv.name.as_str(), tsv.pairs.len()), ("t", 2));
+        let object = read("t.json", br#"{"a": "b", "c": "d", "a": "x"}"#).unwrap();
+        let lines = read("t.jsonl", b"{\"input\":\"a\",\"output\":\"b\"}\n\n{\"input\":\"c\",\"output\":\"d\"}\n").unwrap();
+        assert_eq!((&object.pairs, &lines.pairs), (&tsv.pairs, &tsv.pairs));
+        assert_eq!((&csv.places, &json.places, &lines.places), (&vec![2, 3], &vec![1, 2], &vec![1, 3]));
+    }
+
+    #[test]
+    fn outputs_that_are_left_out_are_told() {
+        let notes = |name: &str, content: &[u8]| read(name, content).unwrap().notes.join(" ");
+        let told = notes("t.tsv", b"a\tb\nc\td\na\tx\nc\te\na\tb\n");
+        assert!(told.contains("2 rows (line 3 first) has another output for an input"), "{told}");
+        assert_eq!(notes("t.tsv", b"a\tb\na\tb\n"), "");
+        let told = notes("t.json", br#"[{"input":"a","output":"b"},{"input":"c","output":["d","e"]}]"#);
+        assert!(told.contains("1 row (entry 2 first) has several outputs"), "{told}");
     }
 
     #[test]
@@ -149,8 +289,14 @@ mod tests {
             ("t.tsv", &b"a\tb\nc\xff\td\n"[..], "line 2: not UTF-8"),
             ("t.tsv", b"a\tb\nlonely\n", "line 2: an input and an output"),
             ("t.csv", b"a;b\n", "line 1: an input and an output are needed, with a comma"),
-            ("t.json", b"{}", "expected a list"),
-            ("t.json", b"[{\"input\":\"a\"}]", "entry 0 lacks"),
+            ("t.json", b"3", "expected a list"),
+            ("t.json", b"{}", "holds no pair"),
+            ("t.json", b"{\"a\": {}}", "entry 1 lacks"),
+            ("t.json", b"[{\"input\":\"a\"}]", "entry 1 lacks"),
+            ("t.jsonl", b"{\"input\":\"a\",\"output\":\"b\"}\n\n{\"input\":\"a\"}\n", "line 3: it lacks"),
+            ("t.csv", b"input,output\nw0,v0, with more\n", "line 2: there are 3 cells"),
+            ("t.csv", b"index,input,output\n0,a,b\n", "line 1: there are 3 cells"),
+            ("t.tsv", b"a\tb\nc\td\te\n", "line 2: there are 3 cells"),
             ("t.json", b"[", "EOF"),
             ("t.tsv", b"", "holds no pair"),
             ("t.xlsx", b"x", "not `.xlsx`"),
@@ -167,7 +313,10 @@ mod tests {
         std::fs::write(dir.path().join("b.tsv"), "x\ty\n").unwrap();
         std::fs::write(dir.path().join("a.csv"), "x,y\n").unwrap();
         std::fs::write(dir.path().join("notes.txt"), "no").unwrap();
+        std::fs::create_dir_all(dir.path().join("abstractive/.git")).unwrap();
+        std::fs::write(dir.path().join("abstractive/c.json"), r#"{"x": "y"}"#).unwrap();
+        std::fs::write(dir.path().join("abstractive/.git/d.json"), "no").unwrap();
         let names: Vec<_> = read_path(dir.path()).unwrap().into_iter().map(|t| t.name).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "c", "b"]);
     }
 }

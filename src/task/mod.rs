@@ -15,6 +15,7 @@ pub use file::{read_file, read_path};
 pub use prompt::{ParsedQuery, Segment, Template, parse_query};
 pub use sample::{Split, SplitSpec, draw, rng};
 
+use crate::error::{Error, Result};
 use std::path::PathBuf;
 
 /// One example.
@@ -54,4 +55,34 @@ pub struct Task {
     pub origin: TaskOrigin,
     /// Whether the bundled model's training never saw any of it, in any form: what soups are for. Says nothing of other models.
     pub unseen: bool,
+    /// Where each pair stands in its file, from 1: its line, or its entry in a JSON file. Empty for bundled tasks.
+    pub places: Vec<usize>,
+    /// What of the file was left out, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Task {
+    /// Where a pair of it stands, for messages: `lists/t.tsv, line 3`.
+    pub fn place(&self, pair: usize) -> String {
+        match (&self.origin, self.places.get(pair)) {
+            (TaskOrigin::File(path), Some(at)) => format!("{}, {} {at}", path.display(), file::place_word(path)),
+            _ => format!("the task `{}`, pair {}", self.name, pair + 1),
+        }
+    }
+
+    /// Checks that every pair is the same after it was written as an example and read again.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the first pair that is not, where it stands, and how many more there are.
+    pub fn check(&self, template: &Template) -> Result<()> {
+        let lost: Vec<usize> = (0..self.pairs.len()).filter(|&i| !template.keeps(&self.pairs[i])).collect();
+        let Some(&first) = lost.first() else { return Ok(()) };
+        let Pair { input, output } = &self.pairs[first];
+        let more = if lost.len() > 1 { format!(" ({} more pairs are like it)", lost.len() - 1) } else { String::new() };
+        Err(Error::Input(format!(
+            "{}: in the template `{template}` the pair {input:?}, {output:?} would be read as another one{more}; an output has one line \
+             and no marker, an input no line that ends an example. Change it, or choose another --template",
+            self.place(first)
+        )))
+    }
 }

@@ -109,6 +109,8 @@ mod tests {
             pairs: (0..n).map(pair).collect(),
             origin: TaskOrigin::Bundled,
             unseen: false,
+            places: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
