@@ -78,10 +78,10 @@ impl Hub {
         let user = get("HOME").map(PathBuf::from).or_else(|| Some(directories::BaseDirs::new()?.home_dir().into()));
         let path = |text: String| expand(&text, user.as_deref(), variable);
 
-        let caches = get("XDG_CACHE_HOME").map_or_else(|| user.clone().unwrap_or_default().join(".cache"), PathBuf::from);
-        let home = get("HF_HOME").map_or_else(|| caches.join("huggingface"), path);
-        let cache = first(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).map_or_else(|| home.join("hub"), path);
-        let token_file = get("HF_TOKEN_PATH").map_or_else(|| home.join("token"), path);
+        let caches = get("XDG_CACHE_HOME").map_or_else(|| user.clone().unwrap_or_default().join(".cache"), &path);
+        let home = get("HF_HOME").map_or_else(|| caches.join("huggingface"), &path);
+        let cache = first(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).map_or_else(|| home.join("hub"), &path);
+        let token_file = get("HF_TOKEN_PATH").map_or_else(|| home.join("token"), &path);
         let token = first(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
             .as_deref()
             .and_then(Token::new)
@@ -402,9 +402,10 @@ mod tests {
     #[test]
     fn the_cache_is_where_python_has_it() {
         // `huggingface_hub.constants.HF_HUB_CACHE` under each of these environments, version 2.4.0.
-        let cases: [(&[(&str, &str)], &str); 9] = [
+        let cases: [(&[(&str, &str)], &str); 10] = [
             (&[("HOME", "/h")], "/h/.cache/huggingface/hub"),
             (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (&[("HOME", "/h"), ("XDG_CACHE_HOME", "~/$USER"), ("USER", "me")], "/h/me/huggingface/hub"),
             (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/f")], "/f/hub"),
             (&[("HOME", "/h"), ("HF_HOME", "/f"), ("HUGGINGFACE_HUB_CACHE", "/old")], "/old"),
             (&[("HOME", "/h"), ("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")], "/new"),
