@@ -18,7 +18,9 @@ pub use config::MambaConfig;
 pub use cpu::model::CHUNK;
 pub use cpu::stored::{Stored, dot_rows, widen_into};
 pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
-pub use source::{Checkpoint, Hub, ModelFiles, ModelSource, RandomWeights, TensorSource, open};
+pub use source::{
+    Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, TensorSource, Token, check_description, open,
+};
 pub use tokenizer::Tokenizer;
 
 use crate::control::Control;
@@ -60,16 +62,8 @@ impl Model {
     /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Mamba::load`]; [`Error::Cancelled`].
     pub fn open(source: &ModelSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
         let files = open(source, control)?;
-        let config = MambaConfig::from_json(&files.config, &format!("config.json of {}", files.name))?;
-        let tokenizer = Tokenizer::from_bytes(&files.tokenizer, config.bos_token_id)?;
-        if tokenizer.vocab_size() > config.vocab_size {
-            return Err(Error::Model(format!(
-                "the tokenizer of {} knows {} tokens, the model only {}: they do not belong together",
-                files.name,
-                tokenizer.vocab_size(),
-                config.vocab_size
-            )));
-        }
+        let (config, tokenizer) = read_description(&files.name, &files.config, Some(&files.tokenizer))?;
+        let tokenizer = tokenizer.ok_or_else(|| Error::Model(format!("{} has no tokenizer", files.name)))?;
         let mamba = Mamba::load(config, &*files.weights, options, control)?;
         Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, mamba, trained: files.trained })
     }
@@ -88,4 +82,22 @@ impl Model {
             shape: self.mamba.shape(),
         }
     }
+}
+
+/// A model's configuration, and its tokenizer where that is at hand; and whether the two belong together.
+///
+/// # Errors
+/// [`Error::Model`] naming the file and what is wrong with it.
+fn read_description(name: &str, config: &str, tokenizer: Option<&[u8]>) -> Result<(MambaConfig, Option<Tokenizer>)> {
+    let config = MambaConfig::from_json(config, &format!("config.json of {name}"))?;
+    let Some(tokenizer) = tokenizer else { return Ok((config, None)) };
+    let tokenizer = Tokenizer::from_bytes(tokenizer, config.bos_token_id)?;
+    if tokenizer.vocab_size() > config.vocab_size {
+        return Err(Error::Model(format!(
+            "the tokenizer of {name} knows {} tokens, the model only {}: they do not belong together",
+            tokenizer.vocab_size(),
+            config.vocab_size
+        )));
+    }
+    Ok((config, Some(tokenizer)))
 }

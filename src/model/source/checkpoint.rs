@@ -186,7 +186,7 @@ pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let map = json["weight_map"].as_object().ok_or_else(|| wrong("there is no `weight_map`".into()))?;
     let files: BTreeSet<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
     for file in &files {
-        if Path::new(file).components().count() != 1 {
+        if !super::cache::is_plain_name(file) {
             return Err(wrong(format!("it names a shard outside its folder: `{file}`")));
         }
     }

@@ -1,10 +1,13 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
-//! - `hub`: files from a Hugging Face hub, kept in its cache; without a network if they are all there.
+//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that cache's layout;
+//!   `download`: HTTP.
 //! - `random`: weights for benchmarks and checks.
 
+mod cache;
 mod checkpoint;
+mod download;
 mod hub;
 mod random;
 
@@ -16,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use checkpoint::Checkpoint;
+pub use download::{Patience, Proxies, Token};
 pub use hub::Hub;
 pub use random::RandomWeights;
 
@@ -64,16 +68,10 @@ impl FromStr for ModelSource {
             return Ok(Self::Directory(home.home_dir().join(rest)));
         }
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
-        let plain =
-            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !part.contains("..");
-        match repo.split_once('/') {
-            Some((owner, name)) if plain(owner) && plain(name) && !revision.is_empty() => {
-                Ok(Self::Hub { repo: repo.into(), revision: revision.into() })
-            }
-            _ => Err(Error::Input(format!(
-                "`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)"
-            ))),
+        if hub::is_repository(repo) && hub::is_revision(revision) {
+            return Ok(Self::Hub { repo: repo.into(), revision: revision.into() });
         }
+        Err(Error::Input(format!("`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)")))
     }
 }
 
@@ -117,26 +115,44 @@ pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
         ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
         ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
         ModelSource::Hub { repo, revision } => {
-            let dir = Hub::from_environment().fetch(repo, revision, control)?;
-            from_directory(source.to_string(), &dir, control)
+            let name = source.to_string();
+            let dir = Hub::from_environment().fetch(repo, revision, &|dir| check_description(&name, dir), control)?;
+            from_directory(name, &dir, control)
         }
     }
 }
 
 fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<ModelFiles> {
-    let read = |file: &str, why: &str| {
-        let path = dir.join(file);
-        std::fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir))),
-            _ => Error::io(&path)(e),
-        })
-    };
-    let config = String::from_utf8(read("config.json", "")?)
-        .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))?;
+    let config = read_config(dir)?;
     let why = " (the original state-spaces/mamba models use the tokenizer of EleutherAI/gpt-neox-20b: put its tokenizer.json there)";
-    let tokenizer = read("tokenizer.json", why)?;
+    let tokenizer = read(dir, "tokenizer.json", why)?;
     let weights = Checkpoint::open(dir)?;
     assemble(name, config, tokenizer, weights, control)
+}
+
+/// Refuses a folder by its small files, as far as they are there: weights are fetched only for what can be run.
+///
+/// # Errors
+/// As [`super::Model::open`] for the configuration and the tokenizer.
+pub fn check_description(name: &str, dir: &Path) -> Result<()> {
+    let config = read_config(dir)?;
+    let tokenizer = dir.join("tokenizer.json");
+    let tokenizer = if tokenizer.is_file() { Some(read(dir, "tokenizer.json", "")?) } else { None };
+    super::read_description(name, &config, tokenizer.as_deref()).map(drop)
+}
+
+fn read_config(dir: &Path) -> Result<String> {
+    String::from_utf8(read(dir, "config.json", "")?)
+        .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))
+}
+
+/// A file of a folder; `why` is what to say of it if there is none.
+fn read(dir: &Path, file: &str, why: &str) -> Result<Vec<u8>> {
+    let path = dir.join(file);
+    std::fs::read(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir))),
+        _ => Error::io(&path)(e),
+    })
 }
 
 fn assemble(name: String, config: String, tokenizer: Vec<u8>, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
@@ -167,8 +183,10 @@ mod tests {
         assert_eq!("./m".parse::<ModelSource>().unwrap(), ModelSource::Directory("./m".into()));
         let hub = ModelSource::Hub { repo: "state-spaces/mamba-130m-hf".into(), revision: "main".into() };
         assert_eq!("state-spaces/mamba-130m-hf".parse::<ModelSource>().unwrap(), hub);
-        assert_eq!("a/b@v1".parse::<ModelSource>().unwrap().to_string(), "a/b@v1");
-        for wrong in ["nothing", "a/b/c", "a/../b", "a/b@", "a b/c"] {
+        for revised in ["a/b@v1", "a/b@refs/pr/1"] {
+            assert_eq!(revised.parse::<ModelSource>().unwrap().to_string(), revised);
+        }
+        for wrong in ["nothing", "a/b/c", "a/../b", "a/b@", "a b/c", "a/b@../../x", "a/b@/etc", "a/b@x y"] {
             assert!(wrong.parse::<ModelSource>().unwrap_err().to_string().contains("is no model"), "{wrong}");
         }
     }
