@@ -26,7 +26,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if args.out.is_some() {
         common.library.clone_from(&args.out);
     }
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let began = Instant::now();
     let report = output::with_progress(common.quiet, "building", |control| lab.build(control, &|_| {}))?;
     let seconds = began.elapsed().as_secs_f64();

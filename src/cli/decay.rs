@@ -42,7 +42,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let cut = Cut { chunks: args.chunks, length: args.tokens, after: args.continuation };
     let request = DecayRequest { source, cut, gamma: args.gamma };
     request.check()?;
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let view = output::with_progress(common.quiet, "comparing", |control| lab.decay(&request, control))?;
     let source = args.file.clone().unwrap_or_else(|| format!("sample {}", common.seed));
     if common.json { output::json(&as_json(&view, &source)) } else { output::print(&as_text(&view)) }

@@ -47,7 +47,7 @@ fn inspect_file(common: &Common, path: &Path) -> Result<()> {
 }
 
 fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let report = output::with_progress(common.quiet, "inspecting", |control| lab.inspect(skill, control))?;
     let figures = &report.figures;
     if common.json {
@@ -82,7 +82,7 @@ fn inspect_skill(common: &Common, skill: &str) -> Result<()> {
 }
 
 fn inspect_library(common: &Common, verify: bool) -> Result<()> {
-    let lab = output::with_progress(common.quiet, "opening", |control| common.open(control))?;
+    let lab = common.opened()?;
     let mut library = lab.library_view();
     if verify {
         let health = output::with_progress(common.quiet, "checking", |control| lab.check(control))?;

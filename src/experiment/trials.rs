@@ -73,7 +73,7 @@ impl<'a> Trials<'a> {
     /// # Errors
     /// The tokenizer's.
     pub fn prompt<'p>(&self, pairs: impl IntoIterator<Item = &'p Pair>) -> Result<Vec<u32>> {
-        let mut tokens: Vec<u32> = self.model.tokenizer.bos().into_iter().collect();
+        let mut tokens = self.model.tokenizer.bos().to_vec();
         for pair in pairs {
             tokens.extend(self.example(pair)?);
         }

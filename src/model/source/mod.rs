@@ -1,13 +1,16 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
+//! - `pickle`: PyTorch's `.bin`, read as data.
 //! - `hub`: files from a Hugging Face hub, kept in its cache; without a network if they are all there.
 //! - `random`: weights for benchmarks and checks.
 
 mod checkpoint;
 mod hub;
+mod pickle;
 mod random;
 
+use super::json;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::Tensor;
@@ -29,6 +32,16 @@ pub trait TensorSource: Send + Sync {
 
     /// All names.
     fn names(&self) -> Vec<String>;
+
+    /// The file a tensor is in, where there is one.
+    fn file(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Where all of them are, for messages.
+    fn place(&self) -> String {
+        "the checkpoint".into()
+    }
 }
 
 /// Which model.
@@ -96,13 +109,23 @@ pub struct ModelFiles {
     pub config: String,
     /// `tokenizer.json`.
     pub tokenizer: Vec<u8>,
+    /// `tokenizer_config.json`, if it is there.
+    pub tokenizer_config: Option<Vec<u8>>,
+    /// `generation_config.json`, if it is there.
+    pub generation_config: Option<Vec<u8>>,
     /// Weights.
     pub weights: Box<dyn TensorSource>,
     /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
     pub fingerprint: String,
     /// When it was trained, where the weights' metadata says so.
     pub trained: Option<String>,
+    /// What was passed over, in sentences.
+    pub notes: Vec<String>,
 }
+
+/// Bytes of a file of settings at most, and of a tokenizer.
+const SETTINGS: u64 = 64 << 20;
+const LARGEST_TOKENIZER: u64 = 256 << 20;
 
 const CONFIG: &str = include_str!("../../../assets/bundled/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../../../assets/bundled/tokenizer.json");
@@ -114,7 +137,10 @@ const WEIGHTS: &[u8] = include_bytes!("../../../assets/bundled/model.safetensors
 /// [`Error::Model`] naming the file that is missing or damaged; [`Error::Hub`] for a hub that refuses; [`Error::Cancelled`].
 pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
     match source {
-        ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
+        ModelSource::Bundled => {
+            let texts = Texts { config: CONFIG.into(), tokenizer: TOKENIZER.into(), tokenizer_config: None, generation_config: None };
+            assemble("bundled".into(), texts, Checkpoint::embedded(WEIGHTS)?, control)
+        }
         ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
         ModelSource::Hub { repo, revision } => {
             let dir = Hub::from_environment().fetch(repo, revision, control)?;
@@ -123,29 +149,49 @@ pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
     }
 }
 
-fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<ModelFiles> {
-    let read = |file: &str, why: &str| {
-        let path = dir.join(file);
-        std::fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir))),
-            _ => Error::io(&path)(e),
-        })
-    };
-    let config = String::from_utf8(read("config.json", "")?)
-        .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))?;
-    let why = " (the original state-spaces/mamba models use the tokenizer of EleutherAI/gpt-neox-20b: put its tokenizer.json there)";
-    let tokenizer = read("tokenizer.json", why)?;
-    let weights = Checkpoint::open(dir)?;
-    assemble(name, config, tokenizer, weights, control)
+/// The files beside the weights.
+struct Texts {
+    config: String,
+    tokenizer: Vec<u8>,
+    tokenizer_config: Option<Vec<u8>>,
+    generation_config: Option<Vec<u8>>,
 }
 
-fn assemble(name: String, config: String, tokenizer: Vec<u8>, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
+fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<ModelFiles> {
+    let read = |file: &str, most: u64, why: &str| {
+        let none = || Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir)));
+        json::read(&dir.join(file), most)?.ok_or_else(none)
+    };
+    let config = String::from_utf8(read("config.json", SETTINGS, "")?)
+        .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))?;
+    let why = " (the original state-spaces/mamba models use the tokenizer of EleutherAI/gpt-neox-20b: put its tokenizer.json there)";
+    let texts = Texts {
+        config,
+        tokenizer: read("tokenizer.json", LARGEST_TOKENIZER, why)?,
+        tokenizer_config: json::read(&dir.join("tokenizer_config.json"), SETTINGS)?,
+        generation_config: json::read(&dir.join("generation_config.json"), SETTINGS)?,
+    };
+    let weights = Checkpoint::open(dir)?;
+    assemble(name, texts, weights, control)
+}
+
+fn assemble(name: String, texts: Texts, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
     let mut hasher = blake3::Hasher::new();
     weights.hash_into(&mut hasher, control)?;
-    hasher.update(config.as_bytes());
-    hasher.update(&tokenizer);
-    let trained = weights.metadata("trained");
-    Ok(ModelFiles { name, config, tokenizer, weights: Box::new(weights), fingerprint: hasher.finalize().to_hex().to_string(), trained })
+    hasher.update(texts.config.as_bytes());
+    hasher.update(&texts.tokenizer);
+    let Texts { config, tokenizer, tokenizer_config, generation_config } = texts;
+    Ok(ModelFiles {
+        name,
+        config,
+        tokenizer,
+        tokenizer_config,
+        generation_config,
+        trained: weights.metadata("trained"),
+        notes: weights.notes().to_vec(),
+        weights: Box::new(weights),
+        fingerprint: hasher.finalize().to_hex().to_string(),
+    })
 }
 
 /// The files of a folder, for messages.
