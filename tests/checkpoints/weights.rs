@@ -191,6 +191,17 @@ fn other_networks_are_named_whatever_stands_around_them() {
     }
     Folder::new().set("config.json", "architectures", json!(["Mamba2ForCausalLM"])).refused(&["architectures", "Mamba2ForCausalLM"]);
     Folder::original().set("config.json", "ssm_cfg/layer", "Mamba2".into()).refused(&["Mamba2", "only Mamba-1"]);
+    // The norms of a Falcon-Mamba are no tensors: nothing but its type or architecture tells it from a plain one.
+    let ids = [1, 2, 3];
+    let plain = logits(&Folder::new().open().unwrap(), &ids);
+    let folder = Folder::new();
+    folder.set("config.json", "model_type", "falcon_mamba".into());
+    let falcon = logits(&folder.open().unwrap(), &ids);
+    assert_ne!(falcon, plain);
+    folder.set("config.json", "model_type", Value::Null).set("config.json", "architectures", json!(["FalconMambaForCausalLM"]));
+    assert_eq!(logits(&folder.open().unwrap(), &ids), falcon);
+    folder.set("config.json", "architectures", json!([])).set("config.json", "mixer_rms_eps", json!(1e-6));
+    folder.refused(&["mixer_rms_eps", "model_type"]);
     // As transformers writes a Mamba-2.
     let folder = Folder::new();
     folder
