@@ -74,7 +74,8 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs code of a library that may panic on bad data. A panic becomes its message; neither report nor screen hears of it.
+/// Runs code of a library that may panic on bad data. A panic becomes its message; neither report
+/// nor screen hears of it.
 ///
 /// # Errors
 /// The panic's message.

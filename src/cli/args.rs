@@ -184,7 +184,8 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
-    /// Opens the lab, with progress. What was passed over or settled in the model's files is said on standard error.
+    /// Opens the lab, with progress. What was passed over or settled in the model's files is said
+    /// on standard error.
     ///
     /// # Errors
     /// As [`Common::open`].

@@ -75,13 +75,15 @@ pub(crate) struct Query {
     pub tail: Vec<u32>,
 }
 
-/// What the texts of the library in a folder began with; `None` without a library, or where it is of another model.
+/// What the texts of the library in a folder began with; `None` without a library, or where it is
+/// of another model.
 fn built_with(dir: &Path, model: &Model) -> Result<Option<Vec<u32>>> {
     let own = Library::model_of(dir)?.filter(|own| own.fingerprint == model.fingerprint);
     Ok(own.map(|own| own.bos.unwrap_or_else(|| model.special.old_bos.clone())))
 }
 
-/// The cache folder of a library whose texts begin as the user says: one of its own where that is not what they begin with anyway.
+/// The cache folder of a library whose texts begin as the user says: one of its own where that is
+/// not what they begin with anyway.
 fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     let there = built_with(&dir, model)?.unwrap_or_else(|| model.special.auto_bos.clone());
     if bos == Bos::Auto || there == model.special.bos {
@@ -92,7 +94,8 @@ fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     Ok(dir.with_file_name(name))
 }
 
-/// Texts begin as those of the library did, unless the user asks for something else, which is refused.
+/// Texts begin as those of the library did, unless the user asks for something else, which is
+/// refused.
 fn begin_as_built(dir: &Path, model: &mut Model, bos: Bos) -> Result<()> {
     let Some(built) = built_with(dir, model)?.filter(|built| *built != model.special.bos) else { return Ok(()) };
     let words = |bos: &[u32]| if bos.is_empty() { "nothing".into() } else { format!("token {}", list(bos)) };
@@ -480,7 +483,8 @@ impl Lab {
         Ok(read)
     }
 
-    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where nothing does.
+    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where
+    /// nothing does.
     pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
         let bos = self.bos();
         if bos.is_empty() {

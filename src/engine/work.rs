@@ -37,7 +37,8 @@ impl Lab {
         tell(Event::Library(Arc::new(self.library_view())));
     }
 
-    /// The same for the first time: with what should be said of the model, which the screen says as it says what is wrong with a library.
+    /// The same for the first time: with what should be said of the model, which the screen says as
+    /// it says what is wrong with a library.
     fn tell_opened(&self, tell: &Outbox) {
         let mut view = self.library_view();
         view.warnings.splice(0..0, self.notes().iter().cloned());

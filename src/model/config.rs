@@ -42,12 +42,12 @@ pub struct MambaConfig {
 }
 
 impl MambaConfig {
-    /// Reads a configuration in the layout of HF `transformers` or of the original `mamba_ssm`. Every
-    /// key that changes the network is honoured or refused; others are passed over.
+    /// Reads a configuration in the layout of HF `transformers` or of the original `mamba_ssm`.
+    /// Every key that changes the network is honoured or refused; others are passed over.
     ///
     /// # Errors
-    /// [`Error::Model`] naming `origin` and the key that is missing, of the wrong kind, absurd, or asks
-    /// for another network.
+    /// [`Error::Model`] naming `origin` and the key that is missing, of the wrong kind, absurd, or
+    /// asks for another network.
     pub fn from_json(text: &str, origin: &str) -> Result<Self> {
         let json = json::parse(text.as_bytes(), origin)?;
         if !json.is_object() {
@@ -283,7 +283,8 @@ impl<'a> Fields<'a> {
         self.optional(key)?.ok_or_else(|| Error::Model(format!("{}: `{}{key}` is missing", self.origin, self.path)))
     }
 
-    /// `size` times a factor, 2 unless the key says otherwise; cut to whole channels as `int()` cuts it.
+    /// `size` times a factor, 2 unless the key says otherwise; cut to whole channels as `int()`
+    /// cuts it.
     fn times(&self, key: &str, size: usize) -> Result<usize> {
         match self.number(key)? {
             None => Ok(size.saturating_mul(2)),

@@ -11,8 +11,8 @@ use std::path::Path;
 /// every level twice.
 const DEPTH: usize = 24;
 
-/// Parses a text that Python's `json` may have written: `Infinity`, `-Infinity` and `NaN` are taken as
-/// texts, so whoever wants a number there refuses them by their key.
+/// Parses a text that Python's `json` may have written: `Infinity`, `-Infinity` and `NaN` are taken
+/// as texts, so whoever wants a number there refuses them by their key.
 ///
 /// # Errors
 /// [`Error::Model`] naming `origin` if it is no JSON, or nested too deep.

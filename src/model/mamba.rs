@@ -93,7 +93,8 @@ impl Mamba {
     /// Loads the weights.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the tensor that is missing, not read, of the wrong shape or not finite, or what the device lacks; [`Error::Cancelled`].
+    /// [`Error::Model`] naming the tensor that is missing, not read, of the wrong shape or not
+    /// finite, or what the device lacks; [`Error::Cancelled`].
     pub fn load(config: MambaConfig, tensors: &dyn TensorSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
         let (wanted, config, notes) = Wanted::new(tensors, &config, options.weights)?;
         let tensors: &dyn TensorSource = &wanted;

@@ -1,7 +1,8 @@
 //! The model.
 //!
 //! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
-//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`, `special` (what texts begin and end with), `json`: a model's files.
+//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`, `special` (what
+//!   texts begin and end with), `json`: a model's files.
 
 mod config;
 mod cpu;
@@ -38,7 +39,8 @@ pub struct ModelIdentity {
     pub fingerprint: String,
     /// BLAKE3 of the tokenizer, hexadecimal.
     pub tokenizer_hash: String,
-    /// Tokens that texts begin with; `None` where nothing is said: libraries from before it was written down.
+    /// Tokens that texts begin with; `None` where nothing is said: libraries from before it was
+    /// written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bos: Option<Vec<u32>>,
     /// Sizes of its states.

@@ -1,11 +1,13 @@
-//! Which tokens a text begins with, and which end an answer, as `transformers` takes them for a folder.
+//! Which tokens a text begins with, and which end an answer, as `transformers` takes them for a
+//! folder.
 //!
-//! `AutoTokenizer` (5.24) puts before a text what the post-processor of tokenizer.json puts there. It
-//! reads `add_bos_token` of tokenizer_config.json only where there is no tokenizer.json. Two classes
-//! write their own rule over the file's: `GPTNeoXTokenizer`, which is also what `mamba` and
-//! `falcon_mamba` have where no class is named, adds nothing; `CodeLlamaTokenizer` adds its `bos_token`.
-//! `generate` ends at the `eos_token_id` of generation_config.json if that file is there, else at that
-//! of config.json. The tests' references are made by tests/golden/tokenizers.py.
+//! `AutoTokenizer` (5.24) puts before a text what the post-processor of tokenizer.json puts there.
+//! It reads `add_bos_token` of tokenizer_config.json only where there is no tokenizer.json. Two
+//! classes write their own rule over the file's: `GPTNeoXTokenizer`, which is also what `mamba` and
+//! `falcon_mamba` have where no class is named, adds nothing; `CodeLlamaTokenizer` adds its
+//! `bos_token`.
+//! `generate` ends at the `eos_token_id` of generation_config.json if that file is there, else at
+//! that of config.json. The tests' references are made by tests/golden/checkpoints.py.
 
 use super::{MambaConfig, ModelFiles, Tokenizer, config::token_list, json};
 use crate::error::{Error, Result};
@@ -75,7 +77,8 @@ pub struct Special {
     pub bos_by: String,
     /// What it would begin with if the user said nothing.
     pub auto_bos: Vec<u32>,
-    /// What it began with in libraries that do not say so: the token that config.json names, else `<|endoftext|>`.
+    /// What it began with in libraries that do not say so: the token that config.json names, else
+    /// `<|endoftext|>`.
     pub old_bos: Vec<u32>,
     /// What ends an answer.
     pub eos: Vec<u32>,
@@ -84,10 +87,12 @@ pub struct Special {
 }
 
 impl Special {
-    /// The tokens for a model's files; `bundled`: of the model inside the program, which reads every text after the token that its config.json names.
+    /// The tokens for a model's files; `bundled`: of the model inside the program, which reads
+    /// every text after the token that its config.json names.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the file that is wrong; [`Error::Input`] for a `--bos` that the model lacks.
+    /// [`Error::Model`] naming the file that is wrong; [`Error::Input`] for a `--bos` that the
+    /// model lacks.
     pub fn of(files: &ModelFiles, config: &MambaConfig, tokenizer: &Tokenizer, bos: Bos, bundled: bool) -> Result<Self> {
         let file = |name: &str| format!("{name} of {}", files.name);
         let settings = settings(files.tokenizer_config.as_deref(), &file("tokenizer_config.json"))?;
@@ -161,7 +166,8 @@ fn token_name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["content"].as_str())
 }
 
-/// What ends an answer. The original layout has no place for it: there it is `<|endoftext|>`, if nothing says otherwise.
+/// What ends an answer. The original layout has no place for it: there it is `<|endoftext|>`, if
+/// nothing says otherwise.
 fn eos(files: &ModelFiles, config: &MambaConfig, end_of_text: Option<u32>, origin: &str) -> Result<Vec<u32>> {
     if files.generation_config.is_some() {
         let settings = settings(files.generation_config.as_deref(), origin)?;

@@ -13,7 +13,8 @@ pub const EMBEDDING: [&str; 2] = ["backbone.embeddings.weight", "backbone.embedd
 
 const HEAD: &str = "lm_head.weight";
 
-/// What all names but the head's begin with; checkpoints of the backbone alone (`MambaModel`) leave it out.
+/// What all names but the head's begin with; checkpoints of the backbone alone (`MambaModel`) leave
+/// it out.
 const PREFIX: &str = "backbone.";
 
 /// Numbers looked at by one thread at a time.
@@ -29,8 +30,8 @@ pub fn dtype(kind: WeightType, stored: DType) -> DType {
     }
 }
 
-/// A checkpoint whose tensors are all known to be wanted, under the names the loaders ask for; each is
-/// looked at once when it is read.
+/// A checkpoint whose tensors are all known to be wanted, under the names the loaders ask for; each
+/// is looked at once when it is read.
 pub struct Wanted<'a> {
     source: &'a dyn TensorSource,
     /// Whether its names lack [`PREFIX`].
@@ -45,12 +46,14 @@ impl<'a> Wanted<'a> {
     /// Compares the names in the file with what the configuration asks for; also gives the
     /// configuration that holds for this file, and notes on what was settled.
     ///
-    /// A head beside a tied embedding is settled as transformers settles it: the same matrix twice is
-    /// tied, another matrix is a head of its own.
+    /// A head beside a tied embedding is settled as transformers settles it: the same matrix twice
+    /// is tied, another matrix is a head of its own.
     ///
     /// # Errors
-    /// [`Error::Model`] naming file and tensor that the network does not read or that is stored twice
-    /// under two names; for a head that contradicts the embedding in the original layout; those of reading both.
+    /// [`Error::Model`] naming file and tensor that the network does not read or that is stored
+    /// twice
+    /// under two names; for a head that contradicts the embedding in the original layout; those of
+    /// reading both.
     pub fn new(source: &'a dyn TensorSource, config: &MambaConfig, kind: WeightType) -> Result<(Self, MambaConfig, Vec<String>)> {
         let names: HashSet<String> = source.names().into_iter().collect();
         let bare = !names.is_empty() && !names.iter().any(|n| n.starts_with(PREFIX));
@@ -183,14 +186,16 @@ fn hint(name: &str) -> &'static str {
     }
 }
 
-/// The first entry that is not finite, or would not be in the precision it is kept in: place and value.
+/// The first entry that is not finite, or would not be in the precision it is kept in: place and
+/// value.
 fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
     let (storage, layout) = tensor.storage_and_layout();
     let Some((from, to)) = layout.contiguous_offsets() else {
         drop(storage);
         return first_bad(&tensor.contiguous()?, kept);
     };
-    // What rounds to infinity in the type it is kept in; the last number that does not lies just below.
+    // What rounds to infinity in the type it is kept in; the last number that does not lies just
+    // below.
     let most = match kept {
         DType::F16 => 65520.0,
         DType::BF16 => 3.396_177_6e38,
@@ -200,8 +205,8 @@ fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
     // A number that is not finite lies beyond every bound as well.
     let beyond = |x: f64| x.abs().partial_cmp(&most).is_none_or(std::cmp::Ordering::is_ge);
     Ok(match &*storage {
-        Storage::Cpu(CpuStorage::F32(v)) if narrow => find(&v[from..to], |x| beyond(f64::from(x)), |x| f64::from(x)),
-        Storage::Cpu(CpuStorage::F32(v)) => find(&v[from..to], |x| x.to_bits() & 0x7f80_0000 == 0x7f80_0000, |x| f64::from(x)),
+        Storage::Cpu(CpuStorage::F32(v)) if narrow => find(&v[from..to], |x| beyond(f64::from(x)), f64::from),
+        Storage::Cpu(CpuStorage::F32(v)) => find(&v[from..to], |x| x.to_bits() & 0x7f80_0000 == 0x7f80_0000, f64::from),
         Storage::Cpu(CpuStorage::BF16(v)) if narrow => find(&v[from..to], |x| beyond(x.to_f64()), bf16::to_f64),
         Storage::Cpu(CpuStorage::BF16(v)) => find(&v[from..to], |x| x.to_bits() & 0x7f80 == 0x7f80, bf16::to_f64),
         Storage::Cpu(CpuStorage::F16(v)) => find(&v[from..to], |x| x.to_bits() & 0x7c00 == 0x7c00, f16::to_f64),
@@ -212,7 +217,8 @@ fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
 
 /// The first of these numbers that is bad, found by all threads.
 fn find<T: Copy + Sync>(values: &[T], bad: impl Fn(T) -> bool + Sync, wide: impl Fn(T) -> f64) -> Option<(usize, f64)> {
-    // A sum over a span has no early end, so that it runs in lanes; the span that has one is looked through.
+    // A sum over a span has no early end, so that it runs in lanes; the span that has one is looked
+    // through.
     let spans = values.par_chunks(SPAN).enumerate();
     let at = spans.find_map_first(|(i, span)| {
         let any = span.iter().fold(false, |any, &v| any | bad(v));

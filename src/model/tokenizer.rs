@@ -7,13 +7,14 @@ use serde_json::Value;
 use std::borrow::Cow;
 use tokenizers::{PostProcessor, Token};
 
-/// How much longer the rules of a file may make a text, as a factor; with more, a short text could fill the memory.
+/// How much longer the rules of a file may make a text, as a factor; with more, a short text could
+/// fill the memory.
 const GROWTH: f64 = 256.0;
 /// What is tried when a tokenizer is opened: texts of this program's kind.
 const PROBE: &str = "hot -> cold\nÉ 1 2\u{3000}";
 
-/// A tokenizer read from a `tokenizer.json`. Truncation and padding that the file asks for are left out:
-/// texts are read whole, and nothing is added to them.
+/// A tokenizer read from a `tokenizer.json`. Truncation and padding that the file asks for are left
+/// out: texts are read whole, and nothing is added to them.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// The file, for messages.
@@ -34,7 +35,8 @@ impl Tokenizer {
         let mut value = json::parse(bytes, origin)?;
         check_growth(&value).map_err(wrong)?;
         check_charsmaps(&value).map_err(wrong)?;
-        // What is not used cannot do harm: settings of these two make the library fail, or allocate what they say.
+        // What is not used cannot do harm: settings of these two make the library fail, or allocate
+        // what they say.
         let mut cleared = false;
         for key in ["truncation", "padding"] {
             if let Some(setting) = value.get_mut(key).filter(|v| !v.is_null()) {
@@ -47,7 +49,8 @@ impl Tokenizer {
         let read = contained(|| {
             let mut inner = tokenizers::Tokenizer::from_bytes(&text)?;
             inner.with_padding(None).with_truncation(None)?;
-            // Some rules fail at their first text. That a text has no tokens is no failure of theirs.
+            // Some rules fail at their first text. That a text has no tokens is no failure of
+            // theirs.
             if let Ok(encoding) = inner.encode(PROBE, true) {
                 let _ = inner.decode(encoding.get_ids(), false);
             }
@@ -150,8 +153,8 @@ impl Tokenizer {
     }
 }
 
-/// Refuses rules that may make a text more than [`GROWTH`] times as long: a replacement by more than it
-/// replaces, many times over.
+/// Refuses rules that may make a text more than [`GROWTH`] times as long: a replacement by more
+/// than it replaces, many times over.
 fn check_growth(json: &Value) -> std::result::Result<(), String> {
     for place in ["normalizer", "decoder"] {
         let mut factor = 1.0;
@@ -186,7 +189,8 @@ fn each_rule(rule: &Value, see: &mut dyn FnMut(&Value)) {
     }
 }
 
-/// Refuses a map of characters that announces more than it holds: the library would allocate that first.
+/// Refuses a map of characters that announces more than it holds: the library would allocate that
+/// first.
 fn check_charsmaps(json: &Value) -> std::result::Result<(), String> {
     let mut wrong = None;
     for place in ["normalizer", "pre_tokenizer", "decoder"] {

@@ -1,4 +1,5 @@
-//! Files that mean harm, and settings of a tokenizer that must not be applied: refused by name, or without effect.
+//! Files that mean harm, and settings of a tokenizer that must not be applied: refused by name, or
+//! without effect.
 
 use super::folder::{Folder, WORDS, golden};
 use serde_json::{Value, json};
@@ -104,7 +105,8 @@ fn a_checkpoint_is_read_as_data_whatever_its_pickle_says() {
         with_pickle(pickle).refused(&["pytorch_model.bin", words]);
         assert!(began.elapsed().as_secs_f64() < 5.0, "{what} takes {:?}", began.elapsed());
     }
-    // Shapes that reach beyond the numbers there are: told when the tensor is read, so it has a name that is.
+    // Shapes that reach beyond the numbers there are: told when the tensor is read, so it has a
+    // name that is.
     let named = |of: Vec<u8>| [&b"\x80\x02}"[..], &text("backbone.norm_f.weight"), &of, b"s."].concat();
     for (shape, stride) in [(long(1 << 60), long(1)), (long(8), long(1 << 61)), (long(1 << 20), long(0)), (long(i64::MAX), long(i64::MAX))]
     {
@@ -214,7 +216,8 @@ fn tokenizers_that_the_library_breaks_down_on_are_refused_by_name() {
         let began = Instant::now();
         let folder = words_with(key, value.clone());
         let shown: String = value.to_string().chars().take(120).collect();
-        // The probe may pass where only another text would fail: then that text is refused, and nothing breaks.
+        // The probe may pass where only another text would fail: then that text is refused, and
+        // nothing breaks.
         match folder.open() {
             Err(error) => assert!(error.to_string().contains("tokenizer.json of"), "{key} {shown}: {error}"),
             Ok(model) => {

@@ -1,4 +1,5 @@
-//! Files with random damage: each opens, or is refused by a sentence that names it; nothing panics, stops or hangs.
+//! Files with random damage: each opens, or is refused by a sentence that names it; nothing panics,
+//! stops or hangs.
 //!
 //! `STATE_SOUP_MUTATIONS` says how many of each kind.
 

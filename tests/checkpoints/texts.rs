@@ -1,4 +1,5 @@
-//! What texts begin with and answers end with, from the files of a folder to the library that is made with it.
+//! What texts begin with and answers end with, from the files of a folder to the library that is
+//! made with it.
 
 use super::folder::{Folder, golden, open};
 use serde_json::{Value, json};
@@ -134,7 +135,8 @@ fn where_nothing_begins_a_text_nothing_is_read_first() {
     let lab = lab(&folder, library.path(), Bos::Auto).unwrap();
     quiet(|c| lab.build(c, &|_| {})).unwrap();
     assert_eq!(lab.model().tokenizer.bos(), [0u32; 0]);
-    // `h0` is the empty state; a query without an example leaves it; both answer as the tail alone does.
+    // `h0` is the empty state; a query without an example leaves it; both answer as the tail alone
+    // does.
     let h0 = quiet(|c| lab.mix(&"h0".parse().unwrap(), None, &lab.default_view(), c)).unwrap();
     assert_eq!(h0, State::zeros(lab.shape()));
     let answers = quiet(|c| lab.ask(&request(&lab, "a ->"), c)).unwrap();
@@ -159,7 +161,8 @@ fn a_library_keeps_what_its_texts_began_with() {
     quiet(|c| with(Bos::Token(2)).unwrap().build(c, &|_| {})).unwrap();
     let written: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
     assert_eq!(written["model"]["bos"], json!([2]));
-    // Without a wish the library's own holds, and is said; another wish is refused, and the same is not.
+    // Without a wish the library's own holds, and is said; another wish is refused, and the same is
+    // not.
     let lab = with(Bos::Auto).unwrap();
     assert_eq!((lab.model().tokenizer.bos(), lab.model().special.bos_by.as_str()), (&[2][..], "the library"));
     assert!(lab.notes().iter().any(|n| n.contains("read after token 2") && n.contains("--bos none")), "{:?}", lab.notes());
@@ -168,7 +171,8 @@ fn a_library_keeps_what_its_texts_began_with() {
         let error = with(other).err().unwrap();
         assert!(error.exit_code() == 5 && error.to_string().contains("read after token 2"), "{error}");
     }
-    // A library from before it was written down began with the token of config.json, else with `<|endoftext|>`.
+    // A library from before it was written down began with the token of config.json, else with
+    // `<|endoftext|>`.
     let mut old = written;
     old["model"].as_object_mut().unwrap().remove("bos");
     std::fs::write(&manifest, old.to_string()).unwrap();

@@ -5,7 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use state_soup::model::{Bos, Model, WeightType};
 
-/// Opens a folder of tests/golden/checkpoints with a tokenizer beside it, and compares its logits with those of transformers.
+/// Opens a folder of tests/golden/checkpoints with a tokenizer beside it, and compares its logits
+/// with those of transformers.
 fn golden_model(kind: &str) -> (Folder, Model) {
     let (from, folder) = (golden("checkpoints").join(kind), Folder(tempfile::tempdir().unwrap()));
     for entry in std::fs::read_dir(&from).unwrap().flatten() {
@@ -191,7 +192,8 @@ fn other_networks_are_named_whatever_stands_around_them() {
     }
     Folder::new().set("config.json", "architectures", json!(["Mamba2ForCausalLM"])).refused(&["architectures", "Mamba2ForCausalLM"]);
     Folder::original().set("config.json", "ssm_cfg/layer", "Mamba2".into()).refused(&["Mamba2", "only Mamba-1"]);
-    // The norms of a Falcon-Mamba are no tensors: nothing but its type or architecture tells it from a plain one.
+    // The norms of a Falcon-Mamba are no tensors: nothing but its type or architecture tells it
+    // from a plain one.
     let ids = [1, 2, 3];
     let plain = logits(&Folder::new().open().unwrap(), &ids);
     let folder = Folder::new();

@@ -41,8 +41,8 @@ impl Checkpoint {
         Self::from_parts(vec![Part::Embedded(bytes)])
     }
 
-    /// The weights of a folder, as transformers takes them: `model.safetensors`, else its shards, else
-    /// `pytorch_model.bin`, else its shards.
+    /// The weights of a folder, as transformers takes them: `model.safetensors`, else its shards,
+    /// else `pytorch_model.bin`, else its shards.
     ///
     /// # Errors
     /// [`Error::Model`] if there are none, or one is damaged; [`Error::Io`].

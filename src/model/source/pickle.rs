@@ -1,6 +1,6 @@
-//! PyTorch's `.bin`: a zip file of numbers and one pickle that says which are which. The pickle is read
-//! as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so no file can make
-//! this take more memory than a few times the pickle's own length.
+//! PyTorch's `.bin`: a zip file of numbers and one pickle that says which are which. The pickle is
+//! read as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so that no file
+//! makes this take more memory than some dozen times the pickle's own length, which is bounded.
 
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -38,7 +38,8 @@ impl Pickled {
     /// Reads the names; numbers stay in the file.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the file, for what is no checkpoint of tensors, or of the form before PyTorch 1.6.
+    /// [`Error::Model`] naming the file, for what is no checkpoint of tensors, or of the form
+    /// before PyTorch 1.6.
     pub fn open(path: &Path, map: Mmap) -> Result<Self> {
         let wrong = |why: String| Error::Model(format!("{} is damaged or no PyTorch checkpoint: {why}", path.display()));
         // A pickle of version 2 whose first value is the long integer 0x1950a86a20f9469cfc6c.
