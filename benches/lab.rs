@@ -22,7 +22,7 @@ use state_soup::app::{Action, Effect, Look, Options, State, update};
 use state_soup::control::quiet;
 use state_soup::engine::{Engine, Event, JobKind, Lab, MapMethod, Request, Setup, opener};
 use state_soup::library::BuildSettings;
-use state_soup::model::{LoadOptions, ModelSource, WeightType};
+use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::task::Task;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ fn setup(library: &Path, tasks: Vec<Task>) -> Setup {
     Setup {
         model: ModelSource::Bundled,
         load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
+        bos: Bos::Auto,
         library: Some(library.to_owned()),
         chosen: false,
         build: BuildSettings::default(),

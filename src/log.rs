@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use std::backtrace::Backtrace;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -68,10 +69,38 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{line}\n"));
 }
 
+thread_local! {
+    /// Whether what runs on this thread is [`contained`].
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of a library that may panic on bad data. A panic becomes its message; neither report
+/// nor screen hears of it.
+///
+/// # Errors
+/// The panic's message.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let outer = CONTAINED.replace(true);
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    CONTAINED.set(outer);
+    done.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "no message".into())
+    })
+}
+
+/// Whether a panic of this thread is caught by [`contained`]: hooks leave it alone.
+pub fn is_contained() -> bool {
+    CONTAINED.get()
+}
+
 /// Makes a panic write a report before whatever hook was there prints it; says where the report is.
 pub fn install_panic_hook() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if is_contained() {
+            return;
+        }
         let report = write_report(info);
         previous(info);
         if let Some(path) = report {

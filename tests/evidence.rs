@@ -111,7 +111,7 @@ fn read(lab: &Lab, from: Option<&State>, tokens: &[u32]) -> State {
 }
 
 fn nothing(lab: &Lab) -> State {
-    read(lab, None, &[lab.model().tokenizer.bos().unwrap()])
+    read(lab, None, lab.model().tokenizer.bos())
 }
 
 fn states_of(library: &Library, task: &str) -> Vec<State> {

@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::engine::{Lab, RankView, Setup};
 use crate::error::{Error, Result, did_you_mean};
 use crate::library::{BuildSettings, Metric, Part};
-use crate::model::{LoadOptions, ModelSource, WeightType};
+use crate::model::{Bos, LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, TaskOrigin, Template};
 use candle_core::Device;
 use clap::{ArgAction, Args, ValueEnum};
@@ -26,6 +26,10 @@ pub struct Common {
     /// How weights are kept in memory
     #[arg(long, global = true, value_enum, default_value_t = Weights::Stored)]
     pub weights: Weights,
+    /// What every text begins with: `auto` (what the model's own tokenizer puts there), `none`, or a token's number
+    #[arg(long, global = true, default_value_t = Bos::Auto, value_name = "BOS")]
+    #[serde(default)]
+    pub bos: Bos,
     /// Library folder [default: a cache folder of its own for each model and each set of build settings]
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
@@ -166,6 +170,7 @@ impl Common {
         Ok(Setup {
             model: self.model.parse::<ModelSource>()?,
             load: LoadOptions { device: device(&self.device)?, weights: self.weights.into() },
+            bos: self.bos,
             library: self.library.clone(),
             chosen: self.no_bundled || !self.only.is_empty(),
             build: BuildSettings {
@@ -187,12 +192,16 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
-    /// Opens the lab, with progress, and tells what is left out.
+    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what is
+    /// left out of the tasks and the library, is said on standard error.
     ///
     /// # Errors
     /// As [`Common::open`] and [`Common::tell`].
     pub fn opened(&self) -> Result<Lab> {
         let lab = output::with_progress(self.quiet, "opening", |control| self.open(control))?;
+        for note in lab.notes() {
+            crate::log::say(format_args!("Note: {note}."));
+        }
         self.tell(&self.left_out(&lab))?;
         Ok(lab)
     }

@@ -1,7 +1,7 @@
 //! `state-soup doctor`: what the lab finds on this machine, and what is wrong with it.
 //!
 //! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name", "fingerprint", "parameters", "layers", "d_inner",
-//! "d_state", "d_conv", "vocabulary", "trained" }, "library": { "path", "skills", "missing", "bytes", "warnings" }, "terminal": { "term",
+//! "d_state", "d_conv", "vocabulary", "trained", "bos": [..], "bos_by", "eos": [..], "notes": [..] }, "library": { "path", "skills", "missing", "bytes", "warnings" }, "terminal": { "term",
 //! "colours", "colours_by", "background", "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": { "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
 
 use super::args::Common;
@@ -49,6 +49,10 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
             "d_conv": model.shape.d_conv,
             "vocabulary": lab.config().vocab_size,
             "trained": lab.trained(),
+            "bos": lab.model().special.bos,
+            "bos_by": lab.model().special.bos_by,
+            "eos": lab.model().special.eos,
+            "notes": lab.notes(),
         },
         "library": {
             "path": library.path,

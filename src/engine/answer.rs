@@ -161,7 +161,6 @@ struct Line {
 }
 
 fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<(String, f64)>> {
-    let stop: Vec<u32> = [model.tokenizer.bos(), model.config().eos_token_id].into_iter().flatten().collect();
     let mut lines: Vec<Line> =
         starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None }).collect();
     let states: Vec<&State> = starts.iter().flat_map(|group| &group.0).map(|r| &r.state).collect();
@@ -172,7 +171,7 @@ fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, 
         control.check()?;
         let mut next = Vec::with_capacity(states.len());
         for ((line, group), logits) in lines.iter_mut().zip(starts).zip(logits.chunks_exact(vocab)) {
-            let token = line.push(model, logits, spec.end, &stop)?;
+            let token = line.push(model, logits, spec.end, &model.special.eos)?;
             next.extend(std::iter::repeat_n(token, group.0.len()));
         }
         if lines.iter().all(|l| l.text.is_some()) || i + 1 == spec.max_tokens {

@@ -55,13 +55,13 @@ impl Cut {
 }
 
 /// A document made of task lists: runs of examples, another task from one chunk to the next; the continuation is of the last chunk's task.
-/// Returns its text, and its tokens with the beginning-of-text token.
+/// Returns its text, and its tokens with those that begin every text.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no task; the tokenizer's.
 pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, random: &mut ChaCha8Rng) -> Result<(String, Vec<u32>)> {
     let chosen = draw(&(0..tasks.len()).collect::<Vec<_>>(), cut.chunks, random);
-    let mut tokens: Vec<u32> = model.tokenizer.bos().into_iter().collect();
+    let mut tokens = model.tokenizer.bos().to_vec();
     let mut text = String::new();
     for (chunk, &task) in chosen.iter().cycle().take(cut.chunks).enumerate() {
         let until = if chunk + 1 == cut.chunks { cut.tokens() } else { (chunk + 1) * cut.length };
@@ -77,7 +77,7 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
     }
     // What was counted example by example may be a few tokens more or less than the whole text's.
     let bos = model.tokenizer.bos();
-    let whole = |text: &str| Ok::<Vec<u32>, Error>(bos.into_iter().chain(model.tokenizer.encode(text)?).collect());
+    let whole = |text: &str| Ok::<Vec<u32>, Error>([bos, &model.tokenizer.encode(text)?].concat());
     tokens = whole(&text)?;
     let last = chosen.iter().cycle().nth(cut.chunks.saturating_sub(1)).map(|&task| &tasks[task].pairs);
     for pair in last.into_iter().flatten() {

@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::library::{
     BuildSettings, Candidate, Explained, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, StoredType,
 };
-use crate::model::{LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
+use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{DecayRates, State, StateShape};
 use crate::task::{ParsedQuery, Segment, SplitSpec, Task, TaskOrigin, Template, parse_query};
 use candle_core::DeviceLocation;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct Setup {
     pub model: ModelSource,
     /// Where and how it is kept.
     pub load: LoadOptions,
+    /// What every text begins with.
+    pub bos: Bos,
     /// The library's folder; `None` is the cache folder of this model and these settings.
     pub library: Option<PathBuf>,
     /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
@@ -68,7 +70,7 @@ pub struct Lab {
 /// A query in the model's terms.
 pub(crate) struct Query {
     pub parsed: ParsedQuery,
-    /// The beginning-of-text token, then each complete example.
+    /// What begins every text (often one token, or none), then each complete example.
     pub segments: Vec<Vec<u32>>,
     /// The unfinished line, as it stands after the examples.
     pub tail: Vec<u32>,
@@ -76,6 +78,50 @@ pub(crate) struct Query {
     pub alone: Vec<u32>,
     /// What a ranking reads and evidence explains: the examples, the last one closed if its answer is begun.
     pub examples: Vec<Example>,
+}
+
+/// What the texts of the library in a folder began with; `None` without a library, or where it is
+/// of another model.
+fn built_with(dir: &Path, model: &Model) -> Result<Option<Vec<u32>>> {
+    let own = Library::model_of(dir)?.filter(|own| own.fingerprint == model.fingerprint);
+    Ok(own.map(|own| own.bos.unwrap_or_else(|| model.special.old_bos.clone())))
+}
+
+/// The cache folder of a library whose texts begin as the user says: one of its own where that is
+/// not what they begin with anyway.
+fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
+    let there = built_with(&dir, model)?.unwrap_or_else(|| model.special.auto_bos.clone());
+    if bos == Bos::Auto || there == model.special.bos {
+        return Ok(dir);
+    }
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(format!("-bos-{bos}"));
+    Ok(dir.with_file_name(name))
+}
+
+/// Texts begin as those of the library did, unless the user asks for something else, which is
+/// refused.
+fn begin_as_built(dir: &Path, model: &mut Model, bos: Bos) -> Result<()> {
+    let Some(built) = built_with(dir, model)?.filter(|built| *built != model.special.bos) else { return Ok(()) };
+    let words = |bos: &[u32]| if bos.is_empty() { "nothing".into() } else { format!("token {}", list(bos)) };
+    let (old, new) = (words(&built), words(&model.special.bos));
+    if bos != Bos::Auto {
+        return Err(Error::Mismatch(format!(
+            "the texts of the library in {} were read after {old}, and --bos {bos} begins them with {new}; leave the flag out, or choose another --library",
+            dir.display()
+        )));
+    }
+    model.notes.push(format!(
+        "the texts of the library in {} were read after {old}, and so is every text now; the model's files say {new}, which --bos {} with another --library gives",
+        dir.display(),
+        model.special.bos.first().map_or_else(|| "none".into(), u32::to_string)
+    ));
+    model.begin_as(built, "the library".into());
+    Ok(())
+}
+
+fn list(tokens: &[u32]) -> String {
+    tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
@@ -93,13 +139,14 @@ impl Lab {
             DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
             _ => "cpu".into(),
         };
-        let model = Model::open(&setup.model, &setup.load, control)?;
+        let mut model = Model::open_with(&setup.model, &setup.load, setup.bos, control)?;
         let dir = if let Some(dir) = setup.library {
             dir
         } else {
             let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
-            crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?
+            own_folder(crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?, &model, setup.bos)?
         };
+        begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
         // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
@@ -181,6 +228,11 @@ impl Lab {
     /// The model's fingerprint.
     pub fn fingerprint(&self) -> &str {
         &self.model.fingerprint
+    }
+
+    /// What was passed over or settled in opening the model, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.model.notes
     }
 
     /// When the model was trained, where it says so.
@@ -385,7 +437,7 @@ impl Lab {
     }
 
     pub(super) fn bos(&self) -> Vec<u32> {
-        self.model.tokenizer.bos().into_iter().collect()
+        self.model.tokenizer.bos().to_vec()
     }
 
     pub(super) fn query(&self, text: &str) -> Result<Query> {
@@ -437,7 +489,8 @@ impl Lab {
         Ok(read)
     }
 
-    /// The state after the beginning-of-text token alone: `h0` of state arithmetic.
+    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where
+    /// nothing does.
     pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
         let bos = self.bos();
         if bos.is_empty() {

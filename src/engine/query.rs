@@ -12,7 +12,7 @@ const KEPT: usize = 16;
 /// The states at the example boundaries of the query read last.
 #[derive(Clone, Default)]
 pub struct QueryReader {
-    /// Tokens of each segment read; segment 0 is the beginning-of-text token.
+    /// Tokens of each segment read; segment 0 is what begins every text, and may be empty.
     segments: Vec<Vec<u32>>,
     /// `(n, state)`: the state after the first `n` segments, ascending, at most [`KEPT`].
     states: Vec<(usize, State)>,
@@ -30,7 +30,7 @@ impl QueryReader {
     /// The state after the segments, run from the last kept boundary before the first change.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no token at all; whatever the model reports; [`Error::Cancelled`].
+    /// Whatever the model reports; [`Error::Cancelled`].
     pub fn read(&mut self, mamba: &Mamba, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
         let same = self.segments.iter().zip(segments).take_while(|(a, b)| a == b).count();
         self.states.retain(|(n, _)| *n <= same);
@@ -43,7 +43,8 @@ impl QueryReader {
         let tokens: Vec<u32> = rest.iter().flatten().copied().collect();
         let state = match initial {
             Some(state) if tokens.is_empty() => state,
-            None if tokens.is_empty() => return Err(Error::Input("there is nothing to read: the query is empty".into())),
+            // Where nothing begins a text, no example leaves nothing to read.
+            None if tokens.is_empty() => State::zeros(mamba.shape()),
             initial => {
                 let boundaries = boundaries(rest);
                 let first_kept = boundaries.len().saturating_sub(KEPT);

@@ -13,7 +13,7 @@ pub fn opener(setup: Setup) -> super::Open {
     Box::new(move |tell, control| {
         let lab = Lab::open(setup, control)?;
         tell(Event::Model(Arc::new(lab.model_view())));
-        lab.tell_library(tell);
+        lab.tell_opened(tell);
         lab.warm_up();
         Ok(Box::new(lab) as Box<dyn Work>)
     })
@@ -35,6 +35,14 @@ impl Lab {
 
     fn tell_library(&self, tell: &Outbox) {
         tell(Event::Library(Arc::new(self.library_view())));
+    }
+
+    /// The same for the first time: with what should be said of the model, which the screen says as
+    /// it says what is wrong with a library.
+    fn tell_opened(&self, tell: &Outbox) {
+        let mut view = self.library_view();
+        view.warnings.splice(0..0, self.notes().iter().cloned());
+        tell(Event::Library(Arc::new(view)));
     }
 
     fn edit(&self, edit: &LibraryEdit, control: Control<'_>) -> Result<()> {

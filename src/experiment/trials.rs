@@ -74,7 +74,7 @@ impl<'a> Trials<'a> {
     /// # Errors
     /// The tokenizer's.
     pub fn prompt<'p>(&self, pairs: impl IntoIterator<Item = &'p Pair>) -> Result<Vec<u32>> {
-        let mut tokens: Vec<u32> = self.model.tokenizer.bos().into_iter().collect();
+        let mut tokens = self.model.tokenizer.bos().to_vec();
         tokens.extend(self.examples(pairs)?.concat());
         Ok(tokens)
     }

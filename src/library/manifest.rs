@@ -196,6 +196,14 @@ impl Manifest {
                 own.name, model.name
             ));
         }
+        if let (Some(a), Some(b)) = (&own.bos, &model.bos)
+            && a != b
+        {
+            return refuse(format!(
+                "the texts of the library {dir} begin with the tokens {a:?}, those of the model {} with {b:?}",
+                model.name
+            ));
+        }
         Ok(())
     }
 

@@ -30,7 +30,7 @@
 //! | `version` | `1`; a reader refuses any other |
 //! | `generation` | goes up by one at every change |
 //! | `next_shard` | number of the next shard; numbers are never used twice |
-//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` |
+//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `bos` (tokens that texts begin with; absent in libraries from before it was written down, which began them with the `bos_token_id` of config.json, else `<\|endoftext\|>`), `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` |
 //! | `dtype` | type new shards are meant to have: `"f16"` or `"f32"` |
 //! | `settings` | of the latest build: `template`, `shots`, `sets`, `seed`, `test_share` ([`BuildSettings`]) |
 //! | `shards` | list of `file`, `bytes` (length), `blake3` (of the whole file, hexadecimal), `skills` (how many), `dtype` |

@@ -51,6 +51,14 @@ impl Library {
         Ok((library, warnings))
     }
 
+    /// The model that the library in `dir` says it is of; `None` if there is no library.
+    ///
+    /// # Errors
+    /// [`Error::Library`] if its manifest is damaged or of an unknown version; [`Error::Io`].
+    pub fn model_of(dir: &Path) -> Result<Option<ModelIdentity>> {
+        Ok(Manifest::read(dir)?.map(|manifest| manifest.model))
+    }
+
     /// Opens the library in `dir`, making an empty one if there is none.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! A model's sizes, read from `config.json` and checked before anything is allocated.
 
+use super::json;
 use crate::error::{Error, Result};
 use crate::state::StateShape;
 use serde_json::Value;
@@ -31,20 +32,29 @@ pub struct MambaConfig {
     pub tie_embeddings: bool,
     /// Falcon-Mamba: epsilon of the weightless RMS norms of B, C and Δ.
     pub mixer_norm_eps: Option<f64>,
-    /// Beginning-of-text token.
+    /// Beginning-of-text token, where the configuration names one. What prompts begin with is the
+    /// tokenizer's to say: [`crate::model::Bos`].
     pub bos_token_id: Option<u32>,
-    /// End-of-text token.
-    pub eos_token_id: Option<u32>,
+    /// End-of-text tokens that the configuration names.
+    pub eos_token_ids: Vec<u32>,
+    /// Whether it is written in the layout of `mamba_ssm` rather than that of `transformers`.
+    pub original: bool,
 }
 
 impl MambaConfig {
     /// Reads a configuration in the layout of HF `transformers` or of the original `mamba_ssm`.
+    /// Every key that changes the network is honoured or refused; others are passed over.
     ///
     /// # Errors
-    /// [`Error::Model`] naming `origin` and the field that is missing, of the wrong kind, or absurd.
+    /// [`Error::Model`] naming `origin` and the key that is missing, of the wrong kind, absurd, or
+    /// asks for another network.
     pub fn from_json(text: &str, origin: &str) -> Result<Self> {
-        let json: Value = serde_json::from_str(text).map_err(|e| Error::Model(format!("{origin} is not JSON: {e}")))?;
-        let fields = Fields { json: &json, origin };
+        let json = json::parse(text.as_bytes(), origin)?;
+        if !json.is_object() {
+            return Err(Error::Model(format!("{origin} is no configuration: it must be a JSON object")));
+        }
+        let fields = Fields { json: &json, origin, path: "" };
+        fields.refuse_other_networks()?;
         let config = if json.get("hidden_size").is_some() { fields.transformers()? } else { fields.original()? };
         config.check(origin)?;
         Ok(config)
@@ -104,29 +114,98 @@ impl MambaConfig {
     }
 }
 
+/// Values by key, checked.
 struct Fields<'a> {
     json: &'a Value,
     origin: &'a str,
+    /// What stands before a key in messages: `ssm_cfg.`, or nothing.
+    path: &'a str,
 }
 
-impl Fields<'_> {
-    fn transformers(&self) -> Result<MambaConfig> {
-        let kind = self.json.get("model_type").and_then(Value::as_str).unwrap_or("mamba");
-        if !["mamba", "falcon_mamba"].contains(&kind) {
+/// Architectures whose network this is.
+const ARCHITECTURES: [&str; 6] =
+    ["MambaForCausalLM", "MambaModel", "MambaLMHeadModel", "FalconMambaForCausalLM", "FalconMambaModel", "MixerModel"];
+
+/// Keys of `ssm_cfg` that only say how a layer is initialised, or how it is computed in training.
+const NO_MATTER: [&str; 7] = ["dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor", "use_fast_path", "layer"];
+
+impl<'a> Fields<'a> {
+    fn refused(&self, key: &str, why: impl std::fmt::Display) -> Error {
+        Error::Model(format!("{}: `{}{key}` is {}; {why}", self.origin, self.path, shown(self.get(key))))
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.json.get(key).filter(|v| !v.is_null())
+    }
+
+    /// What makes another network of either layout.
+    fn refuse_other_networks(&self) -> Result<()> {
+        if let Some(kind) = self.text("model_type")?
+            && !["mamba", "falcon_mamba"].contains(&kind)
+        {
             return Err(Error::Model(format!(
                 "{}: the model type is `{kind}`; only Mamba-1 (`mamba`, `falcon_mamba`) can be run",
                 self.origin
             )));
         }
+        let architectures = match self.get("architectures") {
+            None => &[][..],
+            Some(Value::Array(names)) => names,
+            Some(_) => return Err(self.refused("architectures", "it must be a list of names")),
+        };
+        if architectures.iter().any(|name| !name.as_str().is_some_and(|n| ARCHITECTURES.contains(&n))) {
+            return Err(self.refused("architectures", "only Mamba-1 (`MambaForCausalLM`, `FalconMambaForCausalLM`) can be run"));
+        }
+        if !self.flag("rms_norm", true)? {
+            return Err(self.refused("rms_norm", "only the RMS norm can be run, not the layer norm"));
+        }
+        for act in ["hidden_act", "activation"] {
+            if self.text(act)?.is_some_and(|name| !["silu", "swish"].contains(&name)) {
+                return Err(self.refused(act, "only `silu` can be run"));
+            }
+        }
+        for key in ["attn_layer_idx", "attn_cfg", "quantization_config"] {
+            let empty = match self.get(key) {
+                None => true,
+                Some(Value::Array(items)) => items.is_empty(),
+                Some(Value::Object(entries)) => entries.is_empty(),
+                Some(_) => false,
+            };
+            if !empty {
+                let why =
+                    if key == "quantization_config" { "quantised weights cannot be run" } else { "layers of attention cannot be run" };
+                return Err(self.refused(key, why));
+            }
+        }
+        if self.optional("d_intermediate")?.is_some_and(|n| n > 0) {
+            return Err(self.refused("d_intermediate", "layers with an MLP cannot be run"));
+        }
+        // Sums are f32 here whatever they say; a value of another kind is a slip all the same.
+        for key in ["residual_in_fp32", "fused_add_norm"] {
+            self.flag(key, true)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the network is a Falcon-Mamba: by its type, else by its architecture.
+    fn is_falcon(&self) -> Result<bool> {
+        Ok(match self.text("model_type")? {
+            Some(kind) => kind == "falcon_mamba",
+            None => {
+                self.json["architectures"].as_array().into_iter().flatten().any(|a| a.as_str().is_some_and(|n| n.starts_with("Falcon")))
+            }
+        })
+    }
+
+    fn transformers(&self) -> Result<MambaConfig> {
+        let falcon = self.is_falcon()?;
+        if !falcon && self.get("model_type").is_none() && self.get("mixer_rms_eps").is_some() {
+            return Err(self.refused("mixer_rms_eps", "it belongs to a Falcon-Mamba, and no `model_type` says that this is one"));
+        }
         let d_model = self.size("hidden_size")?;
         let d_inner = match self.optional("intermediate_size")? {
             Some(size) => size,
-            None => d_model.saturating_mul(self.optional("expand")?.unwrap_or(2)),
-        };
-        let dt_rank = match self.json.get("time_step_rank") {
-            Some(Value::String(auto)) if auto == "auto" => d_model.div_ceil(16),
-            None => d_model.div_ceil(16),
-            Some(_) => self.size("time_step_rank")?,
+            None => self.times("expand", d_model)?,
         };
         Ok(MambaConfig {
             d_model,
@@ -137,71 +216,136 @@ impl Fields<'_> {
             d_inner,
             d_state: self.optional("state_size")?.unwrap_or(16),
             d_conv: self.optional("conv_kernel")?.unwrap_or(4),
-            dt_rank,
+            dt_rank: self.rank("time_step_rank", d_model)?,
             vocab_size: self.size("vocab_size")?,
-            norm_eps: self.number("layer_norm_epsilon").unwrap_or(1e-5),
-            use_bias: self.flag("use_bias", false),
-            use_conv_bias: self.flag("use_conv_bias", true),
-            tie_embeddings: self.flag("tie_word_embeddings", true),
-            mixer_norm_eps: (kind == "falcon_mamba").then(|| self.number("mixer_rms_eps").unwrap_or(1e-6)),
-            bos_token_id: self.token("bos_token_id"),
-            eos_token_id: self.token("eos_token_id"),
+            norm_eps: self.epsilon("layer_norm_epsilon", 1e-5)?,
+            use_bias: self.flag("use_bias", false)?,
+            use_conv_bias: self.flag("use_conv_bias", true)?,
+            tie_embeddings: self.flag("tie_word_embeddings", true)?,
+            mixer_norm_eps: if falcon { Some(self.epsilon("mixer_rms_eps", 1e-6)?) } else { None },
+            bos_token_id: self.token("bos_token_id")?,
+            eos_token_ids: self.tokens("eos_token_id")?,
+            original: false,
         })
     }
 
     fn original(&self) -> Result<MambaConfig> {
-        let ssm = self.json.get("ssm_cfg").cloned().unwrap_or(Value::Null);
-        if ssm.get("layer").and_then(Value::as_str).is_some_and(|l| l != "Mamba1") {
-            return Err(Error::Model(format!("{}: `ssm_cfg` asks for {}; only Mamba-1 can be run", self.origin, ssm["layer"])));
-        }
-        let of_ssm = |name: &str, default: usize| {
-            ssm.get(name).and_then(Value::as_u64).map_or(default, |v| usize::try_from(v).unwrap_or(usize::MAX))
+        let nothing = Value::Null;
+        let ssm = match self.get("ssm_cfg") {
+            None => &nothing,
+            Some(of_layer @ Value::Object(_)) => of_layer,
+            Some(_) => return Err(self.refused("ssm_cfg", "it must be an object")),
         };
+        let ssm = Fields { json: ssm, origin: self.origin, path: "ssm_cfg." };
+        if ssm.text("layer")?.is_some_and(|layer| layer != "Mamba1") {
+            return Err(Error::Model(format!("{}: `ssm_cfg` asks for {}; only Mamba-1 can be run", self.origin, shown(ssm.get("layer")))));
+        }
+        let honoured = ["d_state", "d_conv", "expand", "dt_rank", "conv_bias", "bias"];
+        let mut keys = ssm.json.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+        if let Some(key) = keys.find(|key| !honoured.contains(key) && !NO_MATTER.contains(key)) {
+            return Err(ssm.refused(key, "a Mamba-1 layer has no such setting"));
+        }
         let d_model = self.size("d_model")?;
         let multiple = self.optional("pad_vocab_size_multiple")?.unwrap_or(8).max(1);
         let vocab = self.size("vocab_size")?;
+        if self.is_falcon()? {
+            return Err(Error::Model(format!(
+                "{}: `hidden_size` is missing; a Falcon-Mamba's sizes are named as transformers names them",
+                self.origin
+            )));
+        }
         Ok(MambaConfig {
             d_model,
             n_layer: self.size("n_layer")?,
-            d_inner: d_model.saturating_mul(of_ssm("expand", 2)),
-            d_state: of_ssm("d_state", 16),
-            d_conv: of_ssm("d_conv", 4),
-            dt_rank: of_ssm("dt_rank", d_model.div_ceil(16)),
+            d_inner: ssm.times("expand", d_model)?,
+            d_state: ssm.optional("d_state")?.unwrap_or(16),
+            d_conv: ssm.optional("d_conv")?.unwrap_or(4),
+            dt_rank: ssm.rank("dt_rank", d_model)?,
             vocab_size: vocab.div_ceil(multiple).saturating_mul(multiple),
-            norm_eps: 1e-5,
-            use_bias: false,
-            use_conv_bias: true,
-            tie_embeddings: self.flag("tie_embeddings", true),
+            norm_eps: self.epsilon("norm_epsilon", 1e-5)?,
+            use_bias: ssm.flag("bias", false)?,
+            use_conv_bias: ssm.flag("conv_bias", true)?,
+            tie_embeddings: self.flag("tie_embeddings", true)?,
             mixer_norm_eps: None,
-            bos_token_id: None,
-            eos_token_id: None,
+            bos_token_id: self.token("bos_token_id")?,
+            eos_token_ids: self.tokens("eos_token_id")?,
+            original: true,
         })
     }
 
-    fn optional(&self, name: &str) -> Result<Option<usize>> {
-        match self.json.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .and_then(|v| usize::try_from(v).ok())
-                .map(Some)
-                .ok_or_else(|| Error::Model(format!("{}: `{name}` is {value}; it must be a whole number", self.origin))),
+    fn optional(&self, key: &str) -> Result<Option<usize>> {
+        self.get(key)
+            .map(|value| value.as_u64().and_then(|v| usize::try_from(v).ok()).ok_or_else(|| self.refused(key, "it must be a whole number")))
+            .transpose()
+    }
+
+    fn size(&self, key: &str) -> Result<usize> {
+        self.optional(key)?.ok_or_else(|| Error::Model(format!("{}: `{}{key}` is missing", self.origin, self.path)))
+    }
+
+    /// `size` times a factor, 2 unless the key says otherwise; cut to whole channels as `int()`
+    /// cuts it.
+    fn times(&self, key: &str, size: usize) -> Result<usize> {
+        match self.number(key)? {
+            None => Ok(size.saturating_mul(2)),
+            Some(factor) if factor > 0.0 => Ok((factor * size as f64) as usize),
+            Some(_) => Err(self.refused(key, "it must be more than 0")),
         }
     }
 
-    fn size(&self, name: &str) -> Result<usize> {
-        self.optional(name)?.ok_or_else(|| Error::Model(format!("{}: `{name}` is missing", self.origin)))
+    /// A rank of Δ; `auto`, and nothing, are a sixteenth of the width.
+    fn rank(&self, key: &str, d_model: usize) -> Result<usize> {
+        match self.get(key) {
+            Some(Value::String(auto)) if auto == "auto" => Ok(d_model.div_ceil(16)),
+            Some(Value::String(_)) => Err(self.refused(key, "it must be a whole number or `auto`")),
+            _ => Ok(self.optional(key)?.unwrap_or(d_model.div_ceil(16))),
+        }
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
-        self.json.get(name).and_then(Value::as_f64)
+    fn number(&self, key: &str) -> Result<Option<f64>> {
+        self.get(key).map(|v| v.as_f64().filter(|n| n.is_finite()).ok_or_else(|| self.refused(key, "it must be a number"))).transpose()
     }
 
-    fn flag(&self, name: &str, default: bool) -> bool {
-        self.json.get(name).and_then(Value::as_bool).unwrap_or(default)
+    /// What a norm adds to the mean square.
+    fn epsilon(&self, key: &str, default: f64) -> Result<f64> {
+        match self.number(key)?.unwrap_or(default) {
+            epsilon if (0.0..1.0).contains(&epsilon) => Ok(epsilon),
+            _ => Err(self.refused(key, "it must lie between 0 and 1")),
+        }
     }
 
-    fn token(&self, name: &str) -> Option<u32> {
-        self.json.get(name).and_then(Value::as_u64).and_then(|v| u32::try_from(v).ok())
+    fn flag(&self, key: &str, default: bool) -> Result<bool> {
+        self.get(key).map_or(Ok(default), |v| v.as_bool().ok_or_else(|| self.refused(key, "it must be true or false")))
     }
+
+    fn text(&self, key: &str) -> Result<Option<&'a str>> {
+        self.get(key).map(|v| v.as_str().ok_or_else(|| self.refused(key, "it must be a text"))).transpose()
+    }
+
+    fn token(&self, key: &str) -> Result<Option<u32>> {
+        self.get(key).map(|v| token(v).ok_or_else(|| self.refused(key, "it must be a token's number"))).transpose()
+    }
+
+    fn tokens(&self, key: &str) -> Result<Vec<u32>> {
+        self.get(key)
+            .map_or(Ok(Vec::new()), |v| token_list(v).ok_or_else(|| self.refused(key, "it must be a token's number, or a list of them")))
+    }
+}
+
+fn token(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|v| u32::try_from(v).ok())
+}
+
+/// One token or a list of them, as `eos_token_id` is written.
+pub(super) fn token_list(value: &Value) -> Option<Vec<u32>> {
+    match value {
+        Value::Array(items) => items.iter().map(token).collect(),
+        one => token(one).map(|t| vec![t]),
+    }
+}
+
+/// A value for a message: short, whatever it is.
+fn shown(value: Option<&Value>) -> String {
+    let text = value.map_or_else(|| "missing".into(), Value::to_string);
+    if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text }
 }

@@ -3,6 +3,7 @@
 use super::cpu::model as cpu;
 #[cfg(feature = "cuda")]
 use super::cuda;
+use super::tensors::Wanted;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -79,6 +80,7 @@ pub struct Mamba {
     rates: DecayRates,
     device: Device,
     backend: Backend,
+    notes: Vec<String>,
 }
 
 enum Backend {
@@ -91,8 +93,11 @@ impl Mamba {
     /// Loads the weights.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the tensor that is missing or has the wrong shape, or what the device lacks; [`Error::Cancelled`].
+    /// [`Error::Model`] naming the tensor that is missing, not read, of the wrong shape or not
+    /// finite, or what the device lacks; [`Error::Cancelled`].
     pub fn load(config: MambaConfig, tensors: &dyn TensorSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
+        let (wanted, config, notes) = Wanted::new(tensors, &config, options.weights)?;
+        let tensors: &dyn TensorSource = &wanted;
         let (backend, a) = match &options.device {
             #[cfg(feature = "cuda")]
             Device::Cuda(device) => {
@@ -106,12 +111,17 @@ impl Mamba {
             other => return Err(Error::Model(format!("this build cannot compute on {other:?}"))),
         };
         let rates = DecayRates::new(config.shape(), a)?;
-        Ok(Self { config, rates, device: options.device.clone(), backend })
+        Ok(Self { config, rates, device: options.device.clone(), backend, notes })
     }
 
     /// The configuration.
     pub fn config(&self) -> &MambaConfig {
         &self.config
+    }
+
+    /// What was settled in loading, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Sizes of a state.

@@ -1,16 +1,19 @@
 //! The model.
 //!
 //! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
-//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`: a model's files.
+//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`, `special` (what
+//!   texts begin and end with), `json`: a model's files.
 
 mod config;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod json;
 mod mamba;
 mod pages;
 pub(crate) mod plan;
 mod source;
+mod special;
 mod tensors;
 mod tokenizer;
 
@@ -21,6 +24,7 @@ pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType
 pub use source::{
     Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, TensorSource, Token, check_description, open,
 };
+pub use special::{Bos, Special};
 pub use tokenizer::Tokenizer;
 
 use crate::control::Control;
@@ -37,6 +41,10 @@ pub struct ModelIdentity {
     pub fingerprint: String,
     /// BLAKE3 of the tokenizer, hexadecimal.
     pub tokenizer_hash: String,
+    /// Tokens that texts begin with; `None` where nothing is said: libraries from before it was
+    /// written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bos: Option<Vec<u32>>,
     /// Sizes of its states.
     pub shape: StateShape,
 }
@@ -53,19 +61,49 @@ pub struct Model {
     pub mamba: Mamba,
     /// When it was trained, where its files say so.
     pub trained: Option<String>,
+    /// What texts begin and answers end with.
+    pub special: Special,
+    /// What was passed over or settled in opening it, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Model {
-    /// Opens a model.
+    /// Opens a model, with texts that begin as `AutoTokenizer` begins them.
     ///
     /// # Errors
     /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Mamba::load`]; [`Error::Cancelled`].
     pub fn open(source: &ModelSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
+        Self::open_with(source, options, Bos::Auto, control)
+    }
+
+    /// Opens a model, with texts that begin as the user says.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::Input`] for a token that the model lacks.
+    pub fn open_with(source: &ModelSource, options: &LoadOptions, bos: Bos, control: Control<'_>) -> Result<Self> {
         let files = open(source, control)?;
         let (config, tokenizer) = read_description(&files.name, &files.config, Some(&files.tokenizer))?;
-        let tokenizer = tokenizer.ok_or_else(|| Error::Model(format!("{} has no tokenizer", files.name)))?;
+        let mut tokenizer = tokenizer.ok_or_else(|| Error::Model(format!("{} has no tokenizer", files.name)))?;
+        let special = Special::of(&files, &config, &tokenizer, bos, *source == ModelSource::Bundled)?;
+        tokenizer.set(special.bos.clone(), config.vocab_size);
+        let mut notes = [&files.notes[..], &special.notes].concat();
+        if tokenizer.vocab_size() > config.vocab_size {
+            notes.push(format!(
+                "the tokenizer of {} knows {} tokens, the model only {}; a text that makes one of the others is refused",
+                files.name,
+                tokenizer.vocab_size(),
+                config.vocab_size
+            ));
+        }
         let mamba = Mamba::load(config, &*files.weights, options, control)?;
-        Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, mamba, trained: files.trained })
+        notes.extend_from_slice(mamba.notes());
+        Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, mamba, trained: files.trained, special, notes })
+    }
+
+    /// Begins texts as a library's states were begun, and says so.
+    pub fn begin_as(&mut self, bos: Vec<u32>, by: String) {
+        self.tokenizer.set(bos.clone(), self.config().vocab_size);
+        (self.special.bos, self.special.bos_by) = (bos, by);
     }
 
     /// The configuration.
@@ -79,25 +117,19 @@ impl Model {
             name: self.name.clone(),
             fingerprint: self.fingerprint.clone(),
             tokenizer_hash: self.tokenizer.hash().into(),
+            bos: Some(self.tokenizer.bos().to_vec()),
             shape: self.mamba.shape(),
         }
     }
 }
 
-/// A model's configuration, and its tokenizer where that is at hand; and whether the two belong together.
+/// A model's configuration, and its tokenizer where that is at hand.
 ///
 /// # Errors
 /// [`Error::Model`] naming the file and what is wrong with it.
 fn read_description(name: &str, config: &str, tokenizer: Option<&[u8]>) -> Result<(MambaConfig, Option<Tokenizer>)> {
     let config = MambaConfig::from_json(config, &format!("config.json of {name}"))?;
     let Some(tokenizer) = tokenizer else { return Ok((config, None)) };
-    let tokenizer = Tokenizer::from_bytes(tokenizer, config.bos_token_id)?;
-    if tokenizer.vocab_size() > config.vocab_size {
-        return Err(Error::Model(format!(
-            "the tokenizer of {name} knows {} tokens, the model only {}: they do not belong together",
-            tokenizer.vocab_size(),
-            config.vocab_size
-        )));
-    }
+    let tokenizer = Tokenizer::from_bytes(tokenizer, &format!("tokenizer.json of {name}"))?;
     Ok((config, Some(tokenizer)))
 }

@@ -1,32 +1,95 @@
 //! Text to token ids and back.
 
+use super::json;
 use crate::error::{Error, Result};
+use crate::log::contained;
+use serde_json::Value;
+use std::borrow::Cow;
+use tokenizers::{PostProcessor, Token};
 
-/// A tokenizer read from a `tokenizer.json`.
+/// How much longer the rules of a file may make a text, as a factor; with more, a short text could
+/// fill the memory.
+const GROWTH: f64 = 256.0;
+/// What is tried when a tokenizer is opened: texts of this program's kind.
+const PROBE: &str = "hot -> cold\nÉ 1 2\u{3000}";
+
+/// A tokenizer read from a `tokenizer.json`. Truncation and padding that the file asks for are left
+/// out: texts are read whole, and nothing is added to them.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    bos: Option<u32>,
+    /// The file, for messages.
+    origin: String,
+    bos: Vec<u32>,
+    /// Tokens that the model has: the tokenizer may know more.
+    rows: usize,
     hash: String,
 }
 
 impl Tokenizer {
-    /// A tokenizer from the bytes of `tokenizer.json`; `bos` as the model's configuration gives it (else `<|endoftext|>`, if there is one).
+    /// A tokenizer from the bytes of `tokenizer.json`; `origin` names the file in messages.
     ///
     /// # Errors
-    /// [`Error::Model`] if the file is not a tokenizer.
-    pub fn from_bytes(json: &[u8], bos: Option<u32>) -> Result<Self> {
-        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| Error::Model(format!("tokenizer.json cannot be read: {e}")))?;
-        let bos = bos.or_else(|| inner.token_to_id("<|endoftext|>"));
-        Ok(Self { inner, bos, hash: blake3::hash(json).to_hex().to_string() })
+    /// [`Error::Model`] if the file is no tokenizer, or one that the library breaks down on.
+    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self> {
+        let wrong = |why: String| Error::Model(format!("{origin} cannot be read: {why}"));
+        let mut value = json::parse(bytes, origin)?;
+        check_growth(&value).map_err(wrong)?;
+        check_charsmaps(&value).map_err(wrong)?;
+        // What is not used cannot do harm: settings of these two make the library fail, or allocate
+        // what they say.
+        let mut cleared = false;
+        for key in ["truncation", "padding"] {
+            if let Some(setting) = value.get_mut(key).filter(|v| !v.is_null()) {
+                *setting = Value::Null;
+                cleared = true;
+            }
+        }
+        let text = if cleared { Cow::Owned(value.to_string().into_bytes()) } else { Cow::Borrowed(bytes) };
+        drop(value);
+        let read = contained(|| {
+            let mut inner = tokenizers::Tokenizer::from_bytes(&text)?;
+            inner.with_padding(None).with_truncation(None)?;
+            // Some rules fail at their first text. That a text has no tokens is no failure of
+            // theirs.
+            if let Ok(encoding) = inner.encode(PROBE, true) {
+                let _ = inner.decode(encoding.get_ids(), false);
+            }
+            Ok::<_, tokenizers::Error>(inner)
+        });
+        let inner =
+            read.map_err(|panic| wrong(format!("the tokenizers library broke down on it: {panic}")))?.map_err(|e| wrong(e.to_string()))?;
+        let hash = blake3::hash(bytes).to_hex().to_string();
+        Ok(Self { inner, origin: origin.into(), bos: Vec::new(), rows: usize::MAX, hash })
+    }
+
+    /// The same, for a model that has so many tokens, with texts that begin with these. The file's own
+    /// rule of what stands around a text has had its say; it would only move where tokens are said to end.
+    pub fn set(&mut self, bos: Vec<u32>, rows: usize) {
+        (self.bos, self.rows) = (bos, rows);
+        self.inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
+    }
+
+    /// What the file's own rule puts before and behind a text: `(before, behind)`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the rule fails.
+    pub fn added(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let Some(rule) = self.inner.get_post_processor() else { return Ok((Vec::new(), Vec::new())) };
+        // A token that no file can name stands for the text.
+        let text = tokenizers::Encoding::from_tokens(vec![Token::new(u32::MAX, "a".into(), (0, 1))], 0);
+        let encoding = self.whole(|| rule.process(text, None, true))?;
+        let ids = encoding.get_ids();
+        let at = ids.iter().position(|&id| id == u32::MAX).unwrap_or(ids.len());
+        Ok((ids[..at].to_vec(), ids.get(at + 1..).unwrap_or_default().to_vec()))
     }
 
     /// The tokens of a text; nothing is added.
     ///
     /// # Errors
-    /// [`Error::Model`] if the tokenizer fails.
+    /// [`Error::Model`] if the tokenizer fails; [`Error::Input`] for a token that the model lacks.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}")))?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = self.whole(|| self.inner.encode_fast(text, false))?;
+        self.known(encoding.get_ids())
     }
 
     /// The tokens of a text given in pieces, as the tokenizer makes them of the whole text, by piece: a token
@@ -60,26 +123,51 @@ impl Tokenizer {
 
     /// The tokens of a text, and of each what `of` makes of its place, in bytes.
     fn encode_with(&self, text: &str, of: impl Fn((usize, usize)) -> usize) -> Result<(Vec<u32>, Vec<usize>)> {
-        let encoding = self.inner.encode(text, false).map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}")))?;
-        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().iter().map(|place| of(*place)).collect()))
+        let encoding = self.whole(|| self.inner.encode(text, false))?;
+        Ok((self.known(encoding.get_ids())?, encoding.get_offsets().iter().map(|place| of(*place)).collect()))
+    }
+
+    /// What a call of the library gives; where it panics, a sentence.
+    fn whole<T>(&self, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+        match contained(call) {
+            Ok(done) => done.map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}"))),
+            Err(panic) => Err(Error::Model(format!("the tokenizers library broke down with {}: {panic}", self.origin))),
+        }
+    }
+
+    fn known(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        match ids.iter().find(|&&id| id as usize >= self.rows) {
+            None => Ok(ids.to_vec()),
+            Some(id) => Err(Error::Input(format!(
+                "the text makes the token {id} (`{}`), which {} has and the model, with {} tokens, has not",
+                self.inner.id_to_token(*id).unwrap_or_default(),
+                self.origin,
+                self.rows
+            ))),
+        }
     }
 
     /// The text of tokens, special tokens left out.
     pub fn decode(&self, tokens: &[u32]) -> String {
-        self.inner.decode(tokens, true).unwrap_or_default()
+        self.whole(|| self.inner.decode(tokens, true)).unwrap_or_default()
     }
 
     /// One token as readable text; a token that is part of a character shows as `<0xE2>`-like bytes of its raw form.
     pub fn token_text(&self, token: u32) -> String {
-        match self.inner.decode(&[token], false) {
+        match self.whole(|| self.inner.decode(&[token], false)) {
             Ok(text) if !text.is_empty() && !text.contains('\u{fffd}') => text,
             _ => self.inner.id_to_token(token).unwrap_or_else(|| format!("<{token}>")),
         }
     }
 
-    /// The token that begins every prompt.
-    pub fn bos(&self) -> Option<u32> {
-        self.bos
+    /// The tokens that begin every prompt; often one, or none.
+    pub fn bos(&self) -> &[u32] {
+        &self.bos
+    }
+
+    /// A token by its name in the file.
+    pub fn token(&self, name: &str) -> Option<u32> {
+        self.inner.token_to_id(name)
     }
 
     /// Tokens known, added ones included.
@@ -91,4 +179,72 @@ impl Tokenizer {
     pub fn hash(&self) -> &str {
         &self.hash
     }
+}
+
+/// Refuses rules that may make a text more than [`GROWTH`] times as long: a replacement by more
+/// than it replaces, many times over.
+fn check_growth(json: &Value) -> std::result::Result<(), String> {
+    for place in ["normalizer", "decoder"] {
+        let mut factor = 1.0;
+        each_rule(&json[place], &mut |rule| {
+            let content = rule["content"].as_str().unwrap_or_default().len() as f64;
+            match (rule["type"].as_str(), &rule["pattern"]) {
+                (Some("Replace"), pattern) => {
+                    // A pattern may match a single byte.
+                    let least = pattern["String"].as_str().map_or(1.0, |s| s.len().max(1) as f64);
+                    factor *= (content / least).max(1.0);
+                }
+                (Some("Prepend"), _) => factor *= 1.0 + rule["prepend"].as_str().unwrap_or_default().len() as f64,
+                _ => {}
+            }
+        });
+        if factor > GROWTH {
+            return Err(format!("its {place} may make a text {factor:.0} times as long"));
+        }
+    }
+    Ok(())
+}
+
+/// Calls with a rule and every rule in it.
+fn each_rule(rule: &Value, see: &mut dyn FnMut(&Value)) {
+    match rule {
+        Value::Object(entries) => {
+            see(rule);
+            entries.values().for_each(|inner| each_rule(inner, see));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| each_rule(inner, see)),
+        _ => {}
+    }
+}
+
+/// Refuses a map of characters that announces more than it holds: the library would allocate that
+/// first.
+fn check_charsmaps(json: &Value) -> std::result::Result<(), String> {
+    let mut wrong = None;
+    for place in ["normalizer", "pre_tokenizer", "decoder"] {
+        each_rule(&json[place], &mut |rule| {
+            let Some(map) = rule.get("precompiled_charsmap") else { return };
+            // The length is the first four bytes, little-endian: six digits of base64.
+            let digits: Vec<u64> = map.as_str().unwrap_or_default().bytes().take(6).filter_map(base64_digit).collect();
+            let bits = digits.iter().fold(0u64, |sum, d| sum << 6 | d) >> 4;
+            let announced = (bits as u32).swap_bytes() as usize;
+            let there = map.as_str().unwrap_or_default().len() / 4 * 3;
+            if digits.len() < 6 || announced > there {
+                wrong = Some(format!("its map of characters announces {announced} bytes and has at most {there}"));
+            }
+        });
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+fn base64_digit(byte: u8) -> Option<u64> {
+    let digit = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u64::from(digit))
 }

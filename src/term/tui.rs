@@ -219,6 +219,9 @@ pub fn install_panic_hook() {
     let screen_thread = std::thread::current().id();
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if crate::log::is_contained() {
+            return;
+        }
         if ENTERED.load(Ordering::SeqCst) && std::thread::current().id() != screen_thread {
             let _ = crate::log::write_report(info);
             return;

@@ -12,7 +12,7 @@ use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Setti
 use state_soup::library::{
     BuildSettings, Calibration, Explained, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin,
 };
-use state_soup::model::{LoadOptions, ModelSource, WeightType};
+use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::soup::{Ingredient, Recipe, Soup, Window};
 use state_soup::state::StateShape;
 use state_soup::task::{Template, parse_query};
@@ -24,6 +24,7 @@ pub fn bundled(library: &Path) -> Setup {
     Setup {
         model: ModelSource::Bundled,
         load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
+        bos: Bos::Auto,
         library: Some(library.to_owned()),
         chosen: false,
         build: BuildSettings::default(),

@@ -53,7 +53,8 @@ fn states_of_another_model_tokenizer_or_shape() {
     );
     let shape = StateShape { d_inner: 64, ..SHAPE };
     refused(dir.path(), &ModelIdentity { shape, ..model() }, 5, &["32 channels", "64 channels"]);
-    // The name is for people.
+    refused(dir.path(), &ModelIdentity { bos: Some(vec![]), ..model() }, 5, &["begin with the tokens [0]", "with []"]);
+    // A library from before that was written down is its opener's to judge. The name is for people.
     assert!(Library::open(dir.path(), &ModelIdentity { name: "renamed".into(), ..model() }).is_ok());
 
     let (mut library, _) = Library::open(dir.path(), &model()).unwrap();

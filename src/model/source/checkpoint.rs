@@ -1,9 +1,10 @@
 //! Weights in files: safetensors (memory-mapped or embedded) and PyTorch's `.bin`, which is parsed, never run.
 
 use super::TensorSource;
+use super::pickle::Pickled;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use candle_core::pickle::PthTensors;
+use crate::model::json;
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -13,18 +14,22 @@ use std::path::{Path, PathBuf};
 
 /// Bytes hashed between two looks at the cancel handle.
 const HASH_STEP: usize = 16 << 20;
+/// Bytes of an index at most.
+const INDEX: u64 = 64 << 20;
 
 /// All weights of a model.
 pub struct Checkpoint {
     parts: Vec<Part>,
     /// Which part a tensor is in.
     index: HashMap<String, usize>,
+    /// What was passed over, in sentences.
+    notes: Vec<String>,
 }
 
 enum Part {
     Embedded(&'static [u8]),
     Mapped { path: PathBuf, map: Mmap },
-    Pickled { path: PathBuf, tensors: PthTensors },
+    Pickled(Pickled),
 }
 
 impl Checkpoint {
@@ -36,7 +41,8 @@ impl Checkpoint {
         Self::from_parts(vec![Part::Embedded(bytes)])
     }
 
-    /// The weights of a folder: `model.safetensors` or its shards, else `pytorch_model.bin` or its shards.
+    /// The weights of a folder, as transformers takes them: `model.safetensors`, else its shards,
+    /// else `pytorch_model.bin`, else its shards.
     ///
     /// # Errors
     /// [`Error::Model`] if there are none, or one is damaged; [`Error::Io`].
@@ -44,12 +50,20 @@ impl Checkpoint {
         for (single, index) in
             [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")]
         {
-            if dir.join(index).is_file() {
+            let (there, indexed) = (dir.join(single).exists(), dir.join(index).exists());
+            if there {
+                let mut all = Self::from_parts(vec![open_part(&dir.join(single))?])?;
+                if indexed {
+                    all.notes.push(format!(
+                        "{} holds {single} and {index}: the single file is read and the shards are not, as transformers does",
+                        dir.display()
+                    ));
+                }
+                return Ok(all);
+            }
+            if indexed {
                 let files = shard_names(&dir.join(index))?;
                 return Self::from_parts(files.iter().map(|file| open_part(&dir.join(file))).collect::<Result<_>>()?);
-            }
-            if dir.join(single).is_file() {
-                return Self::from_parts(vec![open_part(&dir.join(single))?]);
             }
         }
         let found = super::listing(dir);
@@ -60,11 +74,20 @@ impl Checkpoint {
     }
 
     fn from_parts(parts: Vec<Part>) -> Result<Self> {
-        let mut index = HashMap::new();
+        let mut index: HashMap<String, usize> = HashMap::new();
         for (i, part) in parts.iter().enumerate() {
-            index.extend(part.names()?.into_iter().map(|name| (name, i)));
+            for name in part.names()? {
+                if let Some(first) = index.insert(name.clone(), i) {
+                    return Err(Error::Model(format!("the tensor `{name}` is in {} and in {}", parts[first].label(), part.label())));
+                }
+            }
         }
-        Ok(Self { parts, index })
+        Ok(Self { parts, index, notes: Vec::new() })
+    }
+
+    /// What of the folder was passed over, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Hashes all bytes, part by part.
@@ -74,16 +97,7 @@ impl Checkpoint {
     pub fn hash_into(&self, hasher: &mut blake3::Hasher, control: Control<'_>) -> Result<()> {
         let mut done = 0u64;
         for part in &self.parts {
-            let mapped;
-            let bytes: &[u8] = match part {
-                Part::Embedded(bytes) => bytes,
-                Part::Mapped { map, .. } => map,
-                Part::Pickled { path, .. } => {
-                    mapped = map_file(path)?;
-                    &mapped
-                }
-            };
-            for step in bytes.chunks(HASH_STEP) {
+            for step in part.bytes().chunks(HASH_STEP) {
                 control.check()?;
                 hasher.update(step);
                 done += step.len() as u64;
@@ -95,7 +109,9 @@ impl Checkpoint {
 
     /// An entry of the safetensors metadata.
     pub fn metadata(&self, key: &str) -> Option<String> {
-        self.parts.iter().find_map(|part| SafeTensors::read_metadata(part.bytes()?).ok()?.1.metadata().as_ref()?.get(key).cloned())
+        self.parts
+            .iter()
+            .find_map(|part| SafeTensors::read_metadata(part.safetensors_bytes()?).ok()?.1.metadata().as_ref()?.get(key).cloned())
     }
 }
 
@@ -107,21 +123,35 @@ impl TensorSource for Checkpoint {
     fn names(&self) -> Vec<String> {
         self.index.keys().cloned().collect()
     }
+
+    fn file(&self, name: &str) -> Option<String> {
+        self.index.get(name).map(|&part| self.parts[part].label())
+    }
+
+    fn place(&self) -> String {
+        let first = self.parts.first().map_or_else(|| "the checkpoint".into(), Part::label);
+        if self.parts.len() > 1 { format!("{first} and {} more", self.parts.len() - 1) } else { first }
+    }
 }
 
 impl Part {
-    fn bytes(&self) -> Option<&[u8]> {
+    fn bytes(&self) -> &[u8] {
         match self {
-            Self::Embedded(bytes) => Some(bytes),
-            Self::Mapped { map, .. } => Some(map),
-            Self::Pickled { .. } => None,
+            Self::Embedded(bytes) => bytes,
+            Self::Mapped { map, .. } => map,
+            Self::Pickled(pickled) => pickled.bytes(),
         }
+    }
+
+    fn safetensors_bytes(&self) -> Option<&[u8]> {
+        if matches!(self, Self::Pickled(_)) { None } else { Some(self.bytes()) }
     }
 
     fn label(&self) -> String {
         match self {
             Self::Embedded(_) => "the bundled weights".into(),
-            Self::Mapped { path, .. } | Self::Pickled { path, .. } => path.display().to_string(),
+            Self::Mapped { path, .. } => path.display().to_string(),
+            Self::Pickled(pickled) => pickled.path().display().to_string(),
         }
     }
 
@@ -130,24 +160,18 @@ impl Part {
     }
 
     fn names(&self) -> Result<Vec<String>> {
-        match (self, self.bytes()) {
-            (_, Some(bytes)) => Ok(self.safetensors(bytes)?.names().into_iter().map(str::to_string).collect()),
-            (Self::Pickled { tensors, .. }, _) => Ok(tensors.tensor_infos().keys().cloned().collect()),
-            _ => Ok(Vec::new()),
+        match self {
+            Self::Pickled(pickled) => Ok(pickled.names().cloned().collect()),
+            _ => Ok(self.safetensors(self.bytes())?.names().into_iter().map(str::to_string).collect()),
         }
     }
 
     fn tensor(&self, name: &str) -> Result<Tensor> {
         let damaged = |why: &dyn std::fmt::Display| Error::Model(format!("{}: the tensor `{name}` cannot be read: {why}", self.label()));
-        if let Self::Pickled { tensors, .. } = self {
-            return match tensors.get(name) {
-                Ok(Some(tensor)) => Ok(tensor),
-                Ok(None) => Err(damaged(&"it is not there")),
-                Err(e) => Err(damaged(&e)),
-            };
+        if let Self::Pickled(pickled) = self {
+            return pickled.tensor(name).map_err(|why| damaged(&why));
         }
-        let bytes = self.bytes().unwrap_or_default();
-        let tensors = self.safetensors(bytes)?;
+        let tensors = self.safetensors(self.bytes())?;
         let view = tensors.tensor(name).map_err(|e| damaged(&e))?;
         let dtype = match view.dtype() {
             Dtype::F32 => DType::F32,
@@ -156,7 +180,7 @@ impl Part {
             Dtype::F64 => DType::F64,
             other => return Err(damaged(&format!("its type is {other:?}; f32, f16 and bf16 can be run"))),
         };
-        Ok(Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?)
+        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu).map_err(|e| damaged(&e))
     }
 }
 
@@ -164,15 +188,14 @@ fn open_part(path: &Path) -> Result<Part> {
     if path.extension().is_some_and(|e| e == "safetensors") {
         return Ok(Part::Mapped { path: path.into(), map: map_file(path)? });
     }
-    let tensors =
-        PthTensors::new(path, None).map_err(|e| Error::Model(format!("{} is damaged or no PyTorch checkpoint: {e}", path.display())))?;
-    if tensors.tensor_infos().is_empty() {
-        return Err(Error::Model(format!("{} holds no tensor", path.display())));
-    }
-    Ok(Part::Pickled { path: path.into(), tensors })
+    Pickled::open(path, map_file(path)?).map(Part::Pickled)
 }
 
 fn map_file(path: &Path) -> Result<Mmap> {
+    // The kind is looked at before the file is opened: to open a pipe is to wait for its other end.
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Err(Error::Model(format!("{} is no plain file", path.display())));
+    }
     let file = File::open(path).map_err(Error::io(path))?;
     // SAFETY: a checkpoint that another program changes while it is loaded gives wrong weights, which the fingerprint shows; it is only read here.
     unsafe { Mmap::map(&file) }.map_err(Error::io(path))
@@ -181,14 +204,17 @@ fn map_file(path: &Path) -> Result<Mmap> {
 /// The files an index names, each once.
 pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let wrong = |why: String| Error::Model(format!("{}: {why}", index.display()));
-    let text = std::fs::read(index).map_err(Error::io(index))?;
-    let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+    let origin = index.display().to_string();
+    let text = json::read(index, INDEX)?.ok_or_else(|| wrong("it is not there".into()))?;
+    let json = json::parse(&text, &origin)?;
     let map = json["weight_map"].as_object().ok_or_else(|| wrong("there is no `weight_map`".into()))?;
-    let files: BTreeSet<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
-    for file in &files {
+    let mut files = BTreeSet::new();
+    for (tensor, file) in map {
+        let Some(file) = file.as_str() else { return Err(wrong(format!("the shard of `{tensor}` is no name"))) };
         if !super::cache::is_plain_name(file) {
             return Err(wrong(format!("it names a shard outside its folder: `{file}`")));
         }
+        files.insert(file);
     }
     if files.is_empty() { Err(wrong("it names no shard".into())) } else { Ok(files.into_iter().map(str::to_string).collect()) }
 }

@@ -1,6 +1,7 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
+//! - `pickle`: PyTorch's `.bin`, read as data.
 //! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that cache's layout;
 //!   `download`: HTTP.
 //! - `random`: weights for benchmarks and checks.
@@ -9,8 +10,10 @@ mod cache;
 mod checkpoint;
 mod download;
 mod hub;
+mod pickle;
 mod random;
 
+use super::json;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::Tensor;
@@ -33,6 +36,16 @@ pub trait TensorSource: Send + Sync {
 
     /// All names.
     fn names(&self) -> Vec<String>;
+
+    /// The file a tensor is in, where there is one.
+    fn file(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Where all of them are, for messages.
+    fn place(&self) -> String {
+        "the checkpoint".into()
+    }
 }
 
 /// Which model.
@@ -94,13 +107,23 @@ pub struct ModelFiles {
     pub config: String,
     /// `tokenizer.json`.
     pub tokenizer: Vec<u8>,
+    /// `tokenizer_config.json`, if it is there.
+    pub tokenizer_config: Option<Vec<u8>>,
+    /// `generation_config.json`, if it is there.
+    pub generation_config: Option<Vec<u8>>,
     /// Weights.
     pub weights: Box<dyn TensorSource>,
     /// BLAKE3 of weights, configuration and tokenizer, hexadecimal.
     pub fingerprint: String,
     /// When it was trained, where the weights' metadata says so.
     pub trained: Option<String>,
+    /// What was passed over, in sentences.
+    pub notes: Vec<String>,
 }
+
+/// Bytes of a file of settings at most, and of a tokenizer.
+const SETTINGS: u64 = 64 << 20;
+const LARGEST_TOKENIZER: u64 = 256 << 20;
 
 const CONFIG: &str = include_str!("../../../assets/bundled/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../../../assets/bundled/tokenizer.json");
@@ -112,7 +135,10 @@ const WEIGHTS: &[u8] = include_bytes!("../../../assets/bundled/model.safetensors
 /// [`Error::Model`] naming the file that is missing or damaged; [`Error::Hub`] for a hub that refuses; [`Error::Cancelled`].
 pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
     match source {
-        ModelSource::Bundled => assemble("bundled".into(), CONFIG.into(), TOKENIZER.into(), Checkpoint::embedded(WEIGHTS)?, control),
+        ModelSource::Bundled => {
+            let texts = Texts { config: CONFIG.into(), tokenizer: TOKENIZER.into(), tokenizer_config: None, generation_config: None };
+            assemble("bundled".into(), texts, Checkpoint::embedded(WEIGHTS)?, control)
+        }
         ModelSource::Directory(dir) => from_directory(source.to_string(), dir, control),
         ModelSource::Hub { repo, revision } => {
             let name = source.to_string();
@@ -122,12 +148,24 @@ pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
     }
 }
 
+/// The files beside the weights.
+struct Texts {
+    config: String,
+    tokenizer: Vec<u8>,
+    tokenizer_config: Option<Vec<u8>>,
+    generation_config: Option<Vec<u8>>,
+}
+
 fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<ModelFiles> {
-    let config = read_config(dir)?;
     let why = " (the original state-spaces/mamba models use the tokenizer of EleutherAI/gpt-neox-20b: put its tokenizer.json there)";
-    let tokenizer = read(dir, "tokenizer.json", why)?;
+    let texts = Texts {
+        config: read_config(dir)?,
+        tokenizer: read(dir, "tokenizer.json", LARGEST_TOKENIZER, why)?,
+        tokenizer_config: json::read(&dir.join("tokenizer_config.json"), SETTINGS)?,
+        generation_config: json::read(&dir.join("generation_config.json"), SETTINGS)?,
+    };
     let weights = Checkpoint::open(dir)?;
-    assemble(name, config, tokenizer, weights, control)
+    assemble(name, texts, weights, control)
 }
 
 /// Refuses a folder by its small files, as far as they are there: weights are fetched only for what can be run.
@@ -136,32 +174,38 @@ fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<Mode
 /// As [`super::Model::open`] for the configuration and the tokenizer.
 pub fn check_description(name: &str, dir: &Path) -> Result<()> {
     let config = read_config(dir)?;
-    let tokenizer = dir.join("tokenizer.json");
-    let tokenizer = if tokenizer.is_file() { Some(read(dir, "tokenizer.json", "")?) } else { None };
+    let tokenizer = json::read(&dir.join("tokenizer.json"), LARGEST_TOKENIZER)?;
     super::read_description(name, &config, tokenizer.as_deref()).map(drop)
 }
 
 fn read_config(dir: &Path) -> Result<String> {
-    String::from_utf8(read(dir, "config.json", "")?)
+    String::from_utf8(read(dir, "config.json", SETTINGS, "")?)
         .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))
 }
 
-/// A file of a folder; `why` is what to say of it if there is none.
-fn read(dir: &Path, file: &str, why: &str) -> Result<Vec<u8>> {
-    let path = dir.join(file);
-    std::fs::read(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir))),
-        _ => Error::io(&path)(e),
-    })
+/// A file of a folder, of so many bytes at most; `why` is what to say of it if there is none.
+fn read(dir: &Path, file: &str, most: u64, why: &str) -> Result<Vec<u8>> {
+    let none = || Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir)));
+    json::read(&dir.join(file), most)?.ok_or_else(none)
 }
 
-fn assemble(name: String, config: String, tokenizer: Vec<u8>, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
+fn assemble(name: String, texts: Texts, weights: Checkpoint, control: Control<'_>) -> Result<ModelFiles> {
     let mut hasher = blake3::Hasher::new();
     weights.hash_into(&mut hasher, control)?;
-    hasher.update(config.as_bytes());
-    hasher.update(&tokenizer);
-    let trained = weights.metadata("trained");
-    Ok(ModelFiles { name, config, tokenizer, weights: Box::new(weights), fingerprint: hasher.finalize().to_hex().to_string(), trained })
+    hasher.update(texts.config.as_bytes());
+    hasher.update(&texts.tokenizer);
+    let Texts { config, tokenizer, tokenizer_config, generation_config } = texts;
+    Ok(ModelFiles {
+        name,
+        config,
+        tokenizer,
+        tokenizer_config,
+        generation_config,
+        trained: weights.metadata("trained"),
+        notes: weights.notes().to_vec(),
+        weights: Box::new(weights),
+        fingerprint: hasher.finalize().to_hex().to_string(),
+    })
 }
 
 /// The files of a folder, for messages.

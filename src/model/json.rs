@@ -1,0 +1,115 @@
+//! JSON as Python writes it, read with bounds on its size and depth.
+
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Levels of brackets, at most. What people have has less than ten; readers recurse, and some try
+/// every level twice.
+const DEPTH: usize = 24;
+
+/// Parses a text that Python's `json` may have written: `Infinity`, `-Infinity` and `NaN` are taken
+/// as texts, so whoever wants a number there refuses them by their key.
+///
+/// # Errors
+/// [`Error::Model`] naming `origin` if it is no JSON, or nested too deep.
+pub fn parse(text: &[u8], origin: &str) -> Result<Value> {
+    let text = strict(text, origin)?;
+    serde_json::from_slice(&text).map_err(|e| Error::Model(format!("{origin} is not JSON: {e}")))
+}
+
+/// The text with Python's numbers that JSON lacks as texts, after a look at its depth.
+fn strict<'t>(text: &'t [u8], origin: &str) -> Result<Cow<'t, [u8]>> {
+    let mut out: Option<Vec<u8>> = None;
+    let (mut at, mut copied, mut depth) = (0, 0, 0usize);
+    while at < text.len() {
+        match text[at] {
+            b'"' => {
+                at += 1;
+                while at < text.len() && text[at] != b'"' {
+                    at += if text[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > DEPTH {
+                    return Err(Error::Model(format!("{origin} is nested more than {DEPTH} levels deep (at byte {at})")));
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'I' | b'N' | b'-' => {
+                let word = ["-Infinity", "Infinity", "NaN"].into_iter().find(|w| text[at..].starts_with(w.as_bytes()));
+                if let Some(word) = word {
+                    let out = out.get_or_insert_default();
+                    out.extend_from_slice(&text[copied..at]);
+                    out.extend_from_slice(format!("\"{word}\"").as_bytes());
+                    at += word.len();
+                    copied = at;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(match out {
+        None => Cow::Borrowed(text),
+        Some(mut out) => {
+            out.extend_from_slice(&text[copied..]);
+            Cow::Owned(out)
+        }
+    })
+}
+
+/// The bytes of a plain file of at most `most` bytes; `None` if there is none.
+///
+/// # Errors
+/// [`Error::Model`] if it is no plain file, or longer; [`Error::Io`].
+pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    // The kind is looked at before the file is opened: to open a pipe is to wait for its other end.
+    let about = match std::fs::metadata(path) {
+        Ok(about) => about,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(path)(e)),
+    };
+    if !about.is_file() {
+        return Err(Error::Model(format!("{} is no plain file", path.display())));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(Error::io(path))?;
+    if bytes.len() as u64 > most {
+        return Err(Error::Model(format!("{} is longer than {} MiB, which cannot be meant", path.display(), most >> 20)));
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_writes_beyond_json_is_read_as_text_and_texts_stay() {
+        let value = parse(br#"{"a":[0.0,Infinity,-Infinity,NaN],"b":"Infinity \" NaN","c":-1}"#, "x").unwrap();
+        assert_eq!(value["a"][1], "Infinity");
+        assert_eq!(value["a"][2], "-Infinity");
+        assert_eq!(value["a"][3], "NaN");
+        assert_eq!(value["b"], "Infinity \" NaN");
+        assert_eq!(value["c"], -1);
+    }
+
+    #[test]
+    fn depth_is_bounded_before_anything_recurses() {
+        let deep = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
+        parse(&deep(DEPTH), "x").unwrap();
+        for n in [DEPTH + 1, 1_000_000] {
+            let message = parse(&deep(n), "config.json").unwrap_err().to_string();
+            assert!(message.contains("config.json is nested"), "{message}");
+        }
+        // Brackets in texts are no levels.
+        parse(format!("\"{}\"", "[".repeat(100)).as_bytes(), "x").unwrap();
+    }
+}
