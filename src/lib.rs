@@ -12,7 +12,7 @@
 //!
 //! # Who may know whom
 //! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
-//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
+//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`files`] opens what a user names and makes what is a user's own; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
 //! real engine and keeps the journal of what is done; [`config`] reads what the user wants otherwise; [`log`] writes what went wrong to a file; `term` and `cli` tie it together.
 //!
 //! # Threads
@@ -34,6 +34,7 @@ pub mod control;
 pub mod engine;
 pub mod error;
 pub mod experiment;
+pub mod files;
 pub mod library;
 pub mod log;
 pub mod model;
