@@ -188,10 +188,11 @@ impl Common {
         let lab = output::with_progress(self.quiet, "opening", |control| self.open(control))?;
         let (lacks, skipped) = output::with_progress(self.quiet, "building the library", |control| lab.build_what_is_needed(control))?;
         for line in skipped {
-            eprintln!("{line}");
+            crate::log::say(line);
         }
         if lacks > 0 && !self.quiet {
-            eprintln!("The library lacks {} of the bundled tasks; `state-soup build` adds them.", output::count(lacks, "skill"));
+            let lacks = output::count(lacks, "skill");
+            crate::log::say(format_args!("The library lacks {lacks} of the bundled tasks; `state-soup build` adds them."));
         }
         Ok(lab)
     }

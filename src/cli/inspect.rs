@@ -103,7 +103,7 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
         .map(|s| vec![s.id.clone(), s.family.clone(), s.tokens.to_string(), s.tags.join(" "), s.created.clone()])
         .collect();
     for warning in &library.warnings {
-        eprintln!("{warning}");
+        crate::log::say(warning);
     }
     output::print(&format!(
         "{}\n{} skills, {} missing, {:.1} MB, in {}\n",
