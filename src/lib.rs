@@ -17,7 +17,7 @@
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
-//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one watcher thread notices a terminal that is gone; the journal and a recording each have a thread that writes.
+//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one notices a terminal that is gone; the journal and a recording each have a thread that writes.
 //!
 //! # What always holds
 //! 1. The screen's state changes only in `app::update`, which is deterministic.

@@ -69,7 +69,7 @@ fn sigterm_ends_it_in_good_order() {
     assert!(status.success(), "{status}");
 }
 
-/// The trap this is about: crossterm reads on for ever from a terminal that is gone, at 100 % of a core.
+/// The trap this is about: reading on for ever from a terminal that is gone, at 100 % of a core.
 #[test]
 fn a_line_that_drops_ends_it() {
     let home = tempfile::tempdir().unwrap();
