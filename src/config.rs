@@ -22,10 +22,10 @@ use crate::app::keymap::Keymap;
 use crate::app::palette::{Override, Palette};
 use crate::app::{ColourDepth, GlyphSet, Look};
 use crate::error::{Error, Result, did_you_mean};
+use crate::files;
 use crate::ui::theme::{ROLES, Theme};
 use ratatui::style::{Color, Modifier, Style};
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -98,12 +98,10 @@ impl Config {
                 Err(_) => return Ok(Self::default()),
             },
         };
-        match std::fs::read_to_string(&path) {
+        match files::text(&path, files::SMALL) {
             Ok(text) => Self::parse(&text, path, known),
-            Err(error) if named.is_none() && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Ok(Self { path, ..Self::default() })
-            }
-            Err(error) => Err(Error::io(&path)(error)),
+            Err(error) if named.is_none() && files::is_missing(&error) => Ok(Self { path, ..Self::default() }),
+            Err(error) => Err(error),
         }
     }
 

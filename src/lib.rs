@@ -12,12 +12,12 @@
 //!
 //! # Who may know whom
 //! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
-//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
+//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`files`] opens what a user names and makes what is a user's own; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
 //! real engine and keeps the journal of what is done; [`config`] reads what the user wants otherwise; [`log`] writes what went wrong to a file; `term` and `cli` tie it together.
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
-//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one watcher thread notices a terminal that is gone; the journal and a recording each have a thread that writes.
+//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one notices a terminal that is gone; the journal and a recording each have a thread that writes.
 //!
 //! # What always holds
 //! 1. The screen's state changes only in `app::update`, which is deterministic.
@@ -34,6 +34,7 @@ pub mod control;
 pub mod engine;
 pub mod error;
 pub mod experiment;
+pub mod files;
 pub mod library;
 pub mod log;
 pub mod model;

@@ -4,10 +4,11 @@
 //! `STATE_SOUP_LOG`; without both, warnings. A panic leaves a report beside it.
 
 use crate::error::{Error, Result};
+use crate::files::{make_private, private, private_folder};
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
@@ -50,23 +51,29 @@ pub fn start(level: Option<&str>) -> Result<()> {
         Err(_) => return Ok(()),
     };
     // A second call (tests in one process) keeps the first log.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(log)).try_init();
+    // What cannot be logged (the disk is full) is not told on standard error: that may be the lab's screen.
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
+    let _ = logging.with_writer(Mutex::new(log)).try_init();
     Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        private_folder(folder)?;
     }
     if std::fs::metadata(path).is_ok_and(|m| m.len() > LONGEST) {
         std::fs::rename(path, path.with_extension("log.old"))?;
     }
-    OpenOptions::new().create(true).append(true).open(path)
+    let log = private().create(true).append(true).open(path)?;
+    // One from before logs were private.
+    make_private(&log)?;
+    Ok(log)
 }
 
-/// Writes a line to standard error; where that is gone, nobody is there to be told.
+/// Writes a line to standard error, where nothing in it is obeyed ([`crate::text::visible`]); where that is gone, nobody is there to be told.
 pub fn say(line: impl std::fmt::Display) {
-    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{line}\n"));
+    let line = format!("{line}\n");
+    let _ = io::Write::write_all(&mut io::stderr(), crate::text::visible(&line).as_bytes());
 }
 
 thread_local! {
@@ -113,9 +120,10 @@ pub fn install_panic_hook() {
 pub fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
     tracing::error!("panic: {info}");
     let folder = folder()?;
-    std::fs::create_dir_all(&folder).ok()?;
+    private_folder(&folder).ok()?;
     let path = folder.join(format!("panic-{}.txt", std::process::id()));
-    std::fs::write(&path, report(&info.to_string())).ok()?;
+    let mut file = private().write(true).create(true).truncate(true).open(&path).ok()?;
+    io::Write::write_all(&mut file, report(&info.to_string()).as_bytes()).ok()?;
     Some(path)
 }
 
@@ -131,14 +139,20 @@ fn report(what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_long_log_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state").join("state-soup.log");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "from before logs were private").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let log = open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         log.set_len(LONGEST + 1).unwrap();
         open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
         assert_eq!(std::fs::metadata(path.with_extension("log.old")).unwrap().len(), LONGEST + 1);
     }

@@ -1,13 +1,16 @@
-//! Texts from files and standard input: read up to a limit, refused with a sentence if they are too long, not UTF-8, or empty.
+//! Texts from files and standard input: read up to a limit, refused with a sentence if they are too long, not UTF-8, or empty. And
+//! [`visible`]: what a text may hold that a terminal would obey, made into something to read.
 
 use crate::error::{Error, Result};
+use std::borrow::Cow;
 use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 /// The longest text that is read, in bytes.
 pub const MAX: usize = 256 * 1024;
 
-/// The text of a file (`~/` is the home folder), a pipe, or, for `-`, of standard input.
+/// The text of a file (`~/` is the home folder), a pipe that somebody writes to, or, for `-`, of standard input.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is too long, not UTF-8 or empty.
@@ -16,7 +19,12 @@ pub fn read(path: &str) -> Result<String> {
         return checked(take(std::io::stdin(), "standard input")?, "standard input");
     }
     let place = home(path);
-    let file = std::fs::File::open(&place).map_err(Error::io(&place))?;
+    // A pipe that nobody writes to would keep us waiting for ever: opened like this it is empty.
+    let wait_for_nobody = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(wait_for_nobody).open(&place).map_err(Error::io(&place))?;
+    if file.metadata().map_err(Error::io(&place))?.file_type().is_fifo() {
+        rustix::io::ioctl_fionbio(&file, false).map_err(|e| Error::io(&place)(e.into()))?;
+    }
     checked(take(file, path)?, path)
 }
 
@@ -54,6 +62,42 @@ pub fn checked(bytes: Vec<u8>, origin: &str) -> Result<String> {
     if text.trim().is_empty() { Err(Error::Input(format!("{origin} is empty"))) } else { Ok(text) }
 }
 
+/// Whether a terminal obeys this character rather than show it: ESC, BEL and all other control characters (C0, DEL, C1) but line break and
+/// tab, and the marks, overrides and isolates that turn the direction of the text around them.
+pub fn is_obeyed(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// A text that a terminal shows and does not obey: what [`is_obeyed`] says it would stands there as `\u{1b}`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_obeyed(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+/// JSON that a terminal shows and does not obey, and that means the same: within its strings, where alone such characters can be, they
+/// stand as `\u009b`.
+pub fn visible_json(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        // All of them have four digits.
+        if is_obeyed(c) { shown.push_str(&format!("\\u{:04x}", u32::from(c))) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
 fn home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -64,6 +108,36 @@ fn home(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        let hostile = "a\u{1b}[31mb\u{7}c\u{9b}2Jd\u{9d}0;x\u{9c}e\u{202e}f\u{2066}g\u{2069}h\u{7f}i\r\nj\t日本 é";
+        let shown = visible(hostile);
+        assert!(!shown.contains(is_obeyed), "{shown:?}");
+        assert_eq!(shown, "a\\u{1b}[31mb\\u{7}c\\u{9b}2Jd\\u{9d}0;x\\u{9c}e\\u{202e}f\\u{2066}g\\u{2069}h\\u{7f}i\\u{d}\nj\t日本 é");
+        assert!(matches!(visible("plain → text\n"), Cow::Borrowed(_)));
+        let json = serde_json::to_string(&serde_json::json!({ hostile: [hostile] })).unwrap();
+        let shown = visible_json(&json);
+        assert!(!shown.contains(is_obeyed), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), serde_json::json!({ hostile: [hostile] }));
+    }
+
+    #[test]
+    fn a_pipe_is_read_if_somebody_writes_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        assert!(read(&pipe.display().to_string()).unwrap_err().to_string().contains("is empty"), "nobody writes");
+        let reader = std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(&pipe).unwrap();
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        drop(reader);
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::io::Write::write_all(&mut writer, b"hot -> cold").unwrap();
+        });
+        assert_eq!(read(&pipe.display().to_string()).unwrap(), "hot -> cold");
+        late.join().unwrap();
+    }
 
     #[test]
     fn what_is_no_text_is_refused_with_the_reason() {

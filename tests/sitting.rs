@@ -5,12 +5,13 @@
 mod common;
 
 use common::{Lab, options};
+use state_soup::app::experiments::Stand;
 use state_soup::app::instrument::sides::Snapshot;
 use state_soup::app::session::{Entry, Input, Session, rows};
 use state_soup::app::show::{Phase, SPEED, Show};
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::JobKind;
-use state_soup::session::journal::{Header, Journal, KEPT, Read, files, save, sittings};
+use state_soup::engine::{JobKind, Request, ResultsRequest};
+use state_soup::session::journal::{Header, Journal, KEPT, Read, files, newest, save, sittings};
 use std::io::Write;
 
 fn entries(lab: &Lab) -> Vec<Entry> {
@@ -94,6 +95,42 @@ fn only_sittings_with_a_key_are_kept_and_only_the_newest() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn an_empty_journal_does_not_hide_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = written(dir.path(), &[Entry::Input(1, Input::Key("a".parse().unwrap()))]);
+    assert_eq!(newest(dir.path()), (Some(path.clone()), Vec::new()));
+    // A full disk takes a name, or half a line, and nothing more.
+    for (name, text) in [("29990101T000000-1.jsonl", ""), ("29990101T000001-1.jsonl", "{\"journal\":1,")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let (found, passed) = newest(dir.path());
+    assert_eq!(found, Some(path));
+    assert!(passed.len() == 2 && passed.iter().all(|s| s.contains("29990101") && s.contains("is empty")), "{passed:?}");
+}
+
+/// An experiment that was run in a sitting is not run again when that is gone on with: its report is read.
+#[test]
+fn going_on_shows_what_experiments_had_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_results = || Options { results: Some("results".into()), ..options() };
+    let mut before = Lab::ready(with_results());
+    before.keys("<alt-4>").idle();
+    before.keys("<enter>").idle();
+    assert_eq!(before.state.experiments.stand(0), Stand::Done);
+    let read = Read::open(&written(dir.path(), &entries(&before))).unwrap();
+    let mut after = Lab::new(Options { resume: Some(read.resume()), ..with_results() });
+    after.act(Action::Engine(state_soup::engine::Event::Model(common::model())));
+    after.act(Action::Engine(state_soup::engine::Event::Library(std::sync::Arc::new(common::library()))));
+    assert!(after.state.resume.is_none());
+    let asked = after.sent(JobKind::Results);
+    assert!(matches!(asked.last().map(|j| &j.request), Some(Request::Results(ResultsRequest::Load(_)))), "{asked:?}");
+    let (generation, report) = (asked.last().unwrap().generation, before.state.experiments.report(0).unwrap().clone());
+    after.act(Action::Engine(state_soup::engine::Event::Loaded { generation, reports: vec![report], left_out: Vec::new() }));
+    assert_eq!(after.state.experiments.stand(0), Stand::Done);
+    assert!(after.sent(JobKind::Experiment).is_empty(), "it is not run again");
 }
 
 #[test]

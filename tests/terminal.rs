@@ -69,7 +69,7 @@ fn sigterm_ends_it_in_good_order() {
     assert!(status.success(), "{status}");
 }
 
-/// The trap this is about: crossterm reads on for ever from a terminal that is gone, at 100 % of a core.
+/// The trap this is about: reading on for ever from a terminal that is gone, at 100 % of a core.
 #[test]
 fn a_line_that_drops_ends_it() {
     let home = tempfile::tempdir().unwrap();
@@ -80,6 +80,85 @@ fn a_line_that_drops_ends_it() {
     println!("gone {took:.0?} after the hang-up");
     assert!(status.signal().is_none(), "it ended by itself: {status}");
     assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+/// Keys are heard again soon after whatever broke off in the middle.
+#[test]
+fn what_breaks_off_does_not_keep_keys_waiting() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut terminal) = Terminal::start(&lab(home.path()), home.path()) else { return };
+    terminal.wait_for("Query");
+    let cut = ["\x1b[<0;1", "\x1b[?2026;2$", "\x1b[", "\x1bO", "\x1b[200~paste", "\x1bP1$r", "\x1b]11;rgb:ff"];
+    for (i, bytes) in cut.into_iter().enumerate() {
+        terminal.send(bytes);
+        // The half second that is allowed.
+        std::thread::sleep(Duration::from_millis(500));
+        // Drawn whole: what is typed one by one is not written in one piece.
+        terminal.send(&format!("zebra{i}\x0c"));
+        terminal.wait_for(&format!("zebra{i}"));
+    }
+    // A late answer that is whole, and bytes of no character.
+    terminal.send("\x1b[?2026;2$y");
+    kill_process(Pid::from_child(&terminal.child), Signal::WINCH).unwrap();
+    terminal.send("horse\x0c");
+    terminal.wait_for("horse");
+    terminal.send("\x11");
+    terminal.wait_for(LEFT);
+    assert!(terminal.end().0.success());
+}
+
+#[test]
+fn a_huge_paste_is_cut_with_a_sentence_and_can_be_left() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut terminal) = Terminal::start(&lab(home.path()), home.path()) else { return };
+    terminal.wait_for("Query");
+    let began = Instant::now();
+    terminal.send(&format!("\x1b[200~{}\x1b[201~", "hot -> cold ".repeat(170_000)));
+    terminal.wait_for("bytes were left out");
+    println!("2 MB are in after {:.0?}", began.elapsed());
+    terminal.send("\x1b[D\x1b[Dx\x0c");
+    terminal.wait_for("\x1b[?2026l");
+    let began = Instant::now();
+    terminal.send("\x11");
+    terminal.wait_for(LEFT);
+    println!("ctrl-q is heard after {:.0?}", began.elapsed());
+    let (status, took) = terminal.end();
+    println!("and the program ends after {took:.0?}");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn sigquit_gives_the_terminal_back_and_still_quits() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut terminal) = Terminal::start(&lab(home.path()), home.path()) else { return };
+    terminal.wait_for("Query");
+    kill_process(Pid::from_child(&terminal.child), Signal::QUIT).unwrap();
+    terminal.wait_for(LEFT);
+    let (status, _) = terminal.end();
+    assert_eq!(status.signal(), Some(Signal::QUIT.as_raw()), "{status}");
+}
+
+#[test]
+fn sigterm_is_heard_while_the_terminal_takes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut terminal) = Terminal::start(&lab(home.path()), home.path()) else { return };
+    terminal.wait_for("Query");
+    terminal.stop(true);
+    // Frames until nothing more fits: nobody reads them, so the number of bytes taken in stands still anyway.
+    for _ in 0..60 {
+        terminal.send("\x0c");
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    let began = Instant::now();
+    kill_process(Pid::from_child(&terminal.child), Signal::TERM).unwrap();
+    let (status, _) = terminal.end();
+    let took = began.elapsed();
+    println!("ended after {took:.0?} with {status}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(status.code(), Some(128 + Signal::TERM.as_raw()), "{status}");
+    // What the terminal takes when it goes on is its own screen again.
+    terminal.stop(false);
+    terminal.wait_for(LEFT);
 }
 
 /// A tmux server of the test's own.

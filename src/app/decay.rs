@@ -6,7 +6,7 @@ use super::key::Key;
 use super::lab::moved;
 use super::overlay::trim_number;
 use super::state::{Focus, State};
-use super::update::text_input;
+use super::{editor, update};
 use crate::engine::{Cut, DecayRequest, DecaySource, DecayView, JobKind, Request, RuleResult};
 use ratatui_textarea::TextArea;
 use std::sync::Arc;
@@ -296,13 +296,20 @@ pub fn refuse(state: &mut State, why: String) {
 
 /// A key for the editor.
 pub fn typed(state: &mut State, key: Key) -> Vec<Effect> {
-    if state.decay.document.input(text_input(key)) { edited(state) } else { Vec::new() }
+    match editor::typed(&mut state.decay.document, key) {
+        Ok(true) => return edited(state),
+        Ok(false) => {}
+        Err(why) => state.complain(why),
+    }
+    Vec::new()
 }
 
 /// A text pasted into the editor.
 pub fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
-    state.decay.document.insert_str(text);
-    edited(state)
+    let cut = editor::pasted(&mut state.decay.document, text);
+    let effects = edited(state);
+    update::tell(state, cut);
+    effects
 }
 
 fn edited(state: &mut State) -> Vec<Effect> {

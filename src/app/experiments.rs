@@ -265,6 +265,12 @@ pub fn shown(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(Request::Results(ResultsRequest::Load(dir)), state.clock)]
 }
 
+/// A sitting was gone on with: what its experiments found is read again from where they left it, for they are not run again.
+pub fn look_again(state: &mut State) -> Vec<Effect> {
+    let asked = std::mem::take(&mut state.experiments.asked);
+    if asked { shown(state) } else { Vec::new() }
+}
+
 /// Starts the next one, if none is under way.
 pub fn next(state: &mut State) -> Vec<Effect> {
     if state.experiments.running.is_some() {

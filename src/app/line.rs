@@ -1,6 +1,10 @@
 //! A one-line input: text and cursor.
 
+use super::editor;
 use super::key::{Key, KeyCode};
+
+/// The longest line, in bytes.
+const LONGEST: usize = 4096;
 
 /// One line of editable text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,18 +31,20 @@ impl Line {
         self.text.split_at(self.cursor)
     }
 
-    /// Inserts text at the cursor; line breaks become spaces.
-    pub fn insert(&mut self, text: &str) {
-        let text = one_line(text);
-        self.text.insert_str(self.cursor, &text);
-        self.cursor += text.len();
+    /// Inserts as much of a text at the cursor as finds room; line breaks become spaces. What was left out, as a sentence.
+    pub fn insert(&mut self, text: &str) -> Option<String> {
+        // Control characters have one byte or two, the blanks in their place one: what fits before fits after.
+        let (fits, left_out) = editor::fitting(text, LONGEST.saturating_sub(self.text.len()));
+        let fits = one_line(fits);
+        self.text.insert_str(self.cursor, &fits);
+        self.cursor += fits.len();
+        left_out.map(|n| editor::left_out_text(n, text.len(), &format!("this line holds {LONGEST} bytes")))
     }
 
     /// Applies an editing key; true if the text changed.
     pub fn input(&mut self, key: Key) -> bool {
         if let Some(c) = key.typed() {
-            self.insert(c.encode_utf8(&mut [0; 4]));
-            return true;
+            return self.insert(c.encode_utf8(&mut [0; 4])).is_none();
         }
         let before = self.text.len();
         match (key.code, key.ctrl) {
@@ -98,5 +104,14 @@ mod tests {
         assert_eq!(typed("one<home>x<del>"), ("xne".into(), 1));
         assert_eq!(typed("one<ctrl-u>"), (String::new(), 0));
         assert_eq!(typed("<backspace><left><del>"), (String::new(), 0));
+    }
+
+    #[test]
+    fn a_line_that_is_full_says_what_it_leaves_out() {
+        let mut line = Line::default();
+        let told = line.insert(&"é".repeat(LONGEST)).unwrap();
+        assert!(told.contains("the last 4096 of its 8192 bytes"), "{told}");
+        assert_eq!(line.text().len(), LONGEST);
+        assert!(!line.input(Key::plain(KeyCode::Char('x'))) && line.input(Key::plain(KeyCode::Backspace)));
     }
 }

@@ -14,12 +14,14 @@
 //! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
 //! - [`show`]: a session played on the screen.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
+//! - [`editor`]: texts being edited, and their limit.
 //! - [`screen`]: mouse, slow lines, what was written.
 //! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;
 pub mod command;
 pub mod decay;
+pub mod editor;
 pub mod effect;
 pub mod engine_event;
 pub mod experiments;

@@ -8,7 +8,7 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, experiments, lab, map, session, update};
+use super::{decay, editor, experiments, lab, map, session, update};
 use crate::engine::LibraryEdit;
 use ratatui_textarea::TextArea;
 
@@ -272,12 +272,12 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
                 Vec::new()
             }
             _ => {
+                *error = None;
                 if *on_text {
-                    text.input(update::text_input(key));
+                    *error = editor::typed(text, key).err();
                 } else {
                     name.input(key);
                 }
-                *error = None;
                 Vec::new()
             }
         },
@@ -290,15 +290,15 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
 pub fn paste(state: &mut State, pasted: &str) {
     match &mut state.overlay {
         Some(Overlay::Help { filter: line, .. } | Overlay::Palette { input: line, .. } | Overlay::Prompt { input: line, .. }) => {
-            line.insert(pasted);
+            let cut = line.insert(pasted);
+            update::tell(state, cut);
         }
-        Some(Overlay::Instrument(panel)) => instrument::paste(panel, pasted),
-        Some(Overlay::AddSkill { name, text, on_text, .. }) => {
-            if *on_text {
-                text.insert_str(pasted);
-            } else {
-                name.insert(pasted);
-            }
+        Some(Overlay::Instrument(panel)) => {
+            let cut = instrument::paste(panel, pasted);
+            update::tell(state, cut);
+        }
+        Some(Overlay::AddSkill { name, text, on_text, error }) => {
+            *error = if *on_text { editor::pasted(text, pasted) } else { name.insert(pasted) };
         }
         None => {}
     }

@@ -8,7 +8,7 @@ use super::session::expect::compare;
 use super::session::{self, Input, Session, resume};
 use super::state::State;
 use super::update::update;
-use crate::engine::JobKind;
+use crate::engine::{JobKind, Request, ResultsRequest};
 
 /// Keys a second at the start.
 pub const SPEED: f64 = 12.0;
@@ -49,6 +49,8 @@ pub struct Show {
     rush: bool,
     /// The clock when it goes on.
     next_at: u64,
+    /// Whether it is played on a copy of the library.
+    pub on_copy: bool,
     /// Expectations that held.
     pub held: usize,
     /// Expectations that did not, as sentences.
@@ -63,7 +65,7 @@ impl Show {
     pub fn new(session: Session, speed: f64) -> Result<Self, String> {
         let inputs = session.step.iter().map(session::Step::inputs).collect::<Result<_, _>>()?;
         let (step, key, phase, rush) = (0, 0, Phase::Waiting, false);
-        Ok(Self { session, inputs, step, key, phase, speed, rush, next_at: 0, held: 0, broken: Vec::new() })
+        Ok(Self { session, inputs, step, key, phase, speed, rush, next_at: 0, on_copy: false, held: 0, broken: Vec::new() })
     }
 
     /// The step whose chapter and note are told now: while the show waits, that is the one just shown.
@@ -114,8 +116,9 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         (_, Some('+' | '=')) => show.speed = (show.speed * 1.5).min(200.0),
         (_, Some('-')) => show.speed = (show.speed / 1.5).max(1.0),
         (_, Some(' ' | 'q')) | (KeyCode::PageDown | KeyCode::Enter | KeyCode::Esc, _) => {
+            let copy = if show.on_copy { " (Its library is a copy: what you change in it is not kept.)" } else { "" };
             state.show = None;
-            state.say("The session ends here; the lab is yours.");
+            state.say(format!("The session ends here; the lab is yours.{copy}"));
             return sides::settle(state);
         }
         _ => {
@@ -125,6 +128,11 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         }
     }
     go_on(state)
+}
+
+/// Whether a request writes no report of an experiment.
+pub fn leaves_no_file(request: &Request) -> bool {
+    !matches!(request, Request::Results(ResultsRequest::Save { .. }))
 }
 
 /// Types what is due.
@@ -167,7 +175,7 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
     }
     // What is played leaves no files and does not end the program: the one who shows it does.
     let Some(show) = &state.show else { return effects };
-    let kinds = if show.session.sitting { |kind| kind != JobKind::Edit } else { |_| true };
+    let wanted = if show.session.sitting { |r: &Request| leaves_no_file(r) && r.kind() != JobKind::Edit } else { leaves_no_file };
     state.quitting = false;
-    resume::only(state, effects, kinds)
+    resume::only(state, effects, wanted)
 }

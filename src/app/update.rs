@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{decay, engine_event, experiments, instrument, lab, library, map, screen, session, show};
+use super::{decay, editor, engine_event, experiments, instrument, lab, library, map, screen, session, show};
 use crate::engine::{AnswerFrom, JobKind, MapMethod};
 use ratatui_textarea::Input;
 
@@ -255,11 +255,12 @@ fn type_key(state: &mut State, key: Key) -> Vec<Effect> {
     }
     match state.focus() {
         Focus::Query => {
-            if state.lab.query.input(text_input(key)) {
-                lab::query_changed(state)
-            } else {
-                Vec::new()
+            match editor::typed(&mut state.lab.query, key) {
+                Ok(true) => return lab::query_changed(state),
+                Ok(false) => {}
+                Err(why) => state.complain(why),
             }
+            Vec::new()
         }
         Focus::Document => decay::typed(state, key),
         Focus::Target => {
@@ -296,21 +297,32 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     }
     match state.focus() {
         Focus::Query => {
-            state.lab.query.insert_str(&text);
-            lab::query_changed(state)
+            let cut = editor::pasted(&mut state.lab.query, &text);
+            let effects = lab::query_changed(state);
+            tell(state, cut);
+            effects
         }
         Focus::Document => decay::pasted(state, &text),
         Focus::Target => {
-            state.lab.target.insert(&text);
+            let cut = state.lab.target.insert(&text);
             soup_changed(state);
+            tell(state, cut);
             Vec::new()
         }
         Focus::Filter => {
-            state.shelf.filter.insert(&text);
+            let cut = state.shelf.filter.insert(&text);
             library::motion(state, Motion::First);
+            tell(state, cut);
             Vec::new()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Says what of a paste was left out, if anything was.
+pub(super) fn tell(state: &mut State, cut: Option<String>) {
+    if let Some(cut) = cut {
+        state.complain(cut);
     }
 }
 

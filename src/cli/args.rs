@@ -217,7 +217,7 @@ impl Common {
         let of_own = |line: &String| lab.tasks().iter().any(|t| t.origin != TaskOrigin::Bundled && line.contains(&format!("`{}`", t.name)));
         let (own, ours): (Vec<String>, Vec<String>) = skipped.into_iter().partition(of_own);
         self.tell(&own)?;
-        ours.iter().for_each(|line| eprintln!("{line}"));
+        ours.iter().for_each(crate::log::say);
         if lacks > 0 {
             let lacks = format!("The library lacks {} of the bundled tasks; `state-soup build` adds them.", output::count(lacks, "skill"));
             self.tell(&[lacks])?;
@@ -246,7 +246,7 @@ impl Common {
         if self.strict && !notes.is_empty() {
             return Err(Error::Input(format!("--strict: {}", notes.join(" "))));
         }
-        notes.iter().for_each(|note| eprintln!("{note}"));
+        notes.iter().for_each(crate::log::say);
         Ok(())
     }
 

@@ -108,7 +108,7 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
         .map(|s| vec![s.id.clone(), s.family.clone(), s.tokens.to_string(), s.tags.join(" "), s.created.clone()])
         .collect();
     if verify {
-        library.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        library.warnings.iter().for_each(crate::log::say);
     }
     output::print(&format!(
         "{}\n{} skills, {} missing, {:.1} MB, in {}\n",

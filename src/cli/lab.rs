@@ -5,8 +5,9 @@ use super::{output, replay};
 use crate::app::instrument::sides::Snapshot;
 use crate::app::{ColourDepth, EngineHandle, Options, screen};
 use crate::config::Config;
-use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener};
+use crate::engine::{Engine, Job, JobKind, RankView, Setup, opener_on};
 use crate::error::{Error, Result};
+use crate::library::Copies;
 use crate::session::journal::{self, Header, Journal, Read};
 use crate::session::snapshots::{self, Keeper};
 use crate::term::{self, Files, Left, Then, caps::Environment};
@@ -65,17 +66,20 @@ impl EngineHandle for Handle {
 /// # Errors
 /// Flags that make no sense, a journal that cannot be resumed, a terminal that cannot be used.
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
+    let mut passed = Vec::new();
     let journal = match &args.resume {
         None => None,
         Some(path) if path.as_os_str() != LAST => Some(path.clone()),
         Some(_) => {
             let folder = journal::folder()?;
+            let (newest, empty) = journal::newest(&folder);
+            passed = empty;
             let none = || Error::Input(format!("there is nothing to go on with: {} holds no journal", folder.display()));
-            Some(journal::files(&folder).into_iter().next().ok_or_else(none)?)
+            Some(newest.ok_or_else(none)?)
         }
     };
     let left = match &journal {
-        Some(path) => resume(common, config, path, args.record.clone(), args.present)?,
+        Some(path) => resume(common, config, path, &passed, args.record.clone(), args.present)?,
         None => begin(common, config, args)?,
     };
     go_on(common, config, left, args.present)
@@ -90,7 +94,7 @@ pub fn go_on(common: &Common, config: &Config, mut left: Left, present: bool) ->
         // Only the first part is recorded: a recording is one file.
         left = match &left.then {
             Then::End => break,
-            Then::Resume(path) => resume(common, config, path, None, present)?,
+            Then::Resume(path) => resume(common, config, path, &[], None, present)?,
             Then::Play(path) => replay::play_journal(common, config, path, present)?,
         };
     }
@@ -100,31 +104,36 @@ pub fn go_on(common: &Common, config: &Config, mut left: Left, present: bool) ->
     }
 }
 
+/// Where reports of experiments go.
+const RESULTS: &str = "results";
 const NOT_KEPT: &str = "What is done from here on is not written down.";
 
 fn begin(common: &Common, config: &Config, args: &Args) -> Result<Left> {
     let mut files = Files { record: args.record.clone(), ..Files::default() };
     if !args.no_journal {
         let settings = serde_json::to_value(common).map_err(|e| Error::Input(format!("the settings cannot be written: {e}")))?;
-        let header = Header::new(&common.model, settings);
+        let results = std::path::absolute(RESULTS).ok();
+        let header = Header { results, ..Header::new(&common.model, settings) };
         let complain = files.complaints.sender(NOT_KEPT);
         match journal::folder() {
             Ok(folder) => files.journal = Some(Journal::create(&folder, &header, complain)?),
             Err(error) => complain(error),
         }
     }
-    open(common, config, files, |options| (options.present, options.evidence) = (args.present, true))
+    open(common, config, files, None, |options| (options.present, options.evidence) = (args.present, true))
 }
 
 /// Goes on with a sitting: its settings are its own, but for the device.
-fn resume(common: &Common, config: &Config, path: &Path, record: Option<PathBuf>, present: bool) -> Result<Left> {
+fn resume(common: &Common, config: &Config, path: &Path, passed: &[String], record: Option<PathBuf>, present: bool) -> Result<Left> {
     let mut files = Files { record, ..Files::default() };
+    passed.iter().for_each(|sentence| files.complaints.say(format!("{sentence}.")));
     let (journal, read) = Journal::append(path, files.complaints.sender(NOT_KEPT))?;
     files.journal = Some(journal);
     let settings = settings(common, path, &read)?;
-    open(&settings, config, files, |options| {
+    open(&settings, config, files, None, |options| {
         (options.evidence, options.present) = (read.header.evidence, present);
         options.resume = Some(read.resume());
+        options.results = read.header.results.clone().or(options.results.take());
     })
 }
 
@@ -139,11 +148,12 @@ pub fn settings(common: &Common, path: &Path, read: &Read) -> Result<Common> {
     Ok(Common { device, screen, config, json, quiet, ..settings })
 }
 
-/// Opens the lab. The first frame does not wait for the model: it loads on the engine's thread.
+/// Opens the lab, on a copy of its library if there is a place for one. The first frame does not wait for the model: it loads on the
+/// engine's thread.
 ///
 /// # Errors
 /// Flags that make no sense, a terminal that cannot be used.
-pub fn open(common: &Common, config: &Config, mut files: Files, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
+pub fn open(common: &Common, config: &Config, mut files: Files, copies: Option<Copies>, adapt: impl FnOnce(&mut Options)) -> Result<Left> {
     let setup = common.setup()?;
     let environment = Environment::of(|name| std::env::var(name).ok());
     let (look, background_known) = common.screen.look(&environment);
@@ -152,7 +162,7 @@ pub fn open(common: &Common, config: &Config, mut files: Files, adapt: impl FnOn
         screen: screen::Screen { mouse: common.screen.mouse, low_bandwidth: common.screen.low_bandwidth, ..screen::Screen::default() },
         palette: config.palette.clone(),
         keys: config.keys.clone(),
-        results: Some("results".into()),
+        results: Some(RESULTS.into()),
         journal: files.journal.as_ref().map(|j| j.path().display().to_string()),
         ..options(common, &setup)?
     };
@@ -164,7 +174,7 @@ pub fn open(common: &Common, config: &Config, mut files: Files, adapt: impl FnOn
         // After the loop has ended nobody listens, and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
-    let engine = Engine::start(opener(setup), tell)?;
+    let engine = Engine::start(opener_on(setup, copies), tell)?;
     term::run(options, ask_background, files, Handle(engine), events)
 }
 

@@ -71,7 +71,7 @@ pub fn recipe(argument: &str) -> Result<Recipe> {
     let Some(path) = argument.strip_prefix('@') else {
         return argument.parse();
     };
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = crate::files::text(path.as_ref(), crate::files::SMALL)?;
     let wrong = |e: &dyn std::fmt::Display| Error::Input(format!("{path} is not a recipe: {e}"));
     match std::path::Path::new(path).extension().and_then(|e| e.to_str()) {
         Some("json") => serde_json::from_str(&text).map_err(|e| wrong(&e)),

@@ -32,8 +32,10 @@ mod speed;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::text::{is_obeyed, visible};
 use args::Common;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 
 /// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by similarity, mixed by linear algebra.
 #[derive(Parser, Debug)]
@@ -103,6 +105,9 @@ pub fn run() -> Result<()> {
     }
     crate::log::start(common.screen.log.as_deref())?;
     crate::log::install_panic_hook();
+    if let Err(error) = crate::library::fault::install(crate::term::tui::give_back_at_once) {
+        tracing::warn!("a file that is cut short while it is read will end the program without a word: {error}");
+    }
     tracing::info!("state-soup {}: {}", env!("CARGO_PKG_VERSION"), command.as_ref().map_or("lab".into(), |c| format!("{c:?}")));
     match command {
         None => lab::run(&common, &config, &lab),
@@ -127,13 +132,35 @@ pub fn run() -> Result<()> {
 /// The process's arguments, over what the configuration file says. They are read without it first: `--help`, a wrong flag and
 /// `--config` itself come before a file that may be wrong.
 fn parse() -> Result<(Cli, Config)> {
-    let cli = Cli::parse();
+    let cli = from_words()?;
     let config = Config::load(cli.common.config.as_deref(), &config::settings(&Cli::command()))?;
     if config.settings.is_empty() {
         return Ok((cli, config));
     }
-    let matches = config::with_defaults(Cli::command(), &config)?.get_matches();
+    let matches = config::with_defaults(Cli::command(), &config)?.get_matches_from(words());
     Ok((Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()), config))
+}
+
+/// The process's arguments.
+fn words() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// Reads the arguments, or prints clap's answer (help, a refusal) and ends. What a refusal quotes of them is shown, not obeyed.
+fn from_words() -> Result<Cli> {
+    let refused = match Cli::try_parse() {
+        Ok(cli) => return Ok(cli),
+        Err(refused) => refused,
+    };
+    if words().all(|word| !word.to_string_lossy().contains(is_obeyed)) {
+        refused.exit();
+    }
+    // The same words, harmless, are refused for the same reason. (Were they not, the words themselves would still be wrong.)
+    let harmless = words().map(|word| visible(&word.to_string_lossy()).into_owned());
+    match Cli::try_parse_from(harmless) {
+        Err(refused) => refused.exit(),
+        Ok(_) => Err(Error::Input("an argument holds control characters where none can be".into())),
+    }
 }
 
 #[cfg(test)]

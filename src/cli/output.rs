@@ -2,6 +2,7 @@
 
 use crate::control::{Cancel, Control, Progress};
 use crate::error::{Error, Result};
+use crate::text::{visible, visible_json};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::Write;
@@ -18,7 +19,7 @@ pub fn count(n: usize, what: &str) -> String {
 /// The work's own; [`Error::Cancelled`] after Ctrl-C.
 pub fn with_progress<T>(quiet: bool, label: &str, work: impl FnOnce(Control<'_>) -> Result<T>) -> Result<T> {
     let bar = ProgressBar::with_draw_target(None, if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
-    bar.set_prefix(label.to_string());
+    bar.set_prefix(visible(label).into_owned());
     let unit = Mutex::new("");
     let progress = |p: Progress| {
         if let Ok(mut unit) = unit.lock()
@@ -74,14 +75,18 @@ fn interruptible<T>(cancel: &Cancel, work: impl FnOnce() -> T) -> T {
 /// [`Error::Io`] if stdout is closed.
 pub fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Input(format!("the result cannot be written as JSON: {e}")))?;
-    print(&format!("{text}\n"))
+    write(&format!("{}\n", visible_json(&text)))
 }
 
-/// Prints text on stdout. A reader that has gone (`| head`) ends the program quietly, as it does `cat`.
+/// Prints text on stdout, where nothing in it is obeyed ([`visible`]). A reader that has gone (`| head`) ends the program quietly, as it does `cat`.
 ///
 /// # Errors
 /// [`Error::Io`] if stdout cannot be written for another reason.
 pub fn print(text: &str) -> Result<()> {
+    write(&visible(text))
+}
+
+fn write(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -92,6 +97,7 @@ pub fn print(text: &str) -> Result<()> {
 /// A table as aligned text: the first row is the heading; columns whose heading starts with `>` are right-aligned.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     use unicode_width::UnicodeWidthStr;
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let names: Vec<&str> = heading.iter().map(|h| h.trim_start_matches('>')).collect();
     let widths: Vec<usize> = names
         .iter()
@@ -109,8 +115,8 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         text.trim_end().to_string() + "\n"
     };
     let mut text = line(&mut names.iter().copied());
-    for row in rows {
-        text += &line(&mut row.iter().map(String::as_str));
+    for row in &rows {
+        text += &line(&mut row.iter().map(AsRef::as_ref));
     }
     text
 }
@@ -123,5 +129,7 @@ mod tests {
     fn tables_align_by_what_is_seen() {
         let rows = vec![vec!["antonym".into(), "0.91".into()], vec!["café".into(), "12".into()]];
         assert_eq!(table(&["task", ">score"], &rows), "task     score\nantonym   0.91\ncafé        12\n");
+        let rows = vec![vec!["a\u{1b}b".into(), "1".into()], vec!["café".into(), "12".into()]];
+        assert_eq!(table(&["task", ">score"], &rows), "task      score\na\\u{1b}b      1\ncafé         12\n");
     }
 }

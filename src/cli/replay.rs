@@ -2,16 +2,20 @@
 //!
 //! It is played on the terminal if standard output is one, unless `--headless`, `--json` or `--frames` asks for something else.
 //!
-//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }] }`.
-//! Exit code 1 if an expectation does not hold.
+//! It is played on a copy of the library, unless `--apply` is given: a session may delete skills.
+//!
+//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }], "not_kept": [text] }`; `not_kept`:
+//! what the session did to the copy, such as `deleted antonym/0`. Exit code 1 if an expectation does not hold.
 
 use super::args::Common;
 use super::{lab, output};
 use crate::app::show::{self, Show};
 use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
 use crate::config::Config;
-use crate::engine::opener;
+use crate::engine::opener_on;
 use crate::error::{Error, Result};
+use crate::files;
+use crate::library::Copies;
 use crate::session::journal::Read;
 use crate::session::{Session, StepReport, play};
 use crate::term::{Files, Left};
@@ -30,6 +34,9 @@ pub struct Args {
     /// Play without a terminal and check what is expected
     #[arg(long)]
     headless: bool,
+    /// Let the session change the library itself (without it, it changes a copy)
+    #[arg(long)]
+    apply: bool,
     /// Keys typed a second, on a terminal
     #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
     speed: f64,
@@ -87,7 +94,7 @@ fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
         let read = Read::open(path)?;
         return Ok((lab::settings(common, path, &read)?, read.session()));
     }
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = files::text(path, files::SMALL)?;
     let session = Session::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
     Ok((common.clone(), session))
 }
@@ -98,13 +105,41 @@ fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
 /// A file that is no journal, a terminal that cannot be used.
 pub fn play_journal(common: &Common, config: &Config, path: &Path, present: bool) -> Result<Left> {
     let (common, session) = read(common, path)?;
-    on_terminal(&common, config, session, show::SPEED, present, Files::default())
+    let copies = Some(Copies::default());
+    on_terminal(&common, config, session, show::SPEED, present, Files::default(), copies)
 }
 
-fn on_terminal(common: &Common, config: &Config, session: Session, speed: f64, present: bool, files: Files) -> Result<Left> {
+fn on_terminal(
+    common: &Common,
+    config: &Config,
+    session: Session,
+    speed: f64,
+    present: bool,
+    files: Files,
+    copies: Option<Copies>,
+) -> Result<Left> {
     let evidence = session.evidence;
-    let show = Show::new(session, speed).map_err(Error::Input)?;
-    lab::open(common, config, files, |options| (options.show, options.evidence, options.present) = (Some(show), evidence, present))
+    let mut show = Show::new(session, speed).map_err(Error::Input)?;
+    show.on_copy = copies.is_some();
+    let adapt = |options: &mut Options| (options.show, options.evidence, options.present) = (Some(show), evidence, present);
+    let left = lab::open(common, config, files, copies.clone(), adapt)?;
+    tell(&not_kept(copies.as_ref())?);
+    Ok(left)
+}
+
+/// What was done to the copy and is not kept.
+fn not_kept(copies: Option<&Copies>) -> Result<Vec<String>> {
+    copies.map_or(Ok(Vec::new()), Copies::changes)
+}
+
+/// Says it.
+fn tell(not_kept: &[String]) {
+    if !not_kept.is_empty() {
+        let what = not_kept.join("; ");
+        crate::log::say(format_args!(
+            "Not kept, because it was played on a copy of the library: {what}. `replay --apply` changes the library itself."
+        ));
+    }
 }
 
 /// Plays and prints.
@@ -113,9 +148,15 @@ fn on_terminal(common: &Common, config: &Config, session: Session, speed: f64, p
 /// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let (common, session) = &read(common, &args.file)?;
+    let copies = (!args.apply).then(Copies::default);
     if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
-        let files = Files { record: args.record.clone(), ..Files::default() };
-        return lab::go_on(common, config, on_terminal(common, config, session.clone(), args.speed, args.present, files)?, args.present);
+        let beside = Files { record: args.record.clone(), ..Files::default() };
+        return lab::go_on(
+            common,
+            config,
+            on_terminal(common, config, session.clone(), args.speed, args.present, beside, copies)?,
+            args.present,
+        );
     }
     let setup = common.setup()?;
     let look = Look { depth: ColourDepth::True, ..Look::default() };
@@ -125,7 +166,7 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     }
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let reports = output::with_progress(common.quiet, "playing", |control| {
-        play(session, options, opener(setup), control, &mut |report, state| {
+        play(session, options, opener_on(setup, copies.clone()), control, &mut |report, state| {
             let wanted = args.steps.is_empty() || args.steps.contains(&report.step);
             let Some(dir) = args.frames.as_ref().filter(|_| wanted) else { return Ok(()) };
             let area = Rect::new(0, 0, args.size.0, args.size.1);
@@ -133,25 +174,28 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
             crate::ui::draw(state, area, &mut frame);
             let text = export::frame(&frame, args.format.into(), state.look.background == Background::Light);
             let path = dir.join(format!("{name}-{:02}.{}", report.step, FrameFormat::from(args.format).extension()));
-            std::fs::write(&path, text).map_err(Error::io(&path))
+            files::replace(&path, text.as_bytes(), &files::private())
         })
     })?;
+    let not_kept = not_kept(copies.as_ref())?;
     let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
     if common.json {
-        output::json(&as_json(session, &reports))?;
+        output::json(&as_json(session, &reports, &not_kept))?;
     } else {
         output::print(&as_text(session, &reports))?;
+        tell(&not_kept);
     }
     if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
 }
 
-fn as_json(session: &Session, reports: &[StepReport]) -> serde_json::Value {
+fn as_json(session: &Session, reports: &[StepReport], not_kept: &[String]) -> serde_json::Value {
     let steps = reports.iter().map(|r| json!({ "step": r.step, "chapter": r.chapter, "held": r.held, "broken": r.broken }));
     json!({
         "title": session.title,
         "held": reports.iter().map(|r| r.held.len()).sum::<usize>(),
         "broken": reports.iter().map(|r| r.broken.len()).sum::<usize>(),
         "steps": steps.collect::<Vec<_>>(),
+        "not_kept": not_kept,
     })
 }
 

@@ -119,6 +119,11 @@ impl Lab {
     /// # Errors
     /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are not at hand (the others are made all the same).
     pub fn make(&self, request: &BuildRequest, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
+        if request.missing && !Library::exists(self.library().path()) {
+            // It has vanished since it was opened: a build makes one, and it is empty.
+            let new = NewLibrary { model: &self.model.identity(), settings: &self.build, dtype: STORED };
+            self.set_library(Library::create_or_open(self.library().path(), &new, control)?.0);
+        }
         let library = self.library();
         let mut impossible = None;
         let (mut plans, skipped) = if request.missing { self.wanted(&library) } else { Default::default() };
@@ -142,7 +147,8 @@ impl Lab {
 
     /// Builds these plans where the library lacks them or they are to be made anew, and measures how evidence is weighed. Returns skills and tokens.
     fn carry_out(&self, plans: &[SkillPlan], anew: &[String], control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<(usize, u64)> {
-        let writer = self.writer(control)?;
+        // To read a skill again is to edit it.
+        let writer = self.writer(anew.is_empty(), control)?;
         let mut encode = |plans: &[&SkillPlan], control: Control<'_>| {
             // What was built before this batch is on the disk by now, and can be used.
             self.set_library(self.library().reopened()?);
@@ -206,21 +212,26 @@ impl Lab {
         Ok(self.model.mamba.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
-    /// The writer that a build under way has open, or a new one.
-    fn writer(&self, control: Control<'_>) -> Result<Arc<Mutex<LibraryWriter>>> {
+    /// The writer that a build under way has open, or a new one; only a build makes a library where there is none.
+    fn writer(&self, builds: bool, control: Control<'_>) -> Result<Arc<Mutex<LibraryWriter>>> {
         let mut writing = lock(&self.writing);
         if let Some(open) = writing.upgrade() {
             return Ok(open);
         }
-        let new = NewLibrary { model: &self.model.identity(), settings: &self.build, dtype: STORED };
-        let opened = Arc::new(Mutex::new(LibraryWriter::open(self.library().path(), &new, Wait::Until(control))?));
+        let (library, model, wait) = (self.library(), self.model.identity(), Wait::Until(control));
+        let opened = if builds {
+            LibraryWriter::open(library.path(), &NewLibrary { model: &model, settings: &self.build, dtype: STORED }, wait)
+        } else {
+            LibraryWriter::open_existing(library.path(), &model, wait)
+        };
+        let opened = Arc::new(Mutex::new(opened?));
         *writing = Arc::downgrade(&opened);
         Ok(opened)
     }
 
     /// Changes the library through a writer and puts the result in place.
     fn change(&self, control: Control<'_>, change: impl FnOnce(&mut LibraryWriter) -> Result<()>) -> Result<()> {
-        let writer = self.writer(control)?;
+        let writer = self.writer(false, control)?;
         let mut writer = lock(&writer);
         change(&mut writer)?;
         self.set_library(writer.library().reopened()?);

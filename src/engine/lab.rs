@@ -135,6 +135,14 @@ impl Lab {
     /// # Errors
     /// The model's, the library's; [`Error::Cancelled`].
     pub fn open(setup: Setup, control: Control<'_>) -> Result<Self> {
+        Self::open_where(setup, &|library| Ok(library), control)
+    }
+
+    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for example.
+    ///
+    /// # Errors
+    /// Those of [`Lab::open`] and of `place`.
+    pub fn open_where(setup: Setup, place: &dyn Fn(PathBuf) -> Result<PathBuf>, control: Control<'_>) -> Result<Self> {
         let device = match setup.load.device.location() {
             DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
             _ => "cpu".into(),
@@ -146,6 +154,7 @@ impl Lab {
             let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
             own_folder(crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?, &model, setup.bos)?
         };
+        let dir = place(dir)?;
         begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;

@@ -185,6 +185,7 @@ impl Lab {
         if let Some(ground) = last.filter(|g| Arc::ptr_eq(&g.library, &library) && g.part == part && g.layer == layer) {
             return Ok(ground);
         }
+        library.check_whole()?;
         let flat = library.matrix(part, layer);
         let dim = flat.len() / library.len().max(1);
         let skills: Vec<String> = library.skills().iter().map(|s| s.id.clone()).collect();

@@ -45,5 +45,5 @@ pub use instrument::*;
 pub use keep::BuildReport;
 pub use lab::{Lab, Setup};
 pub use message::*;
-pub use work::opener;
+pub use work::{opener, opener_on};
 pub use worker::{Engine, Open, Outbox, Work};

@@ -5,13 +5,21 @@ use super::{Answer, CANDIDATES, Event, Instrument, Job, LibraryEdit, Outbox, Rea
 use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
+use crate::library::Copies;
 use crate::model::{Prompt, Want};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A way to open the lab on the engine's thread.
 pub fn opener(setup: Setup) -> super::Open {
+    opener_on(setup, None)
+}
+
+/// The same, on a copy of the library if there is a place for one.
+pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
     Box::new(move |tell, control| {
-        let lab = Lab::open(setup, control)?;
+        let place = |library: PathBuf| copies.as_ref().map_or(Ok(library.clone()), |copies| copies.of(&library));
+        let lab = Lab::open_where(setup, &place, control)?;
         tell(Event::Model(Arc::new(lab.model_view())));
         lab.tell_opened(tell);
         lab.warm_up();
@@ -76,6 +84,12 @@ impl Lab {
 impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
         let generation = job.generation;
+        if let Err(cut_short) = self.library().check_whole() {
+            // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
+            self.set_library(self.library().reopened()?);
+            self.tell_library(tell);
+            return Err(cut_short);
+        }
         match &job.request {
             Request::Build(request) => {
                 let result = self.make(request, control, &|lab| lab.tell_library(tell));

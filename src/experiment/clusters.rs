@@ -30,6 +30,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         for layer in 0..n_layer {
             control.check()?;
             control.report((layer + if part == Part::Ssm { 0 } else { n_layer }) as u64, 2 * n_layer as u64, "layers");
+            library.check_whole()?;
             let rows = library.matrix(part, layer);
             let space = Space::of(&rows, skills.len(), rows.len() / skills.len(), Lengths::Unit, control.with_progress(&|_| {}))?;
             let near = space.nearest(skills.len() - 1);

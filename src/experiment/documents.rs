@@ -86,7 +86,7 @@ enum Source {
 impl Source {
     fn new(trials: &Trials<'_>, settings: &Settings) -> Result<Self> {
         let Some(path) = &settings.text else { return Ok(Self::Tasks) };
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = crate::files::text(path, crate::files::LARGE)?;
         let tokens = trials.model.tokenizer.encode(&text)?;
         let size = LENGTH + AFTER + 1;
         if tokens.len() < 4 * size {

@@ -57,7 +57,7 @@ struct Reply {
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let template = trials.lab.template();
     let queries = match &settings.queries {
-        Some(path) => parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, &path.display().to_string(), template)?,
+        Some(path) => parse(&crate::files::text(path, crate::files::SMALL)?, &path.display().to_string(), template)?,
         None => parse(BUNDLED, "the bundled list of queries", template)?,
     };
     let mut answered = Vec::with_capacity(queries.len());

@@ -3,8 +3,10 @@
 use super::Figure;
 use super::stats::{Interval, Verdict};
 use crate::error::{Error, Result};
+use crate::files;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::path::Path;
 
 /// A claim and what was measured of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,16 +120,17 @@ impl Report {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&last)(e)),
             _ => {}
         }
+        let whole = |name: &str, bytes: &[u8]| files::replace(&dir.join(name), bytes, &OpenOptions::new());
         for table in &self.tables {
-            write_whole(&dir.join(format!("{}.csv", table.name)), &table.csv()?)?;
+            whole(&format!("{}.csv", table.name), &table.csv()?)?;
         }
         // An experiment that found nothing to draw still has its tables.
         for figure in self.figures.iter().filter(|f| !f.is_empty()) {
-            write_whole(&dir.join(format!("{}.svg", figure.name)), figure.svg()?.as_bytes())?;
+            whole(&format!("{}.svg", figure.name), figure.svg()?.as_bytes())?;
         }
-        write_whole(&dir.join("report.md"), self.markdown().as_bytes())?;
+        whole("report.md", self.markdown().as_bytes())?;
         let json = serde_json::to_string_pretty(self).map_err(|e| Error::Input(e.to_string()))?;
-        write_whole(&last, json.as_bytes())
+        whole(FILE, json.as_bytes())
     }
 
     /// The finished report of a folder; `None` if there is none.
@@ -136,9 +139,9 @@ impl Report {
     /// [`Error::Io`]; [`Error::Input`] if the file is not a report.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(FILE);
-        match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::io(&path)(e)),
+        match files::text(&path, files::LARGE) {
+            Err(e) if files::is_missing(&e) => Ok(None),
+            Err(e) => Err(e),
             Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| Error::Input(format!("{} is not a report: {e}", path.display()))),
         }
     }
@@ -151,13 +154,6 @@ impl Report {
 
 /// The file that says a report is finished.
 const FILE: &str = "report.json";
-
-/// Writes a file by way of another name, so that nobody ever reads half of it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = PathBuf::from(format!("{}.new", path.display()));
-    std::fs::write(&new, bytes).map_err(Error::io(&new))?;
-    std::fs::rename(&new, path).map_err(Error::io(path))
-}
 
 #[cfg(test)]
 mod tests {

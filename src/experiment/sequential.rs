@@ -128,7 +128,7 @@ fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usi
     let wanted = settings.documents();
     let document = |source: usize, tokens: &[u32]| cut.document(tokens).map(|text| Document { source, text });
     if let Some(path) = &settings.text {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = crate::files::text(path, crate::files::LARGE)?;
         let tokens = trials.model.tokenizer.encode(&text)?;
         let windows: Vec<&[u32]> = tokens.chunks_exact(size - bos.len()).collect();
         if windows.len() < 2 {

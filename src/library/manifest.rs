@@ -4,10 +4,11 @@ use super::disk::Disk;
 use super::posterior::Calibration;
 use super::types::{BuildSettings, ModelIdentity, SkillMeta, SkillOrigin, StoredType};
 use crate::error::{Error, Result};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const MANIFEST_TMP: &str = "manifest.json.tmp";
@@ -115,10 +116,11 @@ impl Manifest {
     /// Reads and checks the manifest of a folder; `None` if there is none.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(MANIFEST);
-        let text = match fs::read(&path) {
+        let text = match files::read(&path, files::LARGE) {
             Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(&path)(e)),
+            Err(e) if files::is_missing(&e) => return Ok(None),
+            Err(Error::Input(what)) => return Err(Error::Library(format!("the library manifest {what}"))),
+            Err(e) => return Err(e),
         };
         let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} can not be read: {e}", path.display()));
         let probe: Probe = serde_json::from_slice(&text).map_err(damaged)?;

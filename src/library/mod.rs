@@ -85,7 +85,9 @@
 //! found when its state is read, ranked or verified. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
+mod copy;
 mod disk;
+pub mod fault;
 mod health;
 mod kernel;
 mod manifest;
@@ -100,6 +102,7 @@ mod types;
 mod writer;
 
 pub use build::{BatchSize, BuildReport, Encode, SkillPlan, build, cache_dir, missing, now};
+pub use copy::Copies;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use health::{Health, ShardHealth};
 pub use posterior::{Calibration, Candidate, Explained, Posterior, Witness};

@@ -56,7 +56,8 @@ impl Library {
     /// −1..=1; distances are negative. NaN for a skill whose state holds NaN or infinity there, and for no other.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has no layer or one that the model lacks.
+    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has no layer or one that the model lacks;
+    /// [`Error::Library`] if a file was cut short.
     pub fn scores(&self, query: &State, view: &RankView) -> Result<Vec<f32>> {
         let (shape, layers) = (self.shape(), view.layers.clone());
         if query.shape() != shape {
@@ -66,6 +67,7 @@ impl Library {
                 self.path().display()
             )));
         }
+        self.check_whole()?;
         if layers.is_empty() || layers.end > shape.n_layer {
             let (from, to, n) = (layers.start, layers.end, shape.n_layer);
             return Err(Error::Input(format!("the layers {from}..{to} can not be compared: the model has the layers 0..{n}")));

@@ -204,6 +204,8 @@ pub(super) struct Shard {
     pub entry: ShardEntry,
     path: PathBuf,
     shape: StateShape,
+    /// What is mapped: asked for its length before the map is read.
+    mapped: File,
     map: Mmap,
     /// Where each tensor lies in the map, in [`layout`]'s order.
     tensors: Vec<Range<usize>>,
@@ -226,7 +228,9 @@ impl Shard {
             return Err(say(format!("is {length} bytes long, the manifest says {}", entry.bytes)));
         }
         // SAFETY: shards are never changed in place by this program: they come into being by rename and go by unlink,
-        // which leaves an existing map whole. A foreign program that truncates one under our feet is out of reach.
+        // which leaves an existing map whole. A foreign program may truncate one under our feet: the length is asked for
+        // before every reading ([`Shard::cut_short`]), and what comes between that and the reading ends the process with a
+        // sentence ([`super::fault`]).
         let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("can not be mapped: {e}")))?;
         let (head, metadata) = SafeTensors::read_metadata(&map).map_err(|e| say(format!("is not a whole safetensors file: {e}")))?;
         let mut tensors = Vec::new();
@@ -247,7 +251,15 @@ impl Shard {
             tensors.push(range);
         }
         let norms = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
-        Ok(Self { entry: entry.clone(), path, shape, map, tensors, norms })
+        Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms })
+    }
+
+    /// A sentence if the file was cut short since it was mapped: then reading the map would end the process. Costs a system call.
+    pub fn cut_short(&self) -> Option<String> {
+        let length = self.mapped.metadata().map_or(0, |about| about.len());
+        let path = self.path.display();
+        (length < self.map.len() as u64)
+            .then(|| format!("the shard {path} was cut short while it was open: it has {length} bytes of {}", self.map.len()))
     }
 
     /// All its skills in one layer, `[n, entries]`.
@@ -321,6 +333,9 @@ impl Shard {
         const STEP: usize = 1 << 20;
         let mut hash = blake3::Hasher::new();
         for piece in self.map.chunks(STEP) {
+            if self.cut_short().is_some() {
+                return Ok(false);
+            }
             hash.update(piece);
             seen(hash.count())?;
         }

@@ -120,7 +120,7 @@ impl Library {
         let shape = manifest.model.shape;
         let (mut shards, mut left_out) = (Shards::new(), Vec::new());
         for entry in &manifest.shards {
-            let known = reuse.get(&entry.file).filter(|s| s.entry == *entry);
+            let known = reuse.get(&entry.file).filter(|s| s.entry == *entry && s.cut_short().is_none());
             match known.map_or_else(|| Shard::open(dir, entry, shape).map(Arc::new), |s| Ok(Arc::clone(s))) {
                 Ok(shard) => {
                     shards.insert(entry.file.clone(), shard);
@@ -245,14 +245,29 @@ impl Library {
         self.rows.get().is_some()
     }
 
+    /// Whether all of the library can be read: a file that was cut short since it was opened would end the process in the middle of a reading.
+    /// Whoever reads rows asks first. A system call a file, a microsecond or less.
+    ///
+    /// # Errors
+    /// [`Error::Library`] naming the file.
+    pub fn check_whole(&self) -> Result<()> {
+        match self.shards.values().find_map(|shard| shard.cut_short()) {
+            None => Ok(()),
+            Some(what) => Err(Error::Library(format!("{what}; `state-soup build` makes its skills again"))),
+        }
+    }
+
     /// One skill's state, as f32.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity.
+    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity, or its file was cut short.
     pub fn state(&self, i: usize) -> Result<State> {
         let (Some((shard, index)), Some(meta)) = (self.places.get(i), self.skills.get(i)) else {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
         };
+        if let Some(what) = shard.cut_short() {
+            return Err(Error::Library(format!("the skill {} can not be used: {what}", meta.id)));
+        }
         shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
     }
 

@@ -63,6 +63,23 @@ impl LibraryWriter {
         Self::open_on(Arc::new(RealDisk), dir, new, wait)
     }
 
+    /// Opens the library in `dir` for an edit: one that is not there is not made.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; [`Error::Library`] if there is no library.
+    pub fn open_existing(dir: &Path, model: &ModelIdentity, wait: Wait<'_>) -> Result<Self> {
+        let gone = || {
+            let dir = dir.display();
+            Error::Library(format!("the library {dir} is not there any more; nothing was changed (`state-soup build` makes a new one)"))
+        };
+        Manifest::read(dir)?.ok_or_else(gone)?.check_model(dir, model)?;
+        let lock = take(RealDisk.open_lock(&dir.join(LOCK)).map_err(unwritable(dir))?, dir, wait)?;
+        let library = Library::load(dir, model, &Shards::new())?.ok_or_else(gone)?;
+        let writer = Self { library, disk: Arc::new(RealDisk), _lock: lock };
+        writer.remove_orphans();
+        Ok(writer)
+    }
+
     /// As [`Self::open`], with every change going through `disk`.
     ///
     /// # Errors
@@ -293,6 +310,9 @@ impl LibraryWriter {
                         let s = &manifest.skills[i];
                         let shard =
                             library.shards.get(&s.shard).ok_or_else(|| Error::Library(format!("the shard {} is not open", s.shard)))?;
+                        if let Some(what) = shard.cut_short() {
+                            return Err(Error::Library(what));
+                        }
                         states.push((s.meta.clone(), shard.state(s.index, s.meta.tokens)?));
                     }
                     let states: Vec<_> = states.iter().map(|(m, s)| (m, s)).collect();

@@ -15,9 +15,8 @@ use crate::app::instrument::sides::Snapshot;
 use crate::app::key::KeyCode;
 use crate::app::session::{Entry, Input, Resume, Session, Sitting, Step, write_script};
 use crate::error::{Error, Result};
+use crate::files::{self, create_new, make_private, private, private_folder};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Journals kept in the folder.
@@ -41,13 +40,16 @@ pub struct Header {
     /// Whether the ranking and the soup follow the evidence; absent in journals from before there was any.
     #[serde(default)]
     pub evidence: bool,
+    /// Where reports of experiments are; absent in journals from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<PathBuf>,
 }
 
 impl Header {
     /// The header of a sitting that begins now.
     pub fn new(model: &str, settings: serde_json::Value) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
-        Self { journal: VERSION, started: crate::library::now(), version, model: model.into(), settings, evidence: true }
+        Self { journal: VERSION, started: crate::library::now(), version, model: model.into(), settings, evidence: true, results: None }
     }
 }
 
@@ -124,7 +126,7 @@ impl Read {
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] with the file's name.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(Error::io(path))?;
+        let text = files::read(path, files::LARGE)?;
         Self::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
     }
 
@@ -201,6 +203,21 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The newest journal that a sitting can be gone on with; and a sentence about each newer file that holds nothing: the disk was full, or the
+/// machine died, before its first line was whole.
+pub fn newest(folder: &Path) -> (Option<PathBuf>, Vec<String>) {
+    let mut passed = Vec::new();
+    for path in self::files(folder) {
+        let begun = files::read(&path, files::LARGE).map(|text| text.contains(&b'\n'));
+        if matches!(begun, Ok(false)) {
+            passed.push(format!("{} is empty (a full disk leaves such a journal): this is the sitting before it", path.display()));
+        } else {
+            return (Some(path), passed);
+        }
+    }
+    (None, passed)
+}
+
 /// The earlier sittings, newest first, but for the journal of this one. Files that cannot be read are left out.
 pub fn sittings(folder: &Path, own: Option<&Path>) -> Vec<Sitting> {
     let others = files(folder).into_iter().filter(|path| Some(path.as_path()) != own);
@@ -226,8 +243,8 @@ impl Journal {
         let path = folder.join(format!("{digits}-{}.jsonl", std::process::id()));
         let (folder, file) = (folder.to_owned(), path.clone());
         let open = move || {
-            std::fs::create_dir_all(&folder)?;
-            for old in files(&folder).into_iter().skip(KEPT - 1) {
+            private_folder(&folder)?;
+            for old in self::files(&folder).into_iter().skip(KEPT - 1) {
                 std::fs::remove_file(old)?;
             }
             let file = private().create_new(true).append(true).open(file)?;
@@ -243,7 +260,10 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] if it is no journal, or its lab still runs. What fails later goes to `failed`, once.
     pub fn append(path: &Path, failed: impl FnOnce(Error) + Send + 'static) -> Result<(Self, Read)> {
+        // (Refused at once if it is no file.)
+        drop(files::open(path, files::LARGE)?);
         let file = private().read(true).append(true).open(path).map_err(Error::io(path))?;
+        make_private(&file).map_err(Error::io(path))?;
         if file.try_lock().is_err() {
             return Err(Error::Input(format!("{}: the lab of this journal still runs; leave it first", path.display())));
         }
@@ -273,17 +293,14 @@ impl Journal {
     /// Waits (not long) for the disk; the file, if there is one.
     pub fn finish(self) -> Option<PathBuf> {
         self.writer.finish();
-        // It may be that it could not be made.
-        (self.begun && self.path.is_file()).then_some(self.path)
+        let about = std::fs::metadata(&self.path).ok().filter(|about| self.begun && about.is_file())?;
+        if about.len() == 0 {
+            // The disk took its name and nothing more: there is nothing to go on with.
+            let _ = std::fs::remove_file(&self.path);
+            return None;
+        }
+        Some(self.path)
     }
-}
-
-/// What is typed is the user's own.
-pub(super) fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -298,7 +315,6 @@ fn json(value: &impl Serialize) -> String {
 pub fn save(folder: &Path, session: &Session) -> Result<PathBuf> {
     let path = folder.join(format!("{}.toml", session.title));
     let text = toml::to_string(session).map_err(|e| Error::Input(format!("the session cannot be written: {e}")))?;
-    let mut file = File::create_new(&path).map_err(Error::io(&path))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+    create_new(&path, text.as_bytes()).map_err(Error::io(&path))?;
     Ok(path)
 }

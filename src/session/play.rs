@@ -5,6 +5,7 @@
 
 use crate::app::decay::DecayAction;
 use crate::app::session::{self, Session, expect::compare};
+use crate::app::show::leaves_no_file;
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
 use crate::engine::{Engine, Event, JobKind, Open};
@@ -89,6 +90,10 @@ impl Player {
             match effect {
                 Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit => {
                     self.apply(Action::Engine(Event::Done { generation: job.generation, kind: JobKind::Edit }));
+                }
+                Effect::Send(job) if !leaves_no_file(&job.request) => {
+                    let kind = job.request.kind();
+                    self.apply(Action::Engine(Event::Done { generation: job.generation, kind }));
                 }
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),

@@ -6,12 +6,10 @@
 //! The recipe is for people to read; the soup counts. A file appears with the first snapshot and is replaced as a whole, so that nobody ever
 //! reads half of it. Two labs may share it: each changes it under a lock and takes over what the other one did.
 
-use super::journal::private;
 use crate::app::instrument::sides::Snapshot;
 use crate::error::{Error, Result};
+use crate::files::{self, is_missing, private, private_folder};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -48,9 +46,9 @@ pub fn file() -> Result<PathBuf> {
 /// # Errors
 /// [`Error::Io`]; [`Error::Input`] if it holds something else, or was written by a later version.
 pub fn read(path: &Path) -> Result<Vec<Snapshot>> {
-    let text = match std::fs::read_to_string(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        text => text.map_err(Error::io(path))?,
+    let text = match files::text(path, files::LARGE) {
+        Err(e) if is_missing(&e) => return Ok(Vec::new()),
+        text => text?,
     };
     let wrong = |why: String| Error::Input(format!("{} is no file of snapshots: {why}", path.display()));
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
@@ -111,7 +109,7 @@ impl Keeper {
 impl Change {
     fn apply(self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+            private_folder(folder).map_err(Error::io(folder))?;
         }
         let beside = path.with_extension("lock");
         let lock = private().write(true).create(true).truncate(false).open(&beside).map_err(Error::io(&beside))?;
@@ -120,7 +118,7 @@ impl Change {
         let entry = |Snapshot { name, soup }: Snapshot| Entry { name, recipe: soup.to_recipe().map(|r| r.to_string()), soup };
         let kept = Kept { snapshots: VERSION, list: list.into_iter().map(entry).collect() };
         let text = serde_json::to_vec_pretty(&kept).map_err(|e| Error::Input(format!("the snapshots cannot be written: {e}")))?;
-        replace(path, &text).map_err(Error::io(path))
+        files::replace(path, &text, &private())
     }
 }
 
@@ -138,16 +136,6 @@ fn merged(disk: &[Snapshot], before: &[Snapshot], after: Vec<Snapshot>) -> Vec<S
         list.push(Snapshot { name, soup });
     }
     list
-}
-
-/// Puts a new file in the place of the old one; at every instant one of the two is there, whole.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = private().write(true).create(true).truncate(true).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]
@@ -180,7 +168,10 @@ mod tests {
         assert!(keep(&path, &list, &list[1..]).is_empty());
         assert_eq!(read(&path).unwrap(), list[1..]);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("\"recipe\": \"mean(antonym/0)\"") && !path.with_extension("new").exists(), "{text}");
+        assert!(
+            text.contains("\"recipe\": \"mean(antonym/0)\"") && std::fs::read_dir(path.parent().unwrap()).unwrap().count() == 2,
+            "{text}"
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -111,7 +111,7 @@ pub fn load_for(path: &Path, shape: StateShape, model: &str) -> Result<(State, P
 /// # Errors
 /// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
-    let data = std::fs::read(path).map_err(Error::io(path))?;
+    let data = crate::files::read(path, crate::files::STATE)?;
     let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));
     let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| wrong(&e))?;
     let about = header.metadata().clone().unwrap_or_default();

@@ -64,14 +64,7 @@ pub fn read_file(path: &Path) -> Result<Task> {
     if name.is_empty() {
         return Err(Error::Input(format!("{} cannot name a task: its name is not text", path.display())));
     }
-    let meta = std::fs::metadata(path).map_err(Error::io(path))?;
-    if !meta.is_file() {
-        return Err(Error::Input(format!("{} is no file; a task is a .tsv, .csv, .json or .jsonl file", path.display())));
-    }
-    if meta.len() > MAX_BYTES {
-        return Err(Error::Input(format!("{} is {} MB; a task file may have {} MB", path.display(), meta.len() >> 20, MAX_BYTES >> 20)));
-    }
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let bytes = crate::files::read(path, MAX_BYTES)?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
         Error::Input(format!("{}, line {line}: not UTF-8 text", path.display()))

@@ -24,7 +24,7 @@ impl Cast {
     /// # Errors
     /// [`crate::error::Error::Io`] if there is such a file already, or it cannot be made.
     pub fn create(path: &Path, size: (u16, u16), failed: impl FnOnce(crate::error::Error) + Send + 'static) -> Result<Self> {
-        let file = std::fs::File::create_new(path).map_err(crate::error::Error::io(path))?;
+        let file = crate::files::private().write(true).create_new(true).open(path).map_err(crate::error::Error::io(path))?;
         let writer = LineWriter::start(path.to_owned(), false, move || Ok(file), failed)?;
         let term = std::env::var("TERM").unwrap_or_default();
         let timestamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());

@@ -4,9 +4,16 @@
 //! (ratatui's own writer sends one whenever two neighbours differ). The order of cells within a synchronized update is free, so they are
 //! sent style by style, each style named once a frame, and within a style run by run, each time the run that the cursor reaches with the
 //! fewest bytes ([`Move`]). Blanks have no colour of their own ([`seen`]): they are sent with whatever is around them, or erased.
+//!
+//! Terminals dispute how many cells some graphemes take: emoji with a selector, a skin tone or a joiner, keycaps, flags, letters with marks
+//! of their own ([`is_plain`] says which they do not). Such a grapheme is sent before everything else of its row, into cells that were
+//! blanked, and all that it may lie over in somebody's counting is sent after it. Behind it the cursor is nowhere that is known, so the
+//! next move is absolute. So whatever the terminal counts, all else is where it belongs.
 
+use crate::text::is_obeyed;
 use crate::ui::sgr;
 use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -67,11 +74,10 @@ fn seen(picture: &Buffer) -> Buffer {
 /// What turns the picture `old` into `new`, which has the same area; nothing if they look the same. Begins and ends with the terminal's own style.
 pub fn changes(old: &Buffer, new: &Buffer) -> String {
     let (old, new) = (seen(old), seen(new));
-    let mut left: Vec<(u16, u16)> = Vec::new();
+    let mut left: Vec<(u16, u16)> = old.diff(&new).into_iter().map(|(x, y, _)| (y, x)).collect();
+    let disputed = take_disputed(&old, &new, &mut left);
     let mut styles: Vec<Style> = Vec::new();
-    for (x, y, cell) in old.diff(&new) {
-        left.push((y, x));
-        let style = Style::of(cell);
+    for style in left.iter().map(|&(y, x)| Style::of(&new[(x, y)])) {
         if style != Style::OWN && !styles.contains(&style) {
             styles.push(style);
         }
@@ -79,6 +85,14 @@ pub fn changes(old: &Buffer, new: &Buffer) -> String {
     // Last, because the terminal is left in its own style.
     styles.push(Style::OWN);
     let (mut out, mut cursor, mut before) = (String::new(), Cursor::Unknown, Style::OWN);
+    for (y, x) in disputed {
+        let style = Style::of(&new[(x, y)]);
+        if style != before {
+            style.write(before, &mut out);
+            before = style;
+        }
+        send_disputed(&new, (x, y), &mut out);
+    }
     for style in styles {
         let runs = runs(&new, style, &mut left);
         if !runs.is_empty() || style == Style::OWN && before != Style::OWN {
@@ -90,6 +104,89 @@ pub fn changes(old: &Buffer, new: &Buffer) -> String {
         send(runs, &new, &mut cursor, &mut out);
     }
     out
+}
+
+/// Whether every terminal gives a cell's symbol the cells that we do: one character of ASCII, of the alphabets with one cell a letter, of
+/// what frames and charts are drawn with, or of the ideographs and syllables that have two.
+fn is_plain(symbol: &str) -> bool {
+    let mut chars = symbol.chars();
+    let (Some(c), None) = (chars.next(), chars.next()) else { return symbol.is_empty() };
+    match c {
+        // They have an emoji's form too.
+        '©' | '®' | '\u{ad}' | '‼' | '⁉' | '▪' | '▫' | '▶' | '◀' | '◻'..='◾' => false,
+        ' '..='~'
+        // Latin, Greek, Cyrillic, punctuation, numbers above and below, arrows, mathematics, boxes and shapes, braille, octants.
+        | '\u{a1}'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}'
+        | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{2070}'..='\u{209c}' | '\u{2190}'..='\u{2193}'
+        | '\u{2200}'..='\u{22ff}' | '\u{23ce}' | '\u{2400}'..='\u{2426}' | '★' | '✓' | '✗' | '\u{2500}'..='\u{25ff}' | '\u{2800}'..='\u{28ff}'
+        | '\u{1cc00}'..='\u{1ceaf}' | '\u{1fb00}'..='\u{1fbff}'
+        // Wide: radicals to kana, ideographs, Hangul syllables, full forms.
+        | '\u{2e80}'..='\u{3029}' | '\u{3031}'..='\u{303c}' | '\u{3041}'..='\u{3098}' | '\u{309b}'..='\u{3296}'
+        | '\u{3300}'..='\u{4dbf}' | '\u{4e00}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{ff01}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}' => true,
+        _ => false,
+    }
+}
+
+/// Cells that a disputed symbol may take in the widest counting: two for each of its characters.
+fn widest(symbol: &str) -> u16 {
+    2 * symbol.chars().count() as u16
+}
+
+/// Takes the disputed cells from those that are left to send, and adds what must be sent after them. A disputed cell is sent again if
+/// anything is that it may have been under, or over.
+fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<(u16, u16)> {
+    let Rect { width, height, .. } = new.area;
+    let disputes = |picture: &Buffer, x: u16, y: u16| !is_plain(picture[(x, y)].symbol());
+    if new.content.iter().chain(&old.content).all(|cell| is_plain(cell.symbol())) {
+        return Vec::new();
+    }
+    let mut taken = Vec::new();
+    for y in 0..height {
+        let from = left.partition_point(|at| *at < (y, 0));
+        let to = left.partition_point(|at| *at < (y + 1, 0));
+        if from == to || !(0..width).any(|x| disputes(old, x, y) || disputes(new, x, y)) {
+            continue;
+        }
+        // What is changed in a row with such graphemes, in the old picture or the new one, is sent from the first of them, or of the
+        // changes, to the end: anything may lie anywhere behind it.
+        let first = left[from].1;
+        let reaches = |x: &u16| disputes(new, *x, y) && *x + widest(new[(*x, y)].symbol()) > first;
+        let was = |x: &u16| disputes(old, *x, y) && *x + widest(old[(*x, y)].symbol()) > first;
+        let start = (0..first).find(|x| reaches(x) || was(x)).unwrap_or(first);
+        let mut row = Vec::new();
+        let mut x = start;
+        while x < width {
+            if disputes(new, x, y) {
+                taken.push((y, x));
+            } else {
+                row.push((y, x));
+            }
+            x += (new[(x, y)].symbol().width() as u16).max(1);
+        }
+        left.splice(from..to, row);
+    }
+    taken
+}
+
+/// Sends a disputed symbol into cells blanked for it. Where somebody's counting has it end behind the last column, the terminal must not
+/// go on in the next row.
+fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut String) {
+    let (symbol, width) = (picture[(x, y)].symbol(), picture.area.width);
+    let to = Move::To(x, y);
+    to.write(out);
+    let cells = (symbol.width() as u16).clamp(1, width - x);
+    out.extend(std::iter::repeat_n(' ', usize::from(cells)));
+    to.write(out);
+    let edge = x + widest(symbol) > width;
+    if edge {
+        out.push_str("\x1b[?7l");
+    }
+    // Marks that turn the text around them would turn what is beside them.
+    out.extend(symbol.chars().filter(|c| !is_obeyed(*c)));
+    if edge {
+        out.push_str("\x1b[?7h");
+    }
 }
 
 /// Cells that are sent without moving the cursor in between.
@@ -268,7 +365,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
-    use ratatui::layout::Rect;
     use ratatui::style::Style as Full;
 
     /// A terminal that knows what [`changes`] sends: moves, styles, erasing, text. It takes no step from behind the last column but a return.
@@ -383,6 +479,156 @@ mod tests {
             let told = |b: &Buffer| seen(b).content().iter().map(|c| (c.symbol().to_owned(), c.fg, c.bg, c.modifier)).collect::<Vec<_>>();
             prop_assert_eq!(told(&screen), told(&new));
         }
+    }
+
+    /// A terminal that counts graphemes in its own way: each of `disputed` takes `cells` cells. Only moves, blanks and text; styles are let pass.
+    struct Counting<'c> {
+        cells: usize,
+        disputed: &'c [&'c str],
+        rows: Vec<Vec<String>>,
+    }
+
+    impl Counting<'_> {
+        fn put(&mut self, (x, y): (usize, usize), text: &str, cells: usize) {
+            let row = &mut self.rows[y];
+            // Whoever writes over half of a wide character leaves a blank of the other half.
+            if row[x].is_empty() {
+                row[..x].iter_mut().rev().find(|c| !c.is_empty()).unwrap().replace_range(.., " ");
+            }
+            for i in x..(x + cells).min(row.len()) {
+                row[i] = if i == x { text.into() } else { String::new() };
+            }
+            let behind = (x + cells).min(row.len());
+            for cell in row[behind..].iter_mut().take_while(|c| c.is_empty()) {
+                *cell = " ".into();
+            }
+        }
+
+        fn play(&mut self, text: &str) {
+            let (width, height) = (self.rows[0].len(), self.rows.len());
+            let (mut x, mut y, mut rest, mut wraps) = (0, 0, text, true);
+            while let Some(c) = rest.chars().next() {
+                if let Some(sequence) = rest.strip_prefix("\x1b[") {
+                    let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                    let numbers: Vec<usize> = sequence[..end].split(';').filter_map(|n| n.parse().ok()).collect();
+                    let by = numbers.first().copied().unwrap_or(1);
+                    match &sequence[end..=end] {
+                        "H" => (x, y) = (numbers.get(1).copied().unwrap_or(1) - 1, by - 1),
+                        "A" => y -= by,
+                        "B" => y += by,
+                        "C" => x = (x + by).min(width - 1),
+                        "D" => x = x.saturating_sub(by),
+                        "K" => (x..width).for_each(|x| self.put((x, y), " ", 1)),
+                        "X" => (x..x + by).for_each(|x| self.put((x, y), " ", 1)),
+                        "m" => {}
+                        "l" | "h" => wraps = &sequence[end..=end] == "h",
+                        other => panic!("{other}"),
+                    }
+                    rest = &sequence[end + 1..];
+                    continue;
+                }
+                let piece = self.disputed.iter().filter(|d| rest.starts_with(**d)).max_by_key(|d| d.len());
+                let (piece, cells) = match piece {
+                    Some(piece) => (*piece, self.cells.min(usize::from(widest(piece)))),
+                    None => (&rest[..c.len_utf8()], c.to_string().width().max(1)),
+                };
+                match c {
+                    '\r' => x = 0,
+                    '\n' => y += 1,
+                    '\x08' => x = x.saturating_sub(1),
+                    _ => {
+                        if x + cells > width {
+                            assert!(!wraps || x >= width, "{piece:?} goes on in the next row");
+                            x = width.saturating_sub(cells);
+                        }
+                        assert!(y < height);
+                        self.put((x, y), piece, cells);
+                        // Without wrapping the cursor stays in the last column.
+                        x = if wraps { x + cells } else { (x + cells).min(width - 1) };
+                    }
+                }
+                rest = &rest[piece.len()..];
+            }
+        }
+    }
+
+    const DISPUTED: [&str; 12] = [
+        "1\u{fe0f}\u{20e3}",
+        "❤\u{fe0f}",
+        "❤",
+        "👍\u{1f3fd}",
+        "👨\u{200d}👩\u{200d}👧",
+        "🇫🇷",
+        "e\u{301}",
+        "ก\u{e31}",
+        "น\u{e49}",
+        "\u{915}\u{94d}\u{937}",
+        "🙂",
+        "☀\u{fe0f}",
+    ];
+
+    fn disputed_picture() -> impl Strategy<Value = Buffer> {
+        let piece = prop_oneof![3 => "[a-c日│]{1,5}", 2 => prop::sample::select(DISPUTED.to_vec()).prop_map(str::to_owned), 1 => Just("    ".to_owned())];
+        let style = prop_oneof![Just(Color::Reset), Just(Color::Red), Just(Color::White)];
+        prop::collection::vec(prop::collection::vec((piece, style), 0..6), 4).prop_map(|rows| {
+            let mut buf = Buffer::empty(Rect::new(0, 0, 16, 4));
+            for (y, row) in rows.into_iter().enumerate() {
+                let mut x = 0;
+                for (text, fg) in row {
+                    if x >= 16 {
+                        break;
+                    }
+                    x = buf.set_stringn(x, y as u16, text, 16, Full::reset().fg(fg)).0;
+                }
+            }
+            buf
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
+
+        /// However many cells a terminal gives a disputed grapheme, and through any changes: all else is where it belongs.
+        #[test]
+        fn what_terminals_dispute_moves_nothing_else(pictures in prop::collection::vec(disputed_picture(), 1..4), cells in 1usize..=6) {
+            let area = pictures[0].area;
+            let blank = vec![vec![" ".to_owned(); usize::from(area.width)]; usize::from(area.height)];
+            let mut screen = Counting { cells, disputed: &DISPUTED, rows: blank };
+            let mut old = Buffer::empty(area);
+            for new in pictures {
+                screen.play(&changes(&old, &new));
+                for y in 0..area.height {
+                    let mut x = 0;
+                    while x < area.width {
+                        let symbol = new[(x, y)].symbol();
+                        let width = symbol.width().max(1) as u16;
+                        if is_plain(symbol) {
+                            let shown = screen.rows[usize::from(y)][usize::from(x)].as_str();
+                            prop_assert_eq!(shown, symbol, "at {},{} of {:?} with {} cells", x, y, new, cells);
+                        }
+                        x += width;
+                    }
+                }
+                old = new;
+            }
+        }
+    }
+
+    #[test]
+    fn a_disputed_grapheme_is_followed_by_an_absolute_move() {
+        let area = Rect::new(0, 0, 30, 3);
+        let old = Buffer::empty(area);
+        let mut new = old.clone();
+        new.set_string(2, 1, "a1\u{fe0f}\u{20e3}b", Full::new());
+        new.set_string(20, 1, "252", Full::new());
+        let sent = changes(&old, &new);
+        let at = 3 + "1\u{fe0f}\u{20e3}".width();
+        assert!(sent.starts_with("\x1b[2;4H") && sent.contains("\u{20e3}\x1b[2;3Ha"), "{sent:?}");
+        assert!(sent.contains(&format!("\x1b[{}Cb", at - 3)) || sent.contains(&format!("\x1b[2;{}Hb", at + 1)), "{sent:?}");
+        // What turns the text around it is not sent at all.
+        let mut turned = old.clone();
+        turned[(0, 0)].set_symbol("x\u{202e}");
+        assert!(!changes(&old, &turned).contains('\u{202e}'));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and draws what changed.
 //!
 //! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape sequences; [`watch`]: the thread that notices a terminal that is gone.
-//! - [`signals`]: SIGTERM, SIGHUP, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the
-//!   terminal's own word; [`keys`]: crossterm's keys as ours; [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
+//! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal that may take nothing; [`signals`]: SIGTERM,
+//!   SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the terminal's own word;
+//!   [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
 //! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an event, compared with the one on
 //! screen, and only differing cells go out, at most thirty times a second (five on a slow line), inside a synchronized update.
@@ -12,7 +13,8 @@ pub mod caps;
 pub mod cast;
 pub mod clipboard;
 pub mod encode;
-pub mod keys;
+pub mod input;
+pub mod out;
 pub mod signals;
 pub mod tui;
 pub mod watch;
@@ -23,15 +25,13 @@ use crate::app::session::SessionAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
 use crate::engine::Event;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::session::journal::{self, Journal};
 use crate::session::snapshots::Keeper;
 use crate::ui::{self, export};
-use background::{Heard, Listener};
-use crossterm::event::{Event as Input, EventStream, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
-use futures::StreamExt;
-use futures::future::poll_immediate;
+use input::{Input, Inputs};
 use signals::{Signal, Signals};
-use std::io::{BufWriter, Stdout, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ const SLOW_FRAME: Duration = Duration::from_millis(200);
 const BATCH: usize = 64;
 
 /// The terminal with its recording.
-type Screen = Tui<cast::Tee<BufWriter<Stdout>>>;
+type Screen = Tui<cast::Tee<BufWriter<out::Out>>>;
 
 /// What is written besides the screen.
 #[derive(Default)]
@@ -75,6 +75,12 @@ impl Complaints {
     /// Says what went wrong, with what it means for the user after it.
     pub fn sender(&self, so: &'static str) -> impl Fn(Error) + Send + use<> {
         complain(self.0.clone(), so)
+    }
+
+    /// Says a sentence.
+    pub fn say(&self, sentence: String) {
+        // The other end is here.
+        let _ = self.0.send(Action::Complain(sentence));
     }
 }
 
@@ -136,14 +142,10 @@ pub fn run(
         None => None,
     };
     // Before the terminal is taken: a signal that comes at once must not leave it in raw mode.
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new().map_err(Error::io("terminal"))?
-    };
+    let signals = Signals::new().map_err(Error::io("terminal"))?;
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
-    let listener = Listener::new(ask_background);
-    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End, listener };
+    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End };
     let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events, told));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
@@ -173,7 +175,6 @@ struct Lab<E> {
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
-    listener: Listener,
 }
 
 /// What the loop does next.
@@ -203,7 +204,7 @@ impl<E: EngineHandle> Lab<E> {
         }
         let mut drawn = Instant::now();
         let mut gone = watch::watch();
-        let mut input = input()?;
+        let mut inputs = Inputs::start()?;
         let mut engine_lives = true;
         let mut dirty = false;
         loop {
@@ -218,19 +219,16 @@ impl<E: EngineHandle> Lab<E> {
                 signal = signals.next() => match signal {
                     Signal::Quit => actions.push(Action::Quit),
                     Signal::Suspend => actions.push(Action::Suspend),
+                    // Every frame asks for the size.
+                    Signal::Resize => {}
                 },
                 () = gone.wait() => return Err(std::io::ErrorKind::BrokenPipe.into()),
-                key = input.next() => match key {
-                    Some(Ok(event)) => {
-                        actions.extend(self.take_input(tui, event));
-                        while actions.len() < BATCH && let Some(Some(Ok(event))) = poll_immediate(input.next()).await {
-                            // (A poll without this task's waker would leave crossterm's stream with nobody to wake.)
-                            actions.extend(self.take_input(tui, event));
-                        }
+                input = inputs.next() => {
+                    actions.extend(self.take_input(tui, input?));
+                    while actions.len() < BATCH && let Some(input) = inputs.waiting() {
+                        actions.extend(self.take_input(tui, input));
                     }
-                    Some(Err(error)) => return Err(error),
-                    None => return Err(std::io::ErrorKind::BrokenPipe.into()),
-                },
+                }
                 event = events.recv(), if engine_lives => {
                     engine_lives = event.is_some();
                     let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
@@ -257,34 +255,19 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// The actions of a terminal event.
-    fn take_input(&mut self, tui: &Screen, event: Input) -> Vec<Action> {
-        match event {
-            Input::Key(key) if key.kind != KeyEventKind::Release => match keys::key(key).map(|key| self.listener.take(key)) {
-                Some(Heard::Keys(keys)) => keys.into_iter().map(Action::Key).collect(),
-                Some(Heard::Background(found)) => {
-                    tracing::info!("the terminal says its background is {found:?}");
-                    vec![Action::Screen(ScreenAction::Background(found))]
-                }
-                Some(Heard::Held) | None => Vec::new(),
-            },
-            Input::Paste(text) => vec![Action::Pasted(text)],
-            Input::Mouse(event) => self.pointed(tui, event).into_iter().collect(),
-            // A resize needs no action: every frame asks for the size.
-            _ => Vec::new(),
-        }
-    }
-
-    /// A press or a turn of the wheel as a key, by what lies there in the present picture.
-    fn pointed(&self, tui: &Screen, event: MouseEvent) -> Option<Action> {
-        let target = || ui::hit(&self.state, tui.shown().area, event.column, event.row);
-        let code = match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => KeyCode::Click(target()?),
-            MouseEventKind::ScrollUp => KeyCode::Wheel(target()?, true),
-            MouseEventKind::ScrollDown => KeyCode::Wheel(target()?, false),
-            _ => return None,
-        };
-        Some(Action::Key(Key::plain(code)))
+    /// The action of what a person or the terminal did, if it has one. What is pointed at is what lies there in the present picture.
+    fn take_input(&self, tui: &Screen, input: Input) -> Option<Action> {
+        let target = |column, row| ui::hit(&self.state, tui.shown().area, column, row);
+        Some(Action::Key(match input {
+            Input::Key(key) => key,
+            Input::Paste(text) => return Some(Action::Pasted(text)),
+            Input::Background(found) => {
+                tracing::info!("the terminal says its background is {found:?}");
+                return Some(Action::Screen(ScreenAction::Background(found)));
+            }
+            Input::Press(column, row) => Key::plain(KeyCode::Click(target(column, row)?)),
+            Input::Wheel(column, row, up) => Key::plain(KeyCode::Wheel(target(column, row)?, up)),
+        }))
     }
 
     /// Applies actions and carries out their effects.
@@ -371,23 +354,13 @@ fn save(part: &str, extension: &str, what: &str, text: &str) -> Action {
     for number in 1..10_000 {
         let dash = if part.is_empty() { "" } else { "-" };
         let path = folder.join(format!("state-soup{dash}{part}-{number}.{extension}"));
-        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes())) {
+        match files::create_new(&path, text.as_bytes()) {
             Ok(()) => return Action::Notice(format!("{what} is in {}.", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Action::Complain(format!("{what} could not be saved as {}: {error}.", path.display())),
         }
     }
     Action::Complain(format!("There are 9999 files of this kind in {} already.", folder.display()))
-}
-
-/// The terminal's events. crossterm's stream panics where it cannot read the terminal, as when the line dropped before the first key; asked
-/// for an event first, it says so.
-fn input() -> std::io::Result<EventStream> {
-    match crossterm::event::poll(Duration::ZERO) {
-        Ok(_) => Ok(EventStream::new()),
-        Err(_) if !std::io::IsTerminal::is_terminal(&std::io::stdout()) => Err(std::io::ErrorKind::BrokenPipe.into()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Sleeps until a time, or for ever.

@@ -1,47 +1,92 @@
-//! Signals as values.
+//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal takes no more output, and must end all
+//! the same.
 
+use super::tui;
+use rustix::process::Signal as Unix;
+use signal_hook::iterator::Signals as Heard;
+use signal_hook::low_level::emulate_default_handler;
 use std::io;
-use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM, SIGHUP, SIGINT: end in good order.
+    /// SIGTERM, SIGHUP, SIGINT, SIGQUIT: end in good order.
     Quit,
     /// SIGTSTP: give the terminal back and stop.
     Suspend,
+    /// SIGWINCH: the terminal has another size.
+    Resize,
 }
+
+/// How long the loop has to give the terminal back by itself.
+const GRACE: Duration = Duration::from_millis(1200);
+
+/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as the process, for a handler can be
+/// replaced but not taken back.
+static LOOP: Mutex<Option<UnboundedSender<Signal>>> = Mutex::new(None);
 
 /// The signals that are listened to.
-pub struct Signals {
-    terminate: Stream,
-    hang_up: Stream,
-    interrupt: Stream,
-    stop: Stream,
-}
+pub struct Signals(UnboundedReceiver<Signal>);
 
 impl Signals {
-    /// Installs the handlers. Must be called inside the runtime.
+    /// Installs the handlers, once, and listens.
     ///
     /// # Errors
     /// The system's, if a handler cannot be installed.
     pub fn new() -> io::Result<Self> {
-        let stop = rustix::process::Signal::TSTP.as_raw();
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            stop: signal(SignalKind::from_raw(stop))?,
-        })
+        static STARTED: OnceLock<()> = OnceLock::new();
+        let (send, receive) = unbounded_channel();
+        *LOOP.lock().unwrap_or_else(PoisonError::into_inner) = Some(send);
+        if STARTED.set(()).is_ok() {
+            let all = [Unix::TERM, Unix::HUP, Unix::INT, Unix::QUIT, Unix::TSTP, Unix::WINCH];
+            let mut heard = Heard::new(all.map(Unix::as_raw))?;
+            std::thread::Builder::new().name("signals".into()).spawn(move || heard.forever().for_each(act))?;
+        }
+        Ok(Self(receive))
     }
 
     /// The next signal.
     pub async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::Quit,
-            _ = self.hang_up.recv() => Signal::Quit,
-            _ = self.interrupt.recv() => Signal::Quit,
-            _ = self.stop.recv() => Signal::Suspend,
+        match self.0.recv().await {
+            Some(signal) => signal,
+            // Another loop listens now.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells the loop of a signal, and does what it asks for if the loop does not.
+fn act(raw: i32) {
+    let signal = match raw {
+        _ if raw == Unix::WINCH.as_raw() => Signal::Resize,
+        _ if raw == Unix::TSTP.as_raw() => Signal::Suspend,
+        _ => Signal::Quit,
+    };
+    let told = LOOP.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|to| to.send(signal).is_ok());
+    match signal {
+        Signal::Resize => {}
+        Signal::Suspend if told => {}
+        Signal::Suspend => drop(emulate_default_handler(raw)),
+        Signal::Quit => {
+            let deadline = Instant::now() + GRACE;
+            while told && tui::is_taken() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let stuck = tui::is_taken();
+            if stuck {
+                tui::give_back_at_once();
+            }
+            if raw == Unix::QUIT.as_raw() {
+                // It asks for an end with a dump, and gets it once the screen is the user's again.
+                let _ = emulate_default_handler(raw);
+            }
+            if stuck || !told {
+                // What a shell says of a program that a signal ended. Everything on disk is whole at every instant.
+                std::process::exit(128 + raw);
+            }
         }
     }
 }

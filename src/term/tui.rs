@@ -2,21 +2,39 @@
 
 use super::cast::{Cast, Tee};
 use super::encode;
+use super::out::{self, Out};
 use crate::app::State;
 use crate::ui;
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::EnableBracketedPaste;
 use crossterm::style::Print;
-use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen};
 use crossterm::{cursor, execute, queue, terminal};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use rustix::process;
-use std::io::{self, BufWriter, Stdout, Write};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, BufWriter, Write};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is ours now: what the panic hook looks at.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+/// The same, but until it is given back altogether.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// How the terminal was set before it was ours, for those who must not wait for anybody.
+static BEFORE: OnceLock<Termios> = OnceLock::new();
+
+/// Gives the terminal back: no frame under way, the mouse and the cursor the user's, the first screen.
+const GIVE_BACK: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
+/// Gives the cursor's shape back.
+const SHAPE_BACK: &str = "\x1b[0 q";
+/// Whether the cursor has a shape of ours.
+static SHAPED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal's own cursor as a thin bar that does not blink: it stands where a text is edited, for input methods, and what is drawn there
+/// stays readable.
+const CARET: &str = "\x1b[6 q";
 
 /// Asks for presses and the wheel, in the form without a limit to columns. crossterm's own command would ask for every movement too: a
 /// stream of bytes up the line that nothing here listens to.
@@ -55,15 +73,17 @@ pub struct Tui<W: Write> {
     forgotten: bool,
     /// What is told of a new size.
     cast: Option<Rc<Cast>>,
+    /// Where the terminal's own cursor stands; `None` while it is hidden.
+    caret: Option<Position>,
 }
 
-impl Tui<Tee<BufWriter<Stdout>>> {
+impl Tui<Tee<BufWriter<Out>>> {
     /// Takes the terminal, and records what is written to it if `cast` is given.
     ///
     /// # Errors
     /// The system's, if there is no terminal or it refuses raw mode.
     pub fn enter(cast: Option<Rc<Cast>>) -> io::Result<Self> {
-        let mut tui = Self::over(Tee::new(BufWriter::with_capacity(1 << 16, io::stdout()), cast.clone()));
+        let mut tui = Self::over(Tee::new(BufWriter::with_capacity(1 << 16, Out::new()), cast.clone()));
         tui.cast = cast;
         tui.take()?;
         Ok(tui)
@@ -80,13 +100,25 @@ impl<W: Write> Tui<W> {
             mouse: false,
             forgotten: true,
             cast: None,
+            caret: None,
         }
     }
 
     fn take(&mut self) -> io::Result<()> {
+        if let Ok(before) = tcgetattr(io::stdout()) {
+            // (The first time only: that is the user's.)
+            let _ = BEFORE.set(before);
+        }
         terminal::enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
+        TAKEN.store(true, Ordering::SeqCst);
         execute!(self.writer, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        // Old Linux consoles would print part of the sequence.
+        if std::env::var_os("TERM").is_some_and(|term| term != "linux") {
+            SHAPED.store(true, Ordering::SeqCst);
+            execute!(self.writer, Print(CARET))?;
+        }
+        self.caret = None;
         self.set_mouse(self.mouse)?;
         self.forgotten = true;
         Ok(())
@@ -100,9 +132,10 @@ impl<W: Write> Tui<W> {
         if !ENTERED.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let written =
-            execute!(self.writer, EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
-        terminal::disable_raw_mode().and(written)
+        let written = execute!(self.writer, Print(shape_back()), Print(GIVE_BACK));
+        let done = terminal::disable_raw_mode().and(written);
+        TAKEN.store(false, Ordering::SeqCst);
+        done
     }
 
     /// Draws the state; writes nothing if the frame is the one on screen.
@@ -120,27 +153,34 @@ impl<W: Write> Tui<W> {
     /// As [`Tui::draw`].
     pub fn draw_at(&mut self, state: &State, area: Rect) -> io::Result<()> {
         let mut frame = Buffer::empty(area);
-        ui::draw(state, area, &mut frame);
+        let caret = ui::draw_editing(state, area, &mut frame);
         let clear = self.forgotten || self.shown.area != area;
         if clear {
             if let Some(cast) = &self.cast {
                 cast.resized((area.width, area.height));
             }
             self.shown = Buffer::empty(area);
-        } else if self.shown == frame {
+        } else if self.shown == frame && self.caret == caret {
             return Ok(());
         }
         let changes = encode::changes(&self.shown, &frame);
-        if changes.is_empty() && !clear {
+        if changes.is_empty() && !clear && self.caret == caret {
             // Only the colour of blanks differs: nobody can see it.
             self.shown = frame;
             return Ok(());
         }
         queue!(self.writer, BeginSynchronizedUpdate)?;
+        if self.caret.is_some() {
+            queue!(self.writer, cursor::Hide)?;
+        }
         if clear {
             queue!(self.writer, terminal::Clear(terminal::ClearType::All))?;
         }
         self.writer.write_all(changes.as_bytes())?;
+        if let Some(Position { x, y }) = caret {
+            queue!(self.writer, cursor::MoveTo(x, y), cursor::Show)?;
+        }
+        self.caret = caret;
         queue!(self.writer, EndSynchronizedUpdate)?;
         self.writer.flush()?;
         self.shown = frame;
@@ -213,6 +253,29 @@ pub fn is_gone(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
+/// Whether the terminal is ours, and not yet given back altogether.
+pub fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
+/// Gives the terminal back without waiting for anybody: not for whoever writes to it, nor for the terminal to take what was written. What it
+/// has not taken is dropped, and if it takes nothing even then, its settings are back all the same. Calls the system only, and takes no
+/// lock: a signal's handler may call it.
+pub fn give_back_at_once() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    ENTERED.store(false, Ordering::SeqCst);
+    if let Some(before) = BEFORE.get() {
+        let _ = tcsetattr(rustix::stdio::stdout(), OptionalActions::Now, before);
+    }
+    out::give_up(&[shape_back(), GIVE_BACK]);
+}
+
+fn shape_back() -> &'static str {
+    if SHAPED.load(Ordering::SeqCst) { SHAPE_BACK } else { "" }
+}
+
 /// Gives the terminal back before a panic of this thread prints itself. A panic of another thread is that thread's owner's to report:
 /// printed, it would only spoil the screen, so it goes to the log.
 pub fn install_panic_hook() {
@@ -227,9 +290,9 @@ pub fn install_panic_hook() {
             return;
         }
         if ENTERED.swap(false, Ordering::SeqCst) {
-            let _ =
-                execute!(io::stdout(), EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+            let _ = execute!(io::stdout(), Print(shape_back()), Print(GIVE_BACK));
             let _ = terminal::disable_raw_mode();
+            TAKEN.store(false, Ordering::SeqCst);
         }
         previous(info);
     }));

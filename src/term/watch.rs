@@ -1,8 +1,8 @@
 //! The thread that notices a terminal that is gone.
 //!
-//! crossterm 0.29 reads on for ever when the terminal hangs up (an SSH connection drops, tmux is killed): the loop can then neither sleep nor
-//! notice, at 100 % of a core. So a thread of its own polls the terminal for a hang-up. It tells the loop, and if the loop
-//! is past telling it ends the process. That loses nothing: everything on disk is whole at every instant.
+//! When the terminal hangs up (an SSH connection drops, tmux is killed) the loop may be in the middle of something. So a thread of its own
+//! polls the terminal for a hang-up. It tells the loop, and if the loop is past telling it ends the process. That loses nothing: everything
+//! on disk is whole at every instant.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;

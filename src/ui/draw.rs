@@ -8,12 +8,19 @@ use super::panes;
 use super::theme::{Role, Theme};
 use crate::app::{GlyphSet, State, Tab};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 /// Draws the state into an area of the buffer. Pure: equal states give equal pictures.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     draw_noting(state, area, buf, &Hits::default());
+}
+
+/// Draws, and tells where a text is edited, if one is: there the terminal's own cursor belongs.
+pub fn draw_editing(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let hits = Hits::default();
+    draw_noting(state, area, buf, &hits);
+    hits.caret().filter(|at| area.contains(*at))
 }
 
 /// Draws, and notes what can be clicked where.

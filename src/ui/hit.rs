@@ -1,16 +1,26 @@
-//! What lies under the pointer. Panes say where they put their rows while they draw, so the answer cannot drift from the picture.
+//! What lies under the pointer, and where a text is edited. Panes say where they put their rows while they draw, so the answer cannot drift from the picture.
 
 use crate::app::State;
 use crate::app::screen::Target;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Areas of a picture and what they stand for, in the order they were drawn.
 #[derive(Debug, Default)]
-pub struct Hits(RefCell<Vec<(Rect, Target)>>);
+pub struct Hits(RefCell<Vec<(Rect, Target)>>, Cell<Option<Position>>);
 
 impl Hits {
+    /// Notes where a text is edited.
+    pub fn edited_at(&self, x: u16, y: u16) {
+        self.1.set(Some(Position::new(x, y)));
+    }
+
+    /// Where a text is edited, if one is.
+    pub fn caret(&self) -> Option<Position> {
+        self.1.get()
+    }
+
     /// Notes an area.
     pub fn add(&self, area: Rect, target: Target) {
         if !area.is_empty() {

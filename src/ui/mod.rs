@@ -19,7 +19,7 @@ pub mod panes;
 pub mod sgr;
 pub mod theme;
 
-pub use draw::draw;
+pub use draw::{draw, draw_editing};
 pub use hit::hit;
 
 /// A text in lines of at most `width` columns.

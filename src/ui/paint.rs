@@ -132,6 +132,7 @@ impl<'a> Paint<'a> {
         let mut rest = after.chars();
         let under = rest.next().map_or_else(|| " ".to_owned(), |c| c.to_string());
         let line = Line::from(vec![Span::raw(&before[start..]), self.span(under, Role::Cursor), Span::raw(rest.as_str())]);
+        self.hits.edited_at(area.x + col + (before[start..].width() as u16).min(area.width - col - 1), area.y + row);
         put(buf, area, col, row, line);
     }
 

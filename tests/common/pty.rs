@@ -25,6 +25,7 @@ pub struct Terminal {
     master: Arc<OwnedFd>,
     written: Arc<(Mutex<Vec<u8>>, Condvar)>,
     closed: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     pub child: Child,
     /// What was written before here was seen.
@@ -68,11 +69,12 @@ impl Terminal {
         let master = Arc::new(master);
         let written = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let closed = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
         let reader = std::thread::spawn({
-            let (master, written, closed) = (master.clone(), written.clone(), closed.clone());
-            move || read(&master, &written, &closed)
+            let (master, written, closed, stopped) = (master.clone(), written.clone(), closed.clone(), stopped.clone());
+            move || read(&master, &written, &closed, &stopped)
         });
-        Some(Self { master, written, closed, reader: Some(reader), child, mark: 0 })
+        Some(Self { master, written, closed, stopped, reader: Some(reader), child, mark: 0 })
     }
 
     /// Bytes written so far.
@@ -86,6 +88,11 @@ impl Terminal {
             let sent = rustix::io::write(&*self.master, bytes).unwrap();
             bytes = &bytes[sent..];
         }
+    }
+
+    /// Takes no more of what is written, as a stopped window does; or takes it again.
+    pub fn stop(&self, stopped: bool) {
+        self.stopped.store(stopped, Ordering::SeqCst);
     }
 
     pub fn resize(&self, ws_col: u16, ws_row: u16) {
@@ -141,9 +148,13 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|w| w == part)
 }
 
-fn read(master: &OwnedFd, written: &(Mutex<Vec<u8>>, Condvar), closed: &AtomicBool) {
+fn read(master: &OwnedFd, written: &(Mutex<Vec<u8>>, Condvar), closed: &AtomicBool, stopped: &AtomicBool) {
     let mut buffer = [0; 4096];
     while !closed.load(Ordering::SeqCst) {
+        if stopped.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
         let mut fds = [PollFd::new(master, PollFlags::IN)];
         let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         if !poll(&mut fds, Some(&moment)).is_ok_and(|n| n > 0) {

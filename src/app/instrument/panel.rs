@@ -59,11 +59,9 @@ pub fn leave(state: &mut State, panel: &Panel) -> Vec<Effect> {
     panel.kind().and_then(|kind| state.jobs.cancel(kind)).into_iter().collect()
 }
 
-/// Text pasted into the panel.
-pub fn paste(panel: &mut Panel, text: &str) {
-    if let Panel::Snapshots { naming: Some(line), .. } = panel {
-        line.insert(text);
-    }
+/// Text pasted into the panel; what of it was left out, as a sentence.
+pub fn paste(panel: &mut Panel, text: &str) -> Option<String> {
+    if let Panel::Snapshots { naming: Some(line), .. } = panel { line.insert(text) } else { None }
 }
 
 fn motion(key: Key) -> Option<Motion> {

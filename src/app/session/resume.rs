@@ -6,10 +6,10 @@
 use super::Input;
 use crate::app::effect::Effect;
 use crate::app::instrument::sides;
-use crate::app::lab;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
-use crate::engine::{Event, JobKind};
+use crate::app::{experiments, lab};
+use crate::engine::{Event, JobKind, Request};
 use std::collections::VecDeque;
 
 /// What is still to be given.
@@ -71,19 +71,19 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
         state.clock = state.clock.max(clock);
         let mut made = update::due(state);
         made.extend(super::input(state, input));
-        effects.extend(only(state, made, matters));
+        effects.extend(only(state, made, |request| matters(request.kind())));
         state.quitting = false;
     }
     effects
 }
 
-/// Keeps effects that change nothing outside, and of the jobs those of `kinds`; the others count as done.
-pub fn only(state: &mut State, made: Vec<Effect>, kinds: fn(JobKind) -> bool) -> Vec<Effect> {
+/// Keeps effects that change nothing outside, and of the jobs those that are `wanted`; the others count as done.
+pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) -> Vec<Effect> {
     let mut kept = Vec::new();
     let mut queue = VecDeque::from(made);
     while let Some(effect) = queue.pop_front() {
         match effect {
-            Effect::Send(job) if !kinds(job.request.kind()) => {
+            Effect::Send(job) if !wanted(&job.request) => {
                 let done = Event::Done { generation: job.generation, kind: job.request.kind() };
                 queue.extend(engine_event::apply(state, done));
             }
@@ -110,6 +110,7 @@ fn end(state: &mut State) -> Vec<Effect> {
         state.complain("That sitting was with another model: the same keys were given to this one, and its results differ.");
     }
     effects.extend(lab::query_changed(state));
+    effects.extend(experiments::look_again(state));
     effects
 }
 

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui_textarea::TextArea;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 /// Draws it.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
@@ -46,7 +46,7 @@ fn template_text(template: &str) -> String {
     }
 }
 
-/// Draws a text area's lines, selection and cursor.
+/// Draws a text area's lines, selection and cursor. Costs what is looked at: each line up to where the pane ends, once.
 pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'_>, focused: bool) {
     if area.is_empty() {
         return;
@@ -63,12 +63,10 @@ pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'
     for (i, line) in lines.iter().enumerate().skip(first).take(height) {
         let mut spans: Vec<Span<'_>> = Vec::new();
         let mut at = 0;
-        for (j, c) in line.chars().chain(std::iter::once(' ')).enumerate() {
+        // A line has a place for the cursor behind its end.
+        for (j, c) in line.chars().map(Some).chain(std::iter::once(None)).enumerate() {
             let is_cursor = focused && (i, j) == (row, col);
-            let end = j == line.chars().count();
-            if end && !is_cursor {
-                break;
-            }
+            let Some(c) = c.or(is_cursor.then_some(' ')) else { break };
             let w = c.width().unwrap_or(1);
             if at >= shift {
                 let role = if is_cursor {
@@ -78,6 +76,10 @@ pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'
                 } else {
                     Role::Text
                 };
+                if is_cursor {
+                    let before: usize = spans.iter().map(Span::width).sum();
+                    paint.hits.edited_at(area.x + (before as u16).min(area.width - 1), area.y + (i - first) as u16);
+                }
                 let shown = if c.is_control() { '·' } else { c };
                 match spans.last_mut() {
                     Some(last) if last.style == paint.style(role) => last.content.to_mut().push(shown),
@@ -89,8 +91,6 @@ pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'
                 break;
             }
         }
-        let line = Line::from(spans);
-        debug_assert!(line.width() <= line.spans.iter().map(|s| s.content.width()).sum());
-        put(buf, area, 0, (i - first) as u16, line);
+        put(buf, area, 0, (i - first) as u16, Line::from(spans));
     }
 }

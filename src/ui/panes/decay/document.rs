@@ -130,6 +130,10 @@ fn lines(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
             if byte == part.len() && !is_cursor {
                 break;
             }
+            if is_cursor {
+                let before: usize = spans.iter().map(Span::width).sum();
+                paint.hits.edited_at(area.x + (MARGIN + before as u16).min(area.width - 1), area.y + y as u16);
+            }
             let now = chunk_of(bounds, offset);
             let mut style = match () {
                 () if is_cursor => paint.style(Role::Cursor),

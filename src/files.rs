@@ -1,0 +1,203 @@
+//! Files that a user names are opened here, and files that are a user's own are made here.
+//!
+//! What is opened is a regular file of bounded size: a device that never ends, a pipe that never begins and a folder are refused with a
+//! sentence, at once. What is made with a user's words in it is for that user alone (0600, folders 0700).
+
+use crate::error::{Error, Result};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The longest configuration, session, recipe or list of queries that is read, in bytes.
+pub const SMALL: u64 = 16 << 20;
+/// The longest manifest, journal, report or text of an experiment, in bytes.
+pub const LARGE: u64 = 512 << 20;
+/// The longest saved state, in bytes: those of the largest models that are known have half of it.
+pub const STATE: u64 = 4 << 30;
+
+/// Opens a regular file of at most `max` bytes for reading.
+///
+/// # Errors
+/// [`Error::Io`] if the system refuses; [`Error::Input`] for what is no regular file, or a longer one.
+pub fn open(path: &Path, max: u64) -> Result<File> {
+    // Without waiting: opening a pipe would last until somebody writes to it.
+    let wait_for_nobody = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(wait_for_nobody).open(path).map_err(Error::io(path))?;
+    let about = file.metadata().map_err(Error::io(path))?;
+    let refuse = |what: String| Err(Error::Input(format!("{} {what}", path.display())));
+    let kind = about.file_type();
+    if kind.is_dir() {
+        return refuse("is a folder, not a file".into());
+    }
+    if !kind.is_file() {
+        let what = match () {
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        };
+        return refuse(format!("is {what}, not a file"));
+    }
+    if about.len() > max {
+        return refuse(too_long(about.len(), max));
+    }
+    Ok(file)
+}
+
+fn too_long(bytes: u64, max: u64) -> String {
+    format!("has {} MiB; such a file may have {} MiB", bytes.div_ceil(1 << 20), max >> 20)
+}
+
+/// The bytes of a regular file, which may have `max` of them.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let file = open(path, max)?;
+    let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |m| m.len() as usize));
+    // It may grow while it is read.
+    file.take(max + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    if bytes.len() as u64 > max {
+        return Err(Error::Input(format!("{} {}", path.display(), too_long(bytes.len() as u64, max))));
+    }
+    Ok(bytes)
+}
+
+/// The text of a regular file, which may have `max` bytes.
+///
+/// # Errors
+/// As [`read`]; [`Error::Input`] with the line that is not UTF-8.
+pub fn text(path: &Path, max: u64) -> Result<String> {
+    String::from_utf8(read(path, max)?).map_err(|e| {
+        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
+        Error::Input(format!("{}, line {line}: not UTF-8 text", path.display()))
+    })
+}
+
+/// Whether an error says that there is no such file.
+pub fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
+/// How a file with a user's words in it is made: nobody else may read it.
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Takes the right to read a file from everybody else: one that was made before it was private.
+///
+/// # Errors
+/// The system's.
+pub fn make_private(file: &File) -> io::Result<()> {
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o777 == mode & 0o700 { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode & 0o700)) }
+}
+
+/// Makes a folder, and those above it that are missing, for the user alone.
+///
+/// # Errors
+/// The system's.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a new file with a user's words in it. If it cannot be written whole, it is not left behind.
+///
+/// # Errors
+/// The system's; [`io::ErrorKind::AlreadyExists`] if there is such a file, which stays as it is.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = private().write(true).create_new(true).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
+/// Puts a new file in the place of an old one, by way of another name (`new` is added to it): at every instant one of the two is there,
+/// whole. If that fails, nothing is left behind.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = options.clone().write(true).create(true).truncate(true).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| {
+        let _ = std::fs::remove_file(&new);
+        Error::io(path)(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("good"), "text").unwrap();
+        assert_eq!(read(&at("good"), 4).unwrap(), b"text");
+        assert!(read(&at("good"), 3).unwrap_err().to_string().contains("may have"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        File::create(at("huge")).unwrap().set_len(1 << 40).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::fs::write(at("latin"), b"a\nb\xff").unwrap();
+        let began = Instant::now();
+        for (path, part) in [
+            (PathBuf::from("/dev/zero"), "is a device"),
+            (at("link"), "is a device"),
+            (at("pipe"), "is a pipe"),
+            (dir.path().to_owned(), "is a folder"),
+            (at("huge"), "has 1048576 MiB; such a file may have 16 MiB"),
+            (at("latin"), "line 2: not UTF-8"),
+            (at("none"), "No such file"),
+        ] {
+            let message = text(&path, SMALL).unwrap_err().to_string();
+            assert!(message.contains(part) && message.contains(&path.display().to_string()), "{message}");
+        }
+        // (The system itself refuses to open a socket.)
+        assert!(read(&at("socket"), SMALL).is_err());
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(is_missing(&read(&at("none"), 1).unwrap_err()) && !is_missing(&read(dir.path(), 1).unwrap_err()));
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_place_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        std::fs::write(taken.join("within"), "").unwrap();
+        assert!(replace(&taken, b"x", &private()).unwrap_err().to_string().contains("taken"));
+        assert!(!dir.path().join("taken.new").exists());
+        let path = dir.path().join("a.csv");
+        replace(&path, b"1", &private()).unwrap();
+        replace(&path, b"2", &private()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"2");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_a_users_own_is_made_and_becomes_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a/b");
+        private_folder(&folder).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&dir.path().join("a"))), (0o700, 0o700));
+        let path = folder.join("old.log");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        make_private(&File::open(&path).unwrap()).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+}

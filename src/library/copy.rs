@@ -1,0 +1,73 @@
+//! A library to play on: whatever is done to it, the one it was made of stays as it is.
+
+use super::manifest::{MANIFEST, Manifest};
+use super::store::list;
+use super::types::{SkillMeta, SkillOrigin};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
+
+/// A place for one copy, shared by those who make it and those who ask what was changed. The copy goes with the last of them.
+#[derive(Clone, Debug, Default)]
+pub struct Copies(Arc<Mutex<Option<Copy>>>);
+
+#[derive(Debug)]
+struct Copy {
+    of: TempDir,
+    before: Option<Manifest>,
+}
+
+impl Copies {
+    /// Makes a copy of a library, or of its absence; returns its folder. It costs a manifest: a shard never changes, so the copy refers to it,
+    /// and what is added lies in the copy.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the manifest's.
+    pub fn of(&self, library: &Path) -> Result<PathBuf> {
+        let before = Manifest::read(library)?;
+        let of = TempDir::with_prefix("state-soup-").map_err(Error::io(std::env::temp_dir()))?;
+        // Under its own name, which may be seen.
+        let folder = of.path().join(library.file_name().unwrap_or("library".as_ref()));
+        if let Some(manifest) = &before {
+            std::fs::create_dir(&folder).map_err(Error::io(&folder))?;
+            let real = library.canonicalize().map_err(Error::io(library))?;
+            for shard in &manifest.shards {
+                symlink(real.join(&shard.file), folder.join(&shard.file)).map_err(Error::io(&folder))?;
+            }
+            std::fs::copy(library.join(MANIFEST), folder.join(MANIFEST)).map_err(Error::io(&folder))?;
+        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Copy { of, before });
+        Ok(folder)
+    }
+
+    /// What was changed in the copy, in words, one phrase a kind of change, such as `deleted antonym/0`; nothing if nothing was. A build of what
+    /// was missing counts as no change.
+    ///
+    /// # Errors
+    /// The manifest's.
+    pub fn changes(&self) -> Result<Vec<String>> {
+        let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(copy) = guard.as_ref() else { return Ok(Vec::new()) };
+        let mut folders = std::fs::read_dir(copy.of.path()).map_err(Error::io(copy.of.path()))?;
+        let Some(Ok(folder)) = folders.next() else { return Ok(Vec::new()) };
+        let after = Manifest::read(&folder.path())?;
+        let (before, after) = (living(copy.before.as_ref()), living(after.as_ref()));
+        let own = |s: &SkillMeta| !matches!(s.origin, SkillOrigin::Examples { .. });
+        let both = || after.iter().filter_map(|(id, new)| before.get(id).map(|old| (*id, *old, *new)));
+        let kinds: [(&str, Vec<&str>); 4] = [
+            ("deleted", before.keys().filter(|id| !after.contains_key(*id)).copied().collect()),
+            ("added", after.iter().filter(|(id, new)| own(new) && !before.contains_key(*id)).map(|(id, _)| *id).collect()),
+            ("read again", both().filter(|(_, old, new)| old.created != new.created).map(|(id, ..)| id).collect()),
+            ("tagged", both().filter(|(_, old, new)| old.tags != new.tags).map(|(id, ..)| id).collect()),
+        ];
+        Ok(kinds.iter().filter(|(_, ids)| !ids.is_empty()).map(|(kind, ids)| format!("{kind} {}", list(ids))).collect())
+    }
+}
+
+fn living(manifest: Option<&Manifest>) -> BTreeMap<&str, &SkillMeta> {
+    let skills = manifest.into_iter().flat_map(|m| &m.skills);
+    skills.filter(|s| s.deleted.is_none()).map(|s| (s.meta.id.as_str(), &s.meta)).collect()
+}

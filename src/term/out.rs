@@ -1,0 +1,86 @@
+//! Writing to the terminal without being at its mercy: a terminal that takes no more output (a full line, a stopped window) is waited for
+//! only as long as nobody gives it up.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::termios::ttyname;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether nobody waits for the terminal any more.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+/// The terminal, opened once more, so that not waiting is a matter of this program alone: the mode belongs to what was opened, and standard
+/// output is shared with the shell. `None` where it cannot be opened again.
+static TERMINAL: OnceLock<Option<OwnedFd>> = OnceLock::new();
+/// How often it is looked whether the terminal was given up.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// The terminal as what is written to.
+#[derive(Debug)]
+pub struct Out(());
+
+impl Out {
+    /// Standard output's terminal.
+    pub fn new() -> Self {
+        TERMINAL.get_or_init(|| {
+            let name = ttyname(rustix::stdio::stdout(), Vec::new()).ok()?;
+            open(name, OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()
+        });
+        Self(())
+    }
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn terminal() -> BorrowedFd<'static> {
+    TERMINAL.get().and_then(Option::as_ref).map_or(rustix::stdio::stdout(), AsFd::as_fd)
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            if GIVEN_UP.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            match rustix::io::write(terminal(), bytes) {
+                Ok(n) => return Ok(n),
+                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::from_borrowed_fd(terminal(), PollFlags::OUT)], Some(&LOOK))),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the last texts, now or not at all; whatever else is being written ends with an error. Calls the system only and takes no lock.
+pub fn give_up(last: &[&str]) {
+    GIVEN_UP.store(true, Ordering::SeqCst);
+    let _ = rustix::termios::tcflush(terminal(), rustix::termios::QueueSelector::OFlush);
+    last.iter().for_each(|text| write_now(text.as_bytes()));
+}
+
+fn write_now(mut bytes: &[u8]) {
+    for _ in 0..4 {
+        let mut fds = [PollFd::from_borrowed_fd(terminal(), PollFlags::OUT)];
+        // A terminal that was opened once only may keep a writer for ever: it is asked first.
+        if poll(&mut fds, Some(&LOOK)).is_ok_and(|n| n > 0) && fds[0].revents().contains(PollFlags::OUT) {
+            match rustix::io::write(terminal(), bytes) {
+                Ok(n) if n == bytes.len() => return,
+                Ok(n) => bytes = &bytes[n..],
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
