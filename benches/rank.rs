@@ -28,7 +28,14 @@ fn library() -> &'static (tempfile::TempDir, Library) {
     static MADE: OnceLock<(tempfile::TempDir, Library)> = OnceLock::new();
     MADE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let model = ModelIdentity { name: "bench".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), bos: None, shape: SHAPE };
+        let model = ModelIdentity {
+            name: "bench".into(),
+            fingerprint: "f".into(),
+            tokenizer_hash: "t".into(),
+            bos: None,
+            weights: None,
+            shape: SHAPE,
+        };
         let settings = BuildSettings { sets: 5, ..BuildSettings::default() };
         let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
         let mut writer = LibraryWriter::open(dir.path(), &new, Wait::No).unwrap();

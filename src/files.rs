@@ -16,7 +16,7 @@ pub const LARGE: u64 = 512 << 20;
 /// The longest saved state, in bytes: those of the largest models that are known have half of it.
 pub const STATE: u64 = 4 << 30;
 
-/// Opens a regular file of at most `max` bytes for reading.
+/// Opens a regular file of at most `max` bytes for reading, or `/dev/null`, which is empty.
 ///
 /// # Errors
 /// [`Error::Io`] if the system refuses; [`Error::Input`] for what is no regular file, or a longer one.
@@ -30,7 +30,8 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
     if kind.is_dir() {
         return refuse("is a folder, not a file".into());
     }
-    if !kind.is_file() {
+    // `--config /dev/null` is how one says that there is none.
+    if !kind.is_file() && path != Path::new("/dev/null") {
         let what = match () {
             () if kind.is_fifo() => "a pipe",
             () if kind.is_socket() => "a socket",

@@ -573,7 +573,7 @@ fn the_gain_of_one_example_is_against_nothing_and_of_none_is_not_told() {
     assert_eq!(gain(one, "query"), None);
     assert_eq!(gain(one, "ensemble(query, antonym/0)"), None);
     assert_eq!(gain("big ->", "mean(antonym)"), None, "no example");
-    assert_eq!(gain("some words\nhot -> cold\nbig ->", "mean(antonym)"), None, "a line that is no example");
+    assert_eq!(gain("some ->\nhot -> cold\nbig ->", "mean(antonym)"), None, "a line that is no example");
     let no_soup = AskRequest { soup: None, ..request(lab, QUERY, "auto", &[AnswerFrom::Soup], None) };
     assert_eq!(quiet(|c| lab.gain(&no_soup, c)).unwrap(), None);
     let not_asked = request(lab, QUERY, "auto", &[AnswerFrom::Query, AnswerFrom::ZeroShot], None);

@@ -56,7 +56,7 @@ pub struct Common {
     /// Seed of every draw
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
-    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: the best one measured, or the middle]
+    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds of the depth]
     #[arg(long, global = true, value_name = "LAYERS")]
     pub layer: Option<String>,
     /// Similarity

@@ -108,7 +108,7 @@ fn as_json(request: &AskRequest, answers: &[Answer], evidence: Option<&Evidence>
         let top: Vec<_> = a.top.iter().map(|t| json!({ "token": t.token, "probability": t.probability })).collect();
         let weights = if a.from == AnswerFrom::Soup { weights(&a.origin) } else { serde_json::Value::Null };
         json!({
-            "from": a.from.name(), "origin": a.origin, "text": a.text, "logprob": a.logprob, "target_logprob": a.target_logprob,
+            "from": a.from.name(), "origin": a.origin, "missing": a.missing, "text": a.text, "logprob": a.logprob, "target_logprob": a.target_logprob,
             "weights": weights, "top": top,
         })
     };
@@ -144,7 +144,8 @@ fn as_text(answers: &[Answer], evidence: Option<&Evidence>, gain: Option<Gain>) 
         .iter()
         .map(|a| {
             let top: Vec<String> = a.top.iter().take(4).map(|t| format!("{:?} {:.2}", t.token, t.probability)).collect();
-            let mut row = vec![a.from.name().into(), a.text.clone(), format!("{:.3}", a.logprob)];
+            let logprob = if a.missing { "–".into() } else { format!("{:.3}", a.logprob) };
+            let mut row = vec![a.from.name().into(), a.text.clone(), logprob];
             if with_target {
                 row.push(a.target_logprob.map_or("–".into(), |l| format!("{l:.3}")));
             }

@@ -29,7 +29,7 @@ enum Method {
     Pca,
     /// t-SNE of the leading principal components
     Tsne,
-    /// linfa-tsne's, from a random start: an independent picture to compare with (at most 400 skills)
+    /// linfa-tsne's, from a random start: an independent picture to compare with (at most 800 states)
     OneShot,
 }
 
@@ -45,7 +45,13 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let lab = common.ready()?;
     let view = common.view(&lab)?;
     if view.layers.len() != 1 {
-        return Err(Error::Input(format!("a map is of one layer, but --layer asks for {} to {}", view.layers.start, view.layers.end)));
+        let last = view.layers.end - 1;
+        let asked = if common.layer.is_some() { "--layer asks for" } else { "without --layer those of a ranking are meant," };
+        let middle = view.layers.start.midpoint(view.layers.end);
+        return Err(Error::Input(format!(
+            "a map is of one layer; {asked} {} to {last}: choose one, such as --layer {middle}",
+            view.layers.start
+        )));
     }
     let request = MapRequest {
         layer: view.layers.start,

@@ -4,6 +4,7 @@
 
 use super::args::{Common, query};
 use super::output;
+use crate::engine::{Lab, RankView};
 use crate::error::{Error, Result};
 use crate::soup::Recipe;
 use crate::state::codec;
@@ -38,7 +39,12 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let view = common.view(&lab)?;
     let state = output::with_progress(quiet, "mixing", |control| lab.mix(&recipe, query.as_deref(), &view, control))?;
     if let Some(path) = &args.out {
-        let about = codec::Provenance::of_recipe(lab.fingerprint(), &recipe.to_string(), &recipe.hash());
+        let about = codec::Provenance::of_recipe(lab.fingerprint(), &recipe.to_string(), &recipe.hash()).with(made(
+            &lab,
+            &recipe,
+            query.as_deref(),
+            &view,
+        ));
         if args.hf { codec::save_hf_cache(path, &state, &about)? } else { codec::save(path, &state, &about)? }
     }
     let norms: Vec<f32> = (0..state.shape().n_layer).map(|l| state.ssm_norm(l)).collect();
@@ -61,6 +67,18 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         shown.join(" "),
         norms.len().saturating_sub(1)
     ))
+}
+
+/// What made a state beside the model's files and the recipe: precision, library, query, similarity.
+fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> serde_json::Value {
+    let library = lab.library();
+    let read = recipe.reads_query();
+    json!({
+        "weights": lab.model().mamba.precision(),
+        "library": { "path": library.path(), "skills": library.len(), "built": library.settings().to_string() },
+        "query": query.filter(|_| read),
+        "view": read.then_some(view),
+    })
 }
 
 /// A recipe from its text or from a file that holds its text, JSON or TOML.

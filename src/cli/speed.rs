@@ -150,6 +150,7 @@ fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> R
         fingerprint: "random".into(),
         tokenizer_hash: "none".into(),
         bos: None,
+        weights: None,
         shape: mamba.shape(),
     };
     let settings = BuildSettings::default();

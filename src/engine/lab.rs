@@ -339,7 +339,14 @@ impl Lab {
         let mut resolver = Mixer { by_evidence: request.by_evidence, ..Mixer::new(self, Some(&query), &request.view, control) };
         let mut starts = Vec::new();
         let mut origins = Vec::new();
+        let mut missing = Vec::new();
         for &from in &request.from {
+            if from == AnswerFrom::Full
+                && let Some(why) = self.not_at_hand(&resolver.best()?.1)
+            {
+                missing.push((from, why));
+                continue;
+            }
             let Some((start, origin)) = self.start(from, request, &query, &mut resolver)? else { continue };
             starts.push(start);
             origins.push((from, origin));
@@ -348,29 +355,49 @@ impl Lab {
         let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, t)).transpose()?;
         let end = self.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
-        let continuations = continue_from(&self.model, &starts, &spec, control)?;
+        let continuations = if starts.is_empty() { Vec::new() } else { continue_from(&self.model, &starts, &spec, control)? };
         let millis = began.elapsed().as_secs_f64() * 1e3;
+        let not_given = missing.into_iter().map(|(from, why)| Answer {
+            from,
+            origin: why,
+            missing: true,
+            text: String::new(),
+            logprob: f64::NAN,
+            top: Vec::new(),
+            target_logprob: None,
+            millis,
+        });
         Ok(origins
             .into_iter()
             .zip(continuations)
             .map(|((from, origin), c)| Answer {
                 from,
                 origin,
+                missing: false,
                 text: c.text,
                 logprob: c.logprob,
                 top: c.top,
                 target_logprob: c.target_logprob,
                 millis,
             })
+            .chain(not_given)
             .collect())
     }
 
-    /// The state a recipe yields.
+    /// Why a task's examples cannot be read before a query, if they cannot.
+    fn not_at_hand(&self, task: &str) -> Option<String> {
+        self.first_set(task).err().map(|error| error.to_string())
+    }
+
+    /// The state a recipe yields. Nothing is asked, so a last example that lacks its line break is read too.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
     pub fn mix(&self, recipe: &Recipe, query: Option<&str>, view: &RankView, control: Control<'_>) -> Result<State> {
-        let query = query.map(|q| self.query(q)).transpose()?;
+        let mut query = query.map(|q| self.query(q)).transpose()?;
+        if let Some(query) = query.as_mut().filter(|q| q.parsed.closed_tail.is_some()) {
+            query.segments = self.ranked_segments(query);
+        }
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 

@@ -140,6 +140,8 @@ pub struct Answer {
     pub from: AnswerFrom,
     /// What the state was made of, in words: a skill's id, a recipe, `32 examples of antonym`.
     pub origin: String,
+    /// Whether there is no such answer; `origin` then says why, and the rest is empty.
+    pub missing: bool,
     /// The continuation.
     pub text: String,
     /// Its log-probability (natural log, summed over its tokens, the answer's end included).

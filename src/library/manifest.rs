@@ -206,6 +206,14 @@ impl Manifest {
                 model.name
             ));
         }
+        if let (Some(a), Some(b)) = (&own.weights, &model.weights)
+            && a != b
+        {
+            return refuse(format!(
+                "the states of the library {dir} were made with weights of {a}, those of {} have {b}; choose --weights, or another --library",
+                model.name
+            ));
+        }
         Ok(())
     }
 

@@ -373,7 +373,8 @@ mod tests {
     #[test]
     fn the_header_is_padded_and_data_begins_on_a_cache_line() {
         let shape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
-        let model = ModelIdentity { name: "m".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), bos: None, shape };
+        let model =
+            ModelIdentity { name: "m".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), bos: None, weights: None, shape };
         let state = State::zeros(shape);
         let meta = crate::library::tests::meta("a/0");
         let head = header(&model, StoredType::F16, &[(&meta, &state), (&meta, &state)]);

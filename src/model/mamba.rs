@@ -9,7 +9,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Library, Rows};
 use crate::state::{DecayRates, State, StateShape};
-use candle_core::Device;
+use candle_core::{DType, Device};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,12 +81,26 @@ pub struct Mamba {
     device: Device,
     backend: Backend,
     notes: Vec<String>,
+    precision: String,
 }
 
 enum Backend {
     Cpu(cpu::Model),
     #[cfg(feature = "cuda")]
     Cuda(cuda::Model),
+}
+
+/// See [`Mamba::precision`]; by the matrices of the first layer.
+fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
+    let stored = tensors.get("backbone.layers.0.mixer.x_proj.weight")?.map_or(DType::F32, |t| t.dtype());
+    let name = |dtype: DType| dtype.as_str().to_owned();
+    let half = |dtype: DType| matches!(dtype, DType::F16 | DType::BF16);
+    let asked = match asked {
+        WeightType::F16 => DType::F16,
+        WeightType::BF16 => DType::BF16,
+        WeightType::AsStored | WeightType::F32 => return Ok(name(if half(stored) { stored } else { DType::F32 })),
+    };
+    Ok(if half(stored) && stored != asked { format!("{} as {}", name(stored), name(asked)) } else { name(asked) })
 }
 
 impl Mamba {
@@ -98,6 +112,7 @@ impl Mamba {
     pub fn load(config: MambaConfig, tensors: &dyn TensorSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
         let (wanted, config, notes) = Wanted::new(tensors, &config, options.weights)?;
         let tensors: &dyn TensorSource = &wanted;
+        let precision = precision(tensors, options.weights)?;
         let (backend, a) = match &options.device {
             #[cfg(feature = "cuda")]
             Device::Cuda(device) => {
@@ -111,12 +126,18 @@ impl Mamba {
             other => return Err(Error::Model(format!("this build cannot compute on {other:?}"))),
         };
         let rates = DecayRates::new(config.shape(), a)?;
-        Ok(Self { config, rates, device: options.device.clone(), backend, notes })
+        Ok(Self { config, rates, device: options.device.clone(), backend, notes, precision })
     }
 
     /// The configuration.
     pub fn config(&self) -> &MambaConfig {
         &self.config
+    }
+
+    /// The precision of its matrices, the lower one of what the file has and what was asked for: `f32`, `bf16`.
+    /// What was f32 in the file and is kept in fewer bits makes other states; what was widened does not.
+    pub fn precision(&self) -> &str {
+        &self.precision
     }
 
     /// What was settled in loading, in sentences.

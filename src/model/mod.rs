@@ -45,6 +45,9 @@ pub struct ModelIdentity {
     /// written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bos: Option<Vec<u32>>,
+    /// Precision of the weights that made its states (`f32`, `bf16`); `None` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// Sizes of its states.
     pub shape: StateShape,
 }
@@ -118,6 +121,7 @@ impl Model {
             fingerprint: self.fingerprint.clone(),
             tokenizer_hash: self.tokenizer.hash().into(),
             bos: Some(self.tokenizer.bos().to_vec()),
+            weights: Some(self.mamba.precision().to_owned()),
             shape: self.mamba.shape(),
         }
     }

@@ -42,11 +42,22 @@ impl Provenance {
     pub fn of_recipe(model: &str, recipe: &str, hash: &str) -> Self {
         Self { model: model.into(), recipe: recipe.into(), recipe_hash: hash.into(), details: None }
     }
+
+    /// The same, with what else made the state.
+    #[must_use]
+    pub fn with(self, details: serde_json::Value) -> Self {
+        Self { details: Some(details), ..self }
+    }
 }
 
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "recipe {}\nhash   {}\nmodel  {}", self.recipe, self.recipe_hash, self.model)
+        write!(f, "recipe {}\nhash   {}\nmodel  {}", self.recipe, self.recipe_hash, self.model)?;
+        for (name, value) in self.details.iter().filter_map(|d| d.as_object()).flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            write!(f, "\n{name:<6} {}", text.replace('\n', "\\n"))?;
+        }
+        Ok(())
     }
 }
 

@@ -39,7 +39,7 @@ impl SplitSpec {
         let n = task.pairs.len();
         let (test, rest) = self.put_aside(task);
         if self.shots == 0 || rest.len() < self.shots {
-            let needed = (self.shots as f64 / (1.0 - self.test_share).max(1e-9)).ceil() as usize + 1;
+            let needed = (self.shots..).find(|&n| n - self.put_aside_of(n) >= self.shots.max(1)).unwrap_or(usize::MAX);
             return Err(Error::Input(format!(
                 "`{}` has {n} pairs, too few for one set of {} examples beside a test split: at least {needed} are needed",
                 task.name, self.shots
@@ -65,13 +65,18 @@ impl SplitSpec {
         Ok(draw(&rest, shots, &mut rng(seed, &format!("a set of {}", task.name), shots)))
     }
 
+    /// Pairs of so many that are put aside.
+    fn put_aside_of(&self, n: usize) -> usize {
+        ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n)
+    }
+
     /// The test split, and the other pairs in the order of the seed.
     fn put_aside(&self, task: &Task) -> (Vec<usize>, Vec<usize>) {
         let n = task.pairs.len();
         let digest = blake3::hash(format!("{}\n{}", task.name, self.seed).as_bytes());
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut ChaCha8Rng::from_seed(*digest.as_bytes()));
-        let test = ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n);
+        let test = self.put_aside_of(n);
         let rest = order.split_off(test);
         (order, rest)
     }
@@ -136,8 +141,8 @@ mod tests {
     fn too_small_a_task_is_told_what_it_needs() {
         let spec = SplitSpec { sets: 5, shots: 32, seed: 0, test_share: 0.2 };
         let message = spec.draw(&task(30)).unwrap_err().to_string();
-        assert!(message.contains("30 pairs") && message.contains("at least 41"), "{message}");
-        assert!(spec.draw(&task(41)).is_ok());
+        assert!(message.contains("30 pairs") && message.contains("at least 40"), "{message}");
+        assert!(spec.draw(&task(40)).is_ok() && spec.draw(&task(39)).is_err());
     }
 
     #[test]

@@ -209,6 +209,7 @@ pub fn answer(from: AnswerFrom, request: &AskRequest) -> Answer {
     };
     let logprob = -[9.12, 1.31, 1.66, 0.58, 0.44][at];
     Answer {
+        missing: false,
         from,
         origin,
         text: format!("{}\n", texts[at]),

@@ -17,7 +17,14 @@ use std::path::{Path, PathBuf};
 pub(crate) const SHAPE: StateShape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
 
 pub(crate) fn model() -> ModelIdentity {
-    ModelIdentity { name: "tiny".into(), fingerprint: "f".repeat(64), tokenizer_hash: "7".repeat(64), bos: Some(vec![0]), shape: SHAPE }
+    ModelIdentity {
+        name: "tiny".into(),
+        fingerprint: "f".repeat(64),
+        tokenizer_hash: "7".repeat(64),
+        bos: Some(vec![0]),
+        weights: None,
+        shape: SHAPE,
+    }
 }
 
 pub(crate) fn settings() -> BuildSettings {

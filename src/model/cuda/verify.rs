@@ -229,6 +229,7 @@ impl Pair {
             fingerprint: "random".into(),
             tokenizer_hash: "none".into(),
             bos: None,
+            weights: None,
             shape: self.host.shape(),
         };
         let settings = BuildSettings::default();

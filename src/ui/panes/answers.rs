@@ -118,6 +118,12 @@ fn column(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: A
     };
     let answer = &shown.answer;
     let stale = is_stale(paint, shown);
+    if answer.missing {
+        for (i, line) in wrap(&answer.origin, width).into_iter().take(usize::from(area.height.saturating_sub(2))).enumerate() {
+            put(buf, area, 0, 2 + i as u16, Line::from(paint.span(line, Role::Border)));
+        }
+        return;
+    }
     put(buf, area, 0, 1, Line::from(paint.span(fit(&answer.origin, width), Role::Dim)));
     // Text: one line in short panes, three in tall ones.
     let text_rows = if area.height >= 15 { 3 } else { 1 };
@@ -212,6 +218,7 @@ fn row(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: Answ
     let mut spans = vec![pointer, paint.span(pad(from.name(), 11), Role::Title)];
     match &state.lab.answers[index] {
         None => spans.push(paint.span(missing(paint, from), Role::Border)),
+        Some(shown) if shown.answer.missing => spans.push(paint.span(shown.answer.origin.clone(), Role::Border)),
         Some(shown) => {
             let answer = &shown.answer;
             let stale = is_stale(paint, shown);
