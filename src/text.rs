@@ -15,8 +15,13 @@ pub const MAX: usize = 256 * 1024;
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is too long, not UTF-8 or empty.
 pub fn read(path: &str) -> Result<String> {
+    checked(bytes_of(path)?, if path == "-" { "standard input" } else { path })
+}
+
+/// At most one byte more than [`MAX`] of a file, a pipe or standard input.
+fn bytes_of(path: &str) -> Result<Vec<u8>> {
     if path == "-" {
-        return checked(take(std::io::stdin(), "standard input")?, "standard input");
+        return take(std::io::stdin(), "standard input");
     }
     let place = home(path);
     // A pipe that nobody writes to would keep us waiting for ever: opened like this it is empty.
@@ -25,7 +30,25 @@ pub fn read(path: &str) -> Result<String> {
     if file.metadata().map_err(Error::io(&place))?.file_type().is_fifo() {
         rustix::io::ioctl_fionbio(&file, false).map_err(|e| Error::io(&place)(e.into()))?;
     }
-    checked(take(file, path)?, path)
+    take(file, path)
+}
+
+/// The text that a file begins with, as [`read`], and whether there is more of it than [`MAX`].
+///
+/// # Errors
+/// As [`read`], but for the length.
+pub fn beginning(path: &str) -> Result<(String, bool)> {
+    let mut bytes = bytes_of(path)?;
+    let more = bytes.len() > MAX;
+    if more {
+        bytes.truncate(MAX);
+        // A character that the limit cuts through is left to the rest.
+        let begins = (1..=4).find(|back| bytes[MAX - back] & 0b1100_0000 != 0b1000_0000).unwrap_or(1);
+        if std::str::from_utf8(&bytes[MAX - begins..]).is_err_and(|e| e.error_len().is_none()) {
+            bytes.truncate(MAX - begins);
+        }
+    }
+    Ok((checked(bytes, path)?, more))
 }
 
 /// The text of a file; what could keep its reader waiting (a pipe, a terminal) is refused.
@@ -108,6 +131,19 @@ fn home(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_long_file_ends_with_a_whole_character() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.txt");
+        for (start, unit) in [("", "é"), ("x", "é"), ("xx", "☺"), ("x", "🙂"), ("", "x")] {
+            std::fs::write(&path, start.to_owned() + &unit.repeat(MAX)).unwrap();
+            let (text, more) = beginning(path.to_str().unwrap()).unwrap();
+            assert!(more && text.len() <= MAX && text.len() > MAX - 4 && text.ends_with(unit), "{unit}: {}", text.len());
+        }
+        std::fs::write(&path, "short é").unwrap();
+        assert_eq!(beginning(path.to_str().unwrap()).unwrap(), ("short é".into(), false));
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_shown() {

@@ -36,7 +36,14 @@ pub struct Args {
 /// A text that cannot be read or is too short, values out of range, a model that cannot be opened.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let source = match &args.file {
-        Some(file) => DecaySource::Text(crate::text::read(file)?.into()),
+        Some(file) => {
+            let (text, more) = crate::text::beginning(file)?;
+            if more {
+                let (cut, kib) = (args.chunks * args.tokens + args.continuation, crate::text::MAX / 1024);
+                common.tell(&[format!("{file}: only the first {kib} KiB are read; {cut} tokens of it are used.")])?;
+            }
+            DecaySource::Text(text.into())
+        }
         None => DecaySource::Sample(common.seed),
     };
     let cut = Cut { chunks: args.chunks, length: args.tokens, after: args.continuation };

@@ -78,7 +78,11 @@ impl Task {
         let lost: Vec<usize> = (0..self.pairs.len()).filter(|&i| !template.keeps(&self.pairs[i])).collect();
         let Some(&first) = lost.first() else { return Ok(()) };
         let Pair { input, output } = &self.pairs[first];
-        let more = if lost.len() > 1 { format!(" ({} more pairs are like it)", lost.len() - 1) } else { String::new() };
+        let more = match lost.len() - 1 {
+            0 => String::new(),
+            1 => " (as would another pair)".into(),
+            n => format!(" (as would {n} others)"),
+        };
         Err(Error::Input(format!(
             "{}: in the template `{template}` the pair {input:?}, {output:?} would be read as another one{more}; an output has one line \
              and no marker, an input no line that ends an example. Change it, or choose another --template",
