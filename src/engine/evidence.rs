@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 pub const CANDIDATES: usize = 24;
 /// Candidates read before anything is shown, however long it takes.
 const FEWEST: usize = 4;
-/// How long the first figures may take, on a CPU and on a card; what is left of the candidates is read after them.
-const SOON: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(80)];
+/// How long the first figures may take; what is left of the candidates is read after them.
+const SOON: Duration = Duration::from_millis(250);
 /// Bytes of states kept between queries, at the ends of examples.
 const KEPT_BYTES: usize = 128 << 20;
 /// Bytes of task means kept, unless these are fewer than two queries' candidates.
@@ -316,10 +316,9 @@ impl Lab {
         let mut read: Vec<Told> = Vec::new();
         let mut none = Told::default();
         // As many at a time as the pace so far lets through until something is to be shown.
-        let soon = SOON[usize::from(self.model.mamba.device().is_cuda())];
         let fit = |left: Duration, seconds: f64| (left.as_secs_f64() / seconds) as usize;
         let tokens: usize = examples.iter().map(|e| e.tokens.len()).sum();
-        let mut next = lock(&self.evidence).pace.map_or(FEWEST, |pace| fit(soon, pace * tokens.max(1) as f64).max(FEWEST));
+        let mut next = lock(&self.evidence).pace.map_or(FEWEST, |pace| fit(SOON, pace * tokens.max(1) as f64).max(FEWEST));
         while read.len() < names.len() {
             control.check()?;
             let batch = &names[read.len()..(read.len() + next).min(names.len())];
@@ -331,7 +330,7 @@ impl Lab {
             if read.len() == names.len() {
                 break;
             }
-            next = fit(soon.saturating_sub(began.elapsed()), pace);
+            next = fit(SOON.saturating_sub(began.elapsed()), pace);
             if next == 0 {
                 frame(evidence(&read, &none));
                 next = FEWEST;
