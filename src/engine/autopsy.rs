@@ -33,7 +33,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::mix`].
     pub fn autopsy(&self, request: &AutopsyRequest, control: Control<'_>) -> Result<AutopsyView> {
-        let query = if request.query.trim().is_empty() { None } else { Some(self.query(&request.query)?) };
+        let query = if request.query.trim().is_empty() { None } else { Some(self.whole_query(&request.query)?) };
         let quiet = control.with_progress(&|_| {});
         let mixer = Mixer::new(self, query.as_ref(), &request.view, quiet);
         let state = request.soup.evaluate(&mixer)?;

@@ -336,7 +336,8 @@ impl Lab {
         if query.tail.is_empty() {
             return Err(nothing_to_answer());
         }
-        let mut resolver = Mixer { by_evidence: request.by_evidence, ..Mixer::new(self, Some(&query), &request.view, control) };
+        let mixer = Mixer::new(self, Some(&query), &request.view, control);
+        let mut resolver = if request.by_evidence { mixer.by_evidence() } else { mixer };
         let mut starts = Vec::new();
         let mut origins = Vec::new();
         let mut missing = Vec::new();
@@ -389,15 +390,12 @@ impl Lab {
         self.first_set(task).err().map(|error| error.to_string())
     }
 
-    /// The state a recipe yields. Nothing is asked, so a last example that lacks its line break is read too.
+    /// The state a recipe yields, at a query of which nothing is asked.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
     pub fn mix(&self, recipe: &Recipe, query: Option<&str>, view: &RankView, control: Control<'_>) -> Result<State> {
-        let mut query = query.map(|q| self.query(q)).transpose()?;
-        if let Some(query) = query.as_mut().filter(|q| q.parsed.closed_tail.is_some()) {
-            query.segments = self.ranked_segments(query);
-        }
+        let query = query.map(|q| self.whole_query(q)).transpose()?;
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
@@ -490,6 +488,15 @@ impl Lab {
             return Err(Error::Input("the query is empty; type a few examples, one a line, such as `hot -> cold`".into()));
         }
         Ok(Query { parsed, segments, tail, alone, examples })
+    }
+
+    /// A query of which nothing is asked: a last example that lacks its line break is read like the others.
+    pub(super) fn whole_query(&self, text: &str) -> Result<Query> {
+        let mut query = self.query(text)?;
+        if query.parsed.closed_tail.is_some() {
+            query.segments = self.ranked_segments(&query);
+        }
+        Ok(query)
     }
 
     pub(super) fn filled_library(&self) -> Result<Arc<Library>> {
@@ -595,6 +602,11 @@ impl<'a> Mixer<'a> {
     /// The same, with evidence read of these tasks alone.
     pub fn among(self, among: &'a [String]) -> Self {
         Self { among, ..self }
+    }
+
+    /// The same, with the best skill that of the task the evidence puts first.
+    pub fn by_evidence(self) -> Self {
+        Self { by_evidence: true, ..self }
     }
 }
 

@@ -24,9 +24,9 @@ impl Lab {
     /// # Errors
     /// [`Error::Input`] if the query is empty, or the task's pairs are not at hand; the model's; [`Error::Cancelled`].
     pub fn verdict(&self, request: &VerdictRequest, control: Control<'_>) -> Result<VerdictView> {
-        let query = self.query(&request.query)?;
+        let query = self.whole_query(&request.query)?;
         let quiet = control.with_progress(&|_| {});
-        let mixer = Mixer::new(self, Some(&query), &request.view, quiet);
+        let mixer = Mixer::new(self, Some(&query), &request.view, quiet).by_evidence();
         let (best, best_task) = mixer.best()?;
         let task = self.task_of(&request.soup).unwrap_or(best_task);
         let (task, questions) = self.held_out(&task, &query)?;

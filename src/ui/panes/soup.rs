@@ -24,7 +24,12 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let focused = state.focus() == Focus::Soup && state.overlay.is_none();
     let right = vec![paint.span(soup.rule.name(), Role::Dim)];
     let letter = state.lab.instruments.sides.letter().map_or_else(String::new, |letter| format!(" {letter}"));
-    let title = format!("Soup{letter}{}", if bench.auto { " · chosen by the evidence" } else { "" });
+    let chosen = match (bench.auto, bench.soup.lambda > 0.0) {
+        (true, true) => " · chosen by the evidence",
+        (true, false) if !bench.soup.ingredients.is_empty() => " · left out by the evidence",
+        _ => "",
+    };
+    let title = format!("Soup{letter}{chosen}");
     let inner = paint.panel(buf, area, &title, right, focused);
     let all = rows(soup);
     let recipe = soup.to_recipe().map(|r| r.to_string());
