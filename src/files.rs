@@ -114,15 +114,20 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Puts a new file in the place of an old one, by way of another name (`new` is added to it): at every instant one of the two is there,
-/// whole. If that fails, nothing is left behind.
+/// whole. If that fails, nothing is left behind. A link stays one: what it points to is replaced. A device or a pipe is written to.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
+    let path = &pointed_to(path);
+    if is_stream(path) {
+        let write = || OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        return write().map_err(Error::io(path));
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let write = || {
         let mut file = options.clone().write(true).create(true).truncate(true).open(&new)?;
         file.write_all(bytes)?;
@@ -134,6 +139,27 @@ pub fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
         let _ = std::fs::remove_file(&new);
         Error::io(path)(error)
     })
+}
+
+/// Where a file of this name really lies: a link is followed, also to a file that is not there yet.
+pub fn pointed_to(path: &Path) -> PathBuf {
+    let mut place = path.to_owned();
+    // Links in a circle are left to the system to refuse.
+    for _ in 0..40 {
+        let Ok(to) = std::fs::read_link(&place) else { break };
+        place = folder_of(&place).join(to);
+    }
+    place
+}
+
+/// The folder a file lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether something is there that is written to and not replaced: a device, a pipe, a socket.
+pub fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
 #[cfg(test)]
@@ -170,6 +196,28 @@ mod tests {
         assert!(read(&at("socket"), SMALL).is_err());
         assert!(began.elapsed() < Duration::from_secs(1));
         assert!(is_missing(&read(&at("none"), 1).unwrap_err()) && !is_missing(&read(dir.path(), 1).unwrap_err()));
+    }
+
+    #[test]
+    fn links_stay_links_and_pipes_are_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("far")).unwrap();
+        std::fs::write(at("far/target"), "old").unwrap();
+        std::os::unix::fs::symlink("far/target", at("link")).unwrap();
+        std::os::unix::fs::symlink("link", at("again")).unwrap();
+        std::os::unix::fs::symlink("far/new", at("dangling")).unwrap();
+        for (link, target) in [("link", "far/target"), ("again", "far/target"), ("dangling", "far/new")] {
+            replace(&at(link), link.as_bytes(), &private()).unwrap();
+            assert_eq!(std::fs::read(at(target)).unwrap(), link.as_bytes());
+            assert!(std::fs::symlink_metadata(at(link)).unwrap().is_symlink());
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        let pipe = at("pipe");
+        let reader = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+        replace(&at("pipe"), b"through", &private()).unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(!std::fs::metadata(at("pipe")).unwrap().is_file());
     }
 
     #[test]

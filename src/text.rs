@@ -82,6 +82,7 @@ pub fn checked(bytes: Vec<u8>, origin: &str) -> Result<String> {
     let text = String::from_utf8(bytes).map_err(|e| {
         Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to()))
     })?;
+    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
     if text.trim().is_empty() { Err(Error::Input(format!("{origin} is empty"))) } else { Ok(text) }
 }
 

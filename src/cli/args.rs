@@ -202,7 +202,14 @@ impl Common {
         for note in lab.notes() {
             crate::log::say(format_args!("Note: {note}."));
         }
-        self.tell(&self.left_out(&lab))?;
+        let mut notes = self.left_out(&lab);
+        if self.strict {
+            // What a file has become since it was written shows in its hash alone.
+            let health = output::with_progress(self.quiet, "checking", |control| lab.check(control))?;
+            let more: Vec<String> = health.sentences().map(str::to_owned).filter(|s| !notes.contains(s)).collect();
+            notes.extend(more);
+        }
+        self.tell(&notes)?;
         Ok(lab)
     }
 

@@ -18,6 +18,7 @@ use serde_json::json;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for standard input
+    #[arg(allow_hyphen_values = true)]
     query: String,
     /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
     #[arg(long, value_name = "RECIPE", default_value = "auto")]

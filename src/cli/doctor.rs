@@ -34,7 +34,9 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
         return verify(common);
     }
     let lab = common.opened()?;
-    let (model, library) = (lab.model_view(), lab.library_view());
+    let (model, mut library) = (lab.model_view(), lab.library_view());
+    let health = output::with_progress(common.quiet, "checking", |control| lab.check(control))?;
+    library.warnings = health.sentences().map(str::to_owned).collect();
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "device": model.device,

@@ -78,6 +78,7 @@ struct Aim {
 #[derive(clap::Args, Debug)]
 struct QueryArg {
     /// The query: text (`\n` for line breaks), `@file`, or `-` for standard input
+    #[arg(allow_hyphen_values = true)]
     query: String,
 }
 

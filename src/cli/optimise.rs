@@ -18,6 +18,7 @@ use serde_json::json;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// A query of at least two complete examples (text, `@file` or `-`), or the name of a task, of which queries are drawn
+    #[arg(allow_hyphen_values = true)]
     query: String,
     /// Skills beside the query: the best-ranked ones
     #[arg(long, default_value_t = 3)]

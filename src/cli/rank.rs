@@ -23,6 +23,7 @@ use serde_json::json;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The query: text (`\n` for line breaks), `@file`, or `-` for standard input
+    #[arg(allow_hyphen_values = true)]
     query: String,
     /// What orders the tasks
     #[arg(long, value_enum, default_value_t = By::Evidence)]

@@ -33,6 +33,8 @@ const SMALLEST: f64 = 0.02;
 const MOST: usize = 6;
 /// Nats from which on what the tasks foretell is followed: of one example, of more.
 const FORETOLD: [f64; 2] = [3.0, 5.0];
+/// Nats an answer token below which it is not: over a hundred examples five nats are nothing.
+const FORETOLD_A_TOKEN: f64 = 0.1;
 /// What is then the soup's share, of one or two examples and of more: the more there are, the more the query knows itself.
 const FOLLOWED: [f64; 2] = [1.0, 0.75];
 /// Posterior of none below which a single example's task is beyond doubt.
@@ -453,7 +455,8 @@ impl Evidence {
     /// Whether the tasks together foretell the answers so much better than the query alone that the soup follows what foretells them: so it is where the model has to
     /// learn the task from examples, and where skills of kindred tasks carry over.
     pub fn follows_answers(&self) -> bool {
-        self.shots > 0 && self.foretold > FORETOLD[usize::from(self.shots > 1)]
+        let least = FORETOLD[usize::from(self.shots > 1)].max(FORETOLD_A_TOKEN * self.answer_tokens as f64);
+        self.shots > 0 && self.foretold > least
     }
 
     /// The tasks and how probable each is by the answers alone, the most probable first.

@@ -44,6 +44,11 @@ impl Tokenizer {
                 cleared = true;
             }
         }
+        // The same text must have the same tokens each time: dropout is for training.
+        if let Some(dropout) = value.pointer_mut("/model/dropout").filter(|v| !v.is_null()) {
+            *dropout = Value::Null;
+            cleared = true;
+        }
         let text = if cleared { Cow::Owned(value.to_string().into_bytes()) } else { Cow::Borrowed(bytes) };
         drop(value);
         let read = contained(|| {

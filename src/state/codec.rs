@@ -18,7 +18,6 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 
 const FORMAT: &str = "state-soup/1";
@@ -182,9 +181,5 @@ fn write(path: &Path, tensors: &Tensors, tokens: u64, about: &Provenance) -> Res
     ];
     let metadata: HashMap<String, String> = entries.into_iter().chain(details).map(|(k, v)| (k.to_string(), v)).collect();
     let data = safetensors::serialize(views, Some(metadata)).map_err(|e| failed(&e))?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
-    file.write_all(&data).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
-    file.persist(path).map_err(|e| Error::io(path)(e.error))?;
-    Ok(())
+    crate::files::replace(path, &data, &crate::files::private())
 }

@@ -169,7 +169,7 @@ fn json(text: &str, path: &Path) -> Result<Vec<Row>> {
     let Listed(entries) = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
     let row = |(i, entry): (usize, Entry)| {
         let found = match &entry {
-            Entry::Item(item) => row_of(&item["input"], &item["output"], i + 1),
+            Entry::Item(Item { input, output }) => row_of(input, output, i + 1),
             Entry::Field(input, output) => row_of(&serde_json::Value::String(input.clone()), output, i + 1),
         };
         found.ok_or_else(|| wrong(format!("entry {} lacks an `input` or `output` text", i + 1)))
@@ -181,8 +181,8 @@ fn json_lines(text: &str, path: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |why: String| Error::Input(format!("{}, line {}: {why}", path.display(), i + 1));
-        let item: serde_json::Value = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
-        rows.push(row_of(&item["input"], &item["output"], i + 1).ok_or_else(|| wrong("it lacks an `input` or `output` text".into()))?);
+        let item: Item = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
+        rows.push(row_of(&item.input, &item.output, i + 1).ok_or_else(|| wrong("it lacks an `input` or `output` text".into()))?);
     }
     Ok(rows)
 }
@@ -206,8 +206,17 @@ fn row_of(input: &serde_json::Value, output: &serde_json::Value, at: usize) -> O
 /// where a key stands twice.
 struct Listed(Vec<Entry>);
 
+/// An example; a key that stands twice in it is an error.
+#[derive(serde::Deserialize)]
+struct Item {
+    #[serde(default)]
+    input: serde_json::Value,
+    #[serde(default)]
+    output: serde_json::Value,
+}
+
 enum Entry {
-    Item(serde_json::Value),
+    Item(Item),
     Field(String, serde_json::Value),
 }
 
@@ -287,6 +296,8 @@ mod tests {
             ("t.json", b"{\"a\": {}}", "entry 1 lacks"),
             ("t.json", b"[{\"input\":\"a\"}]", "entry 1 lacks"),
             ("t.jsonl", b"{\"input\":\"a\",\"output\":\"b\"}\n\n{\"input\":\"a\"}\n", "line 3: it lacks"),
+            ("t.jsonl", b"{\"input\":\"a\",\"output\":\"b\",\"output\":\"c\"}\n", "line 1: duplicate field `output`"),
+            ("t.json", b"[{\"input\":\"a\",\"input\":\"b\",\"output\":\"c\"}]", "duplicate field `input`"),
             ("t.csv", b"input,output\nw0,v0, with more\n", "line 2: there are 3 cells"),
             ("t.csv", b"index,input,output\n0,a,b\n", "line 1: there are 3 cells"),
             ("t.tsv", b"a\tb\nc\td\te\n", "line 2: there are 3 cells"),
