@@ -138,7 +138,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("long.txt");
         for (start, unit) in [("", "é"), ("x", "é"), ("xx", "☺"), ("x", "🙂"), ("", "x")] {
-            std::fs::write(&path, start.to_owned() + &unit.repeat(MAX)).unwrap();
+            std::fs::write(&path, start.to_owned() + &unit.repeat(MAX + 8)).unwrap();
             let (text, more) = beginning(path.to_str().unwrap()).unwrap();
             assert!(more && text.len() <= MAX && text.len() > MAX - 4 && text.ends_with(unit), "{unit}: {}", text.len());
         }

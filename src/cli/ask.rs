@@ -1,10 +1,12 @@
 //! `state-soup ask`: answer a query from several states side by side.
 //!
-//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "text", "logprob", "target_logprob", "weights", "top": [{ "token", "probability" }] }],
+//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "missing", "text", "logprob", "target_logprob", "weights", "top": [{ "token",
+//! "probability" }] }],
 //! "evidence", "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's
 //! `origin` is its recipe, `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among them (null for other answers and for a recipe that is no
 //! plain list). `evidence` is as `rank` has it, null where the recipe does not read any. `gain` says how many nats an example the soup gains on the query alone, each example left
-//! out in turn (`left_out`) or, where there is one, against nothing read; null where there is nothing to ask. `target` may be null.
+//! out in turn (`left_out`) or, where there is one, against nothing read; null where there is nothing to ask. `target` may be null. An answer that cannot be given (`full`, where the
+//! task's examples are not at hand) is `missing`: its `origin` says why.
 
 use super::args::{Common, query};
 use super::output;
