@@ -141,9 +141,11 @@ fn a_query_is_answered_after_the_tokens_of_its_whole_text() {
             let next = lab.template().example(&Pair { input: "big".into(), output: "small".into() });
             let read = &query[..query.len() - alone.len()];
             let parts = lab.model().tokenizer.encode_pieces(&[&(read.to_owned() + &next), &lab.template().tail("a")]).unwrap();
-            let whole = &parts[0];
             let start = told[kind][query].len();
-            assert_eq!(&whole[..start], &told[kind][query], "{kind}, {template}");
+            assert_eq!(&parts[0][..start], &told[kind][query], "{kind}, {template}");
+            // Where the answer and what follows it are one token, the answer is read by itself.
+            let alone = || lab.model().tokenizer.encode(&lab.template().answer("small")).unwrap();
+            let whole = &if parts[0].len() > start { parts[0].clone() } else { [&parts[0][..], &alone()].concat() };
             let at: Vec<usize> = (start - 1..whole.len() - 1).collect();
             let prompt = Prompt { tokens: whole, initial: None, snapshots: &[], want: Want::LogitsAt(&at) };
             let logits = quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).logits;

@@ -74,9 +74,10 @@ impl Lab {
         let mut tokens = self.model.tokenizer.encode_pieces(&pieces)?;
         tokens.pop();
         let answer_tokens = tokens.pop().unwrap_or_default();
-        // Where a token would reach from the line into the answer, the line is asked as it stands, and its answer is read after it.
+        // Where a token would reach from the line into the answer, or from the answer into the next example, the line is asked as it stands, and the answer is read
+        // by itself.
         let asked = self.tail_after(segments, tail)?;
-        if tokens.pop().as_ref() == Some(&asked) { Ok(answer_tokens) } else { self.tokens(&answer) }
+        if tokens.pop().as_ref() == Some(&asked) && !answer_tokens.is_empty() { Ok(answer_tokens) } else { self.tokens(&answer) }
     }
 
     /// The unfinished line of a pair, and its answer, after an example.
