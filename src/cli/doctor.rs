@@ -72,9 +72,9 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
         "log": log(),
     });
     if common.json {
-        output::json(&report)?
+        output::json(&report)?;
     } else {
-        output::print(&as_text(&report))?
+        output::print(&as_text(&report))?;
     }
     match library.warnings.len() {
         0 => Ok(()),

@@ -35,6 +35,7 @@ pub enum Borders {
 }
 
 impl Borders {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // What serde calls.
     fn is_apart(&self) -> bool {
         *self == Self::Apart
     }

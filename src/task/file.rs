@@ -143,7 +143,7 @@ fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Row>> {
         let record = record.map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
         let start = record.position().map_or(counted, |p| p.byte() as usize);
         let start = start + text.as_bytes()[start..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        line += text.as_bytes()[counted..start].iter().filter(|b| **b == b'\n').count();
+        line += text[counted..start].matches('\n').count();
         counted = start;
         let wrong = |why: String| Err(Error::Input(format!("{}, line {line}: {why}", path.display())));
         let cell = |c: usize| record.get(c).unwrap_or_default().trim();

@@ -39,7 +39,7 @@ impl SplitSpec {
         let n = task.pairs.len();
         let (test, rest) = self.put_aside(task);
         if self.shots == 0 || rest.len() < self.shots {
-            let needed = (self.shots..).find(|&n| n - self.put_aside_of(n) >= self.shots.max(1)).unwrap_or(usize::MAX);
+            let needed = (self.shots..1 << 24).find(|&n| n - self.put_aside_of(n) >= self.shots.max(1)).unwrap_or(usize::MAX);
             return Err(Error::Input(format!(
                 "`{}` has {n} pairs, too few for one set of {} examples beside a test split: at least {needed} are needed",
                 task.name, self.shots
