@@ -79,10 +79,12 @@ pub fn checked(bytes: Vec<u8>, origin: &str) -> Result<String> {
     if bytes.len() > MAX {
         return Err(Error::Input(format!("{origin} is longer than {} KiB", MAX / 1024)));
     }
-    let text = String::from_utf8(bytes).map_err(|e| {
+    let mut text = String::from_utf8(bytes).map_err(|e| {
         Error::Input(format!("{origin} is not UTF-8 text: byte {} is not part of a character", e.utf8_error().valid_up_to()))
     })?;
-    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
     if text.trim().is_empty() { Err(Error::Input(format!("{origin} is empty"))) } else { Ok(text) }
 }
 

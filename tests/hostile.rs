@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
 mod common;
+#[path = "common/home.rs"]
+mod home;
 
 use common::{Lab as Screen, options};
+use home::Home;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use state_soup::app::key::parse_macro;
@@ -25,22 +28,8 @@ use std::time::{Duration, Instant};
 /// ESC, BEL, CSI and OSC in both forms, DEL, an override and an isolate.
 const HOSTILE: &str = "h\u{1b}[31m\u{7}\u{9b}2J\u{9d}0;x\u{9c}\u{1b}]52;c;eA==\u{7}\u{7f}\u{202e}\u{2066}\r";
 
-struct Home(tempfile::TempDir);
-
+/// What the programs are run with.
 impl Home {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.at(name), text).unwrap();
-        self.at(name)
-    }
-
     /// A task file of so many pairs.
     fn task(&self, name: &str, cell: &str) -> PathBuf {
         let rows: String = (0..60).map(|i| format!("in{i}\t{cell}{i}\n")).collect();

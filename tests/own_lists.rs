@@ -3,27 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "common/home.rs"]
+mod home;
+
+use home::Home;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-struct Home(tempfile::TempDir);
-
+/// What the programs are run with.
 impl Home {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::create_dir_all(self.at(name).parent().unwrap()).unwrap();
-        std::fs::write(self.at(name), text).unwrap();
-        self.at(name)
-    }
-
     /// A library of one's own lists, two skills of four shots a task.
     fn run(&self, tasks: &Path, words: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_state-soup"))

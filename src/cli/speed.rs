@@ -145,14 +145,7 @@ fn stages(mamba: &mut Mamba, (batch, tokens): (usize, usize), control: Control<'
 
 fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> Result<Value> {
     let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
-    let identity = ModelIdentity {
-        name: "random".into(),
-        fingerprint: "random".into(),
-        tokenizer_hash: "none".into(),
-        bos: None,
-        weights: None,
-        shape: mamba.shape(),
-    };
+    let identity = ModelIdentity::random(mamba.shape());
     let settings = BuildSettings::default();
     let new = NewLibrary { model: &identity, settings: &settings, dtype: StoredType::F16 };
     let writer = Mutex::new(LibraryWriter::open(&folder.path().join("library"), &new, Wait::No)?);

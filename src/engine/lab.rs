@@ -353,7 +353,7 @@ impl Lab {
             origins.push((from, origin));
         }
         let ParsedQuery { segments, tail, .. } = &query.parsed;
-        let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, t)).transpose()?;
+        let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, &query.tail, t)).transpose()?;
         let end = self.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
         let continuations = if starts.is_empty() { Vec::new() } else { continue_from(&self.model, &starts, &spec, control)? };
@@ -480,8 +480,8 @@ impl Lab {
         let (segments, tail, alone) = if parsed.tail.is_empty() {
             (examples.clone(), Vec::new(), Vec::new())
         } else {
-            let (segments, _) = self.tokens_of(&parsed.segments, &parsed.tail)?;
-            (segments, self.tail_after(&parsed.segments, &parsed.tail)?, self.tokens(&parsed.tail)?)
+            let (segments, tail) = self.tail_after(&parsed.segments, &parsed.tail)?;
+            (segments, tail, self.tokens(&parsed.tail)?)
         };
         let segments: Vec<Vec<u32>> = std::iter::once(self.bos()).chain(segments.into_iter().map(|e| e.tokens)).collect();
         if segments.len() == 1 && tail.is_empty() {

@@ -30,7 +30,7 @@ impl Lab {
         if query.tail.is_empty() {
             return Err(nothing_to_answer());
         }
-        let target = self.answer_after(&query.parsed.segments, &query.parsed.tail, target)?;
+        let target = self.answer_after(&query.parsed.segments, &query.parsed.tail, &query.tail, target)?;
         if target.is_empty() {
             return Err(Error::Input("there is no target answer whose log-probability could be told".into()));
         }

@@ -53,16 +53,16 @@ impl Lab {
         Ok(self.tokens_of(segments, &self.template.tail(WORD))?.0)
     }
 
-    /// An unfinished line after segments; after any example if there are none.
-    pub(crate) fn tail_after(&self, segments: &[Segment], tail: &str) -> Result<Vec<u32>> {
+    /// Segments, and an unfinished line after them; after any example if there are none.
+    pub(crate) fn tail_after(&self, segments: &[Segment], tail: &str) -> Result<(Vec<Example>, Vec<u32>)> {
         if segments.is_empty() {
-            return Ok(self.tokens_of([&self.any_example()], tail)?.1);
+            return Ok((Vec::new(), self.tokens_of([&self.any_example()], tail)?.1));
         }
-        Ok(self.tokens_of(segments, tail)?.1)
+        self.tokens_of(segments, tail)
     }
 
-    /// What an unfinished line after segments is hoped to be completed by, with its end.
-    pub(crate) fn answer_after(&self, segments: &[Segment], tail: &str, output: &str) -> Result<Vec<u32>> {
+    /// What an unfinished line after segments is hoped to be completed by, with its end. `asked`: the line's tokens there.
+    pub(crate) fn answer_after(&self, segments: &[Segment], tail: &str, asked: &[u32], output: &str) -> Result<Vec<u32>> {
         let (context, answer) = ([self.any_example()], self.template.answer(output));
         let before = if segments.is_empty() { &context } else { segments };
         if self.build.borders == Borders::Apart {
@@ -76,14 +76,15 @@ impl Lab {
         let answer_tokens = tokens.pop().unwrap_or_default();
         // Where a token would reach from the line into the answer, or from the answer into the next example, the line is asked as it stands, and the answer is read
         // by itself.
-        let asked = self.tail_after(segments, tail)?;
-        if tokens.pop().as_ref() == Some(&asked) && !answer_tokens.is_empty() { Ok(answer_tokens) } else { self.tokens(&answer) }
+        if tokens.pop().as_deref() == Some(asked) && !answer_tokens.is_empty() { Ok(answer_tokens) } else { self.tokens(&answer) }
     }
 
     /// The unfinished line of a pair, and its answer, after an example.
     pub(crate) fn question(&self, pair: &Pair) -> Result<(Vec<u32>, Vec<u32>)> {
         let tail = self.template.tail(&pair.input);
-        Ok((self.tail_after(&[], &tail)?, self.answer_after(&[], &tail, &pair.output)?))
+        let (_, asked) = self.tail_after(&[], &tail)?;
+        let answer = self.answer_after(&[], &tail, &asked, &pair.output)?;
+        Ok((asked, answer))
     }
 
     fn any_example(&self) -> Segment {

@@ -52,6 +52,13 @@ pub struct ModelIdentity {
     pub shape: StateShape,
 }
 
+impl ModelIdentity {
+    /// What states of random weights are marked with: benchmarks and checks have no model's files.
+    pub fn random(shape: StateShape) -> Self {
+        Self { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), bos: None, weights: None, shape }
+    }
+}
+
 /// A model with its tokenizer and its identity.
 pub struct Model {
     /// `bundled`, a folder's name, a hub id.

@@ -153,7 +153,7 @@ fn place(source: &dyn TensorSource, name: &str) -> String {
 }
 
 /// Every name that the network reads.
-fn names_of(config: &MambaConfig) -> Vec<String> {
+pub(super) fn names_of(config: &MambaConfig) -> Vec<String> {
     let mut of_layer = vec![
         "norm.weight",
         "mixer.in_proj.weight",

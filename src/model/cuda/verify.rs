@@ -224,14 +224,7 @@ impl Pair {
             texts.iter().map(|t| Prompt { tokens: t, initial: None, snapshots: &[], want: Want::State }).collect();
         let states: Vec<State> = self.host.prefill(&prompts, control)?.into_iter().map(|p| p.state).collect();
         let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
-        let identity = ModelIdentity {
-            name: "random".into(),
-            fingerprint: "random".into(),
-            tokenizer_hash: "none".into(),
-            bos: None,
-            weights: None,
-            shape: self.host.shape(),
-        };
+        let identity = ModelIdentity::random(self.host.shape());
         let settings = BuildSettings::default();
         for dtype in [StoredType::F16, StoredType::F32] {
             let dir = folder.path().join(format!("{dtype:?}"));

@@ -3,6 +3,7 @@
 use super::TensorSource;
 use crate::error::{Error, Result};
 use crate::model::MambaConfig;
+use crate::model::tensors::names_of;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
@@ -98,22 +99,6 @@ impl TensorSource for RandomWeights {
     }
 
     fn names(&self) -> Vec<String> {
-        let of_layer = [
-            "norm.weight",
-            "mixer.in_proj.weight",
-            "mixer.in_proj.bias",
-            "mixer.conv1d.weight",
-            "mixer.conv1d.bias",
-            "mixer.x_proj.weight",
-            "mixer.dt_proj.weight",
-            "mixer.dt_proj.bias",
-            "mixer.A_log",
-            "mixer.D",
-            "mixer.out_proj.weight",
-            "mixer.out_proj.bias",
-        ];
-        let layers = (0..self.config.n_layer).flat_map(|l| of_layer.map(|n| format!("backbone.layers.{l}.{n}")));
-        let whole = ["backbone.embedding.weight", "backbone.norm_f.weight", "lm_head.weight"].map(String::from);
-        layers.chain(whole).filter(|n| self.shape(n).is_some()).collect()
+        names_of(&self.config).into_iter().filter(|name| self.shape(name).is_some()).collect()
     }
 }
