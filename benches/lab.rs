@@ -20,7 +20,8 @@ use ratatui::layout::Rect;
 use state_soup::app::key::{Key, parse_macro};
 use state_soup::app::{Action, Effect, Look, Options, State, update};
 use state_soup::control::quiet;
-use state_soup::engine::{Engine, Event, JobKind, Lab, MapMethod, Request, Setup, opener};
+use state_soup::engine::{Engine, Event, JobKind, Request, opener};
+use state_soup::lab::{Lab, MapMethod, Setup};
 use state_soup::library::BuildSettings;
 use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::task::Task;
@@ -274,7 +275,7 @@ impl Typist {
             if let Ok(event) = self.events.recv_timeout(Duration::from_millis(1)) {
                 self.apply(Action::Engine(event));
             }
-            let Some(whole) = self.state.lab.present_evidence().map(state_soup::engine::Evidence::is_whole) else { continue };
+            let Some(whole) = self.state.lab.present_evidence().map(state_soup::lab::Evidence::is_whole) else { continue };
             self.draw();
             let seconds = began.elapsed().as_secs_f64();
             let first = *first.get_or_insert(seconds);
@@ -289,8 +290,7 @@ impl Typist {
         for query in QUERIES {
             for key in parse_macro(query).unwrap() {
                 if load == Load::Heavy && !self.state.jobs.is_running(JobKind::Map) {
-                    let request =
-                        Request::Map(state_soup::engine::MapRequest { method: MapMethod::Tsne, ..self.state.map.request.clone() });
+                    let request = Request::Map(state_soup::lab::MapRequest { method: MapMethod::Tsne, ..self.state.map.request.clone() });
                     let effect = self.state.jobs.send(request, 0);
                     if let Effect::Send(job) = effect {
                         self.engine.send(job);

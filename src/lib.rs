@@ -6,14 +6,37 @@
 //!           ▲          │                          │
 //!           └── ui ◀───┘ state     events ◀───────┘
 //! ```
-//! A Mamba reads a few examples of a task; the recurrent [`state`] it ends in is a *skill*. [`library`] keeps skills and ranks them by
-//! similarity to a query's state; [`soup`] makes one state out of several; [`engine::Lab`] answers from any of them. The command line ([`cli`])
-//! and the screen call the same functions of [`engine::Lab`], so they print the same numbers.
+//! A Mamba reads a few examples of a task; the recurrent [`state`] it ends in is a *skill*.
+//! [`library`] keeps skills and ranks them by similarity to a query's state; [`soup`] makes one
+//! state out of several; [`lab::Lab`] is a model and a library together: evidence, answers, maps.
+//! The command line ([`cli`]) and the screen call the same functions of [`lab::Lab`], so they print
+//! the same numbers.
 //!
-//! # Who may know whom
-//! `state`, `soup` and `task` know nobody above them; `model` knows `state`; `library` and `project` stand on those; `engine` drives all of them; `app`
-//! holds values only (no tokio, no terminal, no device); `ui` reads `app` and draws; [`files`] opens what a user names and makes what is a user's own; [`text`] reads texts for whoever may read files; [`session`] plays keys on `app` with a
-//! real engine and keeps the journal of what is done; [`config`] reads what the user wants otherwise; [`log`] writes what went wrong to a file; `term` and `cli` tie it together.
+//! # A key's path
+//! `term` reads the key, [`app::update`] changes the screen's values and asks for work, the
+//! [`engine`]'s thread does it with [`lab::Lab`] and sends events back, [`app::update`] takes them
+//! in, [`ui`] draws. A headless call's path is shorter: [`cli`] opens a [`lab::Lab`] and prints.
+//!
+//! # Rooms, from the ground up
+//! Each knows only rooms that stand before it in this list (`tests/rooms.rs` holds them to it).
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`error`], [`control`], [`text`], [`files`], [`log`] | the ground: refusals in sentences, cancel and progress, texts and files that users name |
+//! | [`stats`] | means with intervals, and what may be concluded from them |
+//! | [`state`] | what a recurrent network remembers, how it forgets, and which model made it |
+//! | [`task`] | pairs, templates, splits, task files |
+//! | [`soup`] | recipes: rules of mixing, parsed, printed, evaluated |
+//! | [`library`] | skills on disk: format, writer, ranking |
+//! | [`model`] | a model's files, its tokenizer, its network on each device |
+//! | [`project`] | PCA, t-SNE, placing a point on a finished map |
+//! | [`lab`] | a model and a library together |
+//! | [`experiment`] | the claims, and how each is tested |
+//! | [`engine`] | the one thread that owns the device: mailbox, worker, messages |
+//! | [`app`], [`ui`] | the screen: values and their one update function; pictures of them |
+//! | [`session`] | keys played on `app` with a real engine; the journal of what is done |
+//! | [`config`] | the user's configuration file |
+//! | `term`, [`cli`] | the terminal's loop; the commands |
 //!
 //! # Threads
 //! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
@@ -35,6 +58,7 @@ pub mod engine;
 pub mod error;
 pub mod experiment;
 pub mod files;
+pub mod lab;
 pub mod library;
 pub mod log;
 pub mod model;
@@ -42,6 +66,7 @@ pub mod project;
 pub mod session;
 pub mod soup;
 pub mod state;
+pub mod stats;
 pub mod task;
 pub mod term;
 pub mod text;

@@ -5,7 +5,7 @@
 mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
-use state_soup::engine::{AnswerFrom, AskRequest, CANDIDATES, Decoding, Lab, MapMethod, MapRequest, MapView, RankView};
+use state_soup::lab::{AnswerFrom, AskRequest, CANDIDATES, Decoding, Lab, MapMethod, MapRequest, MapView, RankView};
 use state_soup::library::{Metric, Part};
 use state_soup::task::{Task, bundled};
 use std::sync::OnceLock;

@@ -5,8 +5,8 @@
 mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
-use state_soup::engine::{Cut, DecayRequest, DecaySource, DecayView, Lab};
 use state_soup::error::Error;
+use state_soup::lab::{Cut, DecayRequest, DecaySource, DecayView, Lab};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,7 +30,7 @@ fn compared(request: &DecayRequest) -> DecayView {
     quiet(|control| lab().decay(request, control)).unwrap()
 }
 
-fn of<'v>(view: &'v DecayView, rule: &str) -> &'v state_soup::engine::RuleResult {
+fn of<'v>(view: &'v DecayView, rule: &str) -> &'v state_soup::lab::RuleResult {
     view.results.iter().find(|r| r.rule.name() == rule).unwrap()
 }
 

@@ -5,8 +5,8 @@
 mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
-use state_soup::engine::*;
 use state_soup::error::Error;
+use state_soup::lab::*;
 use state_soup::library::{BuildSettings, Calibration, Candidate, Explained, Library, Metric, Part, Posterior};
 use state_soup::model::{Prompt, Want};
 use state_soup::soup::{Recipe, Soup, Window, mix};

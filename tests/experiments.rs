@@ -5,11 +5,12 @@
 mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
-use state_soup::engine::{Lab, Setup};
 use state_soup::experiment::optimise::{choose, measure, query_of};
-use state_soup::experiment::{ALL, Heat, Picture, Report, Settings, Table, Verdict, find};
+use state_soup::experiment::{ALL, Heat, Picture, Report, Settings, Table, find};
+use state_soup::lab::{Lab, Setup};
 use state_soup::library::BuildSettings;
 use state_soup::soup::Recipe;
+use state_soup::stats::Verdict;
 use state_soup::task::bundled;
 use std::io::Write;
 use std::path::Path;

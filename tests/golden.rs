@@ -147,7 +147,7 @@ fn log_probabilities_are_those_of_the_logits() {
     let logprobs = read(&model, &ids, None, &[], Want::LogProbs).logprobs;
     assert_eq!(logprobs.len(), ids.len() - 1);
     for (i, p) in logprobs.iter().enumerate() {
-        let want = state_soup::engine::logprob(&logits[i], ids[i + 1]);
+        let want = state_soup::lab::logprob(&logits[i], ids[i + 1]);
         assert!((f64::from(*p) - want).abs() < 1e-5, "{i}: {p} {want}");
     }
 }

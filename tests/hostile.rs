@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use state_soup::app::key::parse_macro;
 use state_soup::app::{Action, update};
 use state_soup::control::quiet;
-use state_soup::engine::{Lab, Setup};
+use state_soup::lab::{Lab, Setup};
 use state_soup::library::{BuildSettings, Metric, Part, RankView};
 use state_soup::text::is_obeyed;
 use state_soup::ui;

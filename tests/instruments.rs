@@ -5,8 +5,8 @@
 mod common;
 
 use state_soup::control::{Cancel, Control, quiet};
-use state_soup::engine::*;
 use state_soup::error::Error;
+use state_soup::lab::*;
 use state_soup::library::{Metric, Part};
 use state_soup::soup::{Ingredient, Recipe, Soup};
 use state_soup::state::State;

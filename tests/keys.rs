@@ -8,9 +8,8 @@ use common::{Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{
-    AnswerFrom, AskRequest, DecaySource, Decoding, Event, Evidence, JobKind, LibraryEdit, MapMethod, Request, ResultsRequest,
-};
+use state_soup::engine::{Event, JobKind, Request, ResultsRequest};
+use state_soup::lab::{AnswerFrom, AskRequest, DecaySource, Decoding, Evidence, LibraryEdit, MapMethod};
 use state_soup::library::Metric;
 use state_soup::soup::{Recipe, Soup};
 use std::sync::Arc;
@@ -333,7 +332,7 @@ fn the_missing_skills_are_built_once_and_escape_stops_it() {
     lab.answering = false;
     lab.act(Action::Engine(Event::Model(common::model())));
     for _ in 0..2 {
-        lab.act(Action::Engine(Event::Library(Arc::new(state_soup::engine::LibraryView { missing: 7, ..common::library() }))));
+        lab.act(Action::Engine(Event::Library(Arc::new(state_soup::lab::LibraryView { missing: 7, ..common::library() }))));
     }
     assert_eq!(lab.sent(JobKind::Build).len(), 1);
     lab.keys("<esc><esc>");
@@ -522,7 +521,7 @@ fn a_moving_map_is_paused_stepped_and_let_go_on() {
     let job = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
     let Request::Map(request) = &job.request else { panic!() };
     assert_eq!(request.method, MapMethod::Tsne);
-    let frame = |epoch, finished| Arc::new(state_soup::engine::MapView { epoch, finished, ..common::map(request) });
+    let frame = |epoch, finished| Arc::new(state_soup::lab::MapView { epoch, finished, ..common::map(request) });
     lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(120, false) }));
     let stop = |lab: &mut Lab, generation: u64, epoch: usize| {
         assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Map))));
@@ -617,7 +616,7 @@ fn on_a_slow_line_progress_is_told_once_a_second() {
     let mut lab = Lab::new(options());
     lab.answering = false;
     lab.act(Action::Engine(Event::Model(common::model())));
-    lab.act(Action::Engine(Event::Library(Arc::new(state_soup::engine::LibraryView { missing: 7, ..common::library() }))));
+    lab.act(Action::Engine(Event::Library(Arc::new(state_soup::lab::LibraryView { missing: 7, ..common::library() }))));
     let generation = lab.state.jobs.generation(JobKind::Build);
     let report = |lab: &mut Lab, clock: u64, done: u64| {
         lab.act(Action::Tick(clock));

@@ -8,7 +8,8 @@ use common::{Lab, busy, options};
 use state_soup::app::instrument::Panel;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
-use state_soup::engine::{Event, Instrument, JobKind, Request};
+use state_soup::engine::{Event, JobKind, Request};
+use state_soup::lab::Instrument;
 use std::sync::Arc;
 
 fn weights(lab: &Lab) -> Vec<f64> {

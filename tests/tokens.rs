@@ -6,7 +6,7 @@ mod common;
 
 use candle_core::{Device, Tensor};
 use state_soup::control::quiet;
-use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, Setup};
+use state_soup::lab::{AnswerFrom, AskRequest, Decoding, Lab, Setup};
 use state_soup::library::BuildSettings;
 use state_soup::model::{Bos, ModelSource, Prompt, Tokenizer, Want};
 use state_soup::task::{Pair, Task, TaskOrigin, Template, bundled};

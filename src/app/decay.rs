@@ -7,7 +7,8 @@ use super::lab::moved;
 use super::overlay::trim_number;
 use super::state::{Focus, State};
 use super::{editor, update};
-use crate::engine::{Cut, DecayRequest, DecaySource, DecayView, JobKind, Request, RuleResult};
+use crate::engine::{JobKind, Request};
+use crate::lab::{Cut, DecayRequest, DecaySource, DecayView, RuleResult};
 use ratatui_textarea::TextArea;
 use std::sync::Arc;
 

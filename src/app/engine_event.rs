@@ -5,7 +5,8 @@ use super::lab::{self, ShownAnswer};
 use super::session::Entry;
 use super::state::{State, Tab};
 use super::{decay, experiments, instrument, library, map, screen};
-use crate::engine::{AnswerFrom, Event, JobKind};
+use crate::engine::{Event, JobKind};
+use crate::lab::AnswerFrom;
 
 /// Applies one event.
 pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {

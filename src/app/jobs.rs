@@ -125,7 +125,7 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::BuildRequest;
+    use crate::lab::BuildRequest;
 
     #[test]
     fn a_newer_job_makes_the_older_ones_results_stale() {

@@ -9,7 +9,7 @@ use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
 use super::{decay, editor, experiments, lab, map, session, update};
-use crate::engine::LibraryEdit;
+use crate::lab::LibraryEdit;
 use ratatui_textarea::TextArea;
 
 /// A value that a prompt asks for.

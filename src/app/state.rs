@@ -16,7 +16,7 @@ use super::palette::Palette;
 use super::screen::Screen;
 use super::session::{Resume, SessionTab};
 use super::show::Show;
-use crate::engine::{LibraryView, ModelView, RankView};
+use crate::lab::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
 use std::path::PathBuf;

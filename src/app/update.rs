@@ -8,7 +8,8 @@ use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
 use super::{decay, editor, engine_event, experiments, instrument, lab, library, map, screen, session, show};
-use crate::engine::{AnswerFrom, JobKind, MapMethod};
+use crate::engine::JobKind;
+use crate::lab::{AnswerFrom, MapMethod};
 use ratatui_textarea::Input;
 
 #[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.

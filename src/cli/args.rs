@@ -2,8 +2,8 @@
 
 use super::output;
 use crate::control::Control;
-use crate::engine::{Lab, RankView, Setup};
 use crate::error::{Error, Result, did_you_mean};
+use crate::lab::{Lab, RankView, Setup};
 use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{Bos, LoadOptions, ModelSource, WeightType};
 use crate::task::{Task, TaskOrigin, Template};

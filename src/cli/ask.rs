@@ -11,8 +11,8 @@
 use super::args::{Common, query};
 use super::output;
 use super::rank::evidence_json;
-use crate::engine::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
 use crate::error::{Error, Result};
+use crate::lab::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
 use crate::soup::{Recipe, Rule, Soup};
 use serde_json::json;
 

@@ -7,8 +7,8 @@
 use super::args::Common;
 use super::output;
 use crate::control::Control;
-use crate::engine::{CANDIDATES, Lab};
 use crate::error::{Error, Result};
+use crate::lab::{CANDIDATES, Lab};
 use crate::model::{Prompt, Want};
 use crate::state::State;
 use serde_json::{Value, json};

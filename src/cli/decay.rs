@@ -6,8 +6,8 @@
 
 use super::args::Common;
 use super::output;
-use crate::engine::{Cut, DecayRequest, DecaySource, DecayView};
 use crate::error::Result;
+use crate::lab::{Cut, DecayRequest, DecaySource, DecayView};
 use serde_json::json;
 
 /// Flags of `decay`.
@@ -82,7 +82,7 @@ fn as_json(view: &DecayView, source: &str) -> serde_json::Value {
 
 fn as_text(view: &DecayView) -> String {
     let middle = view.half_life.len() / 2;
-    let row = |r: &crate::engine::RuleResult| {
+    let row = |r: &crate::lab::RuleResult| {
         let at = |layer: usize| r.error.get(layer).map_or(String::new(), |e| format!("{e:.2e}"));
         vec![
             r.rule.name().into(),

@@ -89,12 +89,12 @@ fn verify(common: &Common) -> Result<()> {
     if !device.is_cuda() {
         return Err(Error::Input("there is no GPU to verify: no CUDA device was found".into()));
     }
-    let checks = output::with_progress(common.quiet, "comparing", |control| crate::model::cuda::verify(&device, control))?;
+    let checks = output::with_progress(common.quiet, "comparing", |control| crate::lab::verify(&device, control))?;
     let failed = checks.iter().filter(|c| !c.passed()).count();
     if common.json {
         output::json(&json!({ "checks": checks, "failed": failed }))?;
     } else {
-        let row = |c: &crate::model::cuda::Check| {
+        let row = |c: &crate::lab::Check| {
             let mark = if c.passed() { "ok" } else { "WRONG" };
             vec![c.model.clone(), c.what.clone(), c.of.into(), format!("{:.1e}", c.error), format!("{:.0e}", c.limit), mark.into()]
         };

@@ -17,11 +17,11 @@
 use super::args::{Common, query};
 use super::mix::recipe;
 use super::output;
-use crate::engine::{
+use crate::error::{Error, Result};
+use crate::lab::{
     AttributionRequest, AttributionView, AutopsyRequest, AutopsyView, EcgRequest, EcgView, Lab, LandscapeRequest, LandscapeView, RankView,
     SoupPart, VerdictRequest, VerdictView,
 };
-use crate::error::{Error, Result};
 use crate::session::snapshots;
 use crate::soup::{Recipe, Soup};
 use serde_json::{Value, json};
@@ -262,7 +262,7 @@ fn attribution_json(view: &AttributionView) -> Value {
 
 fn attribution_text(view: &AttributionView) -> String {
     let whole = vec!["the whole soup".into(), format!("{:.4}", view.whole), String::new()];
-    let row = |part: &crate::engine::LeftOut| {
+    let row = |part: &crate::lab::LeftOut| {
         let name = match &part.part {
             SoupPart::Ingredient(skill) => skill.clone(),
             SoupPart::Layers(band) => format!("layers {}..{}", band.start, band.end),
@@ -281,7 +281,7 @@ fn verdict_json(view: &VerdictView) -> Value {
 }
 
 fn verdict_text(view: &VerdictView) -> String {
-    let row = |a: &crate::engine::Against| vec![a.name.clone(), a.accuracy.to_string(), a.logprob.to_string(), a.accuracy.n.to_string()];
+    let row = |a: &crate::lab::Against| vec![a.name.clone(), a.accuracy.to_string(), a.logprob.to_string(), a.accuracy.n.to_string()];
     let rows: Vec<Vec<String>> = view.against.iter().map(row).collect();
     let table = output::table(&["soup minus", ">accuracy [95 %]", ">ln p [95 %]", ">questions"], &rows);
     format!("{}: {:.1} % right from the soup\n{table}", view.task, 100.0 * view.accuracy)

@@ -6,8 +6,8 @@
 
 use super::args::Common;
 use super::output;
-use crate::engine::{MapMethod, MapRequest, MapView};
 use crate::error::{Error, Result};
+use crate::lab::{MapMethod, MapRequest, MapView};
 use clap::ValueEnum;
 use serde_json::json;
 

@@ -4,8 +4,8 @@
 
 use super::args::{Common, query};
 use super::output;
-use crate::engine::{Lab, RankView};
 use crate::error::{Error, Result};
+use crate::lab::{Lab, RankView};
 use crate::soup::Recipe;
 use crate::state::codec;
 use serde_json::json;

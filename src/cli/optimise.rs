@@ -7,10 +7,10 @@
 use super::args::{Common, query};
 use super::{output, reproduce};
 use crate::control::Control;
-use crate::engine::Lab;
 use crate::error::{Error, Result};
 use crate::experiment::optimise::{Chosen, Query, choose, measure, query_of, questions_for};
 use crate::experiment::{Report, Settings};
+use crate::lab::Lab;
 use crate::task::{Pair, parse_query};
 use serde_json::json;
 

@@ -13,8 +13,8 @@
 
 use super::args::{Common, query};
 use super::output;
-use crate::engine::{CANDIDATES, Evidence, Lab, RankView};
 use crate::error::Result;
+use crate::lab::{CANDIDATES, Evidence, Lab, RankView};
 use crate::library::Ranking;
 use clap::ValueEnum;
 use serde_json::json;

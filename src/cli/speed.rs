@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::library::{
     BatchSize, BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait, build,
 };
-use crate::model::{LoadOptions, Mamba, ModelIdentity, Prompt, RandomWeights, Want, WeightType};
+use crate::model::{LoadOptions, Mamba, Prompt, RandomWeights, Want, WeightType};
+use crate::state::ModelIdentity;
 use crate::state::State;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -175,7 +176,7 @@ fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> R
     let rank_ms = super::bench::median(runs, control, || library.rank(&query, &view, None).map(drop))?;
     let key_ms = super::bench::median(runs, control, || library.rank(&key(&query)?, &view, None).map(drop))?;
     let began = Instant::now();
-    if let Some(copy) = mamba.shelver() {
+    if let Some(copy) = crate::lab::shelver(mamba) {
         library.attach(copy(&library)?);
     }
     let shelf_s = began.elapsed().as_secs_f64();

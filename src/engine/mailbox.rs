@@ -131,7 +131,7 @@ fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{BuildRequest, LibraryEdit, RankView};
+    use crate::lab::{BuildRequest, LibraryEdit, RankView};
     use crate::library::{Metric, Part};
 
     fn rank(generation: u64) -> Job {

@@ -1,10 +1,10 @@
 //! Requests in, events out: the lab as the engine's thread runs it.
 
-use super::lab::Lab;
-use super::{Answer, CANDIDATES, Event, Instrument, Job, LibraryEdit, Outbox, Reading, Request, ResultsRequest, Setup, Work};
+use super::{Event, Job, Outbox, Request, ResultsRequest, Work};
 use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
+use crate::lab::{Answer, CANDIDATES, Instrument, Lab, Reading, Setup};
 use crate::library::Copies;
 use crate::model::{Prompt, Want};
 use std::path::PathBuf;
@@ -53,19 +53,6 @@ impl Lab {
         tell(Event::Library(Arc::new(view)));
     }
 
-    fn edit(&self, edit: &LibraryEdit, control: Control<'_>) -> Result<()> {
-        match edit {
-            LibraryEdit::Delete(id) => self.delete(id, control),
-            LibraryEdit::Restore(id) => self.restore(id, control),
-            LibraryEdit::Tag(id, tags) => self.tag(id, tags, control),
-            LibraryEdit::SwapBack(ids) => self.swap_back(ids, control),
-            LibraryEdit::AddText { name, text } => self.add_text(name, text, control),
-            LibraryEdit::AddTask { task, shots, seed } => self.add_task(task, *shots, *seed, control),
-        }
-    }
-}
-
-impl Lab {
     fn measure(&self, instrument: &Instrument, control: Control<'_>, tell: &dyn Fn(Reading)) -> Result<()> {
         match instrument {
             Instrument::Ecg(request) => tell(Reading::Ecg(Arc::new(self.ecg(request, control)?))),
@@ -86,7 +73,7 @@ impl Work for Lab {
         let generation = job.generation;
         if let Err(cut_short) = self.library().check_whole() {
             // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
-            self.set_library(self.library().reopened()?);
+            self.reopen()?;
             self.tell_library(tell);
             return Err(cut_short);
         }

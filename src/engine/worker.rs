@@ -195,8 +195,9 @@ impl std::fmt::Display for JobKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BuildRequest, RankView, Request};
+    use super::super::Request;
     use super::*;
+    use crate::lab::{BuildRequest, RankView};
     use crate::library::{Metric, Part, Ranking};
     use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Barrier, Mutex};

@@ -1,12 +1,12 @@
 //! The bundled model's accuracy on the lab's tasks, by number of examples, apart for pairs that its
 //! training saw, pairs that it never saw, and tasks that it never saw.
 
-use super::stats::bootstrap;
-use super::trials::{Ask, Trials};
 use super::{Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::{Ask, Trials};
 use crate::model::{Prompt, Want};
+use crate::stats::bootstrap;
 use crate::task::{Pair, draw, rng};
 use std::collections::{BTreeMap, HashSet};
 

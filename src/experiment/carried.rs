@@ -4,10 +4,10 @@
 use super::compare::Rows;
 use super::few_shot::{self, AUTO, HALF, Named, POSTERIOR, QUERY, SHOTS, TOP};
 use super::group::Group;
-use super::trials::Trials;
 use super::{Figure, Report, Settings};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::Trials;
 
 const SOUPS: [Named; 5] = [QUERY, TOP, POSTERIOR, HALF, AUTO];
 

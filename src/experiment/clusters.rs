@@ -1,12 +1,12 @@
 //! Do states cluster by task? Which layers tell tasks apart without any query.
 
-use super::stats::bootstrap;
-use super::trials::Trials;
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::Trials;
 use crate::library::Part;
 use crate::project::{Lengths, Space, silhouette};
+use crate::stats::bootstrap;
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let library = trials.lab.library();

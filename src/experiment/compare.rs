@@ -1,10 +1,10 @@
 //! The same questions put to several states: accuracy and answer NLL by state, and paired differences.
 
 use super::group::Group;
-use super::stats::{Interval, bootstrap};
-use super::trials::Score;
 use super::{Finding, Report, Settings, Table};
-use crate::engine::Lab;
+use crate::lab::Lab;
+use crate::lab::trials::Score;
+use crate::stats::{Interval, bootstrap};
 
 /// Scores: one row a question, one column a candidate.
 #[derive(Default)]
@@ -142,8 +142,8 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::Verdict;
     use super::*;
+    use crate::stats::Verdict;
 
     #[test]
     fn differences_are_paired() {

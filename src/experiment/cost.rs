@@ -2,15 +2,16 @@
 //! retrieving states saves over reading their examples again. Exponents are fitted to processor time, which other programs hardly disturb; no time repeats
 //! exactly.
 
-use super::stats::bootstrap;
 use super::transformer::Transformer;
-use super::trials::{Ask, Trials};
-use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
+use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::{Ask, Trials};
 use crate::model::{CHUNK, Prompt, Want};
 use crate::soup::mix;
 use crate::state::State;
+use crate::stats::Interval;
+use crate::stats::bootstrap;
 use crate::task::{Pair, draw, rng};
 use std::time::Instant;
 

@@ -6,14 +6,14 @@
 use super::carried::Carried;
 use super::compare::Rows;
 use super::group::Group;
-use super::stats::bootstrap;
 use super::sweep;
-use super::trials::{Ask, Score, Trials, random_like, shuffled_labels};
 use super::{Figure, Finding, Heat, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::{Ask, Score, Trials, random_like, shuffled_labels};
 use crate::soup::mix;
 use crate::state::State;
+use crate::stats::bootstrap;
 use crate::task::{Pair, Task, draw, rng};
 use std::collections::BTreeMap;
 

@@ -1,13 +1,14 @@
 //! Souping many independently read documents without any fine-tuning: how much of one of them is left in a soup of n, and where that fails.
 
-use super::stats::bootstrap;
-use super::trials::{Ask, Trials, random_like};
-use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
+use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::lab::trials::{Ask, Trials, random_like};
 use crate::model::{Prompt, Want};
 use crate::soup::{decay, mix};
 use crate::state::State;
+use crate::stats::Interval;
+use crate::stats::bootstrap;
 use crate::task::{draw, rng};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

@@ -2,12 +2,12 @@
 //! that the lab offers is asked, as `ask` does.
 
 use super::few_shot::{AUTO, HALF, Named, QUERY};
-use super::stats::bootstrap;
-use super::trials::Trials;
 use super::{Finding, Live, Report, Settings, Table};
 use crate::control::Control;
-use crate::engine::{Decoding, Spec, Start, continue_from};
 use crate::error::{Error, Result};
+use crate::lab::trials::Trials;
+use crate::lab::{Decoding, Spec, Start, continue_from};
+use crate::stats::bootstrap;
 use crate::task::{Template, parse_query};
 use std::collections::BTreeMap;
 

@@ -2,10 +2,10 @@
 //! the soups that several experiments answer them with, by their recipes.
 
 use super::Settings;
-use super::trials::{Candidate, Trials};
 use crate::control::Control;
-use crate::engine::Lab;
 use crate::error::Result;
+use crate::lab::Lab;
+use crate::lab::trials::{Candidate, Trials};
 use crate::soup::{Recipe, Resolver};
 use crate::task::{Pair, Split, Task, Template, draw, rng};
 use rand_chacha::ChaCha8Rng;
@@ -115,7 +115,7 @@ pub fn pose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::CANDIDATES;
+    use crate::lab::CANDIDATES;
 
     #[test]
     fn every_soup_is_a_recipe_over_as_many_tasks_as_evidence_reads() {

@@ -1,7 +1,7 @@
 //! Tasks that the model was trained on and tasks that its training never saw are reported apart: of
 //! the first an example recalls what the weights know, only the second are learnt from examples.
 
-use crate::engine::Lab;
+use crate::lab::Lab;
 
 /// Tasks that are reported together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 //! of eight examples shows two of the four.
 
 use super::compare::Rows;
-use super::trials::{Ask, Trials, shuffled_labels};
 use super::{Live, Report, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::lab::trials::{Ask, Trials, shuffled_labels};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
 use crate::task::{Pair, draw, rng};

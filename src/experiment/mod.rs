@@ -30,24 +30,21 @@ mod retrieval;
 mod retrieve_mix;
 mod saved;
 mod sequential;
-mod stats;
 mod sweep;
 mod transformer;
-pub(crate) mod trials;
 mod unknown;
 
 pub use figure::{Figure, Heat, Picture};
 pub use report::{Finding, Report, Table};
 pub use saved::{holds_other_settings, load};
-pub use stats::{Interval, Verdict, bootstrap};
 
 use crate::control::Control;
-use crate::engine::Lab;
 use crate::error::{Error, Result};
+use crate::lab::Lab;
+use crate::lab::trials::Trials;
 use live::Live;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use trials::Trials;
 
 /// How much is drawn.
 #[derive(Clone, Debug, PartialEq)]

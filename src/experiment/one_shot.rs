@@ -1,10 +1,10 @@
 //! Does the mean of many short states match one long one? 32 × 1, 8 × 4, 4 × 8 against 1 × 32 examples of the same set.
 
 use super::group::Group;
-use super::trials::{Ask, Trials, random_like, shuffled_labels};
 use super::{Live, Report, Settings, compare};
 use crate::control::Control;
 use crate::error::Result;
+use crate::lab::trials::{Ask, Trials, random_like, shuffled_labels};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
 use crate::task::{Pair, draw, rng};

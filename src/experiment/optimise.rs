@@ -3,11 +3,11 @@
 
 use super::compare::Rows;
 use super::group::Group;
-use super::trials::{Ask, Trials};
 use super::{Live, Report, Settings, Table};
 use crate::control::Control;
-use crate::engine::Lab;
 use crate::error::{Error, Result};
+use crate::lab::Lab;
+use crate::lab::trials::{Ask, Trials};
 use crate::soup::nelder_mead::minimise;
 use crate::soup::{Layers, Recipe, Term, mix};
 use crate::state::State;

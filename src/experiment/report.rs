@@ -1,9 +1,9 @@
 //! What an experiment found, and its files: `report.json`, `report.md`, a CSV a table, an SVG a figure.
 
 use super::Figure;
-use super::stats::{Interval, Verdict};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::stats::{Interval, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -157,8 +157,8 @@ const FILE: &str = "report.json";
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::bootstrap;
     use super::*;
+    use crate::stats::bootstrap;
 
     #[test]
     fn a_report_is_written_whole() {

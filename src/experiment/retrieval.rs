@@ -2,15 +2,16 @@
 
 use super::few_shot;
 use super::group::Group;
-use super::stats::bootstrap;
-use super::trials::{Trials, shuffled_labels};
-use super::{Figure, Finding, Heat, Interval, Live, Report, Settings, Table};
+use super::{Figure, Finding, Heat, Live, Report, Settings, Table};
 use crate::control::Control;
-use crate::engine::{CANDIDATES, Lab};
 use crate::error::Result;
+use crate::lab::trials::{Trials, shuffled_labels};
+use crate::lab::{CANDIDATES, Lab};
 use crate::library::{Library, Metric, Part, RankView};
 use crate::model::{Prompt, Want};
 use crate::state::State;
+use crate::stats::Interval;
+use crate::stats::bootstrap;
 use crate::task::{Pair, Split, Task, draw, rng};
 use std::collections::BTreeMap;
 

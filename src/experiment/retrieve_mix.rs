@@ -3,10 +3,10 @@
 use super::compare::Rows;
 use super::few_shot::{self, AUTO, ENSEMBLE, GATED, HALF, Named, POSTERIOR, PRIMED, Posed, SHOTS};
 use super::group::Group;
-use super::trials::{Candidate, Trials, random_like};
 use super::{Figure, Live, Report, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::lab::trials::{Candidate, Trials, random_like};
 use crate::library::RankView;
 use crate::soup::{Resolver, mix};
 use crate::state::State;

@@ -44,8 +44,9 @@ fn is_of(report: &Report, fingerprint: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Figure, Finding, Table, bootstrap};
+    use super::super::{Figure, Finding, Table};
     use super::*;
+    use crate::stats::bootstrap;
 
     #[test]
     fn what_was_written_is_read_again_if_it_is_of_the_model() {

@@ -1,16 +1,17 @@
 //! Chunks in order, read independently: `sequential` (which rule comes closest to reading on), `exactness` (one layer with halo is exact; how the error grows
 //! with depth) and `permutation` (which rules heed the order).
 
-use super::stats::bootstrap;
-use super::trials::Trials;
-use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
+use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
-use crate::engine::document::{self, Cut};
 use crate::error::{Error, Result};
+use crate::lab::document::{self, Cut};
+use crate::lab::trials::Trials;
 use crate::model::{Prompt, Want};
 use crate::soup::chunks::{ChunkRule, relative_errors};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
+use crate::stats::Interval;
+use crate::stats::bootstrap;
 use crate::task::{draw, rng};
 
 /// Tokens of the continuation.

@@ -4,11 +4,12 @@
 use super::compare::Rows;
 use super::few_shot::{self, AUTO, GATED, HALF, Named, POSTERIOR, Posed, QUERY, SHOTS, TOP};
 use super::group::Group;
-use super::stats::bootstrap;
-use super::trials::{Score, Trials};
-use super::{Figure, Finding, Interval, Live, Report, Settings, Table};
+use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::lab::trials::{Score, Trials};
+use crate::stats::Interval;
+use crate::stats::bootstrap;
 
 const SOUPS: [Named; 6] = [QUERY, TOP, POSTERIOR, HALF, GATED, AUTO];
 /// `auto` with the task in the library: what a skill of it would be worth.

@@ -1,6 +1,6 @@
 //! The values that describe skills and rankings.
 
-pub use crate::model::ModelIdentity;
+pub use crate::state::ModelIdentity;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

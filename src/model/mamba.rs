@@ -7,9 +7,9 @@ use super::tensors::Wanted;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{Library, Rows};
 use crate::state::{DecayRates, State, StateShape};
 use candle_core::{DType, Device};
+#[cfg(feature = "cuda")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,24 +193,12 @@ impl Mamba {
         self.on_card().map(cuda::Model::gpu)
     }
 
-    /// What computes, if that is a GPU: for what is checked there.
+    /// What computes, if that is a GPU: for what is checked there and for what else lies there.
     #[cfg(feature = "cuda")]
-    pub(super) fn on_card(&self) -> Option<&cuda::Model> {
+    pub(crate) fn on_card(&self) -> Option<&cuda::Model> {
         match &self.backend {
             Backend::Cpu(_) => None,
             Backend::Cuda(model) => Some(model),
-        }
-    }
-
-    /// What copies a library's rows to the GPU, if the model computes on one, so that they are ranked there. It takes a while, and may run on a thread of its own.
-    pub fn shelver(&self) -> Option<Box<dyn FnOnce(&Library) -> Result<Arc<dyn Rows>> + Send>> {
-        match &self.backend {
-            Backend::Cpu(_) => None,
-            #[cfg(feature = "cuda")]
-            Backend::Cuda(model) => {
-                let (gpu, kernels) = (model.gpu(), model.kernels());
-                Some(Box::new(move |library| Ok(Arc::new(cuda::Shelf::new(gpu, kernels, library)?))))
-            }
         }
     }
 

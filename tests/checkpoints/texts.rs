@@ -4,8 +4,8 @@
 use super::folder::{Folder, golden, open};
 use serde_json::{Value, json};
 use state_soup::control::quiet;
-use state_soup::engine::{AnswerFrom, AskRequest, Decoding, Lab, Setup};
 use state_soup::error::Result;
+use state_soup::lab::{AnswerFrom, AskRequest, Decoding, Lab, Setup};
 use state_soup::library::BuildSettings;
 use state_soup::model::{Bos, LoadOptions, Model, ModelSource, WeightType};
 use state_soup::state::State;
@@ -143,7 +143,7 @@ fn where_nothing_begins_a_text_nothing_is_read_first() {
     assert_eq!(answers.len(), 4);
     assert_eq!((answers[0].target_logprob, &answers[0].text), (answers[1].target_logprob, &answers[1].text));
     let alone = super::folder::logits(lab.model(), &lab.model().tokenizer.encode("a ->").unwrap());
-    let want = state_soup::engine::logprob(alone.last().unwrap(), 1);
+    let want = state_soup::lab::logprob(alone.last().unwrap(), 1);
     assert!((answers[0].target_logprob.unwrap() - want).abs() < 1e-5, "{answers:?}");
     // With examples, in any order of edits, and ranked.
     for query in ["a b -> b\nc d ->", "a ->", "a b -> b\n", "a b -> b\nc d -> d\n", ""] {

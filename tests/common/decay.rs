@@ -1,6 +1,6 @@
 //! A made-up comparison of the rules, from hashes of the request: equal requests give equal pictures.
 
-use state_soup::engine::{DecayRequest, DecaySource, DecayView, RuleResult};
+use state_soup::lab::{DecayRequest, DecaySource, DecayView, RuleResult};
 use state_soup::soup::chunks::ChunkRule;
 use std::sync::Arc;
 

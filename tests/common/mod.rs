@@ -8,13 +8,15 @@ use state_soup::app::key::parse_macro;
 use state_soup::app::session::{SessionAction, Sitting};
 use state_soup::app::{Action, Effect, Options, State, update};
 use state_soup::engine::*;
-use state_soup::experiment::{ALL, Figure, Finding, Heat, Interval, Report, Settings, Table};
+use state_soup::experiment::{ALL, Figure, Finding, Heat, Report, Settings, Table};
+use state_soup::lab::*;
 use state_soup::library::{
     BuildSettings, Calibration, Explained, Health, Metric, Part, Ranking, ScoredSkill, ScoredTask, ShardHealth, SkillMeta, SkillOrigin,
 };
 use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::soup::{Ingredient, Recipe, Soup, Window};
 use state_soup::state::StateShape;
+use state_soup::stats::Interval;
 use state_soup::task::{Template, parse_query};
 use std::path::Path;
 use std::sync::Arc;

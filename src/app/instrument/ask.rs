@@ -3,7 +3,7 @@
 use super::ECG_TASKS;
 use crate::app::lab;
 use crate::app::state::State;
-use crate::engine::{AskRequest, AttributionRequest, AutopsyRequest, CompareRequest, EcgRequest, LandscapeRequest, VerdictRequest};
+use crate::lab::{AskRequest, AttributionRequest, AutopsyRequest, CompareRequest, EcgRequest, LandscapeRequest, VerdictRequest};
 use crate::soup::{Recipe, Soup};
 
 /// The query, if the model and a skill to compare it with are there.

@@ -12,9 +12,8 @@ use super::effect::Effect;
 use super::line::Line;
 use super::overlay::Overlay;
 use super::state::State;
-use crate::engine::{
-    AttributionView, AutopsyView, CompareView, EcgView, Instrument, JobKind, LandscapeView, Reading, Request, VerdictView,
-};
+use crate::engine::{JobKind, Request};
+use crate::lab::{AttributionView, AutopsyView, CompareView, EcgView, Instrument, LandscapeView, Reading, VerdictView};
 pub use panel::{input, leave, paste};
 use sides::Sides;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::app::session;
 use crate::app::soup_edit::{Bench, SoupEdit};
 use crate::app::state::State;
 use crate::app::update::{edit_soup, soup_changed};
-use crate::engine::AnswerFrom;
+use crate::lab::AnswerFrom;
 use crate::soup::Soup;
 use serde::{Deserialize, Serialize};
 

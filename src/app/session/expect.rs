@@ -1,7 +1,7 @@
 //! What a session says must hold, and whether it does.
 
 use super::State;
-use crate::engine::{AnswerFrom, RuleResult};
+use crate::lab::{AnswerFrom, RuleResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -17,8 +17,8 @@
 
 use super::{Expect, Input, parse_script};
 use crate::app::instrument::sides::Snapshot;
-use crate::engine::{AnswerFrom, DecayRequest};
 use crate::error::{Error, Result};
+use crate::lab::{AnswerFrom, DecayRequest};
 use serde::{Deserialize, Serialize};
 
 /// A session.

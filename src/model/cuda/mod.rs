@@ -4,7 +4,8 @@
 //! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there; [`forward`]: one chunk through all layers.
 //! - [`model`]: packed prefill, the states of one chunk copied back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
 //!   token and of short chunks.
-//! - [`shelf`]: the rows of a library, ranked where they lie; [`verify`]: all of it against the CPU path on random inputs.
+//!
+//! `lab::shelf` ranks a library's rows on the card with these kernels; `lab::verify` compares all of it with the CPU path on random inputs.
 //!
 //! Matrices and what goes into matrix products have the weights' precision (f32, bf16, f16); sums, states, the residual stream and everything that is
 //! exponentiated are f32. One stream computes; a second one copies states to the host. Whatever is enqueued by a call is enqueued under one lock, so that
@@ -16,14 +17,11 @@ mod gpu;
 mod graph;
 mod memory;
 mod model;
-mod shelf;
 mod space;
-mod verify;
 mod weights;
 
 pub use decode::Decoder;
 pub use gpu::Gpu;
+pub(crate) use gpu::{Arg, Grid, Kernels};
 pub use memory::Buf;
 pub use model::Model;
-pub use shelf::Shelf;
-pub use verify::{Check, verify};

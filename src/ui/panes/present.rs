@@ -3,7 +3,8 @@
 use super::query;
 use super::ranking::plus;
 use crate::app::lab::{metric_name, part_name};
-use crate::engine::{AnswerFrom, JobKind};
+use crate::engine::JobKind;
+use crate::lab::AnswerFrom;
 use crate::soup::Soup;
 use crate::ui::big;
 use crate::ui::layout;

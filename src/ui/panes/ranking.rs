@@ -4,7 +4,8 @@
 use crate::app::Focus;
 use crate::app::lab::{metric_name, part_name};
 use crate::app::screen::Target;
-use crate::engine::{Evidence, JobKind};
+use crate::engine::JobKind;
+use crate::lab::Evidence;
 use crate::library::{Metric, Ranking};
 use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, wrap};
 use crate::ui::theme::Role;

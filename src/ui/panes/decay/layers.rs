@@ -3,7 +3,7 @@
 use super::{nothing_yet, title};
 use crate::app::Focus;
 use crate::app::screen::Target;
-use crate::engine::{DecayView, RuleResult};
+use crate::lab::{DecayView, RuleResult};
 use crate::ui::paint::{Paint, put, scroll};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;

@@ -4,7 +4,7 @@ use super::rules::plus;
 use super::{nothing_yet, title};
 use crate::app::screen::Target;
 use crate::app::{Focus, GlyphSet};
-use crate::engine::{DecayView, RuleResult};
+use crate::lab::{DecayView, RuleResult};
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, put, signed, token};
 use crate::ui::theme::Role;

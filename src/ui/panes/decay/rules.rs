@@ -4,7 +4,7 @@ use super::{nothing_yet, title};
 use crate::app::Focus;
 use crate::app::overlay::trim_number;
 use crate::app::screen::Target;
-use crate::engine::DecayView;
+use crate::lab::DecayView;
 use crate::soup::chunks::ChunkRule;
 use crate::ui::paint::{Paint, pad, put, scroll, signed};
 use crate::ui::theme::Role;

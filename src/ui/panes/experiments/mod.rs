@@ -5,7 +5,8 @@ mod picture;
 mod result;
 
 use crate::app::Focus;
-use crate::experiment::{Finding, Verdict};
+use crate::experiment::Finding;
+use crate::stats::Verdict;
 use crate::ui::layout::{self, Size};
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;

@@ -1,7 +1,8 @@
 //! The attribution: signed bars, to the right for what makes the target likelier, to the left for what makes it less likely.
 
 use super::{plus, sentence, waiting, window};
-use crate::engine::{AttributionView, JobKind, LeftOut, SoupPart};
+use crate::engine::JobKind;
+use crate::lab::{AttributionView, LeftOut, SoupPart};
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, pad, put, signed};
 use crate::ui::theme::Role;

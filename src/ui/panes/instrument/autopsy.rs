@@ -1,7 +1,8 @@
 //! The soup's autopsy: a row a layer, and whether the mix has left the space the library's states take up.
 
 use super::{sentence, waiting, window};
-use crate::engine::{Autopsy, JobKind};
+use crate::engine::JobKind;
+use crate::lab::Autopsy;
 use crate::ui::paint::{Paint, fit, put, scroll, signed};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;

@@ -2,7 +2,8 @@
 
 use super::window;
 use crate::app::overlay::{layers_text, trim_number};
-use crate::engine::{Answer, JobKind};
+use crate::engine::JobKind;
+use crate::lab::Answer;
 use crate::soup::Soup;
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, pad, put, put_right, signed};

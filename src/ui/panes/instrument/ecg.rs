@@ -2,7 +2,8 @@
 
 use super::{ramp, waiting, window};
 use crate::app::lab::metric_name;
-use crate::engine::{EcgView, JobKind};
+use crate::engine::JobKind;
+use crate::lab::EcgView;
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, token};
 use crate::ui::theme::Role;

@@ -1,7 +1,8 @@
 //! The soup landscape: a triangle of mixes (a row of bars for two ingredients), 0 the least likely and 9 the likeliest so far.
 
 use super::{ramp, waiting, window};
-use crate::engine::{JobKind, LandscapeView};
+use crate::engine::JobKind;
+use crate::lab::LandscapeView;
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, put, signed};
 use crate::ui::theme::Role;

@@ -2,8 +2,9 @@
 
 use super::plus;
 use crate::app::instrument::ask;
-use crate::engine::{Against, JobKind, VerdictView};
-use crate::experiment::{Interval, Verdict};
+use crate::engine::JobKind;
+use crate::lab::{Against, VerdictView};
+use crate::stats::{Interval, Verdict};
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use ratatui::text::{Line, Span};

@@ -4,7 +4,7 @@ use super::{place_in_ranking, point_letter, point_role};
 use crate::app::map::{Group, bounds};
 use crate::app::screen::Target;
 use crate::app::{Focus, GlyphSet};
-use crate::engine::MapView;
+use crate::lab::MapView;
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, put};
 use crate::ui::theme::Role;

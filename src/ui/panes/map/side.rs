@@ -5,7 +5,7 @@ use super::{place_in_ranking, point_role};
 use crate::app::Focus;
 use crate::app::map::{Group, MapColour, found};
 use crate::app::screen::Target;
-use crate::engine::MapView;
+use crate::lab::MapView;
 use crate::ui::paint::{Paint, fit, pad, put, scroll, signed, wrap};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;

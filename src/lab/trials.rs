@@ -1,8 +1,8 @@
 //! What experiments are made of: states of texts, and how well a state answers.
 
 use crate::control::Control;
-use crate::engine::{Lab, logprob, mean_logits};
 use crate::error::{Error, Result};
+use crate::lab::{Lab, logprob, mean_logits};
 use crate::model::{Model, Prompt, Want};
 use crate::state::State;
 use crate::task::{Pair, Segment, Split, Task};

@@ -1,7 +1,9 @@
 //! Whether the soup gains or loses against the query alone, told by the query's own examples.
 
+use super::Lab;
 use super::answer::{Start, target_from};
-use super::lab::{Lab, Mixer, Query};
+use super::mixer::Mixer;
+use super::query::Query;
 use super::{AnswerFrom, AskRequest, Gain};
 use crate::control::Control;
 use crate::error::Result;

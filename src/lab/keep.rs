@@ -1,7 +1,8 @@
 //! What changes or reports the library: building, adding, deleting, tagging, inspecting, checking.
 
-use super::lab::{Lab, STORED, find, lock};
-use super::{BuildRequest, LibraryView, SkillReport};
+use super::Lab;
+use super::open::{STORED, find, lock};
+use super::{BuildRequest, LibraryEdit, LibraryView, SkillReport};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{
@@ -236,6 +237,22 @@ impl Lab {
         change(&mut writer)?;
         self.set_library(writer.library().reopened()?);
         Ok(())
+    }
+
+    /// Changes the library.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a skill or task that is not there; the library's; the model's;
+    /// [`Error::Cancelled`].
+    pub fn edit(&self, edit: &LibraryEdit, control: Control<'_>) -> Result<()> {
+        match edit {
+            LibraryEdit::Delete(id) => self.delete(id, control),
+            LibraryEdit::Restore(id) => self.restore(id, control),
+            LibraryEdit::Tag(id, tags) => self.tag(id, tags, control),
+            LibraryEdit::SwapBack(ids) => self.swap_back(ids, control),
+            LibraryEdit::AddText { name, text } => self.add_text(name, text, control),
+            LibraryEdit::AddTask { task, shots, seed } => self.add_task(task, *shots, *seed, control),
+        }
     }
 
     pub(super) fn delete(&self, id: &str, control: Control<'_>) -> Result<()> {

@@ -4,7 +4,9 @@
 //! them. The state after each example is kept, one token short, so that one more example costs only itself and an edit only what follows it: the token before
 //! it is read again, for the log-probability of the example's first token.
 
-use super::lab::{Lab, Query, lock};
+use super::Lab;
+use super::open::lock;
+use super::query::Query;
 use super::tokens::Example;
 use super::{Evidence, RankView, TaskEvidence};
 use crate::control::Control;

@@ -1,13 +1,15 @@
 //! The soup against its baselines on questions that are in no skill's examples.
 
-use super::lab::{Lab, Mixer, Query};
+use super::Lab;
+use super::mixer::Mixer;
+use super::query::Query;
 use super::{Against, VerdictRequest, VerdictView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::experiment::bootstrap;
-use crate::experiment::trials::{Ask, Score, Trials};
+use crate::lab::trials::{Ask, Score, Trials};
 use crate::soup::{Recipe, Resolver};
 use crate::state::State;
+use crate::stats::bootstrap;
 use crate::task::Pair;
 
 /// Questions at most.

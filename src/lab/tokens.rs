@@ -4,7 +4,7 @@
 //! after it (every skill is read on from), a question with an example before it. A library that was
 //! built when each example was tokenised apart is read that way ([`Borders::Apart`]).
 
-use super::lab::Lab;
+use super::Lab;
 use crate::error::Result;
 use crate::library::Borders;
 use crate::task::{Pair, Segment};

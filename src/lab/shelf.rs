@@ -1,9 +1,8 @@
 //! The states of a library on the card, in the precision of its files: ranked and mixed where they lie.
 
-use super::gpu::{Arg, Gpu, Grid, Kernels};
-use super::memory::Buf;
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
+use crate::model::cuda::{Arg, Buf, Gpu, Grid, Kernels};
 use crate::state::StateShape;
 use half::f16;
 use std::sync::Arc;

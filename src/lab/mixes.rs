@@ -1,7 +1,9 @@
 //! Many soups at one query: the landscape of a soup, the attribution of its parts, two soups beside each other.
 
+use super::Lab;
 use super::answer::{Start, nothing_to_answer, target_from};
-use super::lab::{Lab, Mixer, Query};
+use super::mixer::Mixer;
+use super::query::Query;
 use super::{
     AnswerFrom, AskRequest, AttributionRequest, AttributionView, CompareRequest, CompareView, LandscapePoint, LandscapeRequest,
     LandscapeView, LeftOut, RankView, SoupPart,

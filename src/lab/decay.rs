@@ -1,7 +1,8 @@
 //! Every rule for the chunks of one document, side by side: how well each predicts what follows, and how far its state is from that of one pass.
 
+use super::Lab;
 use super::document::{self, Cut};
-use super::lab::{Lab, lock};
+use super::open::lock;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::soup::chunks::{ChunkRule, ChunkStates, relative_errors};

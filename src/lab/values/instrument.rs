@@ -1,8 +1,8 @@
 //! What the Lab's instruments ask of the engine and what they read: plain values.
 
-use super::{Answer, AskRequest, JobKind, RankView};
-use crate::experiment::Interval;
+use super::{Answer, AskRequest, RankView};
 use crate::soup::{Recipe, Soup};
+use crate::stats::Interval;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,20 +23,6 @@ pub enum Instrument {
     Compare(CompareRequest),
 }
 
-impl Instrument {
-    /// Its kind of work.
-    pub fn kind(&self) -> JobKind {
-        match self {
-            Self::Ecg(_) => JobKind::Ecg,
-            Self::Landscape(_) => JobKind::Landscape,
-            Self::Attribution(_) => JobKind::Attribution,
-            Self::Verdict(_) => JobKind::Verdict,
-            Self::Autopsy(_) => JobKind::Autopsy,
-            Self::Compare(_) => JobKind::Compare,
-        }
-    }
-}
-
 /// What an instrument reads. Each carries its request, so that the screen can tell whether it is still what would be asked now.
 #[derive(Clone, Debug)]
 pub enum Reading {
@@ -52,20 +38,6 @@ pub enum Reading {
     Autopsy(Arc<AutopsyView>),
     /// Of [`Instrument::Compare`].
     Compare(Arc<CompareView>),
-}
-
-impl Reading {
-    /// The kind of work it is a result of.
-    pub fn kind(&self) -> JobKind {
-        match self {
-            Self::Ecg(_) => JobKind::Ecg,
-            Self::Landscape(_) => JobKind::Landscape,
-            Self::Attribution(_) => JobKind::Attribution,
-            Self::Verdict(_) => JobKind::Verdict,
-            Self::Autopsy(_) => JobKind::Autopsy,
-            Self::Compare(_) => JobKind::Compare,
-        }
-    }
 }
 
 /// A request for the similarity strip.

@@ -1,6 +1,6 @@
 //! The skill ECG: how near the running state is to the best tasks, token by token.
 
-use super::lab::Lab;
+use super::Lab;
 use super::{EcgRequest, EcgRow, EcgView};
 use crate::control::Control;
 use crate::error::{Error, Result};

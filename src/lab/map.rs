@@ -1,7 +1,8 @@
 //! The library's states at one layer in two dimensions, and the query among them. A map is laid over the one drawn before it, so that what did not
 //! change does not seem to.
 
-use super::lab::{Lab, lock};
+use super::Lab;
+use super::open::lock;
 use super::{MapMethod, MapRequest, MapView, Placed};
 use crate::control::Control;
 use crate::error::{Error, Result};

@@ -1,6 +1,8 @@
 //! A state layer by layer: norms, directions, memory, and whether it lies where the library's states do.
 
-use super::lab::{Lab, Mixer, find};
+use super::Lab;
+use super::mixer::Mixer;
+use super::open::find;
 use super::{Autopsy, AutopsyRequest, AutopsyView};
 use crate::control::Control;
 use crate::error::Result;

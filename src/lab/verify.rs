@@ -3,8 +3,9 @@
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
-use crate::model::{LoadOptions, Mamba, MambaConfig, ModelIdentity, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use crate::model::{LoadOptions, Mamba, MambaConfig, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
+use crate::state::ModelIdentity;
 use crate::state::State;
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;

@@ -3,8 +3,8 @@
 //! The queries are examples of the library's own tasks. Where a task has pairs that no skill has read, they are taken; else those of its last set, and the skill
 //! that read them is left out of the task's mean. Each query counts twice: with its task among the candidates, which is then right; and without it, when none is.
 
+use super::Lab;
 use super::evidence::Told;
-use super::lab::Lab;
 use crate::control::Control;
 use crate::error::Result;
 use crate::library::{Calibration, Candidate, Witness};

@@ -1,0 +1,315 @@
+//! The laboratory: one model and one library. The screen (through the engine's thread) and the
+//! command line call the same functions, so they print the same numbers.
+
+use super::decay::Encoded;
+use super::evidence::EvidenceReader;
+use super::map::Drawn;
+use super::reader::QueryReader;
+use super::{LibraryView, ModelView, RankView};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
+use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
+use crate::state::{State, StateShape};
+use crate::task::{SplitSpec, Task, TaskOrigin, Template};
+use candle_core::DeviceLocation;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Everything a lab is opened with.
+pub struct Setup {
+    /// Which model.
+    pub model: ModelSource,
+    /// Where and how it is kept.
+    pub load: LoadOptions,
+    /// What every text begins with.
+    pub bos: Bos,
+    /// The library's folder; `None` is the cache folder of this model and these settings.
+    pub library: Option<PathBuf>,
+    /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
+    pub chosen: bool,
+    /// What the library is to hold.
+    pub build: BuildSettings,
+    /// The tasks its skills are of.
+    pub tasks: Vec<Task>,
+}
+
+/// Precision of states on disk: half the bytes of f32, a relative error of 2⁻¹¹ in each entry.
+pub(super) const STORED: StoredType = StoredType::F16;
+
+/// One model and its library.
+pub struct Lab {
+    pub(super) model: Model,
+    pub(super) device: String,
+    pub(super) tasks: Vec<Task>,
+    pub(super) build: BuildSettings,
+    /// Whether the model is the one inside the program, whose training is known.
+    bundled: bool,
+    pub(super) template: Template,
+    library: Mutex<Arc<Library>>,
+    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
+    pub(super) reader: Mutex<QueryReader>,
+    /// What the query's examples are from the library's tasks.
+    pub(super) evidence: Mutex<EvidenceReader>,
+    pub(super) previous: Mutex<Option<Arc<Ranking>>>,
+    /// The library that was ranked last, and how often in turn.
+    pub(super) ranked: Mutex<(Weak<Library>, u64)>,
+    /// The document read last, for the Decay tab.
+    pub(super) document: Mutex<Option<Arc<Encoded>>>,
+    /// The map drawn last.
+    pub(super) drawn: Mutex<Option<Drawn>>,
+}
+
+/// What the texts of the library in a folder began with; `None` without a library, or where it is
+/// of another model.
+fn built_with(dir: &Path, model: &Model) -> Result<Option<Vec<u32>>> {
+    let own = Library::model_of(dir)?.filter(|own| own.fingerprint == model.fingerprint);
+    Ok(own.map(|own| own.bos.unwrap_or_else(|| model.special.old_bos.clone())))
+}
+
+/// The cache folder of a library whose texts begin as the user says: one of its own where that is
+/// not what they begin with anyway.
+fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
+    let there = built_with(&dir, model)?.unwrap_or_else(|| model.special.auto_bos.clone());
+    if bos == Bos::Auto || there == model.special.bos {
+        return Ok(dir);
+    }
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(format!("-bos-{bos}"));
+    Ok(dir.with_file_name(name))
+}
+
+/// Texts begin as those of the library did, unless the user asks for something else, which is
+/// refused.
+fn begin_as_built(dir: &Path, model: &mut Model, bos: Bos) -> Result<()> {
+    let Some(built) = built_with(dir, model)?.filter(|built| *built != model.special.bos) else { return Ok(()) };
+    let words = |bos: &[u32]| if bos.is_empty() { "nothing".into() } else { format!("token {}", list(bos)) };
+    let (old, new) = (words(&built), words(&model.special.bos));
+    if bos != Bos::Auto {
+        return Err(Error::Mismatch(format!(
+            "the texts of the library in {} were read after {old}, and --bos {bos} begins them with {new}; leave the flag out, or choose another --library",
+            dir.display()
+        )));
+    }
+    model.notes.push(format!(
+        "the texts of the library in {} were read after {old}, and so is every text now; the model's files say {new}, which --bos {} with another --library gives",
+        dir.display(),
+        model.special.bos.first().map_or_else(|| "none".into(), u32::to_string)
+    ));
+    model.begin_as(built, "the library".into());
+    Ok(())
+}
+
+fn list(tokens: &[u32]) -> String {
+    tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lab {
+    /// Loads the model and opens its library (an empty one if there is none yet).
+    ///
+    /// # Errors
+    /// The model's, the library's; [`Error::Cancelled`].
+    pub fn open(setup: Setup, control: Control<'_>) -> Result<Self> {
+        Self::open_where(setup, &|library| Ok(library), control)
+    }
+
+    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for example.
+    ///
+    /// # Errors
+    /// Those of [`Lab::open`] and of `place`.
+    pub fn open_where(setup: Setup, place: &dyn Fn(PathBuf) -> Result<PathBuf>, control: Control<'_>) -> Result<Self> {
+        let device = match setup.load.device.location() {
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            _ => "cpu".into(),
+        };
+        let mut model = Model::open_with(&setup.model, &setup.load, setup.bos, control)?;
+        let dir = if let Some(dir) = setup.library {
+            dir
+        } else {
+            let names = setup.tasks.iter().map(|t| t.name.as_str()).filter(|_| setup.chosen).collect::<Vec<_>>();
+            own_folder(crate::library::cache_dir(&model.fingerprint, &setup.build, &names)?, &model, setup.bos)?
+        };
+        let dir = place(dir)?;
+        begin_as_built(&dir, &mut model, setup.bos)?;
+        let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
+        let (library, _) = Library::create_or_open(&dir, &new, control)?;
+        // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
+        let build = library.settings().clone();
+        let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
+        if build != asked && setup.build != BuildSettings::default() {
+            return Err(Error::Mismatch(format!(
+                "the library in {} was built with {build}, not with {}; leave these flags out, or choose another --library",
+                dir.display(),
+                setup.build
+            )));
+        }
+        let template: Template = build.template.parse()?;
+        for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
+            task.check(&template)?;
+        }
+        Ok(Self {
+            model,
+            device,
+            tasks: setup.tasks,
+            build,
+            template,
+            library: Mutex::new(Arc::new(library)),
+            writing: Mutex::default(),
+            reader: Mutex::default(),
+            evidence: Mutex::default(),
+            bundled: setup.model == ModelSource::Bundled,
+            previous: Mutex::default(),
+            ranked: Mutex::default(),
+            document: Mutex::default(),
+            drawn: Mutex::default(),
+        })
+    }
+
+    /// The library as it is now; later changes make a new one.
+    pub fn library(&self) -> Arc<Library> {
+        Arc::clone(&lock(&self.library))
+    }
+
+    /// Opens the library again as its files are now: without what was damaged or taken away.
+    ///
+    /// # Errors
+    /// Those of [`Library::reopened`].
+    pub fn reopen(&self) -> Result<()> {
+        self.set_library(self.library().reopened()?);
+        Ok(())
+    }
+
+    pub(super) fn set_library(&self, library: Library) {
+        *lock(&self.library) = Arc::new(library);
+    }
+
+    /// Sizes of the model's states.
+    pub fn shape(&self) -> StateShape {
+        self.model.mamba.shape()
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &MambaConfig {
+        self.model.config()
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The tasks its skills are of.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The names of the tasks that the model's training never saw.
+    pub fn unseen(&self) -> Vec<String> {
+        self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect()
+    }
+
+    /// Whether the model's training never saw any of a task: known of the bundled model alone.
+    pub fn is_unseen(&self, task: &Task) -> bool {
+        self.bundled && task.unseen
+    }
+
+    /// How an example becomes text.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The model's fingerprint.
+    pub fn fingerprint(&self) -> &str {
+        &self.model.fingerprint
+    }
+
+    /// What was passed over or settled in opening the model, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.model.notes
+    }
+
+    /// When the model was trained, where it says so.
+    pub fn trained(&self) -> Option<&str> {
+        self.model.trained.as_deref()
+    }
+
+    /// What the screen shows of the model.
+    pub fn model_view(&self) -> ModelView {
+        ModelView {
+            name: self.model.name.clone(),
+            fingerprint: self.model.fingerprint.clone(),
+            parameters: self.config().parameters(),
+            shape: self.shape(),
+            device: self.device.clone(),
+        }
+    }
+
+    /// What the screen shows of the library.
+    pub fn library_view(&self) -> LibraryView {
+        let library = self.library();
+        LibraryView {
+            path: library.path().display().to_string(),
+            skills: library.skills().to_vec(),
+            files: library.files().map(str::to_owned).collect(),
+            tasks: self.tasks.iter().map(|t| t.name.clone()).collect(),
+            unseen: self.unseen(),
+            bytes: library.bytes(),
+            missing: self.missing(&library),
+            warnings: library.warnings(),
+            calibrated: library.is_calibrated(),
+        }
+    }
+
+    /// Rankings unless the user says otherwise: the paper's cosine at the middle layer.
+    pub fn default_view(&self) -> RankView {
+        RankView { metric: Metric::Cosine, layers: RankView::default_layers(self.shape().n_layer), part: Part::Ssm }
+    }
+
+    /// How tasks are split into test pairs and example sets.
+    pub fn split_spec(&self) -> SplitSpec {
+        SplitSpec { sets: self.build.sets, shots: self.build.shots, seed: self.build.seed, test_share: self.build.test_share }
+    }
+
+    pub(super) fn bos(&self) -> Vec<u32> {
+        self.model.tokenizer.bos().to_vec()
+    }
+
+    pub(super) fn filled_library(&self) -> Result<Arc<Library>> {
+        let library = self.library();
+        if library.skills().is_empty() {
+            return Err(Error::Library(format!("the library in {} has no skill yet", library.path().display())));
+        }
+        Ok(library)
+    }
+
+    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where
+    /// nothing does.
+    pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
+        let bos = self.bos();
+        if bos.is_empty() {
+            return Ok(State::zeros(self.shape()));
+        }
+        let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
+        let mut read = self.model.mamba.prefill(&[prompt], control)?;
+        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+    }
+}
+
+/// The index of a skill.
+///
+/// # Errors
+/// [`Error::Input`] if there is none of that id, naming what the task has.
+pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
+    library.find(id).ok_or_else(|| {
+        let task = id.split('/').next().unwrap_or(id);
+        let of_task: Vec<&str> = library.skills().iter().filter(|s| s.task == task).map(|s| s.id.as_str()).collect();
+        let hint = if of_task.is_empty() { String::new() } else { format!("; its task has {}", of_task.join(", ")) };
+        Error::Input(format!("the library has no skill `{id}`{hint}"))
+    })
+}

@@ -1,0 +1,81 @@
+//! A query in the model's terms, and reading it so that an edit costs only what changed.
+
+use super::Lab;
+use super::open::lock;
+use super::reader::{QueryReader, Read};
+use super::tokens::Example;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::task::{ParsedQuery, parse_query};
+
+/// A query in the model's terms.
+pub(crate) struct Query {
+    pub parsed: ParsedQuery,
+    /// What begins every text (often one token, or none), then each complete example.
+    pub segments: Vec<Vec<u32>>,
+    /// The unfinished line, as it stands after the examples.
+    pub tail: Vec<u32>,
+    /// The unfinished line with nothing before it.
+    pub alone: Vec<u32>,
+    /// What a ranking reads and evidence explains: the examples, the last one closed if its answer is begun.
+    pub examples: Vec<Example>,
+}
+
+impl Query {
+    /// Complete examples.
+    pub(super) fn shots(&self) -> usize {
+        self.parsed.shots()
+    }
+}
+
+impl Lab {
+    pub(super) fn query(&self, text: &str) -> Result<Query> {
+        let parsed = parse_query(text, &self.template);
+        let examples = self.examples_of(parsed.pieces())?;
+        let (segments, tail, alone) = if parsed.tail.is_empty() {
+            (examples.clone(), Vec::new(), Vec::new())
+        } else {
+            let (segments, tail) = self.tail_after(&parsed.segments, &parsed.tail)?;
+            (segments, tail, self.tokens(&parsed.tail)?)
+        };
+        let segments: Vec<Vec<u32>> = std::iter::once(self.bos()).chain(segments.into_iter().map(|e| e.tokens)).collect();
+        if segments.len() == 1 && tail.is_empty() {
+            return Err(Error::Input("the query is empty; type a few examples, one a line, such as `hot -> cold`".into()));
+        }
+        Ok(Query { parsed, segments, tail, alone, examples })
+    }
+
+    /// A query of which nothing is asked: a last example that lacks its line break is read like the others.
+    pub(super) fn whole_query(&self, text: &str) -> Result<Query> {
+        let mut query = self.query(text)?;
+        if query.parsed.closed_tail.is_some() {
+            query.segments = self.ranked_segments(&query);
+        }
+        Ok(query)
+    }
+
+    /// What a ranking reads of a query: its complete examples, the last one closed if an answer is begun.
+    pub(super) fn ranked_segments(&self, query: &Query) -> Vec<Vec<u32>> {
+        let alone = query.examples.is_empty().then(|| query.alone.clone());
+        let read = query.examples.iter().map(|e| e.tokens.clone());
+        std::iter::once(self.bos()).chain(read).chain(alone).collect()
+    }
+
+    pub(super) fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
+        self.read(&self.ranked_segments(query), control)
+    }
+
+    /// Forgets the query read last.
+    pub(super) fn forget_reading(&self) {
+        *lock(&self.reader) = QueryReader::default();
+    }
+
+    /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
+    /// locked while the model runs: a ranking may overtake an answer in the middle of it.
+    pub(super) fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
+        let mut reader = lock(&self.reader).clone();
+        let read = reader.read(&self.model.mamba, segments, control)?;
+        *lock(&self.reader) = reader;
+        Ok(read)
+    }
+}

@@ -1,0 +1,14 @@
+//! What is asked of a lab and what it answers: plain values, without a model, a device or a clock.
+
+mod answer;
+mod evidence;
+mod instrument;
+mod library;
+mod map;
+
+pub use crate::library::RankView;
+pub use answer::*;
+pub use evidence::*;
+pub use instrument::*;
+pub use library::*;
+pub use map::*;
