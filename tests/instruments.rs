@@ -203,7 +203,7 @@ fn autopsy_measures_distance(lab: &Lab) {
     let library = lab.library();
     let states: Vec<State> = (0..library.len()).map(|i| library.state(i).unwrap()).collect();
     let layer = 4;
-    let n = lab.shape().ssm_len();
+    let n = lab.shape().memory.len();
     let mean: Vec<f64> =
         (0..n).map(|j| states.iter().map(|s| f64::from(s.ssm_layer(layer)[j])).sum::<f64>() / states.len() as f64).collect();
     let far = |s: &State| s.ssm_layer(layer).iter().zip(&mean).map(|(x, m)| (f64::from(*x) - m).powi(2)).sum::<f64>().sqrt();

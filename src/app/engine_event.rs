@@ -14,8 +14,8 @@ pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
         Event::Model(model) => {
             state.jobs.finish(JobKind::Open);
-            state.lab.fit_layers(model.shape.n_layer);
-            state.map.request.layer = state.map.request.layer.min(model.shape.n_layer.saturating_sub(1));
+            state.lab.fit_layers(model.layout.n_layer);
+            state.map.request.layer = state.map.request.layer.min(model.layout.n_layer.saturating_sub(1));
             let mut effects = vec![Effect::Journal(Entry::Model(model.fingerprint.clone()))];
             state.model = Some(model);
             effects.extend(lab::query_changed(state));

@@ -315,7 +315,7 @@ impl State {
 
     /// Layers of the model; 0 before it is loaded.
     pub fn layers(&self) -> usize {
-        self.model.as_ref().map_or(0, |m| m.shape.n_layer)
+        self.model.as_ref().map_or(0, |m| m.layout.n_layer)
     }
 
     /// Skills in the library; 0 before it is open.

@@ -234,7 +234,7 @@ impl Lab {
     fn bands(&self, state: &State, layer: usize) -> Vec<f32> {
         let entries = half_lives(self.model.mamba.rates(), state, layer);
         let mut channels: Vec<f32> =
-            entries.chunks_exact(state.shape().d_state).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
+            entries.chunks_exact(state.shape().memory.row()).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
         channels.sort_by(f32::total_cmp);
         let bands = BANDS.min(channels.len());
         (0..bands).map(|b| channels[(2 * b + 1) * channels.len() / (2 * bands)]).collect()

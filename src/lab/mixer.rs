@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::library::{Candidate, Explained, Posterior, Ranking};
 use crate::model::{Prompt, Want};
 use crate::soup::{Recipe, Resolver};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{DecayRates, Layout, State};
 use std::sync::{Arc, Mutex};
 
 /// What a recipe's names stand for, at one query.
@@ -125,7 +125,7 @@ impl Mixer<'_> {
 }
 
 impl Resolver for Mixer<'_> {
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         self.lab.shape()
     }
 

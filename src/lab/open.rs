@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use crate::task::{SplitSpec, Task, TaskOrigin, Template};
 use candle_core::DeviceLocation;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ impl Lab {
     }
 
     /// Sizes of the model's states.
-    pub fn shape(&self) -> StateShape {
+    pub fn shape(&self) -> Layout {
         self.model.mamba.shape()
     }
 
@@ -245,7 +245,7 @@ impl Lab {
             name: self.model.name.clone(),
             fingerprint: self.model.fingerprint.clone(),
             parameters: self.config().parameters(),
-            shape: self.shape(),
+            layout: self.shape(),
             device: self.device.clone(),
         }
     }

@@ -9,7 +9,7 @@
 //! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! A library is a folder with these files; any other file in it is ignored and left alone.
 //!
@@ -27,10 +27,10 @@
 //! | key | value |
 //! |---|---|
 //! | `format` | `"state-soup library"` |
-//! | `version` | `1`; a reader refuses any other |
+//! | `version` | `2`; version 1 is read too (its `model` has `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` for `layout`) and becomes 2 at the next change; others are refused |
 //! | `generation` | goes up by one at every change |
 //! | `next_shard` | number of the next shard; numbers are never used twice |
-//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `bos` (tokens that texts begin with; absent in libraries from before it was written down, which began them with the `bos_token_id` of config.json, else `<\|endoftext\|>`), `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` |
+//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `bos` (tokens that texts begin with; absent in libraries from before it was written down, which began them with the `bos_token_id` of config.json, else `<\|endoftext\|>`), `layout`: `family`, `n_layer`, `parts` ([`crate::state::Layout`]) |
 //! | `dtype` | type new shards are meant to have: `"f16"` or `"f32"` |
 //! | `settings` | of the latest build: `template`, `shots`, `sets`, `seed`, `test_share` ([`BuildSettings`]) |
 //! | `shards` | list of `file`, `bytes` (length), `blake3` (of the whole file, hexadecimal), `skills` (how many), `dtype` |

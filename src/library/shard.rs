@@ -1,10 +1,10 @@
 //! One shard: a batch of states in a safetensors file, written in one pass and read through a memory map.
 
 use super::disk::{Disk, DiskFile};
-use super::manifest::{ShardEntry, VERSION};
+use super::manifest::ShardEntry;
 use super::types::{ModelIdentity, Part, SkillMeta, StoredType};
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
@@ -80,10 +80,10 @@ impl LayerView<'_> {
 }
 
 /// Entries of one skill in one layer.
-pub(super) fn part_len(shape: &StateShape, part: Part) -> usize {
+pub(super) fn part_len(shape: &Layout, part: Part) -> usize {
     match part {
-        Part::Ssm => shape.ssm_len(),
-        Part::Conv => shape.conv_len(),
+        Part::Ssm => shape.memory.len(),
+        Part::Conv => shape.window.len(),
     }
 }
 
@@ -92,11 +92,15 @@ pub(super) fn fits_f16(state: &State) -> bool {
     state.ssm().iter().chain(state.conv()).all(|v| v.abs() <= F16_MAX)
 }
 
+/// The version that shards name; readers do not depend on it.
+const VERSION: u64 = 1;
+
 /// Name, type and shape of every tensor of a shard, in file order.
-fn layout(shape: &StateShape, dtype: StoredType, n: usize) -> Vec<(String, StoredType, [usize; 3])> {
-    let mut tensors = vec![("dt_sum".to_owned(), StoredType::F32, [n, shape.n_layer, shape.d_inner])];
-    tensors.extend((0..shape.n_layer).map(|l| (format!("ssm.{l}"), dtype, [n, shape.d_inner, shape.d_state])));
-    tensors.extend((0..shape.n_layer).map(|l| (format!("conv.{l}"), dtype, [n, shape.d_inner, shape.d_conv - 1])));
+fn layout(shape: &Layout, dtype: StoredType, n: usize) -> Vec<(String, StoredType, Vec<usize>)> {
+    let mut tensors = vec![(shape.sidecar.name.to_owned(), StoredType::F32, [&[n, shape.n_layer], shape.sidecar.shape()].concat())];
+    for part in [shape.memory, shape.window] {
+        tensors.extend((0..shape.n_layer).map(|l| (format!("{}.{l}", part.name), dtype, [&[n], part.shape()].concat())));
+    }
     tensors
 }
 
@@ -115,7 +119,7 @@ fn header(model: &ModelIdentity, dtype: StoredType, skills: &[(&SkillMeta, &Stat
         "tokenizer": model.tokenizer_hash, "skills": json!(ids).to_string()});
     head.insert("__metadata__".into(), about);
     let mut at = 0;
-    for (name, dtype, dims) in layout(&model.shape, dtype, skills.len()) {
+    for (name, dtype, dims) in layout(&model.layout, dtype, skills.len()) {
         let end = at + dims.iter().product::<usize>() * dtype.size();
         head.insert(name, json!({"dtype": dtype_name(dtype), "shape": dims, "data_offsets": [at, end]}));
         at = end;
@@ -185,12 +189,12 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
     for (_, s) in skills {
         out.put_floats(s.dt_sum(), StoredType::F32)?;
     }
-    for l in 0..model.shape.n_layer {
+    for l in 0..model.layout.n_layer {
         for (_, s) in skills {
             out.put_floats(s.ssm_layer(l), dtype)?;
         }
     }
-    for l in 0..model.shape.n_layer {
+    for l in 0..model.layout.n_layer {
         for (_, s) in skills {
             out.put_floats(s.conv_layer(l), dtype)?;
         }
@@ -203,7 +207,7 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
 pub(super) struct Shard {
     pub entry: ShardEntry,
     path: PathBuf,
-    shape: StateShape,
+    shape: Layout,
     /// What is mapped: asked for its length before the map is read.
     mapped: File,
     map: Mmap,
@@ -216,7 +220,7 @@ pub(super) struct Shard {
 impl Shard {
     /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor. The error is a
     /// sentence for the list of warnings.
-    pub fn open(dir: &Path, entry: &ShardEntry, shape: StateShape) -> Result<Self, String> {
+    pub fn open(dir: &Path, entry: &ShardEntry, shape: Layout) -> Result<Self, String> {
         let path = dir.join(&entry.file);
         let say = |what: String| format!("the shard {} {what}", path.display());
         let file = File::open(&path).map_err(|e| match e.kind() {
@@ -320,7 +324,7 @@ impl Shard {
 
     /// One skill's ΣΔ, `[n_layer, d_inner]`.
     pub fn dt_sum(&self, index: usize) -> &[f32] {
-        let n = self.shape.n_layer * self.shape.d_inner;
+        let n = self.shape.n_layer * self.shape.sidecar.len();
         &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
     }
 
@@ -372,9 +376,15 @@ mod tests {
 
     #[test]
     fn the_header_is_padded_and_data_begins_on_a_cache_line() {
-        let shape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
-        let model =
-            ModelIdentity { name: "m".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), bos: None, weights: None, shape };
+        let shape = Layout::mamba1(3, 32, 16, 4);
+        let model = ModelIdentity {
+            name: "m".into(),
+            fingerprint: "f".into(),
+            tokenizer_hash: "t".into(),
+            bos: None,
+            weights: None,
+            layout: shape,
+        };
         let state = State::zeros(shape);
         let meta = crate::library::tests::meta("a/0");
         let head = header(&model, StoredType::F16, &[(&meta, &state), (&meta, &state)]);

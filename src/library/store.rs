@@ -10,7 +10,7 @@ use super::types::{BuildSettings, ModelIdentity, Part, SkillMeta, SkillOrigin, S
 use super::writer::{LibraryWriter, NewLibrary, Wait};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -117,7 +117,7 @@ impl Library {
     }
 
     pub(super) fn assemble(dir: &Path, manifest: Manifest, reuse: &Shards) -> Self {
-        let shape = manifest.model.shape;
+        let shape = manifest.model.layout;
         let (mut shards, mut left_out) = (Shards::new(), Vec::new());
         for entry in &manifest.shards {
             let known = reuse.get(&entry.file).filter(|s| s.entry == *entry && s.cut_short().is_none());
@@ -155,8 +155,8 @@ impl Library {
     }
 
     /// Sizes of a state.
-    pub fn shape(&self) -> StateShape {
-        self.manifest.model.shape
+    pub fn shape(&self) -> Layout {
+        self.manifest.model.layout
     }
 
     /// Settings of the latest build.

@@ -7,7 +7,7 @@ use super::tensors::Wanted;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{DecayRates, Layout, State};
 use candle_core::{DType, Device};
 #[cfg(feature = "cuda")]
 use std::sync::Arc;
@@ -146,7 +146,7 @@ impl Mamba {
     }
 
     /// Sizes of a state.
-    pub fn shape(&self) -> StateShape {
+    pub fn shape(&self) -> Layout {
         self.config.shape()
     }
 

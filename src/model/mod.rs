@@ -101,7 +101,7 @@ impl Model {
             tokenizer_hash: self.tokenizer.hash().into(),
             bos: Some(self.tokenizer.bos().to_vec()),
             weights: Some(self.mamba.precision().to_owned()),
-            shape: self.mamba.shape(),
+            layout: self.mamba.shape(),
         }
     }
 }

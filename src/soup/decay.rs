@@ -6,7 +6,7 @@
 use super::exp::exp;
 use super::mix::{check_weights, common_shape};
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{DecayRates, State};
 
 /// Chunks composed one at a time, the last one first: what a chunk weighs depends only on those after it.
 pub struct Composition<'a> {
@@ -34,7 +34,7 @@ impl<'a> Composition<'a> {
             return Err(Error::Input(format!("a sum cannot be divided by {z}")));
         }
         let s = rates.shape();
-        let (ssm, after) = (vec![0.0; s.n_layer * s.ssm_len()], vec![0.0; s.n_layer * s.d_inner]);
+        let (ssm, after) = (vec![0.0; s.n_layer * s.memory.len()], vec![0.0; s.n_layer * s.sidecar.len()]);
         Ok(Self { rates, gamma: gamma as f32, z, ssm, after, conv: None, tokens: 0 })
     }
 
@@ -47,9 +47,10 @@ impl<'a> Composition<'a> {
         if !weight.is_finite() {
             return Err(Error::Input(format!("a weight is {weight}; weights must be finite numbers")));
         }
-        let StateShape { n_layer, d_inner: e, d_state: n, .. } = self.rates.shape();
+        let shape = self.rates.shape();
+        let (e, n) = (shape.sidecar.len(), shape.memory.row());
         let (scale, gamma) = ((weight / self.z) as f32, self.gamma);
-        for l in 0..n_layer {
+        for l in 0..shape.n_layer {
             let h = chunk.ssm_layer(l);
             let out = &mut self.ssm[l * e * n..(l + 1) * e * n];
             let after = &mut self.after[l * e..(l + 1) * e];
@@ -104,7 +105,7 @@ fn transition(gamma: f32, log_p: f32) -> f32 {
 /// the state has read. Infinite where A or Δ is 0, NaN if nothing was read.
 pub fn half_lives(rates: &DecayRates, state: &State, layer: usize) -> Vec<f32> {
     let (dt, tokens) = (state.dt_sum_layer(layer), state.tokens() as f32);
-    let channels = rates.layer(layer).chunks_exact(rates.shape().d_state).zip(dt);
+    let channels = rates.layer(layer).chunks_exact(rates.shape().memory.row()).zip(dt);
     channels.flat_map(|(a, dt)| a.iter().map(move |a| std::f32::consts::LN_2 * tokens / (a.abs() * dt))).collect()
 }
 

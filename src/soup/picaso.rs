@@ -86,12 +86,12 @@ fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&Block, &
     let count = states.len();
     check_count(count)?;
     let (mut p, mut w) = (vec![[1.0; BLOCK]; count], vec![[0.0; BLOCK]; count]);
-    let mut ssm = vec![0.0f32; shape.n_layer * shape.ssm_len()];
-    for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
+    let mut ssm = vec![0.0f32; shape.n_layer * shape.memory.len()];
+    for (l, layer) in ssm.chunks_exact_mut(shape.memory.len()).enumerate() {
         for (b, out) in layer.chunks_mut(BLOCK).enumerate() {
             let (from, to) = (b * BLOCK, b * BLOCK + out.len());
             for (p, state) in p.iter_mut().zip(states) {
-                log_transitions(&rates.layer(l)[from..to], state.dt_sum_layer(l), from, shape.d_state, p);
+                log_transitions(&rates.layer(l)[from..to], state.dt_sum_layer(l), from, shape.memory.row(), p);
                 p.iter_mut().for_each(|p| *p = exp(*p));
             }
             weigh(&p, &mut w);
@@ -101,7 +101,7 @@ fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&Block, &
         }
     }
     let mut mean = WeightedSum::new(shape);
-    let mut dt_sum = vec![0.0f32; shape.n_layer * shape.d_inner];
+    let mut dt_sum = vec![0.0f32; shape.n_layer * shape.sidecar.len()];
     for state in states {
         mean.add(state, 1.0 / count as f64)?;
         dt_sum.iter_mut().zip(state.dt_sum()).for_each(|(sum, dt)| *sum += dt);

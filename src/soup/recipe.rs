@@ -1,13 +1,13 @@
 //! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
 
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{DecayRates, Layout, State};
 use serde::{Deserialize, Serialize};
 
 /// What the names in a recipe stand for.
 pub trait Resolver {
     /// Sizes of the model's states.
-    fn shape(&self) -> StateShape;
+    fn shape(&self) -> Layout;
     /// The model's decay rates.
     fn rates(&self) -> &DecayRates;
     /// A skill's state.

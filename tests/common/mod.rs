@@ -15,7 +15,7 @@ use state_soup::library::{
 };
 use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::soup::{Ingredient, Recipe, Soup, Window};
-use state_soup::state::StateShape;
+use state_soup::state::Layout;
 use state_soup::stats::Interval;
 use state_soup::task::{Template, parse_query};
 use std::path::Path;
@@ -58,7 +58,7 @@ pub fn model() -> Arc<ModelView> {
         name: "bundled".into(),
         fingerprint: "5ba93f1c0d7e4f2a8b6c".into(),
         parameters: 7_350_000,
-        shape: StateShape { n_layer: 12, d_inner: 512, d_state: 16, d_conv: 4 },
+        layout: Layout::mamba1(12, 512, 16, 4),
         device: "cpu".into(),
     })
 }

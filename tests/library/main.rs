@@ -11,10 +11,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::library::*;
-use state_soup::state::{State, StateShape};
+use state_soup::state::{Layout, State};
 use std::path::{Path, PathBuf};
 
-pub(crate) const SHAPE: StateShape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
+pub(crate) const SHAPE: Layout = Layout::mamba1(3, 32, 16, 4);
 
 pub(crate) fn model() -> ModelIdentity {
     ModelIdentity {
@@ -23,7 +23,7 @@ pub(crate) fn model() -> ModelIdentity {
         tokenizer_hash: "7".repeat(64),
         bos: Some(vec![0]),
         weights: None,
-        shape: SHAPE,
+        layout: SHAPE,
     }
 }
 
@@ -35,9 +35,9 @@ pub(crate) fn settings() -> BuildSettings {
 pub(crate) fn state(seed: u64) -> State {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-1000i32..1000) as f32 / 64.0).collect::<Vec<_>>();
-    let (ssm, conv) = (draw(SHAPE.n_layer * SHAPE.ssm_len()), draw(SHAPE.n_layer * SHAPE.conv_len()));
+    let (ssm, conv) = (draw(SHAPE.n_layer * SHAPE.memory.len()), draw(SHAPE.n_layer * SHAPE.window.len()));
     // ΣΔ is kept in f32: values f16 would round.
-    let dt = (0..SHAPE.n_layer * SHAPE.d_inner).map(|i| 0.1 + seed as f32 * 1e5 + i as f32 / 3.0).collect();
+    let dt = (0..SHAPE.n_layer * SHAPE.sidecar.len()).map(|i| 0.1 + seed as f32 * 1e5 + i as f32 / 3.0).collect();
     State::new(SHAPE, ssm, conv, dt, seed + 10).unwrap()
 }
 

@@ -260,7 +260,7 @@ fn layers_and_shapes_that_do_not_exist_are_refused() {
         let error = library.scores(&state(1), &RankView { metric: Metric::L2, layers, part: Part::Ssm }).unwrap_err();
         assert!(error.exit_code() == 2 && error.to_string().contains("0..3"), "{error}");
     }
-    let other = State::zeros(StateShape { n_layer: 4, ..SHAPE });
+    let other = State::zeros(Layout { n_layer: 4, ..SHAPE });
     let view = RankView { metric: Metric::L2, layers: 0..3, part: Part::Ssm };
     assert_eq!(library.scores(&other, &view).unwrap_err().exit_code(), 5);
 }

@@ -51,8 +51,8 @@ fn states_of_another_model_tokenizer_or_shape() {
         5,
         &["another tokenizer", "777777777777", "888888888888"],
     );
-    let shape = StateShape { d_inner: 64, ..SHAPE };
-    refused(dir.path(), &ModelIdentity { shape, ..model() }, 5, &["32 channels", "64 channels"]);
+    let shape = Layout::mamba1(3, 64, 16, 4);
+    refused(dir.path(), &ModelIdentity { layout: shape, ..model() }, 5, &["32 channels", "64 channels"]);
     refused(dir.path(), &ModelIdentity { bos: Some(vec![]), ..model() }, 5, &["begin with the tokens [0]", "with []"]);
     // A library from before that was written down is its opener's to judge. The name is for people.
     assert!(Library::open(dir.path(), &ModelIdentity { name: "renamed".into(), ..model() }).is_ok());
@@ -66,7 +66,7 @@ fn states_of_another_model_tokenizer_or_shape() {
 #[test]
 fn unknown_versions_and_unreadable_manifests() {
     let cases: [(&str, &[&str]); 6] = [
-        (r#"{"format":"state-soup library","version":2,"whatever":true}"#, &["format version 2", "version 1 only"]),
+        (r#"{"format":"state-soup library","version":3,"whatever":true}"#, &["format version 3", "versions 1 to 2"]),
         (r#"{"format":"state-soup library"}"#, &["no format version"]),
         (r#"{"format":"something","version":1}"#, &["not the manifest of a state-soup library"]),
         (r#"{"format":"state-soup library","version":1,"gen"#, &["can not be read", "line 1 column"]),
@@ -242,7 +242,7 @@ fn a_state_that_holds_nan_or_has_another_shape_never_gets_in() {
     assert!(State::new(SHAPE, ssm, zero.conv().to_vec(), zero.dt_sum().to_vec(), 0).is_err());
     // … and one of another model's shape is refused by the writer.
     let mut w = writer(dir.path(), StoredType::F16);
-    let other = with_state("c/0", State::zeros(StateShape { d_state: 8, ..SHAPE }));
+    let other = with_state("c/0", State::zeros(Layout::mamba1(3, 32, 8, 4)));
     let error = w.append(&[skill("d/0", 4), other]).unwrap_err();
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains("the state of c/0 has 3 layers × 32 channels × 8 entries"), "{error}");

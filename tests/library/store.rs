@@ -21,7 +21,7 @@ fn states_and_their_descriptions_come_back() {
             for l in 0..SHAPE.n_layer {
                 assert_eq!(library.row(i, Part::Ssm, l).to_vec(), state.ssm_layer(l));
                 assert_eq!(library.row(i, Part::Conv, l).to_vec(), state.conv_layer(l));
-                let n = SHAPE.ssm_len();
+                let n = SHAPE.memory.len();
                 assert_eq!(&library.matrix(Part::Ssm, l)[i * n..(i + 1) * n], state.ssm_layer(l));
             }
             assert!(matches!(
@@ -86,7 +86,7 @@ fn what_half_precision_can_not_hold_goes_to_a_single_precision_shard() {
 fn half_precision_rounds_to_nearest() {
     let dir = tempfile::tempdir().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let ssm: Vec<f32> = (0..SHAPE.n_layer * SHAPE.ssm_len()).map(|_| rng.random_range(-3.0f32..3.0)).collect();
+    let ssm: Vec<f32> = (0..SHAPE.n_layer * SHAPE.memory.len()).map(|_| rng.random_range(-3.0f32..3.0)).collect();
     let zero = State::zeros(SHAPE);
     let s = State::new(SHAPE, ssm.clone(), zero.conv().to_vec(), zero.dt_sum().to_vec(), 1).unwrap();
     writer(dir.path(), StoredType::F16).append(&[with_state("a/0", s)]).unwrap();
@@ -194,7 +194,7 @@ fn how_evidence_is_weighed_is_kept_beside_the_skills() {
     assert_eq!((w.library().generation(), w.library().calibration(), w.library().is_calibrated()), (2, measured, true));
     let library = sound(dir.path());
     assert_eq!((library.calibration(), library.is_calibrated(), ids(&library)), (measured, true, vec!["a/0", "a/1"]));
-    assert_eq!((manifest()["calibration"]["queries"].as_u64(), manifest()["version"].as_u64()), (Some(144), Some(1)));
+    assert_eq!((manifest()["calibration"]["queries"].as_u64(), manifest()["version"].as_u64()), (Some(144), Some(2)));
     assert!(!reader.is_calibrated(), "an open reader keeps what it saw");
     assert!(reader.refresh().unwrap() && !reader.refresh().unwrap());
     assert_eq!((reader.calibration(), reader.is_calibrated()), (measured, true));
@@ -223,4 +223,28 @@ fn how_evidence_is_weighed_is_kept_beside_the_skills() {
     w.set_calibration(&Calibration::default()).unwrap();
     let library = sound(dir.path());
     assert_eq!((library.generation(), library.calibration(), library.is_calibrated()), (generation + 1, Calibration::default(), true));
+}
+
+#[test]
+fn a_library_of_format_1_opens_and_becomes_2_at_the_next_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut w = writer(dir.path(), StoredType::F16);
+    w.append(&[skill("a/0", 1)]).unwrap();
+    drop(w);
+    let path = dir.path().join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let layout = manifest["model"].as_object_mut().unwrap().remove("layout").unwrap();
+    assert_eq!(layout["parts"]["ssm"], serde_json::json!([32, 16]));
+    manifest["model"]["shape"] = serde_json::json!({ "n_layer": 3, "d_inner": 32, "d_state": 16, "d_conv": 4 });
+    manifest["version"] = 1.into();
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let (library, warnings) = Library::open(dir.path(), &model()).unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!(library.state(0).unwrap().ssm(), skill("a/0", 1).1.ssm());
+    let mut w = LibraryWriter::open_existing(dir.path(), &model(), Wait::No).unwrap();
+    w.append(&[skill("b/0", 2)]).unwrap();
+    drop(w);
+    let now: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!((now["version"].as_u64(), &now["model"]["layout"]), (Some(2), &layout));
+    assert_eq!(Library::open(dir.path(), &model()).unwrap().0.len(), 2);
 }

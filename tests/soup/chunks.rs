@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use state_soup::state::{DecayRates, State, StateShape};
+use state_soup::state::{DecayRates, Layout, State};
 
 /// Small, with every size different from every other, so that a mixed-up index cannot hide.
-pub const SHAPE: StateShape = StateShape { n_layer: 2, d_inner: 5, d_state: 3, d_conv: 4 };
+pub const SHAPE: Layout = Layout::mamba1(2, 5, 3, 4);
 
 /// A generator.
 pub fn rng(seed: u64) -> ChaCha8Rng {
@@ -21,9 +21,9 @@ pub fn noise(rng: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
 /// A state of noise whose ΣΔ lie in 0..`dt`.
 pub fn state(rng: &mut ChaCha8Rng, dt: f32) -> State {
     let s = SHAPE;
-    let dt_sum = (0..s.n_layer * s.d_inner).map(|_| rng.random_range(0.0..dt)).collect();
+    let dt_sum = (0..s.n_layer * s.sidecar.len()).map(|_| rng.random_range(0.0..dt)).collect();
     let tokens = rng.random_range(1..100);
-    State::new(s, noise(rng, s.n_layer * s.ssm_len()), noise(rng, s.n_layer * s.conv_len()), dt_sum, tokens).unwrap()
+    State::new(s, noise(rng, s.n_layer * s.memory.len()), noise(rng, s.n_layer * s.window.len()), dt_sum, tokens).unwrap()
 }
 
 /// So many states.
@@ -35,23 +35,23 @@ pub fn states(seed: u64, n: usize, dt: f32) -> Vec<State> {
 /// Rates from −16 to −0.1, as trained ones are.
 pub fn rates(seed: u64) -> DecayRates {
     let mut rng = rng(seed ^ 0xA);
-    DecayRates::new(SHAPE, (0..SHAPE.n_layer * SHAPE.ssm_len()).map(|_| -rng.random_range(0.1f32..16.0)).collect()).unwrap()
+    DecayRates::new(SHAPE, (0..SHAPE.n_layer * SHAPE.memory.len()).map(|_| -rng.random_range(0.1f32..16.0)).collect()).unwrap()
 }
 
 /// P of one state, every entry, in f64: exp(A · ΣΔ).
 pub fn transitions(rates: &DecayRates, state: &State) -> Vec<f64> {
     let s = SHAPE;
-    (0..s.n_layer * s.ssm_len())
+    (0..s.n_layer * s.memory.len())
         .map(|i| {
-            let (l, j) = (i / s.ssm_len(), i % s.ssm_len());
-            (f64::from(rates.layer(l)[j]) * f64::from(state.dt_sum_layer(l)[j / s.d_state])).exp()
+            let (l, j) = (i / s.memory.len(), i % s.memory.len());
+            (f64::from(rates.layer(l)[j]) * f64::from(state.dt_sum_layer(l)[j / s.memory.row()])).exp()
         })
         .collect()
 }
 
 /// S = P_i ⊙ S + H_i in the given order, f64.
 pub fn compose(rates: &DecayRates, states: &[State], order: &[usize]) -> Vec<f64> {
-    let mut s = vec![0.0; SHAPE.n_layer * SHAPE.ssm_len()];
+    let mut s = vec![0.0; SHAPE.n_layer * SHAPE.memory.len()];
     for &i in order {
         let p = transitions(rates, &states[i]);
         for ((s, p), h) in s.iter_mut().zip(p).zip(states[i].ssm()) {
@@ -103,12 +103,12 @@ pub struct Token {
 
 /// A sequence.
 pub fn sequence(rng: &mut ChaCha8Rng, length: usize, dt: f32) -> Vec<Token> {
-    let wide = SHAPE.n_layer * SHAPE.d_inner;
+    let wide = SHAPE.n_layer * SHAPE.sidecar.len();
     (0..length)
         .map(|_| Token {
             dt: (0..wide).map(|_| rng.random_range(0.001..dt)).collect(),
             x: noise(rng, wide),
-            b: noise(rng, SHAPE.n_layer * SHAPE.d_state),
+            b: noise(rng, SHAPE.n_layer * SHAPE.memory.row()),
         })
         .collect()
 }
@@ -116,23 +116,23 @@ pub fn sequence(rng: &mut ChaCha8Rng, length: usize, dt: f32) -> Vec<Token> {
 /// h = exp(ΔA)·h + Δ·B·x over the tokens, from zero, f64; returned as the state a model would have.
 pub fn read(rates: &DecayRates, tokens: &[Token]) -> State {
     let s = SHAPE;
-    let mut h = vec![0.0f64; s.n_layer * s.ssm_len()];
-    let mut dt_sum = vec![0.0f64; s.n_layer * s.d_inner];
+    let mut h = vec![0.0f64; s.n_layer * s.memory.len()];
+    let mut dt_sum = vec![0.0f64; s.n_layer * s.sidecar.len()];
     for token in tokens {
         for l in 0..s.n_layer {
-            for d in 0..s.d_inner {
-                let (dt, x) = (f64::from(token.dt[l * s.d_inner + d]), f64::from(token.x[l * s.d_inner + d]));
-                dt_sum[l * s.d_inner + d] += dt;
-                for n in 0..s.d_state {
-                    let a = f64::from(rates.layer(l)[d * s.d_state + n]);
-                    let h = &mut h[(l * s.d_inner + d) * s.d_state + n];
-                    *h = (dt * a).exp() * *h + dt * f64::from(token.b[l * s.d_state + n]) * x;
+            for d in 0..s.sidecar.len() {
+                let (dt, x) = (f64::from(token.dt[l * s.sidecar.len() + d]), f64::from(token.x[l * s.sidecar.len() + d]));
+                dt_sum[l * s.sidecar.len() + d] += dt;
+                for n in 0..s.memory.row() {
+                    let a = f64::from(rates.layer(l)[d * s.memory.row() + n]);
+                    let h = &mut h[(l * s.sidecar.len() + d) * s.memory.row() + n];
+                    *h = (dt * a).exp() * *h + dt * f64::from(token.b[l * s.memory.row() + n]) * x;
                 }
             }
         }
     }
     let narrow = |v: Vec<f64>| v.into_iter().map(|v| v as f32).collect::<Vec<_>>();
-    State::new(s, narrow(h), vec![0.0; s.n_layer * s.conv_len()], narrow(dt_sum), tokens.len() as u64).unwrap()
+    State::new(s, narrow(h), vec![0.0; s.n_layer * s.window.len()], narrow(dt_sum), tokens.len() as u64).unwrap()
 }
 
 /// Cases a property is tried on.

@@ -3,7 +3,7 @@
 use crate::chunks::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use state_soup::state::codec::{self, Provenance};
-use state_soup::state::{State, StateShape};
+use state_soup::state::{Layout, State};
 use std::path::{Path, PathBuf};
 
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -47,7 +47,7 @@ fn another_models_state_is_refused() {
     codec::save(&path, &states(2, 1, 3.0)[0], &about()).unwrap();
     let message = codec::load_for(&path, SHAPE, "fedcba9876543210").unwrap_err().to_string();
     assert!(message.contains("model abc, not of fedcba987654;"), "{message}");
-    let message = codec::load_for(&path, StateShape { n_layer: 3, ..SHAPE }, "abc").unwrap_err().to_string();
+    let message = codec::load_for(&path, Layout { n_layer: 3, ..SHAPE }, "abc").unwrap_err().to_string();
     assert!(message.contains("2 layers × 5 channels") && message.contains("the model has 3 layers"), "{message}");
 }
 
@@ -65,12 +65,12 @@ fn the_hf_layout_has_an_empty_oldest_column() {
     };
     for l in 0..SHAPE.n_layer {
         let (shape, conv) = read(&format!("conv_states.{l}"));
-        assert_eq!(shape, [1, SHAPE.d_inner, SHAPE.d_conv]);
-        for d in 0..SHAPE.d_inner {
+        assert_eq!(shape, [1, SHAPE.sidecar.len(), SHAPE.reach() + 1]);
+        for d in 0..SHAPE.sidecar.len() {
             assert_eq!(conv[d * 4], 0.0);
             assert_eq!(conv[d * 4 + 1..d * 4 + 4], s.conv_layer(l)[d * 3..d * 3 + 3]);
         }
-        assert_eq!(read(&format!("ssm_states.{l}")), (vec![1, SHAPE.d_inner, SHAPE.d_state], s.ssm_layer(l).to_vec()));
+        assert_eq!(read(&format!("ssm_states.{l}")), (vec![1, SHAPE.sidecar.len(), SHAPE.memory.row()], s.ssm_layer(l).to_vec()));
     }
     let message = codec::load(&path).unwrap_err().to_string();
     assert!(message.contains("HF layout"), "{message}");
@@ -80,12 +80,12 @@ fn the_hf_layout_has_an_empty_oldest_column() {
 #[test]
 fn a_convolution_of_one_tap_has_an_empty_window() {
     let (_dir, path) = place();
-    let s = State::zeros(StateShape { d_conv: 1, ..SHAPE });
+    let s = State::zeros(Layout::mamba1(2, 5, 3, 1));
     codec::save(&path, &s, &about()).unwrap();
     assert_eq!(codec::load(&path).unwrap().0, s);
     codec::save_hf_cache(&path, &s, &about()).unwrap();
     let data = std::fs::read(&path).unwrap();
-    assert_eq!(SafeTensors::deserialize(&data).unwrap().tensor("conv_states.0").unwrap().shape(), [1, SHAPE.d_inner, 1]);
+    assert_eq!(SafeTensors::deserialize(&data).unwrap().tensor("conv_states.0").unwrap().shape(), [1, SHAPE.sidecar.len(), 1]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn ties_trims_elects_and_merges() {
     for (density, lambda) in [(0.2, 1.0), (0.5, 0.7), (1.0, 1.0), (0.0, 1.0)] {
         let got = merge::ties(h0, parts, density, lambda).unwrap();
         for l in 0..SHAPE.n_layer {
-            let n = SHAPE.ssm_len();
+            let n = SHAPE.memory.len();
             let keep = (density * n as f64).round() as usize;
             let trimmed: Vec<Vec<f64>> = parts
                 .iter()

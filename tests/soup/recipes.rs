@@ -3,7 +3,7 @@
 use crate::chunks::*;
 use state_soup::error::{Error, Result};
 use state_soup::soup::{Recipe, Resolver, Rule, Soup, Window, decay, merge, mix, picaso};
-use state_soup::state::{DecayRates, State, StateShape};
+use state_soup::state::{DecayRates, Layout, State};
 use std::cell::RefCell;
 
 /// A library of two tasks: `a` with three skills, `b` with two; a query; similarities that fall with the index.
@@ -41,7 +41,7 @@ impl Shelf {
 }
 
 impl Resolver for Shelf {
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         SHAPE
     }
 
@@ -275,7 +275,7 @@ impl Told {
 }
 
 impl Resolver for Told {
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         self.shelf.shape()
     }
 

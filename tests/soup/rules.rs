@@ -217,8 +217,8 @@ fn order_matters_where_it_should() {
 
 #[test]
 fn another_models_rates_are_refused() {
-    let shape = state_soup::state::StateShape { n_layer: 1, ..SHAPE };
-    let other = DecayRates::new(shape, vec![-1.0; shape.ssm_len()]).unwrap();
+    let shape = state_soup::state::Layout { n_layer: 1, ..SHAPE };
+    let other = DecayRates::new(shape, vec![-1.0; shape.memory.len()]).unwrap();
     let s = states(11, 2, 1.0);
     for e in [decay::compose(&s, &[1.0; 2], &other, 1.0, 1.0), picaso::all_orders(&s, &other), picaso::rotations(&s, &other)] {
         assert!(e.unwrap_err().to_string().contains("1 layers"));

@@ -160,7 +160,7 @@ pub fn misfit(state: &State, soup: &Soup) -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("this library lacks {}", missing.join(", ")));
     }
-    let layers = model.shape.n_layer;
+    let layers = model.layout.n_layer;
     match (&soup.layer_weights, &soup.layers) {
         (Some(weights), _) if weights.len() != layers => Some(format!("it weighs {} layers, this model has {layers}", weights.len())),
         (None, Some(range)) if range.end > layers => {

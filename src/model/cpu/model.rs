@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::model::plan::{Chunk, Look, Plan, Results, Span};
 use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, WeightType};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +64,7 @@ impl Model {
         &self.weights.config
     }
 
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         self.config().shape()
     }
 

@@ -66,7 +66,7 @@ fn facts<'a>(paint: &Paint<'a>) -> Vec<Vec<Span<'a>>> {
         }
         facts.push(vec![paint.span(model.device.as_str(), Role::Dim)]);
         facts.push(vec![paint.span(format!("{} parameters", short_count(model.parameters)), Role::Dim)]);
-        facts.push(vec![paint.span(format!("{} layers", model.shape.n_layer), Role::Dim)]);
+        facts.push(vec![paint.span(format!("{} layers", model.layout.n_layer), Role::Dim)]);
     } else if state.jobs.running(JobKind::Open).is_none() {
         facts.push(vec![paint.span("loading the model", Role::Stale)]);
     }
