@@ -284,12 +284,8 @@ impl Library {
         let heard: Vec<(usize, f32)> = picks.iter().filter(|p| p.1 != 0.0).map(|&(i, w)| (i, w as f32)).collect();
         let size: f64 = picks.iter().map(|p| p.1.abs()).sum();
         let tokens = heard.iter().fold(0u64, |sum, (i, _)| sum.saturating_add(self.skills[*i].tokens));
-        let [ssm, conv, mut dt_sum] = rows.combine(&heard)?;
-        if size > 0.0 && size != 1.0 {
-            let share = (1.0 / size) as f32;
-            dt_sum.iter_mut().for_each(|v| *v *= share);
-        }
-        State::new(self.shape(), ssm, conv, dt_sum, tokens).map(Some)
+        let share = if size > 0.0 { (1.0 / size) as f32 } else { 1.0 };
+        rows.combine(&heard, share, tokens).map(Some)
     }
 
     /// ΣΔ of one skill, `[n_layer, d_inner]`.

@@ -77,7 +77,7 @@ impl Slots {
     /// Numbers from one slot to the next: h, window, sums.
     pub fn strides(&self) -> [usize; 3] {
         let s = self.shape;
-        [s.memory.len(), s.window.len(), s.d_inner].map(|layer| s.n_layer * layer)
+        [s.memory.len(), s.window.len(), s.sidecar.len()].map(|layer| s.n_layer * layer)
     }
 
     fn parts(&self, slot: usize) -> [u64; 3] {
@@ -102,7 +102,7 @@ impl Slots {
     pub fn read_layers(&self, gpu: &Gpu, slot: usize, layers: Range<usize>, to: &mut [f32]) -> Result<()> {
         let s = self.shape;
         let mut at = 0;
-        for (from, width) in self.parts(slot).into_iter().zip([s.memory.len(), s.window.len(), s.d_inner]) {
+        for (from, width) in self.parts(slot).into_iter().zip([s.memory.len(), s.window.len(), s.sidecar.len()]) {
             let range = layers.start * width..layers.end * width;
             gpu.read_beside(from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
             at += s.n_layer * width;
@@ -114,7 +114,7 @@ impl Slots {
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
 const LOT: usize = 8;
 /// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of its own would take longer than the copy.
-const LARGE: usize = 4 << 20;
+pub const LARGE: usize = 4 << 20;
 /// Bytes of such memory kept for the next states.
 const KEPT: usize = 4 << 30;
 
