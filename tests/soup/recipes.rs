@@ -2,7 +2,7 @@
 
 use crate::chunks::*;
 use state_soup::error::{Error, Result};
-use state_soup::soup::{Recipe, Resolver, Rule, Soup, Window, decay, merge, mix, picaso};
+use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, merge, mix, picaso};
 use state_soup::state::{DecayRates, State, StateShape};
 use std::cell::RefCell;
 
@@ -571,7 +571,7 @@ fn a_soup_of_task_means_is_its_recipe() {
     let text = "(mean(0.7*mean(a), 0.3*mean(b)) | with_query(0.8)) | conv(query)";
     let recipe: Recipe = text.parse().unwrap();
     let soup = Soup::of_recipe(&recipe).unwrap();
-    assert_eq!((soup.rule, soup.lambda, soup.conv), (Rule::Weighted, 0.8, Window::Query));
+    assert_eq!((soup.rule, soup.lambda, soup.conv), (Choice::default(), 0.8, Window::Query));
     let ingredients: Vec<(&str, f64, bool)> = soup.ingredients.iter().map(|i| (i.skill.as_str(), i.weight, i.mean)).collect();
     assert_eq!(ingredients, [("a", 0.7, true), ("b", 0.3, true)]);
     assert_eq!(soup.to_recipe().unwrap(), recipe);
