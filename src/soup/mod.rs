@@ -8,6 +8,7 @@
 //! - [`chunks`]: every rule for the chunks of one document, side by side.
 //! - [`picaso`]: A-decay averaged over orders.
 //! - [`nelder_mead`]: weights that minimise something.
+//! - [`median`]: the middle instead of the mean.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
 //! - [`recipe`](Recipe): a typed expression that yields a state; `parse` (over `scan`, its words)
 //!   and `print` are its text, `file` is its JSON and TOML, `evaluate` is what it means.
@@ -24,6 +25,7 @@
 //! | primed | as the model leaves them | grows with the examples read |
 //! | SLERP | straight between the two | the same way |
 //! | TIES, DARE | mean | mean |
+//! | median | median | median |
 //! | A-decay and its family | the last chunk's: it is what the next token meets | sum: a composed chunk composes again |
 //! | PICASO | mean | sum: it is the same in every order |
 //!
@@ -36,6 +38,7 @@ mod exp;
 mod file;
 mod help;
 mod items;
+pub mod median;
 pub mod merge;
 pub mod mix;
 pub mod nelder_mead;

@@ -1,8 +1,8 @@
 //! The rules of mixing: one row each. The parser, the printer, the files of recipes and soups, the
 //! evaluation, the soup on the screen and the pages of help read the rows.
 //!
-//! To add a rule: a row here, and a file with its formula as a function of states and numbers, with
-//! a test against the plainest code that says the same.
+//! To add a rule: a row here, and a file (named in `mod.rs`) with its formula as a function of
+//! states and numbers, and a test against the plainest code that says the same.
 //!
 //! What is no row, and why:
 //! - `a + b` is an operator with a meaning of its own for tasks: there a task is one state, the
@@ -21,7 +21,7 @@ use super::items::{Items, What, by_evidence, listed};
 use super::mix::WeightedSum;
 use super::rule::{Needs, Offer, Rule, Shares, Yields};
 use super::value::{Knob, Parameter, Value};
-use super::{Divisor, decay, merge, mix, picaso};
+use super::{Divisor, decay, median, merge, mix, picaso};
 use crate::error::{Error, Result};
 use crate::state::State;
 
@@ -208,6 +208,15 @@ inf the last item alone.",
         ],
         offers: &[&Offer { id: "dare", name: "DARE", shares: Shares::Ignored }],
         yields: Yields::State(|i| merge::dare(&i.names.neutral()?, &i.states()?, i.number("p")?, i.whole("seed")?)),
+        ..PLAIN
+    },
+    &Rule {
+        name: "median",
+        meaning: "the middle of each entry",
+        example: "median(antonym)",
+        text: "Each entry of S is the median of the items' entries there: one item that lies far off does not pull it, as it pulls a mean.",
+        offers: &[&Offer { id: "median", name: "median", shares: Shares::Ignored }],
+        yields: Yields::State(|i| median::median(&i.states()?)),
         ..PLAIN
     },
 ];

@@ -2,7 +2,7 @@
 
 use crate::chunks::*;
 use state_soup::error::{Error, Result};
-use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, merge, mix, picaso};
+use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, median, merge, mix, picaso};
 use state_soup::state::{DecayRates, State, StateShape};
 use std::cell::RefCell;
 
@@ -107,7 +107,7 @@ fn every_function_is_its_rule() {
     let (ids, ones) = (["b/1", "a/0", "a/2"], [1.0; 3]);
     let h = s.all(&ids);
     let r = &s.rates;
-    let cases: [(&str, Result<State>); 17] = [
+    let cases: [(&str, Result<State>); 18] = [
         ("mean(b/1, a/0, a/2)", mix::mean(&h, &ones)),
         ("mean(3*b/1, a/0, -1*a/2)", mix::mean(&h, &[3.0, 1.0, -1.0])),
         ("sum(b/1, a/0, 0.5*a/2)", mix::weighted_sum(&h, &[1.0, 1.0, 0.5])),
@@ -122,6 +122,7 @@ fn every_function_is_its_rule() {
         ("slerp(b/1, a/0; t=0.3)", merge::slerp(&s.neutral, &h[0], &h[1], 0.3)),
         ("ties(b/1, a/0, a/2; density=0.4)", merge::ties(&s.neutral, &h, 0.4, 1.0)),
         ("dare(b/1, a/0, a/2; p=0.3, seed=9)", merge::dare(&s.neutral, &h, 0.3, 9)),
+        ("median(b/1, a/0, a/2)", median::median(&h)),
         ("mean(b/1, a/0, a/2) | with_query(0.25)", mix::weighted_sum(&[s.query.clone(), mix::mean(&h, &ones).unwrap()], &[0.75, 0.25])),
         ("mean(b/1, a/0, a/2) | match_norm", mix::match_norm(&mix::mean(&h, &ones).unwrap(), &h)),
         (
