@@ -8,7 +8,7 @@ use state_soup::control::{Cancel, Control, quiet};
 use state_soup::error::Error;
 use state_soup::lab::*;
 use state_soup::library::{Metric, Part};
-use state_soup::soup::{Ingredient, Recipe, Soup};
+use state_soup::soup::{Ingredient, Recipe, Soup, rules};
 use state_soup::state::State;
 use state_soup::task::parse_query;
 
@@ -159,7 +159,7 @@ fn attribution_is_asking_without(lab: &Lab) {
 fn verdict_counts_answers(lab: &Lab) {
     let library = lab.library();
     let ids: Vec<String> = library.skills().iter().filter(|s| s.task == "present_past").map(|s| s.id.clone()).collect();
-    let recipe = Recipe::Mean { items: ids.iter().map(|id| state_soup::soup::Term { weight: 1.0, recipe: Recipe::skill(id) }).collect() };
+    let recipe = rules::MEAN.mix(ids.iter().map(|id| state_soup::soup::Term { weight: 1.0, recipe: Recipe::skill(id) }).collect());
     let query = "walk -> walked\nopen ->";
     let request = VerdictRequest { query: query.into(), view: lab.default_view(), soup: recipe.clone() };
     let view = quiet(|c| lab.verdict(&request, c)).unwrap();
@@ -222,7 +222,7 @@ fn autopsy_measures_distance(lab: &Lab) {
     };
     let id = library.skills()[3].id.clone();
     assert_eq!(view(Recipe::skill(&id)), report, "a soup of one skill is that skill");
-    let doubled = view(Recipe::Sum { items: vec![state_soup::soup::Term { weight: 5.0, recipe: Recipe::skill(&id) }] });
+    let doubled = view(rules::SUM.mix(vec![state_soup::soup::Term { weight: 5.0, recipe: Recipe::skill(&id) }]));
     assert_eq!(doubled.unvisited().len(), lab.shape().n_layer, "five times a skill is far from anything");
     assert_eq!(doubled.half_life, report.half_life);
 }

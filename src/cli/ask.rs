@@ -13,7 +13,7 @@ use super::output;
 use super::rank::evidence_json;
 use crate::error::{Error, Result};
 use crate::lab::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
-use crate::soup::{Recipe, Rule, Soup};
+use crate::soup::{Recipe, Shares, Soup, rules};
 use serde_json::json;
 
 /// Flags of `ask`.
@@ -131,8 +131,8 @@ fn weights(recipe: &str) -> serde_json::Value {
         Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),
         other => other.ok().as_ref().and_then(Soup::of_recipe),
     };
-    let Some(soup) = soup.filter(|s| matches!(s.rule, Rule::Weighted | Rule::Sum)) else { return serde_json::Value::Null };
-    let total: f64 = if soup.rule == Rule::Weighted { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
+    let Some(soup) = soup.filter(|s| [&rules::MEAN, &rules::SUM].contains(&s.rule.rule)) else { return serde_json::Value::Null };
+    let total: f64 = if soup.rule.offer.shares == Shares::Normalised { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
     let mut list: Vec<serde_json::Value> =
         soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight / total * soup.lambda })).collect();
     if soup.lambda < 1.0 {

@@ -7,4 +7,5 @@ mod files;
 mod merges;
 mod recipes;
 mod rules;
+mod stay;
 mod texts;

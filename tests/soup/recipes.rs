@@ -2,7 +2,7 @@
 
 use crate::chunks::*;
 use state_soup::error::{Error, Result};
-use state_soup::soup::{Recipe, Resolver, Rule, Soup, Window, decay, merge, mix, picaso};
+use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, median, merge, mix, picaso};
 use state_soup::state::{DecayRates, Layout, State};
 use std::cell::RefCell;
 
@@ -107,7 +107,7 @@ fn every_function_is_its_rule() {
     let (ids, ones) = (["b/1", "a/0", "a/2"], [1.0; 3]);
     let h = s.all(&ids);
     let r = &s.rates;
-    let cases: [(&str, Result<State>); 17] = [
+    let cases: [(&str, Result<State>); 18] = [
         ("mean(b/1, a/0, a/2)", mix::mean(&h, &ones)),
         ("mean(3*b/1, a/0, -1*a/2)", mix::mean(&h, &[3.0, 1.0, -1.0])),
         ("sum(b/1, a/0, 0.5*a/2)", mix::weighted_sum(&h, &[1.0, 1.0, 0.5])),
@@ -122,6 +122,7 @@ fn every_function_is_its_rule() {
         ("slerp(b/1, a/0; t=0.3)", merge::slerp(&s.neutral, &h[0], &h[1], 0.3)),
         ("ties(b/1, a/0, a/2; density=0.4)", merge::ties(&s.neutral, &h, 0.4, 1.0)),
         ("dare(b/1, a/0, a/2; p=0.3, seed=9)", merge::dare(&s.neutral, &h, 0.3, 9)),
+        ("median(b/1, a/0, a/2)", median::median(&h)),
         ("mean(b/1, a/0, a/2) | with_query(0.25)", mix::weighted_sum(&[s.query.clone(), mix::mean(&h, &ones).unwrap()], &[0.75, 0.25])),
         ("mean(b/1, a/0, a/2) | match_norm", mix::match_norm(&mix::mean(&h, &ones).unwrap(), &h)),
         (
@@ -571,7 +572,7 @@ fn a_soup_of_task_means_is_its_recipe() {
     let text = "(mean(0.7*mean(a), 0.3*mean(b)) | with_query(0.8)) | conv(query)";
     let recipe: Recipe = text.parse().unwrap();
     let soup = Soup::of_recipe(&recipe).unwrap();
-    assert_eq!((soup.rule, soup.lambda, soup.conv), (Rule::Weighted, 0.8, Window::Query));
+    assert_eq!((soup.rule, soup.lambda, soup.conv), (Choice::default(), 0.8, Window::Query));
     let ingredients: Vec<(&str, f64, bool)> = soup.ingredients.iter().map(|i| (i.skill.as_str(), i.weight, i.mean)).collect();
     assert_eq!(ingredients, [("a", 0.7, true), ("b", 0.3, true)]);
     assert_eq!(soup.to_recipe().unwrap(), recipe);

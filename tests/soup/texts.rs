@@ -2,7 +2,7 @@
 
 use crate::chunks::cases;
 use proptest::prelude::*;
-use state_soup::soup::{Divisor, Layers, Recipe, Term};
+use state_soup::soup::{Divisor, Layers, Recipe, Term, Value, rules};
 
 fn weight() -> impl Strategy<Value = f64> + Clone {
     prop_oneof![
@@ -31,6 +31,12 @@ fn boxed(recipe: impl Strategy<Value = Recipe>) -> impl Strategy<Value = Box<Rec
     recipe.prop_map(Box::new)
 }
 
+fn mix(rule: &str, items: Vec<Term>, values: &[Value]) -> Recipe {
+    let rule = rules::named(rule).unwrap();
+    assert_eq!(rule.parameters.len(), values.len());
+    Recipe::Mix { rule, items, values: values.to_vec() }
+}
+
 fn recipe() -> impl Strategy<Value = Recipe> {
     let leaf = prop_oneof![
         Just(Recipe::Zero),
@@ -51,20 +57,20 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         let gamma = prop_oneof![Just(f64::INFINITY), 0.0..3.0f64];
         prop_oneof![
             items.clone().prop_map(|terms| Recipe::Plus { terms }),
-            items.clone().prop_map(|items| Recipe::Mean { items }),
-            items.clone().prop_map(|items| Recipe::Sum { items }),
-            (items.clone(), weight()).prop_map(|(items, tau)| Recipe::Softmax { items, tau }),
-            (items.clone(), gamma, z).prop_map(|(items, gamma, z)| Recipe::Decay { items, gamma, z }),
-            items.clone().prop_map(|items| Recipe::PicasoS { items }),
-            items.clone().prop_map(|items| Recipe::PicasoR { items }),
-            items.clone().prop_map(|items| Recipe::Arith { items }),
-            items.clone().prop_map(|items| Recipe::Posterior { items }),
-            items.clone().prop_map(|items| Recipe::Ensemble { items }),
+            items.clone().prop_map(|items| mix("mean", items, &[])),
+            items.clone().prop_map(|items| mix("sum", items, &[])),
+            (items.clone(), weight()).prop_map(|(items, tau)| mix("softmax", items, &[tau.into()])),
+            (items.clone(), gamma, z).prop_map(|(items, gamma, z)| mix("decay", items, &[gamma.into(), z.into()])),
+            items.clone().prop_map(|items| mix("picaso_s", items, &[])),
+            items.clone().prop_map(|items| mix("picaso_r", items, &[])),
+            items.clone().prop_map(|items| mix("arith", items, &[])),
+            items.clone().prop_map(|items| mix("posterior", items, &[])),
+            items.clone().prop_map(|items| mix("ensemble", items, &[])),
             boxed(inner.clone()).prop_map(|of| Recipe::Primed { of }),
             boxed(inner.clone()).prop_map(|of| Recipe::Gated { of }),
-            (items.clone(), weight()).prop_map(|(items, t)| Recipe::Slerp { items, t }),
-            (items.clone(), weight(), weight()).prop_map(|(items, density, lambda)| Recipe::Ties { items, density, lambda }),
-            (items, weight(), any::<u64>()).prop_map(|(items, p, seed)| Recipe::Dare { items, p, seed }),
+            (items.clone(), weight()).prop_map(|(items, t)| mix("slerp", items, &[t.into()])),
+            (items.clone(), weight(), weight()).prop_map(|(items, density, lambda)| mix("ties", items, &[density.into(), lambda.into()])),
+            (items, weight(), any::<u64>()).prop_map(|(items, p, seed)| mix("dare", items, &[p.into(), seed.into()])),
             (boxed(inner.clone()), prop::option::of(weight())).prop_map(|(of, lambda)| Recipe::WithQuery { of, lambda }),
             (boxed(inner.clone()), layers, prop::option::of(boxed(inner.clone()))).prop_map(|(of, layers, over)| Recipe::At {
                 of,
