@@ -3,25 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::common;
+use crate::fixture::whole as lab;
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::engine::{AnswerFrom, AskRequest, CANDIDATES, Decoding, Lab, MapMethod, MapRequest, MapView, RankView};
 use state_soup::library::{Metric, Part};
 use state_soup::task::{Task, bundled};
-use std::sync::OnceLock;
-
-/// The bundled library, built once for all tests of this file.
-fn lab() -> &'static Lab {
-    static LAB: OnceLock<(tempfile::TempDir, Lab)> = OnceLock::new();
-    &LAB.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let setup = common::bundled(&dir.path().join("library"));
-        let lab = quiet(|control| Lab::open(setup, control)).unwrap();
-        let report = quiet(|control| lab.build(control, &|_| {})).unwrap();
-        assert!(report.built >= 300, "{} skills, {:?}", report.built, report.skipped);
-        (dir, lab)
-    })
-    .1
-}
 
 fn best_task(query: &str, view: &RankView) -> String {
     quiet(|control| lab().rank(query, view, control)).unwrap().by_task[0].task.clone()

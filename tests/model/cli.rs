@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use crate::fixture::copy;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 /// A small library: one set of four shots a task.
 const SMALL: [&str; 4] = ["--sets", "1", "--shots", "4"];
@@ -20,6 +22,17 @@ fn soup(library: &Path, args: &[&str]) -> Command {
 
 fn run(library: &Path, args: &[&str]) -> Output {
     soup(library, args).output().unwrap()
+}
+
+/// A small library of the test's own. The program has built it once; each test has a copy.
+fn built() -> tempfile::TempDir {
+    static BUILT: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = BUILT.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(run(dir.path(), &["build"]).status.success());
+        dir
+    });
+    copy(dir.path())
 }
 
 fn json(output: &Output) -> Value {
@@ -239,7 +252,7 @@ fn shares_of_a_recipe_add_up_to_one(library: &Path) {
 
 #[test]
 fn instruments_are_read_without_the_screen() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = built();
     let read = |args: &[&str]| json(&run(dir.path(), &[&["instrument"], args, &["--json"]].concat()));
     let numbers = |v: &Value| v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect::<Vec<_>>();
     let query = "hot -> cold\\nbig ->";
@@ -310,7 +323,7 @@ fn instruments_are_read_without_the_screen() {
 
 #[test]
 fn a_query_may_come_from_a_file_or_standard_input() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = built();
     let file = dir.path().join("query.txt");
     std::fs::write(&file, "hot -> cold\n").unwrap();
     let from_file = json(&run(dir.path(), &["rank", &format!("@{}", file.display()), "--json"]));
@@ -358,8 +371,7 @@ fn a_folder_that_cannot_be_written_is_named_with_a_way_out() {
 
 #[test]
 fn a_library_built_otherwise_is_not_built_over() {
-    let dir = tempfile::tempdir().unwrap();
-    assert!(run(dir.path(), &["build"]).status.success());
+    let dir = built();
     let other =
         Command::new(env!("CARGO_BIN_EXE_state-soup")).args(["build", "--shots", "3", "--library"]).arg(dir.path()).output().unwrap();
     let (message, code) = refusal(&other);

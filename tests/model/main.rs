@@ -9,6 +9,7 @@ mod cli;
 mod decay;
 mod evidence;
 mod experiments;
+mod fixture;
 mod golden;
 mod instruments;
 mod own_lists;
