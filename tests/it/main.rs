@@ -6,6 +6,7 @@
 mod common;
 
 mod checkpoints;
+mod dependencies;
 mod frames;
 mod hostile;
 mod hubs;
