@@ -3,6 +3,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 mod decay;
+pub mod home;
+#[cfg(target_os = "linux")]
+pub mod pty;
 
 use state_soup::app::key::parse_macro;
 use state_soup::app::session::{SessionAction, Sitting};
