@@ -73,6 +73,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             })
         })
         .transpose()?;
+    common.tell(&lab.library().found_since())?;
     if common.json {
         output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
     } else {

@@ -63,6 +63,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             Some(evidence).filter(|e| e.shots > 0)
         }
     };
+    common.tell(&lab.library().found_since())?;
     if let Some(evidence) = &evidence {
         by_evidence(&mut ranking, evidence);
     }

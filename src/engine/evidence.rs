@@ -508,8 +508,10 @@ struct MadeOf(Vec<usize>);
 impl MadeOf {
     /// A skill alone, or those of a task but for one.
     fn find(library: &Library, candidate: &str, but: Option<&str>) -> Result<Self> {
-        let of_task = |i: &usize| library.skills()[*i].task == candidate && but != Some(library.skills()[*i].id.as_str());
-        let places = library.find(candidate).map_or_else(|| (0..library.len()).filter(of_task).collect(), |i| vec![i]);
+        let places = library.find(candidate).map_or_else(
+            || library.of_task(candidate).into_iter().filter(|&i| but != Some(library.skills()[i].id.as_str())).collect(),
+            |i| vec![i],
+        );
         if places.is_empty() {
             return Err(Error::Input(format!("the library has no skill or task `{candidate}`")));
         }

@@ -8,10 +8,10 @@ use super::map::Drawn;
 use super::query::{QueryReader, Read};
 use super::tokens::Example;
 use super::{Answer, AnswerFrom, AskRequest, CANDIDATES, Evidence, LibraryView, ModelView, RankView};
-use crate::control::Control;
+use crate::control::{Control, quiet};
 use crate::error::{Error, Result};
 use crate::library::{
-    BuildSettings, Candidate, Explained, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, StoredType,
+    BuildSettings, Candidate, Explained, Library, LibraryWriter, Metric, NewLibrary, Part, Posterior, Ranking, ScoredSkill, StoredType,
 };
 use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
 use crate::soup::{Recipe, Resolver};
@@ -158,6 +158,8 @@ impl Lab {
         begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
+        library.look(control)?;
+        let library = library.without_damaged();
         // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
@@ -195,8 +197,12 @@ impl Lab {
         Arc::clone(&lock(&self.library))
     }
 
+    /// Puts a library in place, without its damaged skills. What this one had already was looked at before, so that this
+    /// costs only what is new.
     pub(super) fn set_library(&self, library: Library) {
-        *lock(&self.library) = Arc::new(library);
+        // Nobody cancels it.
+        let _ = quiet(|control| library.look(control));
+        *lock(&self.library) = Arc::new(library.without_damaged());
     }
 
     /// Sizes of the model's states.
@@ -645,10 +651,14 @@ impl Mixer<'_> {
         if self.by_evidence
             && let Some(best) = self.evidence()?.tasks.first().filter(|t| t.posterior > 0.0)
         {
-            let skill = ranking.by_task.iter().find(|t| t.task == best.task).map(|t| t.skill.clone());
+            let library = self.lab.library();
+            let sound = |s: &&ScoredSkill| s.task == best.task && library.find(&s.skill).is_some_and(|i| library.is_sound(i));
+            let skill = ranking.ranking.iter().find(sound).map(|s| s.skill.clone());
             return Ok((skill.unwrap_or_default(), best.task.clone()));
         }
-        let best = ranking.ranking.first().ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
+        let library = self.lab.library();
+        let sound = |s: &&ScoredSkill| library.find(&s.skill).is_some_and(|i| library.is_sound(i));
+        let best = ranking.ranking.iter().find(sound).ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
         Ok((best.skill.clone(), best.task.clone()))
     }
 
@@ -698,7 +708,7 @@ impl Resolver for Mixer<'_> {
 
     fn task(&self, name: &str) -> Result<Vec<String>> {
         let library = self.lab.library();
-        let ids: Vec<String> = library.skills().iter().filter(|s| s.task == name).map(|s| s.id.clone()).collect();
+        let ids: Vec<String> = library.of_task(name).into_iter().map(|i| library.skills()[i].id.clone()).collect();
         if ids.is_empty() {
             return Err(Error::Input(format!("the library has no task `{name}`")));
         }
@@ -711,7 +721,9 @@ impl Resolver for Mixer<'_> {
     }
 
     fn top(&self, n: usize) -> Result<Vec<(String, f32)>> {
-        Ok(self.ranking()?.ranking.iter().take(n).map(|s| (s.skill.clone(), s.score)).collect())
+        let (ranking, library) = (self.ranking()?, self.lab.library());
+        let sound = |s: &&ScoredSkill| library.find(&s.skill).is_some_and(|i| library.is_sound(i));
+        Ok(ranking.ranking.iter().filter(sound).take(n).map(|s| (s.skill.clone(), s.score)).collect())
     }
 
     fn similarity(&self, id: &str) -> Result<f32> {
