@@ -60,6 +60,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         By::Evidence => {
             let evidence =
                 output::with_progress(quiet, "weighing", |control| lab.evidence(&query, &view, CANDIDATES, control, &mut |_| {}))?;
+            common.tell(&evidence.unread.words().into_iter().collect::<Vec<_>>())?;
             Some(evidence).filter(|e| e.shots > 0)
         }
     };

@@ -3,7 +3,7 @@
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::decay::Encoded;
-use super::evidence::{EvidenceReader, Told};
+use super::evidence::{EvidenceReader, Heard, Told};
 use super::map::Drawn;
 use super::query::{QueryReader, Read};
 use super::tokens::Example;
@@ -665,7 +665,7 @@ impl Mixer<'_> {
     /// The posterior of these skills and tasks.
     fn weighed(&self, candidates: &[String]) -> Result<Posterior> {
         let query = self.needed_query()?;
-        let (read, none) = self.lab.explain(candidates, None, &query.examples, self.control)?;
+        let (read, none) = self.lab.explain(candidates, None, &Heard::of(&query.examples).examples, self.control)?;
         let similarity = self.lab.weighed_similarity(query, self.view, &*self.ranking()?, self.control)?;
         let candidate = |(name, read): (&String, Vec<Explained>)| Candidate {
             explained: Told::of(&read).all,
