@@ -8,6 +8,8 @@
 mod folder;
 #[path = "checkpoints/harm.rs"]
 mod harm;
+#[path = "common/mutate.rs"]
+mod mutate;
 #[path = "checkpoints/mutations.rs"]
 mod mutations;
 #[path = "checkpoints/texts.rs"]
