@@ -63,6 +63,9 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         decoding,
         target: args.target.clone(),
     };
+    if request.from.contains(&AnswerFrom::Soup) || request.from.contains(&AnswerFrom::BestSkill) {
+        common.tell(&lab.unread(&request.query)?.into_iter().collect::<Vec<_>>())?;
+    }
     let answers = output::with_progress(quiet, "answering", |control| lab.ask(&request, control))?;
     let gain = output::with_progress(quiet, "comparing", |control| lab.gain(&request, control))?;
     let reads = request.soup.as_ref().is_some_and(Recipe::reads_evidence);
@@ -73,6 +76,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             })
         })
         .transpose()?;
+    common.tell(&lab.library().found_since())?;
     if common.json {
         output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
     } else {

@@ -38,6 +38,10 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let lab = common.ready()?;
     let view = common.view(&lab)?;
     let state = output::with_progress(quiet, "mixing", |control| lab.mix(&recipe, query.as_deref(), &view, control))?;
+    common.tell(&lab.library().found_since())?;
+    if let Some(query) = query.as_deref().filter(|_| recipe.reads_evidence()) {
+        common.tell(&lab.unread(query)?.into_iter().collect::<Vec<_>>())?;
+    }
     if let Some(path) = &args.out {
         let about = codec::Provenance::of_recipe(lab.fingerprint(), &recipe.to_string(), &recipe.hash()).with(made(
             &lab,

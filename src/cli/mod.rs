@@ -7,7 +7,7 @@
 //!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
-//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
+//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled, 128 and its number for a signal.
 
 mod args;
 mod ask;

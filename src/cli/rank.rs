@@ -60,9 +60,11 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
         By::Evidence => {
             let evidence =
                 output::with_progress(quiet, "weighing", |control| lab.evidence(&query, &view, CANDIDATES, control, &mut |_| {}))?;
+            common.tell(&evidence.unread.words().into_iter().collect::<Vec<_>>())?;
             Some(evidence).filter(|e| e.shots > 0)
         }
     };
+    common.tell(&lab.library().found_since())?;
     if let Some(evidence) = &evidence {
         by_evidence(&mut ranking, evidence);
     }

@@ -225,7 +225,9 @@ impl Lab {
         } else {
             LibraryWriter::open_existing(library.path(), &model, wait)
         };
-        let opened = Arc::new(Mutex::new(opened?));
+        let mut opened = opened?;
+        opened.share(&library);
+        let opened = Arc::new(Mutex::new(opened));
         *writing = Arc::downgrade(&opened);
         Ok(opened)
     }
@@ -351,7 +353,7 @@ impl Lab {
     /// [`Error::Cancelled`]; the library's if its manifest can not be read any more.
     pub fn check(&self, control: Control<'_>) -> Result<Health> {
         // Another process may have changed it since: a file that was replaced is not a missing one.
-        self.set_library(self.library().reopened()?);
+        self.set_library(self.library().read_again()?);
         self.library().check(control)
     }
 }

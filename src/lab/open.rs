@@ -6,7 +6,7 @@ use super::evidence::EvidenceReader;
 use super::map::Drawn;
 use super::reader::QueryReader;
 use super::{LibraryView, ModelView, RankView};
-use crate::control::Control;
+use crate::control::{Control, quiet};
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
@@ -139,6 +139,8 @@ impl Lab {
         begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
+        library.look(control)?;
+        let library = library.without_damaged();
         // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
@@ -185,8 +187,12 @@ impl Lab {
         Ok(())
     }
 
+    /// Puts a library in place, without its damaged skills. What this one had already was looked at
+    /// before, so that this costs only what is new.
     pub(super) fn set_library(&self, library: Library) {
-        *lock(&self.library) = Arc::new(library);
+        // Nobody cancels it.
+        let _ = quiet(|control| library.look(control));
+        *lock(&self.library) = Arc::new(library.without_damaged());
     }
 
     /// Sizes of the model's states.

@@ -81,8 +81,9 @@
 //!
 //! Nothing on disk is changed by a refusal. The whole library: another model, tokenizer or shape, an unknown version, a manifest
 //! that is unreadable or contradicts itself. A shard (its skills are left out, a warning says so, the rest opens): missing, of
-//! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill: NaN or infinity,
-//! found when its state is read, ranked or verified. Hashes are only compared by [`Library::check`], which reads every byte.
+//! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill whose state holds
+//! NaN or infinity is left out with a warning ([`Library::look`], [`Library::without_damaged`]): all states are looked at when a lab
+//! opens a library of at most 8 GiB; in a larger one, each when it is used. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
 mod copy;

@@ -71,6 +71,15 @@ impl LayerView<'_> {
         }
     }
 
+    /// Whether every entry is a finite number.
+    pub fn is_finite(&self) -> bool {
+        // Without a way out in the middle: the compiler makes vectors of it.
+        match self {
+            Self::F16(x) => x.iter().fold(true, |all, v| all & (v.to_bits() & 0x7c00 != 0x7c00)),
+            Self::F32(x) => x.iter().fold(true, |all, v| all & v.is_finite()),
+        }
+    }
+
     /// The entries as f32.
     pub fn to_vec(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.len()];
@@ -202,6 +211,21 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
     Ok(())
 }
 
+/// Where a state holds NaN or infinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// What of the state: `SSM state`, `convolution window` or `ΣΔ`.
+    pub what: &'static str,
+    /// The first layer in which it does.
+    pub layer: usize,
+}
+
+impl Fault {
+    fn of(part: Part, layer: usize) -> Self {
+        Self { what: if part == Part::Ssm { "SSM state" } else { "convolution window" }, layer }
+    }
+}
+
 /// An open shard.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -215,6 +239,8 @@ pub(super) struct Shard {
     tensors: Vec<Range<usize>>,
     /// Euclidean norms of its skills, by part and layer, once they were asked for.
     norms: Vec<OnceLock<Vec<f64>>>,
+    /// What [`Self::fault`] found of each skill, once it was asked.
+    faults: Vec<OnceLock<Option<Fault>>>,
 }
 
 impl Shard {
@@ -255,7 +281,8 @@ impl Shard {
             tensors.push(range);
         }
         let norms = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
-        Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms })
+        let faults = (0..entry.skills).map(|_| OnceLock::new()).collect();
+        Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms, faults })
     }
 
     /// A sentence if the file was cut short since it was mapped: then reading the map would end the process. Costs a system call.
@@ -300,11 +327,41 @@ impl Shard {
         })
     }
 
-    /// The first part and layer in which a skill was found to hold NaN or infinity, among the norms asked for so far.
-    pub fn found_damaged(&self, index: usize) -> Option<(Part, usize)> {
-        let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
-        let layers = self.shape.n_layer;
-        Some(if at < layers { (Part::Ssm, at) } else { (Part::Conv, at - layers) })
+    /// Where a skill was found to hold NaN or infinity: by [`Self::fault`], or by the norms asked for so far.
+    pub fn found_damaged(&self, index: usize) -> Option<Fault> {
+        self.known_fault(index).or_else(|| {
+            let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
+            let layers = self.shape.n_layer;
+            Some(if at < layers { Fault::of(Part::Ssm, at) } else { Fault::of(Part::Conv, at - layers) })
+        })
+    }
+
+    /// Where a skill's state holds NaN or infinity. Reads all of it on first use and remembers what it found: a shard
+    /// never changes. Nothing of a file that was cut short is read.
+    pub fn fault(&self, index: usize) -> Option<Fault> {
+        if self.cut_short().is_some() {
+            return self.known_fault(index);
+        }
+        *self.faults[index].get_or_init(|| {
+            let layers = 0..self.shape.n_layer;
+            let parts = [Part::Ssm, Part::Conv].into_iter().flat_map(|part| layers.clone().map(move |layer| (part, layer)));
+            let found = parts.into_iter().find(|&(part, layer)| !self.row(part, layer, index).is_finite());
+            found.map(|(part, layer)| Fault::of(part, layer)).or_else(|| {
+                let at = self.dt_sum(index).iter().position(|v| !v.is_finite())?;
+                Some(Fault { what: "ΣΔ", layer: at / self.shape.sidecar.len().max(1) })
+            })
+        })
+    }
+
+    /// What [`Self::fault`] has found so far.
+    pub fn known_fault(&self, index: usize) -> Option<Fault> {
+        self.faults[index].get().copied().flatten()
+    }
+
+    /// What is said of a skill that is left out for a fault of its state.
+    pub fn sentence(&self, id: &str, index: usize, fault: Fault) -> String {
+        let (Fault { what, layer }, file) = (fault, &self.entry.file);
+        format!("the {what} of {id} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out")
     }
 
     /// One skill, whole.

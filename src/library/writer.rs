@@ -269,18 +269,22 @@ impl LibraryWriter {
         })
     }
 
-    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills are kept as
-    /// they are. Reports progress in skills copied.
+    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills, and shards
+    /// with a living skill whose state is damaged, are kept as they are. Reports progress in skills copied.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].
     pub fn compact(&mut self, control: Control<'_>) -> Result<u64> {
         let before = self.library.bytes();
         let all = &self.library.manifest;
+        let is_damaged = |shard: &shard::Shard| {
+            let living = all.skills.iter().filter(|s| s.shard == shard.entry.file && s.deleted.is_none());
+            living.into_iter().any(|s| shard.fault(s.index).is_some())
+        };
         let lives = |file: &str| all.skills.iter().filter(|s| s.shard == file && s.deleted.is_none()).count();
         let is_old = |s: &&super::manifest::ShardEntry| {
             let n = lives(&s.file);
-            n < s.skills && (n == 0 || self.library.shards.contains_key(&s.file))
+            n < s.skills && (n == 0 || self.library.shards.get(&s.file).is_some_and(|shard| !is_damaged(shard)))
         };
         let old: HashSet<String> = all.shards.iter().filter(is_old).map(|s| s.file.clone()).collect();
         if old.is_empty() {
@@ -326,6 +330,11 @@ impl LibraryWriter {
         })?;
         self.remove_orphans();
         Ok(before.saturating_sub(self.library.bytes()))
+    }
+
+    /// Takes over what a reader of the same library has mapped and found damaged so far.
+    pub fn share(&mut self, library: &Library) {
+        self.library = Library::assemble(self.library.path(), self.library.manifest.clone(), &library.shards);
     }
 
     fn no_skill(&self, id: &str) -> Error {

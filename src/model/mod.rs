@@ -22,7 +22,7 @@ pub use cpu::model::CHUNK;
 pub use cpu::stored::{Stored, dot_rows, widen_into};
 pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
 pub use source::{
-    Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, TensorSource, Token, check_description, open,
+    Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, Roots, TensorSource, Token, check_description, open,
 };
 pub use special::{Bos, Special};
 pub use tokenizer::Tokenizer;

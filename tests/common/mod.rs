@@ -177,6 +177,7 @@ pub fn evidence(query: &str, view: &RankView) -> Evidence {
         read: parse_query(query, &Template::Arrow).read(),
         view: view.clone(),
         shots: ranking.shots,
+        unread: state_soup::lab::Unread::default(),
         answer_tokens,
         none,
         none_posterior,

@@ -277,6 +277,116 @@ fn a_shard_cut_short_while_it_is_read_ends_with_a_sentence() {
     assert!(said.contains("cut short while it was read"), "{said}");
 }
 
+/// Where a number of one skill lies in a shard: a tensor and which of its numbers.
+fn put_number(shard: &Path, tensor: &str, skill: usize, number: usize, value: f32) {
+    let mut bytes = std::fs::read(shard).unwrap();
+    let head = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let names: serde_json::Value = serde_json::from_slice(&bytes[8..head]).unwrap();
+    let (of, about) = (|v: &serde_json::Value| v.as_u64().unwrap() as usize, &names[tensor]);
+    let row: usize = about["shape"].as_array().unwrap()[1..].iter().map(of).product();
+    let half = about["dtype"] == "F16";
+    let at = head + of(&about["data_offsets"][0]) + (skill * row + number) * if half { 2 } else { 4 };
+    if half {
+        let bits: u16 = if value.is_nan() { 0x7e00 } else { 0xfc00 };
+        bytes[at..at + 2].copy_from_slice(&bits.to_le_bytes());
+    } else {
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    std::fs::write(shard, bytes).unwrap();
+}
+
+/// Wherever a state holds NaN or infinity: the skill is left out, every command says so, and the others go on.
+#[test]
+fn a_damaged_skill_costs_itself_alone() {
+    let home = Home::new();
+    let library = home.at("library");
+    let lab = ["--only", "antonym,country_capital", "--sets", "2", "--shots", "4", "--library", library.to_str().unwrap()];
+    let run = |words: &[&str]| home.run(&words.iter().copied().chain(lab).collect::<Vec<_>>());
+    assert!(run(&["build"]).status.success());
+    let before = contents(&library);
+    let manifest: serde_json::Value = serde_json::from_slice(&before[&library.join("manifest.json")]).unwrap();
+    let entry = |id: &str| manifest["skills"].as_array().unwrap().iter().find(|s| s["id"] == id).unwrap().clone();
+    let query = "hot -> cold\\nbig -> small\\ntall ->";
+    for (tensor, number, value, what) in [
+        ("ssm.0", 0, f32::NAN, "SSM state"),
+        ("ssm.4", 77, f32::NEG_INFINITY, "SSM state"),
+        ("conv.3", 5, f32::NAN, "convolution window"),
+        ("dt_sum", 3, f32::INFINITY, "ΣΔ"),
+    ] {
+        let skill = entry("antonym/0");
+        let shard = library.join(skill["shard"].as_str().unwrap());
+        put_number(&shard, tensor, skill["index"].as_u64().unwrap() as usize, number, value);
+        for words in [
+            vec!["rank", query],
+            vec!["rank", query, "--by", "similarity", "--layer", "all"],
+            vec!["rank", query, "--metric", "z-cosine", "--skills", "--json"],
+            vec!["ask", query, "--max-tokens", "2"],
+            vec!["ask", query, "--max-tokens", "2", "--soup", "mean(antonym)"],
+            vec!["mix", "antonym"],
+            vec!["mix", "mean(top(3))", "--query", query],
+            vec!["map", "--layer", "4", "--method", "pca"],
+            vec!["inspect"],
+            vec!["instrument", "landscape", "--query", query],
+        ] {
+            let output = run(&words);
+            let said = String::from_utf8(output.stderr.clone()).unwrap();
+            // (A map of three skills, and some instruments of so few, are refused for that.)
+            let few = ["map", "instrument"].contains(&words[0]) && !said.contains("antonym/0 can not");
+            assert!(output.status.success() || few, "{tensor}, {words:?}: {said}");
+            assert!(said.contains(&format!("the {what} of antonym/0 holds NaN or infinity")), "{tensor}, {words:?}: {said}");
+            assert!(said.contains("left out"), "{said}");
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert!(!shown.contains("antonym/0") && !shown.contains("NaN"), "{words:?}: {shown}");
+            let strict = run(&[&words[..], &["--strict"]].concat());
+            let said = String::from_utf8(strict.stderr).unwrap();
+            assert!(strict.status.code() == Some(2) && said.contains("--strict") && said.contains("antonym/0"), "{words:?}: {said}");
+        }
+        for words in [vec!["inspect", "--verify"], vec!["doctor"]] {
+            let output = run(&words);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(4), "{words:?}: {said}");
+            assert!(said.contains(&format!("the {what} of antonym/0 holds NaN")), "{words:?}: {said}");
+        }
+        let output = run(&["mix", "antonym/0"]);
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("antonym/0"));
+        // It counts as missing, and a build makes it again.
+        let missing: serde_json::Value = serde_json::from_slice(&run(&["inspect", "--json"]).stdout).unwrap();
+        assert_eq!((&missing["missing"], missing["skills"].as_array().unwrap().len()), (&1.into(), 3));
+        assert!(run(&["build"]).status.success());
+        let whole = run(&["rank", query, "--skills"]);
+        assert!(String::from_utf8_lossy(&whole.stdout).contains("antonym/0") && !String::from_utf8_lossy(&whole.stderr).contains("NaN"));
+        for (path, bytes) in &before {
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+/// Evidence reads a bounded part of a query, and says so.
+#[test]
+fn a_query_of_a_hundred_kilobytes_is_answered_soon_and_says_what_was_not_read() {
+    let home = Home::new();
+    let library = home.at("library");
+    let lab = ["--only", "antonym,country_capital", "--sets", "2", "--shots", "4", "--library", library.to_str().unwrap()];
+    let run = |words: &[&str]| home.run(&words.iter().copied().chain(lab).collect::<Vec<_>>());
+    assert!(run(&["build"]).status.success());
+    let many = home.write("many.txt", &("hot -> cold\nbig -> small\n".repeat(4_000) + "tall ->"));
+    let long = home.write("long.txt", &format!("{} -> cold\ntall ->", "hot ".repeat(25_000)));
+    for (file, words) in [(many, "of the query's 8000 examples, which are 1024 tokens at most"), (long, "the last 1024 tokens")] {
+        let query = format!("@{}", file.display());
+        for command in [vec!["rank", &query], vec!["ask", &query, "--max-tokens", "2"], vec!["mix", "auto", "--query", &query]] {
+            let began = Instant::now();
+            let output = run(&command);
+            let said = String::from_utf8(output.stderr).unwrap();
+            println!("{:.1?} {command:?}", began.elapsed());
+            assert!(output.status.success() && said.contains("Evidence reads the last") && said.contains(words), "{command:?}: {said}");
+            let strict = run(&[&command[..], &["--strict"]].concat());
+            assert_eq!(strict.status.code(), Some(2));
+        }
+    }
+    let output = run(&["rank", "hot -> cold\\nbig -> small"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("Evidence reads"));
+}
+
 /// Every file of a folder with its bytes.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file());

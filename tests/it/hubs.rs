@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use state_soup::control::{Cancel, Control, Progress, quiet};
 use state_soup::error::{Error, Result};
-use state_soup::model::{Hub, LoadOptions, Model, ModelSource, Token, WeightType, check_description};
+use state_soup::model::{Hub, LoadOptions, Model, ModelSource, Roots, Token, WeightType, check_description};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -135,6 +137,31 @@ impl Server {
         server
     }
 
+    /// The same behind TLS, with the certificate of `hub/tls`, which no root of the web's has signed.
+    fn encrypted(files: Files) -> Self {
+        let certificates = CertificateDer::pem_file_iter(tls("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(tls("server.key")).unwrap();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(ring).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_no_client_auth().with_single_cert(certificates, key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self { endpoint: format!("https://{}", listener.local_addr().unwrap()), log: Arc::default() };
+        let (log, files) = (Arc::clone(&server.log), Arc::new(files));
+        std::thread::spawn(move || {
+            for plain in listener.incoming().flatten() {
+                let (log, files, config) = (Arc::clone(&log), Arc::clone(&files), Arc::clone(&config));
+                std::thread::spawn(move || {
+                    let stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), plain);
+                    let mut reader = BufReader::new(stream);
+                    let _ = exchange(&mut reader, &log, &|ask| proper(&files, A, ask));
+                    reader.get_mut().conn.send_close_notify();
+                    let _ = reader.get_mut().flush();
+                });
+            }
+        });
+        server
+    }
+
     fn proper(files: Files) -> Self {
         Self::new(move |ask| proper(&files, A, ask))
     }
@@ -152,8 +179,19 @@ impl Server {
     }
 }
 
-fn serve(mut stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Ask) -> Reply) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
+fn tls(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hub/tls").join(file)
+}
+
+fn serve(stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Ask) -> Reply) -> std::io::Result<()> {
+    exchange(&mut BufReader::new(stream), log, answer)
+}
+
+/// One request and its answer.
+fn exchange<S>(reader: &mut BufReader<S>, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Ask) -> Reply) -> std::io::Result<()>
+where
+    S: std::io::Read + Write,
+{
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -179,6 +217,7 @@ fn serve(mut stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Ask)
     };
     let ask = Ask { method: method.into(), file, revision, from, token, before };
     let reply = answer(&ask);
+    let stream = reader.get_mut();
     if reply.end == End::NoAnswer {
         stream.write_all(b"HTTP/1.1 20")?;
         return until_hung_up(stream);
@@ -206,8 +245,8 @@ fn serve(mut stream: &TcpStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&Ask)
     }
 }
 
-fn until_hung_up(mut stream: &TcpStream) -> std::io::Result<()> {
-    std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+fn until_hung_up(stream: &mut impl std::io::Read) -> std::io::Result<()> {
+    std::io::copy(stream, &mut std::io::sink()).map(drop)
 }
 
 /// A hub with the patience of a test.
@@ -945,4 +984,28 @@ fn many_at_once_fetch_every_file_once() {
     server.log().into_iter().filter(|l| l.starts_with("GET")).for_each(|l| *counts.entry(l).or_default() += 1);
     assert!(counts.len() == 4 && counts.values().all(|n| *n == 1), "{counts:?}");
     open(&of_model(cache.path()).join("snapshots").join(A));
+}
+
+/// A network that opens encrypted connections signs with its own root: `SSL_CERT_FILE` and `SSL_CERT_DIR` name it.
+#[test]
+fn certificates_of_the_environment_count_beside_the_webs() {
+    let server = Server::encrypted(model());
+    let (own, dir) = (cache(), tempfile::tempdir().unwrap());
+    let message = refusal(&server.hub(own.path()));
+    assert!(message.contains("certificate") || message.contains("UnknownIssuer"), "{message}");
+
+    std::fs::copy(tls("root.pem"), dir.path().join("office.crt")).unwrap();
+    let file = Roots { file: Some(tls("root.pem")), folders: Vec::new() };
+    for roots in [file, Roots { file: None, folders: vec![dir.path().to_owned()] }] {
+        let cache = cache();
+        let hub = Hub { roots, ..server.hub(cache.path()) };
+        let folder = quiet(|c| hub.fetch(REPO, "main", &|_| Ok(()), c)).unwrap();
+        assert_eq!(std::fs::read(folder.join("model.safetensors")).unwrap(), model()["model.safetensors"]);
+    }
+    // What cannot be read is said before anybody is asked, and costs a cached model nothing.
+    let asked = server.log().len();
+    let broken = |cache: &Path| Hub { roots: Roots { file: Some(dir.path().join("none.pem")), folders: Vec::new() }, ..server.hub(cache) };
+    let message = refusal(&broken(own.path()));
+    assert!(message.contains("SSL_CERT_FILE") && message.contains("none.pem"), "{message}");
+    assert_eq!(server.log().len(), asked);
 }

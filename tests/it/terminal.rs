@@ -6,6 +6,7 @@
 
 use crate::common::pty::{ENTERED, LEFT, PATIENCE, Terminal, in_home, lab};
 use rustix::process::{Pid, Signal, kill_process};
+use state_soup::session::journal::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
@@ -63,7 +64,7 @@ fn sigterm_ends_it_in_good_order() {
     terminal.wait_for(LEFT);
     let (status, took) = terminal.end();
     println!("ended {took:.0?} after the terminal was given back");
-    assert!(status.success(), "{status}");
+    assert_eq!(status.code(), Some(143), "{status}");
 }
 
 /// The trap this is about: reading on for ever from a terminal that is gone, at 100 % of a core.
@@ -76,7 +77,30 @@ fn a_line_that_drops_ends_it() {
     let (status, took) = terminal.end();
     println!("gone {took:.0?} after the hang-up");
     assert!(status.signal().is_none(), "it ended by itself: {status}");
+    assert_eq!(status.code(), Some(129), "{status}");
     assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+/// What was typed is in the journal, whole, and the code is what a shell expects of the signal.
+#[test]
+fn a_signal_leaves_a_whole_journal_and_its_own_exit_code() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let home = tempfile::tempdir().unwrap();
+        let Some(mut terminal) = Terminal::start(&lab(home.path()), home.path()) else { return };
+        terminal.wait_for("Query");
+        terminal.send("zebra -> horse\x0c");
+        terminal.wait_for("zebra -> horse");
+        kill_process(Pid::from_child(&terminal.child), signal).unwrap();
+        terminal.wait_for(LEFT);
+        terminal.wait_for("The journal is in ");
+        let (status, _) = terminal.end();
+        assert_eq!(status.code(), Some(code), "{status}");
+        let journals = journal::files(&home.path().join("state-soup/journals"));
+        let text = std::fs::read(&journals[0]).unwrap();
+        let read = Read::parse(&text).unwrap();
+        assert_eq!(read.whole, text.len() as u64, "no line is torn");
+        assert_eq!(read.inputs().len(), "zebra -> horse".len() + 1);
+    }
 }
 
 /// Keys are heard again soon after whatever broke off in the middle.

@@ -260,3 +260,27 @@ fn what_is_no_plain_file_is_refused_without_waiting() {
         }
     }
 }
+
+/// A clone without `git lfs`, or a download that ended at a sign-in page.
+#[test]
+fn pointers_and_web_pages_in_the_place_of_files_are_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    let page = "\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n";
+    let small = ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"];
+    let weights = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "part-1.safetensors"];
+    for file in small.into_iter().chain(weights) {
+        for (text, words) in [(pointer, ["Git LFS pointer", "git lfs pull"]), (page, ["web page", "fetch the file again"])] {
+            let folder = Folder::new();
+            if weights.contains(&file) {
+                std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+            }
+            if file == "part-1.safetensors" {
+                folder.put_json("model.safetensors.index.json", &serde_json::json!({"weight_map": {"a": file}}));
+            }
+            folder.put(file, text.as_bytes());
+            let path = folder.path().join(file);
+            folder.refused(&[path.to_str().unwrap(), words[0], words[1]]);
+            assert_eq!(folder.open().err().unwrap().exit_code(), 3);
+        }
+    }
+}

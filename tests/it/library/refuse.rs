@@ -232,6 +232,49 @@ fn a_changed_byte_is_found_by_its_hash_and_a_nan_by_whoever_meets_it() {
 }
 
 #[test]
+fn a_damaged_skill_is_left_out_alone_and_can_be_made_again() {
+    let dir = three();
+    // The last entries of the file belong to a/1's window in the last layer.
+    let mut bytes = std::fs::read(shard(dir.path(), 0)).unwrap();
+    let n = bytes.len();
+    bytes[n - 2..].copy_from_slice(&[0x00, 0x7C]);
+    std::fs::write(shard(dir.path(), 0), bytes).unwrap();
+    let (library, _) = Library::open(dir.path(), &model()).unwrap();
+    assert_eq!((library.of_task("a"), library.is_sound(0), library.is_sound(1), library.is_sound(9)), (vec![0], true, false, false));
+    quiet(|c| library.look(c)).unwrap();
+    assert_eq!(library.found_since(), library.warnings());
+    let library = library.without_damaged();
+    assert_eq!(ids(&library), ["a/0", "b/0"]);
+    assert_eq!(library.lost().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["a/1"]);
+    assert!(library.found_since().is_empty());
+    let said = library.warnings();
+    assert!(
+        said.len() == 1 && said[0].contains("window of a/1 holds NaN or infinity in layer 2") && said[0].ends_with("it is left out"),
+        "{said:?}"
+    );
+    assert_eq!(library.matrix(Part::Conv, 2).len(), 2 * SHAPE.window.len());
+    let view = RankView { metric: Metric::ZCosine, layers: 0..3, part: Part::Ssm };
+    assert_eq!(library.rank(&state(1), &view, None).unwrap().ranking.len(), 2);
+    // It stays left out where the library is opened again from this one, and a check finds it by itself.
+    assert_eq!(ids(&library.reopened().unwrap()), ["a/0", "b/0"]);
+    assert_eq!(library.read_again().unwrap().len(), 3, "nothing is taken over");
+    let health = quiet(|c| library.check(c)).unwrap();
+    assert_eq!(health.shards[0].damaged, [("a/1".to_owned(), said[0].clone())]);
+
+    let mut w = writer(dir.path(), StoredType::F16);
+    w.share(&library);
+    assert_eq!(ids(w.library()), ["a/0", "b/0"]);
+    // A compaction copies states: what is damaged stays where it is.
+    w.delete("a/0").unwrap();
+    quiet(|c| w.compact(c)).unwrap();
+    assert_eq!((ids(w.library()), w.library().lost().count()), (vec!["b/0"], 1));
+    w.replace(&[skill("a/1", 1)]).unwrap();
+    quiet(|c| w.compact(c)).unwrap();
+    drop(w);
+    assert_eq!(ids(&sound(dir.path())), ["b/0", "a/1"]);
+}
+
+#[test]
 fn a_state_that_holds_nan_or_has_another_shape_never_gets_in() {
     let dir = three();
     let before = contents(dir.path());
