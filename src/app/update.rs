@@ -160,7 +160,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 /// For changes that ask for nothing outside.
-fn none((): ()) -> Vec<Effect> {
+pub(super) fn none((): ()) -> Vec<Effect> {
     Vec::new()
 }
 
@@ -344,11 +344,8 @@ fn back(state: &mut State) -> Vec<Effect> {
     if state.jobs.is_running(JobKind::Map) {
         return map::apply(state, map::MapAction::Pause);
     }
-    let stoppable = [JobKind::Decay, JobKind::Edit, JobKind::Ask, JobKind::Verdict, JobKind::Check, JobKind::Experiment, JobKind::Build];
-    let Some(effect) = stoppable.into_iter().find_map(|kind| state.jobs.cancel(kind).map(|effect| (kind, effect))) else {
-        return Vec::new();
-    };
-    let (kind, effect) = effect;
+    let Some(kind) = state.jobs.stopped_by_esc() else { return Vec::new() };
+    let Some(effect) = state.jobs.cancel(kind) else { return Vec::new() };
     let again = kind == JobKind::Build && library::built(state, false);
     let more = match kind {
         JobKind::Build if again => " The skills read so far are new, the others as they were.",
@@ -359,7 +356,7 @@ fn back(state: &mut State) -> Vec<Effect> {
     if kind == JobKind::Experiment {
         experiments::stop(state);
     }
-    state.say(format!("{} stopped.{more}", engine_event::work_name(kind)));
+    state.say(format!("{} stopped.{more}", kind.about().name));
     let mut effects = vec![effect];
     if kind == JobKind::Edit {
         effects.extend(library::next_edit(state));
