@@ -1,4 +1,5 @@
-//! What the engine reports, applied to the state. Results of older generations are dropped here, and nowhere else.
+//! What the engine reports, applied to the state. Results of older generations are dropped here, and
+//! nowhere else.
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
@@ -68,7 +69,8 @@ fn failed(state: &mut State, kind: JobKind, cancelled: bool, message: String) ->
     let ended = ended(state, kind, Some(&message));
     instrument::failed(state, kind);
     if kind == JobKind::Decay && !cancelled {
-        // It stands where the numbers would: while a text is typed it is too short until it is long enough.
+        // It stands where the numbers would: while a text is typed it is too short until it is long
+        // enough.
         decay::refuse(state, message);
     } else if cancelled {
         let standing = if kind == JobKind::Map { map::standing(state) } else { None };

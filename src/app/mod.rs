@@ -6,8 +6,9 @@
 //! results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`], [`experiments`], [`library`], [`session`]: one file for each tab
-//!   (values, their changes, its row in the table).
+//! - [`state`]: everything there is; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
+//!   [`experiments`], [`library`], [`session`]: one file for each tab (values, their changes, its row
+//!   in the table).
 //! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: what follows from them.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.

@@ -1,9 +1,9 @@
 //! The tabs: one row each.
 //!
-//! To add a tab: a variant of [`Tab`] and its line in [`Tab::ALL`] and [`Tab::row`]; a file here with
-//! its values (a field of `State`) and its row, `TAB`, named after the others in
-//! `app/command/mod.rs`; its panes as variants of [`Focus`]; and a file in `ui/panes/` for its picture,
-//! with a line in `ui/draw.rs`.
+//! To add a tab: a variant of [`Tab`] and its line in [`Tab::ALL`] and [`Tab::row`]; a file here
+//! with its values (a field of `State`) and its row, `TAB`, named after the others in
+//! `app/command/mod.rs`; its panes as variants of [`Focus`]; and a file in `ui/panes/` for its
+//! picture, with a line in `ui/draw.rs`.
 
 use super::action::{Compare, Motion};
 use super::command::Command;

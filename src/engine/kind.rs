@@ -131,3 +131,19 @@ impl Instrument {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::JobKind as K;
+
+    #[test]
+    fn the_longest_known_work_is_shown_and_stopped_last() {
+        let shown =
+            [K::Open, K::Edit, K::Decay, K::Map, K::Ecg, K::Landscape, K::Attribution, K::Verdict, K::Experiment, K::Check, K::Build];
+        let places = shown.map(|kind| kind.about().header.map(|(place, _)| place));
+        assert!(places.iter().all(Option::is_some) && places.is_sorted_by(|a, b| a < b), "{places:?}");
+        let stopped = [K::Decay, K::Edit, K::Ask, K::Verdict, K::Check, K::Experiment, K::Build];
+        let places = stopped.map(|kind| kind.about().esc);
+        assert!(places.iter().all(Option::is_some) && places.is_sorted_by(|a, b| a < b), "{places:?}");
+    }
+}
