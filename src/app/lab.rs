@@ -322,8 +322,8 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
 }
 
 /// Whether the query ends in an unfinished line.
-fn has_question(query: &str, template: &str) -> bool {
-    template.parse::<Template>().is_ok_and(|template| !parse_query(query, &template).tail.is_empty())
+fn has_question(query: &str, template: &Template) -> bool {
+    !parse_query(query, template).tail.is_empty()
 }
 
 /// What is asked now: every answer that can be given.

@@ -20,6 +20,7 @@ pub use super::tab::{Focus, Tab};
 use crate::lab::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
+use crate::task::Template;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,8 +46,8 @@ pub struct Options {
     pub screen: Screen,
     /// The first query.
     pub query: String,
-    /// The template as the user gave it (`arrow`, `qa`, or their own).
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// How to rank; layers beyond the model's are cut off, none left means all.
     pub view: RankView,
     /// The first soup.
@@ -82,7 +83,7 @@ impl Default for Options {
             palette: Palette::new(),
             screen: Screen::default(),
             query: String::new(),
-            template: "arrow".into(),
+            template: Template::Arrow,
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
             soup: Soup::default(),
             evidence: false,
@@ -111,8 +112,8 @@ pub struct State {
     pub palette: Palette,
     /// Mouse and line.
     pub screen: Screen,
-    /// The template's name.
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// The model, once it is loaded.
     pub model: Option<Arc<ModelView>>,
     /// The library, once it is open.

@@ -67,7 +67,7 @@ impl Lab {
         }
         let ParsedQuery { segments, tail, .. } = &query.parsed;
         let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, &query.tail, t)).transpose()?;
-        let end = self.template.answer_end().to_string();
+        let end = self.build.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
         let continuations = if starts.is_empty() { Vec::new() } else { continue_from(&self.model, &starts, &spec, control)? };
         let millis = began.elapsed().as_secs_f64() * 1e3;
@@ -166,7 +166,7 @@ impl Lab {
     fn first_set(&self, task: &str) -> Result<Vec<Segment>> {
         let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
-        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.segment(task.pairs[i].clone())).collect())
+        Ok(split.sets.first().into_iter().flatten().map(|&i| self.build.template.segment(task.pairs[i].clone())).collect())
     }
 
     /// A task at hand, by its name.

@@ -45,7 +45,6 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     /// Whether the model is the one inside the program, whose training is known.
     bundled: bool,
-    pub(super) template: Template,
     library: Mutex<Arc<Library>>,
     /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
@@ -149,16 +148,14 @@ impl Lab {
                 setup.build
             )));
         }
-        let template: Template = build.template.parse()?;
         for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
-            task.check(&template)?;
+            task.check(&build.template)?;
         }
         Ok(Self {
             model,
             device,
             tasks: setup.tasks,
             build,
-            template,
             library: Mutex::new(Arc::new(library)),
             writing: Mutex::default(),
             reader: Mutex::default(),
@@ -221,7 +218,7 @@ impl Lab {
 
     /// How an example becomes text.
     pub fn template(&self) -> &Template {
-        &self.template
+        &self.build.template
     }
 
     /// The model's fingerprint.

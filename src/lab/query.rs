@@ -30,7 +30,7 @@ impl Query {
 
 impl Lab {
     pub(super) fn query(&self, text: &str) -> Result<Query> {
-        let parsed = parse_query(text, &self.template);
+        let parsed = parse_query(text, &self.build.template);
         let examples = self.examples_of(parsed.pieces())?;
         let (segments, tail, alone) = if parsed.tail.is_empty() {
             (examples.clone(), Vec::new(), Vec::new())
