@@ -90,7 +90,7 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Rank { query, view } => {
-                say(News::Ranking(Arc::new(self.rank(query, view, control)?)));
+                say(News::Ranking(self.rank(query, view, control)?));
                 Ok(())
             }
             Request::Weigh { query, view } => {

@@ -51,13 +51,22 @@ pub struct Lab {
     pub(super) reader: Mutex<QueryReader>,
     /// What the query's examples are from the library's tasks.
     pub(super) evidence: Mutex<EvidenceReader>,
-    pub(super) previous: Mutex<Option<Arc<Ranking>>>,
+    /// The ranking made last for the screen.
+    pub(super) last: Mutex<Option<LastRanking>>,
     /// The library that was ranked last, and how often in turn.
     pub(super) ranked: Mutex<(Weak<Library>, u64)>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
+}
+
+/// The ranking made last, and what it is a ranking of besides its view.
+pub(super) struct LastRanking {
+    pub ranking: Arc<Ranking>,
+    /// The tokens that were read.
+    pub segments: Vec<Vec<u32>>,
+    pub library: Weak<Library>,
 }
 
 /// What the texts of the library in a folder began with; `None` without a library, or where it is
@@ -161,7 +170,7 @@ impl Lab {
             reader: Mutex::default(),
             evidence: Mutex::default(),
             bundled: setup.model == ModelSource::Bundled,
-            previous: Mutex::default(),
+            last: Mutex::default(),
             ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),

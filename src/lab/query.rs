@@ -61,10 +61,6 @@ impl Lab {
         std::iter::once(self.bos()).chain(read).chain(alone).collect()
     }
 
-    pub(super) fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
-        self.read(&self.ranked_segments(query), control)
-    }
-
     /// Forgets the query read last.
     pub(super) fn forget_reading(&self) {
         *lock(&self.reader) = QueryReader::default();
