@@ -8,7 +8,7 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, editor, experiments, lab, map, session, update};
+use super::{bench, decay, editor, experiments, lab, map, session, update};
 use crate::lab::LibraryEdit;
 use crate::soup::parameter_of;
 use ratatui_textarea::TextArea;
@@ -308,7 +308,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
         let (layers, clock) = (state.layers(), state.clock);
         let changed = state.lab.bench.edit(&SoupEdit::Type(row, text.to_owned()), layers, clock)?;
         if changed {
-            update::soup_changed(state);
+            bench::changed(state);
         }
         return Ok(Vec::new());
     }

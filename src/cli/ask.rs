@@ -52,11 +52,11 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let from = sources(&args.from)?;
     let decoding = decoding(args, common.seed)?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
+    let (lab, view) = common.ready_to_rank()?;
     let request = AskRequest {
         query,
         soup: Some(soup),
-        view: common.view(&lab)?,
+        view,
         by_evidence: true,
         from,
         max_tokens: args.max_tokens,

@@ -208,7 +208,7 @@ pub fn options(common: &Common, setup: &Setup) -> Result<Options> {
     Ok(Options {
         template: setup.build.template.clone(),
         seed: common.seed,
-        view: RankView { metric: common.metric.into(), layers, part: common.part.into() },
+        view: RankView { metric: common.metric, layers, part: common.part },
         ..Options::default()
     })
 }

@@ -35,8 +35,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let recipe = recipe(&args.recipe)?;
     let query = args.query.as_deref().map(query).transpose()?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
-    let view = common.view(&lab)?;
+    let (lab, view) = common.ready_to_rank()?;
     let state = output::with_progress(quiet, "mixing", |control| lab.mix(&recipe, query.as_deref(), &view, control))?;
     common.tell(&lab.library().found_since())?;
     if let Some(query) = query.as_deref().filter(|_| recipe.reads_evidence()) {

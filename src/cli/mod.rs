@@ -184,11 +184,11 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_the_defaults() {
         let file = "metric = 'l2'\nshots = 4\ntasks = ['a', 'b']\nlibrary = 'here'\nlayer = 3\n";
         let cli = parsed(file, &["rank", "x", "--shots", "8"]);
-        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (args::MetricArg::L2, 8, 3));
+        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (crate::library::Metric::L2, 8, 3));
         assert_eq!(cli.common.tasks, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!((cli.common.library, cli.common.layer.as_deref()), (Some(PathBuf::from("here")), Some("3")));
         let cli = parsed(file, &["--tasks", "c", "--metric", "cosine"]);
-        assert_eq!((cli.common.metric, cli.common.tasks), (args::MetricArg::Cosine, vec![PathBuf::from("c")]));
+        assert_eq!((cli.common.metric, cli.common.tasks), (crate::library::Metric::Cosine, vec![PathBuf::from("c")]));
     }
 
     #[test]

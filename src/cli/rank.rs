@@ -18,6 +18,7 @@ use crate::lab::{CANDIDATES, Evidence, Lab, RankView};
 use crate::library::Ranking;
 use clap::ValueEnum;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Flags of `rank`.
 #[derive(clap::Args, Debug)]
@@ -52,9 +53,9 @@ enum By {
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let query = query(&args.query)?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
-    let view = common.view(&lab)?;
-    let mut ranking = output::with_progress(quiet, "ranking", |control| lab.rank(&query, &view, control))?;
+    let (lab, view) = common.ready_to_rank()?;
+    let ranking = output::with_progress(quiet, "ranking", |control| lab.rank(&query, &view, control))?;
+    let mut ranking = Arc::unwrap_or_clone(ranking);
     let evidence = match args.by {
         By::Similarity => None,
         By::Evidence => {

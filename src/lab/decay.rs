@@ -182,7 +182,7 @@ impl Lab {
             DecaySource::Text(text) => Arc::clone(text),
             DecaySource::Sample(seed) => {
                 let mut random = rng(*seed, "sample document", cut.chunks);
-                document::of_tasks(&self.model, &self.tasks, &self.template, cut, &mut random)?.0.into()
+                document::of_tasks(&self.model, &self.tasks, &self.build.template, cut, &mut random)?.0.into()
             }
         };
         if text.len() > crate::text::MAX {

@@ -245,12 +245,8 @@ impl Lab {
         control: Control<'_>,
     ) -> Result<HashMap<String, f32>> {
         let default = self.default_view();
-        let again = if *view == default {
-            None
-        } else {
-            Some(self.filled_library()?.rank(&self.read_for_ranking(query, control)?.state, &default, None)?)
-        };
-        let ranking = again.as_ref().unwrap_or(ranking);
+        let again = if *view == default { None } else { Some(self.ranking_of(query, &default, control)?) };
+        let ranking = again.as_deref().unwrap_or(ranking);
         let skills = ranking.ranking.iter().map(|s| (s.skill.clone(), s.score));
         Ok(ranking.by_task.iter().map(|t| (t.task.clone(), t.score)).chain(skills).collect())
     }
@@ -315,7 +311,7 @@ impl Lab {
         frame: &mut dyn FnMut(Evidence),
     ) -> Result<Evidence> {
         let query = self.query(query)?;
-        let ranking = self.filled_library()?.rank(&self.read_for_ranking(&query, control)?.state, view, None)?;
+        let ranking = self.ranking_of(&query, view, control)?;
         self.weigh(&query, view, &ranking, most, control, frame)
     }
 

@@ -68,7 +68,7 @@ impl Lab {
             control.report(i as u64, asked.len() as u64, "examples");
             control.check()?;
             let held = pairs.len() - asked.len() + i;
-            let rest: String = pairs.iter().enumerate().filter(|(j, _)| *j != held).map(|(_, p)| self.template.example(p)).collect();
+            let rest: String = pairs.iter().enumerate().filter(|(j, _)| *j != held).map(|(_, p)| self.build.template.example(p)).collect();
             let rest: Query = self.query(&rest)?;
             let mixer = Mixer::new(self, Some(&rest), &request.view, quiet).among(&among);
             nats += self.target(soup.answering(&mixer)?, pair, quiet)? - self.target(vec![mixer.query()?], pair, quiet)?;

@@ -53,7 +53,7 @@ impl Lab {
                         ));
                     }
                     for (set, indices) in split.sets.iter().enumerate() {
-                        let segments = indices.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
+                        let segments = indices.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
                         plans.push((set, SkillPlan::examples(&task.name, &task.family, set, segments, &self.build)));
                     }
                 }
@@ -290,9 +290,9 @@ impl Lab {
     /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the model's.
     pub fn add_task(&self, task: &str, shots: usize, seed: u64, control: Control<'_>) -> Result<()> {
         let task = self.task_named(task)?;
-        let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
+        let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
         let id = self.free_id(&task.name);
-        self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template), control)
+        self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template.to_string()), control)
     }
 
     /// The first id of a task that no skill has or had, and no build makes.

@@ -68,11 +68,10 @@ impl Mixer<'_> {
         if let Some(ranking) = &*lock(&self.ranked) {
             return Ok(Arc::clone(ranking));
         }
-        let query = self.needed_query()?;
-        let read = self.lab.read_for_ranking(query, self.control)?;
-        let mut ranking = self.lab.filled_library()?.rank(&read.state, self.view, None)?;
-        ranking.leave_out(self.without);
-        let ranking = Arc::new(ranking);
+        let mut ranking = self.lab.ranking_of(self.needed_query()?, self.view, self.control)?;
+        if !self.without.is_empty() {
+            Arc::make_mut(&mut ranking).leave_out(self.without);
+        }
         *lock(&self.ranked) = Some(Arc::clone(&ranking));
         Ok(ranking)
     }

@@ -45,20 +45,28 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     /// Whether the model is the one inside the program, whose training is known.
     bundled: bool,
-    pub(super) template: Template,
     library: Mutex<Arc<Library>>,
     /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     pub(super) reader: Mutex<QueryReader>,
     /// What the query's examples are from the library's tasks.
     pub(super) evidence: Mutex<EvidenceReader>,
-    pub(super) previous: Mutex<Option<Arc<Ranking>>>,
+    /// The ranking made last for the screen.
+    pub(super) last: Mutex<Option<LastRanking>>,
     /// The library that was ranked last, and how often in turn.
     pub(super) ranked: Mutex<(Weak<Library>, u64)>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
+}
+
+/// The ranking made last, and what it is a ranking of besides its view.
+pub(super) struct LastRanking {
+    pub ranking: Arc<Ranking>,
+    /// The tokens that were read.
+    pub segments: Vec<Vec<u32>>,
+    pub library: Weak<Library>,
 }
 
 /// What the texts of the library in a folder began with; `None` without a library, or where it is
@@ -151,22 +159,20 @@ impl Lab {
                 setup.build
             )));
         }
-        let template: Template = build.template.parse()?;
         for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
-            task.check(&template)?;
+            task.check(&build.template)?;
         }
         Ok(Self {
             model,
             device,
             tasks: setup.tasks,
             build,
-            template,
             library: Mutex::new(Arc::new(library)),
             writing: Mutex::default(),
             reader: Mutex::default(),
             evidence: Mutex::default(),
             bundled: setup.model == ModelSource::Bundled,
-            previous: Mutex::default(),
+            last: Mutex::default(),
             ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),
@@ -227,7 +233,7 @@ impl Lab {
 
     /// How an example becomes text.
     pub fn template(&self) -> &Template {
-        &self.template
+        &self.build.template
     }
 
     /// The model's fingerprint.

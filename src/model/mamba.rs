@@ -9,6 +9,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::state::{DecayRates, Layout, State};
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 #[cfg(feature = "cuda")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +24,17 @@ pub struct LoadOptions {
 }
 
 /// Precision of the weight matrices in memory. Sums and states are always f32; on a GPU the activations between two matrix products have the weights' precision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightType {
     /// As the file has them.
+    #[serde(rename = "Stored")]
     AsStored,
     /// 32-bit floats.
     F32,
     /// IEEE half precision.
     F16,
     /// bfloat16.
+    #[serde(rename = "Bf16")]
     BF16,
 }
 

@@ -23,7 +23,7 @@ use crate::app::decay::DecayAction;
 use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
-use crate::engine::Event;
+use crate::engine::{Event, News};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::session::journal::{self, Journal};
@@ -240,7 +240,7 @@ impl<E: EngineHandle> Lab<E> {
                 event = events.recv(), if engine_lives => {
                     engine_lives = event.is_some();
                     let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
-                    if let Some(Event::Failed { kind, cancelled: false, message, .. }) = &event {
+                    if let Some(Event::Job { kind, news: News::Failed { cancelled: false, message }, .. }) = &event {
                         tracing::warn!("{kind:?} failed: {message}");
                     }
                     actions.push(event.map_or_else(gone, Action::Engine));

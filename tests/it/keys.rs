@@ -6,11 +6,16 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{Event, JobKind, Request, ResultsRequest};
+use state_soup::engine::{Event, Generation, JobKind, News, Request, ResultsRequest};
 use state_soup::lab::{AnswerFrom, AskRequest, DecaySource, Decoding, Evidence, LibraryEdit, MapMethod};
 use state_soup::library::Metric;
 use state_soup::soup::{Recipe, Soup};
 use std::sync::Arc;
+
+/// A job that ended badly.
+fn failed(kind: JobKind, generation: Generation, message: &str) -> Event {
+    Event::Job { generation, kind, news: News::Failed { cancelled: false, message: message.into() } }
+}
 
 fn weights(lab: &Lab) -> Vec<f64> {
     lab.state.lab.bench.soup.ingredients.iter().map(|i| i.weight).collect()
@@ -243,7 +248,7 @@ fn a_document_that_is_too_short_is_told_where_the_numbers_would_be() {
     lab.keys("r");
     let generation = lab.state.jobs.generation(JobKind::Decay);
     let message = "the document has 3 tokens".to_owned();
-    lab.act(Action::Engine(Event::Failed { generation, kind: JobKind::Decay, cancelled: false, message: message.clone() }));
+    lab.act(Action::Engine(failed(JobKind::Decay, generation, &message)));
     assert!(lab.state.notice.is_none() && lab.state.decay.view.is_none());
     assert_eq!(lab.state.decay.refused, Some(message));
     lab.keys("13");
@@ -356,7 +361,7 @@ fn every_command_is_in_the_palette_and_runs_from_it() {
 fn failures_stay_until_escape_and_hints_go_by_themselves() {
     let mut lab = busy(options());
     let generation = lab.state.jobs.generation(JobKind::Ask);
-    lab.act(Action::Engine(Event::Failed { generation, kind: JobKind::Ask, cancelled: false, message: "The model is too small.".into() }));
+    lab.act(Action::Engine(failed(JobKind::Ask, generation, "The model is too small.")));
     lab.act(Action::Tick(1_000_000));
     assert!(lab.state.notice.as_ref().is_some_and(|n| n.bad));
     lab.keys("<esc>");
@@ -420,7 +425,7 @@ fn escape_stops_an_experiment_and_what_is_done_is_kept() {
     lab.keys("4a");
     let job = lab.sent(JobKind::Experiment)[0].clone();
     let replies = common::replies(&job);
-    lab.act(Action::Engine(Event::Progress { generation: job.generation, kind: JobKind::Experiment, done: 1, total: 4, unit: "tasks" }));
+    lab.act(Action::Engine(job.event(News::Progress { done: 1, total: 4, unit: "tasks" })));
     assert_eq!((lab.state.experiments.stand(0), lab.state.experiments.stand(1)), (Stand::Running, Stand::Waiting));
     for event in replies.clone() {
         lab.act(Action::Engine(event));
@@ -445,9 +450,7 @@ fn escape_stops_an_experiment_and_what_is_done_is_kept() {
     assert_eq!(lab.state.experiments.running, Some(1), "the first one is not run again");
     // One that fails says why, and the next one starts.
     let third = lab.sent(JobKind::Experiment)[2].clone();
-    let failed =
-        Event::Failed { generation: third.generation, kind: JobKind::Experiment, cancelled: false, message: "Too few tasks.".into() };
-    lab.act(Action::Engine(failed));
+    lab.act(Action::Engine(failed(JobKind::Experiment, third.generation, "Too few tasks.")));
     assert_eq!((lab.state.experiments.stand(1), lab.state.experiments.running), (Stand::Failed, Some(2)));
 }
 
@@ -460,8 +463,8 @@ fn earlier_results_are_read_once_and_new_ones_written() {
     let load = lab.sent(JobKind::Results)[0].clone();
     let reports = vec![Arc::new(common::experiment("retrieval", &state_soup::experiment::Settings::thorough()))];
     let left_out = vec!["The report in results/card is of another model.".to_owned()];
-    lab.act(Action::Engine(Event::Loaded { generation: load.generation, reports, left_out }));
-    lab.act(Action::Engine(Event::Done { generation: load.generation, kind: JobKind::Results }));
+    lab.act(Action::Engine(load.event(News::Loaded { reports, left_out })));
+    lab.act(Action::Engine(load.event(News::Done)));
     assert_eq!(lab.state.experiments.stand(0), Stand::Done);
     assert!(lab.state.experiments.entries[0].loaded && lab.state.notice.as_ref().unwrap().text.contains("another model"));
     lab.keys("<esc>14");
@@ -520,12 +523,12 @@ fn a_moving_map_is_paused_stepped_and_let_go_on() {
     let Request::Map(request) = &job.request else { panic!() };
     assert_eq!(request.method, MapMethod::Tsne);
     let frame = |epoch, finished| Arc::new(state_soup::lab::MapView { epoch, finished, ..common::map(request) });
-    lab.act(Action::Engine(Event::Map { generation: job.generation, map: frame(120, false) }));
+    lab.act(Action::Engine(job.event(News::Map(frame(120, false)))));
     let stop = |lab: &mut Lab, generation: u64, epoch: usize| {
         assert!(matches!(lab.effects.last(), Some(Effect::Cancel(JobKind::Map))));
-        lab.act(Action::Engine(Event::Map { generation, map: frame(epoch, false) }));
-        let (kind, message) = (JobKind::Map, "cancelled".into());
-        lab.act(Action::Engine(Event::Failed { generation, kind, cancelled: true, message }));
+        let mut report = |news| lab.act(Action::Engine(Event::Job { generation, kind: JobKind::Map, news }));
+        report(News::Map(frame(epoch, false)));
+        report(News::Failed { cancelled: true, message: "cancelled".into() });
         assert!(lab.state.map.is_paused(lab.state.jobs.is_running(JobKind::Map)));
         assert_eq!(lab.state.map.map.as_ref().unwrap().epoch, epoch, "where the engine stopped");
         let said = &lab.state.notice.as_ref().unwrap().text;
@@ -539,14 +542,14 @@ fn a_moving_map_is_paused_stepped_and_let_go_on() {
     lab.keys("s");
     let step = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
     assert!(matches!(step.request, Request::MapOn { epochs: 1, .. }));
-    lab.act(Action::Engine(Event::Map { generation: step.generation, map: frame(130, false) }));
-    lab.act(Action::Engine(Event::Done { generation: step.generation, kind: JobKind::Map }));
+    lab.act(Action::Engine(step.event(News::Map(frame(130, false)))));
+    lab.act(Action::Engine(step.event(News::Done)));
     assert!(lab.sent(JobKind::Place).is_empty(), "the query is placed on a finished map only");
     lab.keys("<space>");
     let on = lab.sent(JobKind::Map).last().copied().cloned().unwrap();
     assert!(matches!(on.request, Request::MapOn { epochs: usize::MAX, .. }));
-    lab.act(Action::Engine(Event::Map { generation: on.generation, map: frame(1000, true) }));
-    lab.act(Action::Engine(Event::Done { generation: on.generation, kind: JobKind::Map }));
+    lab.act(Action::Engine(on.event(News::Map(frame(1000, true)))));
+    lab.act(Action::Engine(on.event(News::Done)));
     assert_eq!(lab.sent(JobKind::Place).len(), 1);
     lab.keys("<space>");
     assert_eq!(lab.sent(JobKind::Map).len(), 8, "a finished map does not go on");
@@ -618,7 +621,7 @@ fn on_a_slow_line_progress_is_told_once_a_second() {
     let generation = lab.state.jobs.generation(JobKind::Build);
     let report = |lab: &mut Lab, clock: u64, done: u64| {
         lab.act(Action::Tick(clock));
-        lab.act(Action::Engine(Event::Progress { generation, kind: JobKind::Build, done, total: 100, unit: "skills" }));
+        lab.act(Action::Engine(Event::Job { generation, kind: JobKind::Build, news: News::Progress { done, total: 100, unit: "skills" } }));
         lab.state.jobs.running(JobKind::Build).unwrap().done
     };
     assert_eq!([report(&mut lab, 1000, 1), report(&mut lab, 1100, 2)], [1, 2]);
@@ -734,7 +737,7 @@ fn evidence_that_is_not_whole_is_asked_for_again_and_old_evidence_dropped() {
     let rank = lab.sent(JobKind::Rank).last().copied().cloned().unwrap();
     common::replies(&rank).into_iter().for_each(|event| lab.act(Action::Engine(event)));
     let part = Evidence { asked: 24, ..common::evidence(&query, &view) };
-    lab.act(Action::Engine(Event::Evidence { generation: first.generation, evidence: Arc::new(part.clone()) }));
+    lab.act(Action::Engine(first.event(News::Evidence(Arc::new(part.clone())))));
     assert_eq!(told(&lab), part, "shown as far as it goes");
     assert!(!told(&lab).is_whole());
     assert_eq!(lab.state.lab.bench.soup, part.auto);
@@ -742,7 +745,7 @@ fn evidence_that_is_not_whole_is_asked_for_again_and_old_evidence_dropped() {
     lab.keys("b").idle();
     let second = lab.sent(JobKind::Weigh)[1].clone();
     let late = Evidence { tasks: Vec::new(), ..part.clone() };
-    lab.act(Action::Engine(Event::Evidence { generation: first.generation, evidence: Arc::new(late) }));
+    lab.act(Action::Engine(first.event(News::Evidence(Arc::new(late)))));
     assert_eq!(told(&lab), part, "what comes late is dropped");
     lab.answering = true;
     common::replies(&second).into_iter().for_each(|event| lab.act(Action::Engine(event)));
@@ -755,7 +758,7 @@ fn evidence_that_is_not_whole_is_asked_for_again_and_old_evidence_dropped() {
     lab.answering = false;
     lab.keys("g -> small").idle();
     let third = lab.sent(JobKind::Weigh)[2].clone();
-    let failed = Event::Failed { generation: third.generation, kind: JobKind::Weigh, cancelled: false, message: "No room.".into() };
+    let failed = failed(JobKind::Weigh, third.generation, "No room.");
     lab.act(Action::Engine(failed));
     assert!(lab.state.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("No room")));
     lab.keys("<f5>").idle();
@@ -877,7 +880,7 @@ fn the_list_is_ordered_by_evidence_or_by_similarity() {
     let by_evidence: Vec<String> = [1, 2, 0].into_iter().chain(3..16).map(|i: usize| by_similarity[i].clone()).collect();
     let generation = lab.state.jobs.generation(JobKind::Weigh);
     lab.keys("<esc>");
-    lab.act(Action::Engine(Event::Evidence { generation, evidence: Arc::new(evidence) }));
+    lab.act(Action::Engine(Event::Job { generation, kind: JobKind::Weigh, news: News::Evidence(Arc::new(evidence)) }));
     assert_eq!(order(&lab), by_evidence);
     assert_eq!(lab.state.lab.selected, 0, "the first stays the first");
     assert_eq!(lab.state.lab.selected_skill(), Some(similar.by_task[1].skill.as_str()));
@@ -912,7 +915,7 @@ fn an_order_by_evidence_is_of_the_present_query() {
     evidence.tasks.reverse();
     let turned: Vec<String> = evidence.tasks.iter().map(|t| t.task.clone()).collect();
     let generation = lab.state.jobs.generation(JobKind::Weigh);
-    lab.act(Action::Engine(Event::Evidence { generation, evidence: Arc::new(evidence) }));
+    lab.act(Action::Engine(Event::Job { generation, kind: JobKind::Weigh, news: News::Evidence(Arc::new(evidence)) }));
     assert_eq!(order(&lab)[..12], turned);
     // The unfinished line alone: the same examples, the same order.
     lab.keys("b");

@@ -6,7 +6,7 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::instrument::Panel;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
-use state_soup::engine::{Event, JobKind, Request};
+use state_soup::engine::{Event, JobKind, News, Request};
 use state_soup::lab::Instrument;
 use std::sync::Arc;
 
@@ -181,7 +181,11 @@ fn work_of_a_closed_panel_is_called_off_and_failures_are_seen() {
     assert!(lab.effects.iter().any(|e| matches!(e, Effect::Cancel(JobKind::Attribution))));
     lab.keys("X");
     let generation = lab.state.jobs.generation(JobKind::Autopsy);
-    lab.act(Action::Engine(Event::Failed { generation, kind: JobKind::Autopsy, cancelled: false, message: "It broke.".into() }));
+    lab.act(Action::Engine(Event::Job {
+        generation,
+        kind: JobKind::Autopsy,
+        news: News::Failed { cancelled: false, message: "It broke.".into() },
+    }));
     assert!(lab.state.overlay.is_none() && lab.state.notice.as_ref().unwrap().text == "It broke.");
     lab.keys("<esc>V<esc>");
     assert!(lab.effects.iter().any(|e| matches!(e, Effect::Cancel(JobKind::Verdict))), "the verdict runs without a panel; Esc stops it");

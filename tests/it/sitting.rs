@@ -8,7 +8,7 @@ use state_soup::app::instrument::sides::Snapshot;
 use state_soup::app::session::{Entry, Input, Session, rows};
 use state_soup::app::show::{Phase, SPEED, Show};
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{JobKind, Request, ResultsRequest};
+use state_soup::engine::{JobKind, News, Request, ResultsRequest};
 use state_soup::session::journal::{Header, Journal, KEPT, Read, files, newest, save, sittings};
 use std::io::Write;
 
@@ -125,8 +125,8 @@ fn going_on_shows_what_experiments_had_found() {
     assert!(after.state.resume.is_none());
     let asked = after.sent(JobKind::Results);
     assert!(matches!(asked.last().map(|j| &j.request), Some(Request::Results(ResultsRequest::Load(_)))), "{asked:?}");
-    let (generation, report) = (asked.last().unwrap().generation, before.state.experiments.report(0).unwrap().clone());
-    after.act(Action::Engine(state_soup::engine::Event::Loaded { generation, reports: vec![report], left_out: Vec::new() }));
+    let (load, report) = (asked.last().copied().unwrap().clone(), before.state.experiments.report(0).unwrap().clone());
+    after.act(Action::Engine(load.event(News::Loaded { reports: vec![report], left_out: Vec::new() })));
     assert_eq!(after.state.experiments.stand(0), Stand::Done);
     assert!(after.sent(JobKind::Experiment).is_empty(), "it is not run again");
 }

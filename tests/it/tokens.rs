@@ -93,7 +93,7 @@ fn lab(kind: &str, template: &str, dir: &Path) -> Lab {
     let setup = Setup {
         model: ModelSource::Directory(model),
         bos: Bos::None,
-        build: BuildSettings { template: template.into(), shots: 4, sets: 1, ..BuildSettings::default() },
+        build: BuildSettings { template: template.parse().unwrap(), shots: 4, sets: 1, ..BuildSettings::default() },
         tasks: vec![task("one"), task("two")],
         ..common::bundled(&dir.join("library"))
     };

@@ -7,7 +7,7 @@ use crate::common::{self, busy, options};
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
 use state_soup::control::quiet;
-use state_soup::engine::{Engine, Event, Job, JobKind, Request, opener};
+use state_soup::engine::{Engine, Event, Job, JobKind, News, Request, opener};
 use state_soup::lab::{BuildRequest, Lab, LibraryEdit, Setup};
 use state_soup::library::{BuildSettings, SkillOrigin};
 use state_soup::task::SplitSpec;
@@ -127,15 +127,15 @@ fn a_change_overtakes_a_build() {
     let mut asked = false;
     loop {
         match events.recv_timeout(Duration::from_secs(60)).expect("the change never comes through") {
-            Event::Progress { kind: JobKind::Build, done, total, .. } if !asked && done > 0 => {
+            Event::Job { kind: JobKind::Build, news: News::Progress { done, total, .. }, .. } if !asked && done > 0 => {
                 assert!(done < total);
                 asked = true;
                 let edit = LibraryEdit::AddText { name: "mine".into(), text: "sun -> moon\n".into() };
                 engine.send(Job { generation: 1, request: Request::Edit(edit) });
             }
-            Event::Done { kind: JobKind::Edit, .. } => break,
-            Event::Done { kind: JobKind::Build, .. } => panic!("the change waited for the build"),
-            Event::Failed { message, .. } => panic!("{message}"),
+            Event::Job { kind: JobKind::Edit, news: News::Done, .. } => break,
+            Event::Job { kind: JobKind::Build, news: News::Done, .. } => panic!("the change waited for the build"),
+            Event::Job { news: News::Failed { message, .. }, .. } => panic!("{message}"),
             _ => {}
         }
     }

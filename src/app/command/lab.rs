@@ -3,6 +3,7 @@
 use super::Place::{Everywhere, General, In};
 use super::{Command, command, has_model};
 use crate::app::action::Action;
+use crate::app::lab::LabAction;
 use crate::app::overlay::PromptKind;
 use crate::app::soup_edit::{SoupEdit, SoupRow};
 use crate::app::state::{Focus, State, Tab};
@@ -27,11 +28,11 @@ fn has_soup(s: &State) -> bool {
 
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
-    command("rank.group", &["t"], In(RANKING), "Rank tasks or skills", "List tasks by their best skill, or every skill.", |_| Action::ToggleGrouping).hint("tasks/skills").when(on_lab),
-    command("rank.evidence", &["e"], In(RANKING), "By evidence or by similarity", "List the tasks by what the query's examples say of them, or by similarity alone.", |_| Action::ToggleEvidence).hint("evidence").when(on_lab),
-    command("rank.metric", &["m"], In(RANKING), "Next similarity", "Compare by cosine, by cosine of z-scored entries, or by Euclidean distance.", |_| Action::NextMetric).hint("similarity").when(on_lab),
-    command("rank.narrow", &["{"], In(RANKING), "Narrow the layers", "Compare one layer fewer.", |_| Action::GrowLayers(-1)).when(on_lab),
-    command("rank.widen", &["}"], In(RANKING), "Widen the layers", "Compare one layer more; scores are averaged over layers.", |_| Action::GrowLayers(1)).when(on_lab),
+    command("rank.group", &["t"], In(RANKING), "Rank tasks or skills", "List tasks by their best skill, or every skill.", |_| Action::Lab(LabAction::ToggleGrouping)).hint("tasks/skills").when(on_lab),
+    command("rank.evidence", &["e"], In(RANKING), "By evidence or by similarity", "List the tasks by what the query's examples say of them, or by similarity alone.", |_| Action::Lab(LabAction::ToggleEvidence)).hint("evidence").when(on_lab),
+    command("rank.metric", &["m"], In(RANKING), "Next similarity", "Compare by cosine, by cosine of z-scored entries, or by Euclidean distance.", |_| Action::Lab(LabAction::NextMetric)).hint("similarity").when(on_lab),
+    command("rank.narrow", &["{"], In(RANKING), "Narrow the layers", "Compare one layer fewer.", |_| Action::Lab(LabAction::GrowLayers(-1))).when(on_lab),
+    command("rank.widen", &["}"], In(RANKING), "Widen the layers", "Compare one layer more; scores are averaged over layers.", |_| Action::Lab(LabAction::GrowLayers(1))).when(on_lab),
     command("rank.layers", &["L"], In(RANKING), "Type the layers compared", "Type a layer or a range: `5`, `4..8`, `all`.", |_| Action::Prompt(PromptKind::RankLayers)).when(has_model),
 
     command("soup.more", &["right", ">"], In(SOUP), "Weight up, coarse", "Raise the selected value by 0.1; another rule or higher layers on those rows.", |_| Action::Soup(SoupEdit::Nudge(10))).when(on_lab),
@@ -58,7 +59,7 @@ pub static COMMANDS: &[Command] = &[
     command("soup.focus", &["o"], In(LAB), "Go to the soup", "Focus the soup.", |_| Action::Focus(Focus::Soup)),
 
     command("target", &["t", "enter"], In(ANSWERS), "Type the target answer", "Type an answer; its log-probability stands under every column.", |_| Action::Focus(Focus::Target)).hint("target").when(on_lab),
-    command("ask", &["f5"], Everywhere, "Ask again", "Run all answers again.", |_| Action::AskAgain).when(has_model),
-    command("ask.sampling", &["d"], In(ANSWERS), "Greedy or sampled", "Take the likeliest token each time, or draw (temperature 1, nucleus 0.95).", |_| Action::ToggleSampling).hint("greedy/sampled").when(on_lab),
+    command("ask", &["f5"], Everywhere, "Ask again", "Run all answers again.", |_| Action::Lab(LabAction::AskAgain)).when(has_model),
+    command("ask.sampling", &["d"], In(ANSWERS), "Greedy or sampled", "Take the likeliest token each time, or draw (temperature 1, nucleus 0.95).", |_| Action::Lab(LabAction::ToggleSampling)).hint("greedy/sampled").when(on_lab),
     command("ask.tokens", &["L"], In(ANSWERS), "Type the length of answers", "Type how many tokens an answer has at most.", |_| Action::Prompt(PromptKind::MaxTokens)).hint("length").when(on_lab),
 ];
