@@ -26,6 +26,7 @@
 //! | [`stats`] | means with intervals, and what may be concluded from them |
 //! | [`state`] | what a recurrent network remembers, how it forgets, and which model made it |
 //! | [`task`] | pairs, templates, splits, task files |
+//! | `simd` | arithmetic on plain slices: lanes, exponentials, dot and matrix products of stored numbers |
 //! | [`soup`] | recipes: rules of mixing, parsed, printed, evaluated |
 //! | [`library`] | skills on disk: format, writer, ranking |
 //! | [`model`] | a model's files, its tokenizer, its network on each device |
@@ -64,6 +65,7 @@ pub mod log;
 pub mod model;
 pub mod project;
 pub mod session;
+mod simd;
 pub mod soup;
 pub mod state;
 pub mod stats;

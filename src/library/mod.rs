@@ -5,7 +5,7 @@
 //! - `manifest`, `shard`: the two kinds of file.
 //! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
 //!   `writer`: [`LibraryWriter`], the one process that may change it.
-//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
+//! - `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
@@ -89,7 +89,6 @@ mod copy;
 mod disk;
 pub mod fault;
 mod health;
-mod kernel;
 mod manifest;
 mod posterior;
 mod rank;

@@ -3,9 +3,9 @@
 //! With log P_i = A · ΣΔ_i, chunk i of n weighs exp(γ Σ_{j>i} log P_j) / Z. γ = 1, Z = 1 is A-decay, exact for one linear layer; γ = 0 is the sum (Z = 1) or
 //! the mean (Z = n); γ → ∞ is the last chunk alone. Everything happens on sums of logarithms: products of P underflow.
 
-use super::exp::exp;
 use super::mix::{check_weights, common_shape};
 use crate::error::{Error, Result};
+use crate::simd::exp_or_zero;
 use crate::state::{DecayRates, State, StateShape};
 
 /// Chunks composed one at a time, the last one first: what a chunk weighs depends only on those after it.
@@ -97,7 +97,7 @@ pub fn compose(states: &[State], weights: &[f64], rates: &DecayRates, gamma: f64
 /// exp(γ·log P). No time passed (log P = 0) forgets nothing, whatever γ.
 #[inline(always)]
 fn transition(gamma: f32, log_p: f32) -> f32 {
-    if log_p == 0.0 { 1.0 } else { exp(gamma * log_p) }
+    if log_p == 0.0 { 1.0 } else { exp_or_zero(gamma * log_p) }
 }
 
 /// Half-lives ln 2 / (|A| · mean Δ) of a layer's entries, in tokens, `[d_inner, d_state]`: how long until half of what was read is forgotten, at the mean Δ of what

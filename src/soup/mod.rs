@@ -28,7 +28,6 @@
 pub mod chunks;
 pub mod decay;
 mod evaluate;
-mod exp;
 mod help;
 pub mod merge;
 pub mod mix;

@@ -15,9 +15,9 @@
 //! Entries are worked on in blocks, chunk after chunk within a block, so that every inner loop runs over neighbouring entries and vectorises.
 
 use super::decay::check_rates;
-use super::exp::exp;
 use super::mix::{WeightedSum, common_shape, total_tokens};
 use crate::error::{Error, Result};
+use crate::simd::exp_or_zero;
 use crate::state::{DecayRates, State};
 
 /// Chunks at most: the work grows with their square, entry by entry.
@@ -92,7 +92,7 @@ fn average(states: &[State], rates: &DecayRates, mut weigh: impl FnMut(&Block, &
             let (from, to) = (b * BLOCK, b * BLOCK + out.len());
             for (p, state) in p.iter_mut().zip(states) {
                 log_transitions(&rates.layer(l)[from..to], state.dt_sum_layer(l), from, shape.d_state, p);
-                p.iter_mut().for_each(|p| *p = exp(*p));
+                p.iter_mut().for_each(|p| *p = exp_or_zero(*p));
             }
             weigh(&p, &mut w);
             for (w, state) in w.iter().zip(states) {
