@@ -5,6 +5,7 @@
 //! - `manifest`, `shard`: the two kinds of file.
 //! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
 //!   `writer`: [`LibraryWriter`], the one process that may change it.
+//!   `lock`: what makes it the one. `compact`: how it drops the states of deleted skills.
 //! - `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
@@ -85,10 +86,12 @@
 //! found when its state is read, ranked or verified. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
+mod compact;
 mod copy;
 mod disk;
 pub mod fault;
 mod health;
+mod lock;
 mod manifest;
 mod posterior;
 mod rank;
