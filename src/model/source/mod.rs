@@ -1,8 +1,8 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
-//! - `pickle`: PyTorch's `.bin`, read as data.
-//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that cache's layout;
+//! - `pickle`: PyTorch's `.bin`; `unpickle`: the pickle in it, read as data.
+//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that cache's layout; `part`: a file on its way into it;
 //!   `download`: HTTP.
 //! - `random`: weights for benchmarks and checks.
 
@@ -10,8 +10,10 @@ mod cache;
 mod checkpoint;
 mod download;
 mod hub;
+mod part;
 mod pickle;
 mod random;
+mod unpickle;
 
 use super::json;
 use crate::control::Control;
