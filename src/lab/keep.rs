@@ -9,7 +9,6 @@ use crate::library::{
     BatchSize, Borders, Health, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing,
 };
 use crate::model::{Prompt, Want};
-use crate::soup::decay;
 use crate::state::State;
 use crate::task::{Segment, TaskOrigin, Template};
 use std::collections::HashSet;
@@ -342,7 +341,7 @@ impl Lab {
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
     pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let mut lives = decay::half_lives(self.model.mamba.rates(), state, layer);
+        let mut lives = self.model.mamba.decay().half_lives(state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::library::{Candidate, Explained, Posterior, Ranking, ScoredSkill};
 use crate::model::{Prompt, Want};
 use crate::soup::{Recipe, Resolver};
-use crate::state::{DecayRates, Layout, State};
+use crate::state::{Decay, Layout, State};
 use std::sync::{Arc, Mutex};
 
 /// What a recipe's names stand for, at one query.
@@ -135,8 +135,8 @@ impl Resolver for Mixer<'_> {
         self.lab.shape()
     }
 
-    fn rates(&self) -> &DecayRates {
-        self.lab.model.mamba.rates()
+    fn decay(&self) -> &Decay {
+        self.lab.model.mamba.decay()
     }
 
     fn skill(&self, id: &str) -> Result<State> {

@@ -5,7 +5,8 @@
 //! - `manifest`, `shard`: the two kinds of file.
 //! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
 //!   `writer`: [`LibraryWriter`], the one process that may change it.
-//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
+//!   `lock`: what makes it the one. `compact`: how it drops the states of deleted skills.
+//! - `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
@@ -86,11 +87,12 @@
 //! opens a library of at most 8 GiB; in a larger one, each when it is used. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
+mod compact;
 mod copy;
 mod disk;
 pub mod fault;
 mod health;
-mod kernel;
+mod lock;
 mod manifest;
 mod posterior;
 mod rank;

@@ -4,6 +4,7 @@ use super::disk::{Disk, DiskFile};
 use super::manifest::ShardEntry;
 use super::types::{ModelIdentity, Part, SkillMeta, StoredType};
 use crate::error::{Error, Result};
+use crate::simd::Stored;
 use crate::state::{Layout, State};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -413,14 +414,9 @@ pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
     sums.iter().sum()
 }
 
-/// Types for which every bit pattern is a value.
-trait Plain: Copy {}
-impl Plain for f16 {}
-impl Plain for f32 {}
-
 /// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so nothing is cut off.
-fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
-    // SAFETY: every bit pattern is a valid f16 and f32, and `align_to` hands out aligned, whole elements only.
+fn cast<T: Stored>(bytes: &[u8]) -> &[T] {
+    // SAFETY: any bytes are a `Stored`, and `align_to` hands out aligned, whole elements only.
     let (before, values, after) = unsafe { bytes.align_to::<T>() };
     debug_assert!(before.is_empty() && after.is_empty());
     values

@@ -7,7 +7,7 @@ use super::tensors::Wanted;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, Layout, State};
+use crate::state::{Decay, Layout, State};
 use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "cuda")]
@@ -80,7 +80,7 @@ pub struct Prefilled {
 /// A Mamba-1 model.
 pub struct Mamba {
     config: MambaConfig,
-    rates: DecayRates,
+    rates: Decay,
     device: Device,
     backend: Backend,
     notes: Vec<String>,
@@ -128,7 +128,7 @@ impl Mamba {
             }
             other => return Err(Error::Model(format!("this build cannot compute on {other:?}"))),
         };
-        let rates = DecayRates::new(config.shape(), a)?;
+        let rates = Decay::channel(config.shape(), a)?;
         Ok(Self { config, rates, device: options.device.clone(), backend, notes, precision })
     }
 
@@ -154,7 +154,7 @@ impl Mamba {
     }
 
     /// `A` of all layers.
-    pub fn rates(&self) -> &DecayRates {
+    pub fn decay(&self) -> &Decay {
         &self.rates
     }
 

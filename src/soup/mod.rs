@@ -34,7 +34,6 @@
 pub mod chunks;
 pub mod decay;
 mod evaluate;
-mod exp;
 mod file;
 mod help;
 mod items;

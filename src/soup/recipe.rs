@@ -2,7 +2,7 @@
 
 use super::{Needs, Rule, Value};
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, Layout, State};
+use crate::state::{Decay, Layout, State};
 use serde::{Deserialize, Serialize};
 
 /// What the names in a recipe stand for.
@@ -10,7 +10,7 @@ pub trait Resolver {
     /// Sizes of the model's states.
     fn shape(&self) -> Layout;
     /// The model's decay rates.
-    fn rates(&self) -> &DecayRates;
+    fn decay(&self) -> &Decay;
     /// A skill's state.
     ///
     /// # Errors

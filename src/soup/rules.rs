@@ -135,7 +135,7 @@ inf the last item alone.",
         offers: &[&Offer { id: "picaso-s", name: "PICASO-S", shares: Shares::Ignored }],
         yields: Yields::State(|i| {
             picaso::check_count(i.count())?;
-            picaso::all_orders(&i.states()?, i.names.rates())
+            picaso::all_orders(&i.states()?, i.names.decay())
         }),
         ..PLAIN
     },
@@ -147,7 +147,7 @@ inf the last item alone.",
         offers: &[&Offer { id: "picaso-r", name: "PICASO-R", shares: Shares::Ignored }],
         yields: Yields::State(|i| {
             picaso::check_count(i.count())?;
-            picaso::rotations(&i.states()?, i.names.rates())
+            picaso::rotations(&i.states()?, i.names.decay())
         }),
         ..PLAIN
     },
@@ -238,7 +238,7 @@ fn similarities(items: &Items<'_>) -> Result<Vec<f64>> {
 }
 
 fn decayed(items: &Items<'_>) -> Result<State> {
-    let mut composition = decay::Composition::new(items.names.rates(), items.number("gamma")?, items.divisor("z")?)?;
+    let mut composition = decay::Composition::new(items.names.decay(), items.number("gamma")?, items.divisor("z")?)?;
     for part in items.parts.iter().rev() {
         composition.prepend(&part.state(items.names)?, part.weight)?;
     }

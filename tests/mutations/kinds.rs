@@ -12,7 +12,7 @@ use state_soup::session::Session;
 use state_soup::session::journal::Read;
 use state_soup::session::snapshots;
 use state_soup::soup::{Recipe, Resolver};
-use state_soup::state::{DecayRates, Layout, State};
+use state_soup::state::{Decay, Layout, State};
 use state_soup::task::{SplitSpec, Template, read_file};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -86,11 +86,11 @@ pub fn recipe(bytes: &[u8]) -> Result<()> {
 }
 
 /// Every name stands for something.
-struct Anything(DecayRates);
+struct Anything(Decay);
 
-fn rates() -> DecayRates {
+fn rates() -> Decay {
     let rate = |i: usize| -0.1 - (i % 4) as f32;
-    DecayRates::new(SHAPE, (0..SHAPE.n_layer * SHAPE.memory.len()).map(rate).collect()).unwrap()
+    Decay::channel(SHAPE, (0..SHAPE.n_layer * SHAPE.memory.len()).map(rate).collect()).unwrap()
 }
 
 impl Resolver for Anything {
@@ -98,7 +98,7 @@ impl Resolver for Anything {
         SHAPE
     }
 
-    fn rates(&self) -> &DecayRates {
+    fn decay(&self) -> &Decay {
         &self.0
     }
 

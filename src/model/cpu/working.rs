@@ -1,7 +1,7 @@
 //! A state while it is being changed: the same numbers as a [`State`], laid out for the kernels.
 
-use super::LANES;
 use crate::error::Result;
+use crate::simd::LANES;
 use crate::state::{Layout, State};
 
 /// Channels come in blocks of [`LANES`], the last one padded with zeros; inside a block the channel varies fastest. So

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use state_soup::state::{DecayRates, Layout, State};
+use state_soup::state::{Decay, Layout, State};
 
 /// Small, with every size different from every other, so that a mixed-up index cannot hide.
 pub const SHAPE: Layout = Layout::mamba1(2, 5, 3, 4);
@@ -33,24 +33,24 @@ pub fn states(seed: u64, n: usize, dt: f32) -> Vec<State> {
 }
 
 /// Rates from −16 to −0.1, as trained ones are.
-pub fn rates(seed: u64) -> DecayRates {
+pub fn rates(seed: u64) -> Decay {
     let mut rng = rng(seed ^ 0xA);
-    DecayRates::new(SHAPE, (0..SHAPE.n_layer * SHAPE.memory.len()).map(|_| -rng.random_range(0.1f32..16.0)).collect()).unwrap()
+    Decay::channel(SHAPE, (0..SHAPE.n_layer * SHAPE.memory.len()).map(|_| -rng.random_range(0.1f32..16.0)).collect()).unwrap()
 }
 
 /// P of one state, every entry, in f64: exp(A · ΣΔ).
-pub fn transitions(rates: &DecayRates, state: &State) -> Vec<f64> {
+pub fn transitions(rates: &Decay, state: &State) -> Vec<f64> {
     let s = SHAPE;
     (0..s.n_layer * s.memory.len())
         .map(|i| {
             let (l, j) = (i / s.memory.len(), i % s.memory.len());
-            (f64::from(rates.layer(l)[j]) * f64::from(state.dt_sum_layer(l)[j / s.memory.row()])).exp()
+            (f64::from(rates.channel_rates(l)[j]) * f64::from(state.dt_sum_layer(l)[j / s.memory.row()])).exp()
         })
         .collect()
 }
 
 /// S = P_i ⊙ S + H_i in the given order, f64.
-pub fn compose(rates: &DecayRates, states: &[State], order: &[usize]) -> Vec<f64> {
+pub fn compose(rates: &Decay, states: &[State], order: &[usize]) -> Vec<f64> {
     let mut s = vec![0.0; SHAPE.n_layer * SHAPE.memory.len()];
     for &i in order {
         let p = transitions(rates, &states[i]);
@@ -114,7 +114,7 @@ pub fn sequence(rng: &mut ChaCha8Rng, length: usize, dt: f32) -> Vec<Token> {
 }
 
 /// h = exp(ΔA)·h + Δ·B·x over the tokens, from zero, f64; returned as the state a model would have.
-pub fn read(rates: &DecayRates, tokens: &[Token]) -> State {
+pub fn read(rates: &Decay, tokens: &[Token]) -> State {
     let s = SHAPE;
     let mut h = vec![0.0f64; s.n_layer * s.memory.len()];
     let mut dt_sum = vec![0.0f64; s.n_layer * s.sidecar.len()];
@@ -124,7 +124,7 @@ pub fn read(rates: &DecayRates, tokens: &[Token]) -> State {
                 let (dt, x) = (f64::from(token.dt[l * s.sidecar.len() + d]), f64::from(token.x[l * s.sidecar.len() + d]));
                 dt_sum[l * s.sidecar.len() + d] += dt;
                 for n in 0..s.memory.row() {
-                    let a = f64::from(rates.layer(l)[d * s.memory.row() + n]);
+                    let a = f64::from(rates.channel_rates(l)[d * s.memory.row() + n]);
                     let h = &mut h[(l * s.sidecar.len() + d) * s.memory.row() + n];
                     *h = (dt * a).exp() * *h + dt * f64::from(token.b[l * s.memory.row() + n]) * x;
                 }

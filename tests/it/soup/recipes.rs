@@ -3,12 +3,12 @@
 use super::chunks::*;
 use state_soup::error::{Error, Result};
 use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, median, merge, mix, picaso};
-use state_soup::state::{DecayRates, Layout, State};
+use state_soup::state::{Decay, Layout, State};
 use std::cell::RefCell;
 
 /// A library of two tasks: `a` with three skills, `b` with two; a query; similarities that fall with the index.
 struct Shelf {
-    rates: DecayRates,
+    rates: Decay,
     skills: Vec<(String, State, f32)>,
     query: State,
     neutral: State,
@@ -45,7 +45,7 @@ impl Resolver for Shelf {
         SHAPE
     }
 
-    fn rates(&self) -> &DecayRates {
+    fn decay(&self) -> &Decay {
         &self.rates
     }
 
@@ -280,8 +280,8 @@ impl Resolver for Told {
         self.shelf.shape()
     }
 
-    fn rates(&self) -> &DecayRates {
-        self.shelf.rates()
+    fn decay(&self) -> &Decay {
+        self.shelf.decay()
     }
 
     fn skill(&self, id: &str) -> Result<State> {

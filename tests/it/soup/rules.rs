@@ -3,7 +3,7 @@
 use super::chunks::*;
 use proptest::prelude::*;
 use state_soup::soup::{decay, mix, picaso};
-use state_soup::state::{DecayRates, State};
+use state_soup::state::{Decay, State};
 
 #[test]
 fn a_mean_is_the_mean_of_every_part() {
@@ -218,7 +218,7 @@ fn order_matters_where_it_should() {
 #[test]
 fn another_models_rates_are_refused() {
     let shape = state_soup::state::Layout { n_layer: 1, ..SHAPE };
-    let other = DecayRates::new(shape, vec![-1.0; shape.memory.len()]).unwrap();
+    let other = Decay::channel(shape, vec![-1.0; shape.memory.len()]).unwrap();
     let s = states(11, 2, 1.0);
     for e in [decay::compose(&s, &[1.0; 2], &other, 1.0, 1.0), picaso::all_orders(&s, &other), picaso::rotations(&s, &other)] {
         assert!(e.unwrap_err().to_string().contains("1 layers"));

@@ -1,13 +1,13 @@
 //! Weights packed for the kernel, in memory that is fast to read.
 //!
-//! Every decoded token reads all weights once, so it is the pages that count: with pages of 4 KiB the prefetchers stop at each boundary, and two threads
-//! of an EPYC read 22 GB/s; with pages of 2 MiB 30 GB/s. Where the system gives large pages only when asked (Linux's `madvise`), they are asked for before the
-//! memory is touched. A mapping of its own also begins on a cache line, which a large `Vec` of glibc does not: it saves the kernel every second line of each load.
+//! Every decoded token reads all weights once, so it is the pages that count: with pages of 4 KiB
+//! the prefetchers stop at each boundary, and two threads of an EPYC read 22 GB/s; with pages of
+//! 2 MiB 30 GB/s. Where the system gives large pages only when asked (Linux's `madvise`), they are
+//! asked for before the memory is touched. A mapping of its own also begins on a cache line, which a
+//! large `Vec` of glibc does not: it saves the kernel every second line of each load.
 
-use super::LANES;
-use super::stored::Stored;
+use super::{LANES, LargePages, Stored};
 use crate::error::{Error, Result};
-use crate::model::pages::LargePages;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 

@@ -1,13 +1,13 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
 //!
-//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by input: the kernel reads them from front to back, two registers an input,
-//! and multiplies both with one float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so every precision and every number
-//! of rows goes through the same loop, and a row's result does not depend on the rows beside it.
+//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by input:
+//! the kernel reads them from front to back, two registers an input, and multiplies both with one
+//! float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so
+//! every precision and every number of rows goes through the same loop, and a row's result does not
+//! depend on the rows beside it.
 
-use super::lanes::Lanes;
-use super::panels::{PANEL, Panels};
-use super::stored::{SERIAL, Stored};
-use super::{LANES, Shared, simd};
+use super::panels::PANEL;
+use super::{LANES, Lanes, Panels, SERIAL, Shared, Stored, simd};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -111,7 +111,7 @@ impl Linear {
 
 simd! {
     /// Some panels times some rows. `row` and `column` say where the results stand in `out`.
-    fn panels_of[W: Stored](x: Rows<'_>, w: &[W], k: usize, out: Shared, row: usize, column: usize, n_out: usize, accumulate: bool) = panels_body
+    fn panels_of[W: Stored](x: Rows<'_>, w: &[W], k: usize, out: Shared<'_>, row: usize, column: usize, n_out: usize, accumulate: bool) = panels_body
 }
 
 #[inline(always)]
@@ -120,7 +120,7 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
     x: Rows<'_>,
     w: &[W],
     k: usize,
-    out: Shared,
+    out: Shared<'_>,
     row: usize,
     column: usize,
     n_out: usize,
@@ -156,8 +156,8 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
 
 /// Where a tile's results go.
 #[derive(Clone, Copy)]
-struct Place {
-    out: Shared,
+struct Place<'a> {
+    out: Shared<'a>,
     row: usize,
     column: usize,
     n_out: usize,
@@ -167,7 +167,7 @@ struct Place {
 
 /// The same part of `P` panels times `M` rows; returns `M`.
 #[inline(always)]
-unsafe fn tile<V: Lanes, W: Stored, const M: usize, const P: usize>(x: &[f32], stride: usize, w: [&[W]; P], at: Place) -> usize {
+unsafe fn tile<V: Lanes, W: Stored, const M: usize, const P: usize>(x: &[f32], stride: usize, w: [&[W]; P], at: Place<'_>) -> usize {
     let w = w.map(|w| w.as_chunks::<LANES>().0.as_chunks::<2>().0);
     let depth = w[0].len();
     let w = w.map(|w| &w[..depth]);
@@ -290,19 +290,21 @@ mod tests {
         let x = Rows { data: &x, stride: n_in, count: rows };
         let mut want = vec![0.0; rows * n_out];
         Linear::new(n_out, n_in, f32_panels(&w, n_out, n_in), None).forward(x, &mut want, false);
-        let check = |run: &dyn Fn(Shared)| {
+        let check = |run: &dyn Fn(Shared<'_>)| {
             let mut out = vec![0.0; rows * n_out];
             run(Shared::new(&mut out));
             assert!(out.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4));
         };
         // SAFETY: plain arrays need nothing; `out` is theirs alone.
-        check(&|out| unsafe { panels_body::<super::super::lanes::Plain, f32>(x, &panels, n_in, out, 0, 0, n_out, false) });
+        check(&|out| unsafe { panels_body::<super::super::Plain, f32>(x, &panels, n_in, out, 0, 0, n_out, false) });
         #[cfg(target_arch = "x86_64")]
         if super::super::has_avx2() {
+            /// # Safety
+            /// The processor has these instructions.
             #[target_feature(enable = "avx2,fma,f16c")]
-            unsafe fn avx2(x: Rows<'_>, panels: &[f32], n_in: usize, out: Shared, n_out: usize) {
+            unsafe fn avx2(x: Rows<'_>, panels: &[f32], n_in: usize, out: Shared<'_>, n_out: usize) {
                 // SAFETY: called where AVX2 is.
-                unsafe { panels_body::<super::super::lanes::Avx2, f32>(x, panels, n_in, out, 0, 0, n_out, false) }
+                unsafe { panels_body::<super::super::Avx2, f32>(x, panels, n_in, out, 0, 0, n_out, false) }
             }
             // SAFETY: the processor was asked.
             check(&|out| unsafe { avx2(x, &panels, n_in, out, n_out) });
