@@ -135,11 +135,11 @@ fn processor_time(process: u32) -> f64 {
 
 fn build(library: &Path) {
     let lab = quiet(|control| Lab::open(setup(library, state_soup::task::bundled().to_vec()), control)).unwrap();
-    let products = lab.model().mamba.time_in_products();
+    let products = lab.model().network.time_in_products();
     let began = Instant::now();
     let built = quiet(|control| lab.build(control, &|_| {})).unwrap();
     let seconds = began.elapsed().as_secs_f64();
-    let share = lab.model().mamba.time_in_products().saturating_sub(products).as_secs_f64() / seconds;
+    let share = lab.model().network.time_in_products().saturating_sub(products).as_secs_f64() / seconds;
     line("library build", built.tokens as f64 / seconds, "tokens/s", "");
     line("  in all, its calibration included", seconds, "s", "target < 25");
     line("  share of the time in matrix products", 100.0 * share, "%", "");

@@ -8,13 +8,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)]
 
 use candle_core::{DType, Device, Tensor};
-use candle_transformers::models::mamba as candle_mamba;
+use candle_transformers::models::network as candle_mamba;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use memmap2::MmapMut;
 use rayon::prelude::*;
 use state_soup::control::quiet;
-use state_soup::model::{LoadOptions, Mamba, ModelSource, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use state_soup::model::{LoadOptions, Network, ModelSource, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use state_soup::state::State;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -70,14 +70,14 @@ fn candle_decode_32(bencher: Bencher) {
 }
 
 /// Reads prompts of these lengths; the logits after the last token of each are computed, as in use.
-fn prefill(model: &Mamba, lengths: &[usize]) {
+fn prefill(model: &Network, lengths: &[usize]) {
     let tokens: Vec<u32> = (0..lengths.iter().copied().max().unwrap_or(0) as u32).map(|i| (i * 7919) % VOCAB as u32).collect();
     let prompts: Vec<Prompt> =
         lengths.iter().map(|&n| Prompt { tokens: &tokens[..n], initial: None, snapshots: &[], want: Want::LastLogits }).collect();
     black_box(quiet(|control| model.prefill(&prompts, control)).unwrap());
 }
 
-fn decode(model: &Mamba, tokens: u32) {
+fn decode(model: &Network, tokens: u32) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
     for t in 0..tokens {
@@ -98,16 +98,16 @@ fn random() -> RandomWeights {
     RandomWeights::new(RandomWeights::published("130m").unwrap())
 }
 
-fn load(weights: WeightType) -> Mamba {
+fn load(weights: WeightType) -> Network {
     let options = LoadOptions { device: Device::Cpu, weights };
-    quiet(|control| Mamba::load(random().config().clone(), &random(), &options, control)).unwrap()
+    quiet(|control| Network::load(random().config().clone(), &random(), &options, control)).unwrap()
 }
 
 /// The model in each precision, loaded once.
-fn model(weights: WeightType) -> &'static Mamba {
-    static F32: OnceLock<Mamba> = OnceLock::new();
-    static F16: OnceLock<Mamba> = OnceLock::new();
-    static BF16: OnceLock<Mamba> = OnceLock::new();
+fn model(weights: WeightType) -> &'static Network {
+    static F32: OnceLock<Network> = OnceLock::new();
+    static F16: OnceLock<Network> = OnceLock::new();
+    static BF16: OnceLock<Network> = OnceLock::new();
     let cell = match weights {
         WeightType::F16 => &F16,
         WeightType::BF16 => &BF16,
@@ -184,7 +184,7 @@ impl Stream {
 
 /// Decodes and reads in turn, a token and as many bytes; the medians of both, in bytes a second. The memory of a shared machine gives twice as much in one second as in
 /// the next, so the two can only be compared side by side.
-fn decode_beside_reading(model: &Mamba, stream: &Stream) -> (f64, f64) {
+fn decode_beside_reading(model: &Network, stream: &Stream) -> (f64, f64) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
     let (decoded, read): (Vec<f64>, Vec<f64>) = (0..128)
@@ -287,7 +287,7 @@ fn summary() {
 /// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next token's distribution.
 fn bundled() {
     let options = LoadOptions { device: Device::Cpu, weights: WeightType::AsStored };
-    let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().mamba;
+    let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().network;
     println!("\nbundled model, weights as stored");
     let tokens: Vec<u32> = (1..=1024).collect();
     let state = State::zeros(model.shape());

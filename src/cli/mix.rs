@@ -77,7 +77,7 @@ fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> ser
     let library = lab.library();
     let read = recipe.reads_query();
     json!({
-        "weights": lab.model().mamba.precision(),
+        "weights": lab.model().network.precision(),
         "library": { "path": library.path(), "skills": library.len(), "built": library.settings().to_string() },
         "query": query.filter(|_| read),
         "view": read.then_some(view),

@@ -31,13 +31,13 @@ impl Lab {
     /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are first used shall not be waited for by the first key. What fails here
     /// fails again, and is told, when it is asked for.
     fn warm_up(&self) {
-        let mamba = &self.model().mamba;
-        if mamba.device().is_cpu() {
+        let network = &self.model().network;
+        if network.device().is_cpu() {
             return;
         }
         let prompt = Prompt { tokens: &[0], initial: None, snapshots: &[], want: Want::LastLogits };
-        if let Ok([read]) = quiet(|control| mamba.prefill(&[prompt], control)).as_deref() {
-            let _ = mamba.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
+        if let Ok([read]) = quiet(|control| network.prefill(&[prompt], control)).as_deref() {
+            let _ = network.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
         }
     }
 

@@ -53,7 +53,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             let snapshots: Vec<usize> = ends.iter().map(|(_, at)| *at).collect();
             let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
             let states: Vec<_> =
-                trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
+                trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
             let asked: Vec<(&'static str, &Pair)> =
                 std::iter::once((kind, &task.pairs[last])).chain(asked_never.iter().map(|&i| (NEVER, &task.pairs[i]))).collect();
             let mut asks = Vec::new();

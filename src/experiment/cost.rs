@@ -116,7 +116,7 @@ fn processor_seconds() -> Option<f64> {
 fn read(trials: &Trials<'_>, tokens: &[u32], control: Control<'_>) -> Result<()> {
     control.check()?;
     let prompt = Prompt { tokens, initial: None, snapshots: &[], want: Want::LastLogits };
-    trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
+    trials.model.network.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
 }
 
 /// A one-example query: read, ranked, mixed with the best skills and asked; against reading the examples of those skills again before it.
@@ -213,8 +213,8 @@ fn report(m: &Measured, settings: &Settings) -> Report {
         exponents.rows.push(vec![(*reader).into(), "bytes kept (exact)".into(), span, kept.clone(), kept.clone(), kept, "1".into()]);
     }
     let pair = |f: &dyn Fn(usize) -> f64, n: usize| interval(&(0..n).map(f).collect::<Vec<_>>());
-    let (mamba, transformer) = (m.exponents(0, late), m.exponents(1, late));
-    let n = mamba.len();
+    let (network, transformer) = (m.exponents(0, late), m.exponents(1, late));
+    let n = network.len();
     let longest = m.lengths.len() - 1;
     let (fast, slow) = (m.seconds(0, longest, |t| t.processor), m.seconds(1, longest, |t| t.processor));
     let mut report = Report {
@@ -237,7 +237,7 @@ fn report(m: &Measured, settings: &Settings) -> Report {
                 format!("Mamba's reading grows linearly (exponent at most {LINEAR} over the three longest)"),
                 format!("{LINEAR} minus the exponent:"),
                 0.0,
-                pair(&|i| LINEAR - mamba[i], n),
+                pair(&|i| LINEAR - network[i], n),
             ),
             Finding::new(
                 format!("The Transformer's reading grows faster than linearly (exponent above {LINEAR} over the three longest)"),
@@ -245,7 +245,7 @@ fn report(m: &Measured, settings: &Settings) -> Report {
                 LINEAR,
                 interval(&transformer),
             ),
-            Finding::new("The Transformer's exponent is larger than Mamba's", "difference of exponents", 0.0, pair(&|i| transformer[i] - mamba[i], n)),
+            Finding::new("The Transformer's exponent is larger than Mamba's", "difference of exponents", 0.0, pair(&|i| transformer[i] - network[i], n)),
             Finding::new(format!("At {} tokens Mamba takes less processor time", m.lengths[longest]), "processor seconds saved", 0.0, pair(&|i| slow[i] - fast[i], n)),
         ],
         ..Report::default()

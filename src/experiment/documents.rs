@@ -149,7 +149,7 @@ fn one_pass(trials: &Trials<'_>, documents: &[Document], sizes: &[usize], contro
     let longest = ends.last().copied().unwrap_or(0);
     let tokens: Vec<u32> = documents.iter().flat_map(|d| &d.tokens).copied().take(longest).collect();
     let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &ends, want: Want::State };
-    Ok(trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect())
+    Ok(trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect())
 }
 
 /// The state of each rule, in the order of [`RULES`]. All meet the question with their document's window: memory is compared, not the last three tokens.
@@ -163,7 +163,7 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
         Some(mean.clone()),
         Some(mix::match_norm(&mean, states)?),
         Some(mix::weighted_sum(states, &ones)?),
-        Some(decay::compose(states, &ones, trials.model.mamba.decay(), 1.0, 1.0)?),
+        Some(decay::compose(states, &ones, trials.model.network.decay(), 1.0, 1.0)?),
         Some(states[(asked + 1) % states.len()].clone()),
         Some(random_like(own, random)?),
         Some(State::zeros(own.shape())),
@@ -182,7 +182,7 @@ fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, contro
         After::Text(tokens) => {
             let prompts: Vec<Prompt<'_>> =
                 states().map(|s| Prompt { tokens, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-            let read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?;
+            let read = trials.model.network.prefill(&prompts, control.with_progress(&|_| {}))?;
             read.iter().map(|r| mean(&mut r.logprobs.iter().map(|p| -f64::from(*p)))).collect()
         }
         After::Questions(asked) => {

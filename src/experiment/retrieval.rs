@@ -266,7 +266,7 @@ fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split,
         }
         let snapshots: Vec<usize> = ends.iter().map(|(_, at)| *at).collect();
         let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
-        let read = trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?;
+        let read = trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?;
         let states = read.into_iter().flat_map(|r| r.snapshots);
         for ((k, _), state) in ends.into_iter().zip(states) {
             let read = !shuffled && k <= LONGEST_READ && round < few_shot::draws(trials.lab, settings, task);

@@ -115,7 +115,7 @@ fn read_starts(model: &Model, starts: &[Start], control: Control<'_>) -> Result<
             initial.map(move |initial| prompt(&s.tokens, initial))
         })
         .collect();
-    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    let mut read = model.network.prefill(&prompts, control)?.into_iter();
     Ok(starts.iter().map(|s| Group(read.by_ref().take(s.width()).collect())).collect())
 }
 
@@ -138,7 +138,7 @@ fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Con
             group.0.iter().map(move |r| Prompt { tokens, initial: Some(&r.state), snapshots: &[], want })
         })
         .collect();
-    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    let mut read = model.network.prefill(&prompts, control)?.into_iter();
     let rest = |group: &Group| {
         let of_states: Vec<Prefilled> = read.by_ref().take(group.0.len()).collect();
         match &of_states[..] {
@@ -165,7 +165,7 @@ fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, 
     let mut lines: Vec<Line> =
         starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, draw: sampler(spec.decoding), text: None }).collect();
     let states: Vec<&State> = starts.iter().flat_map(|group| &group.0).map(|r| &r.state).collect();
-    let mut decoder = model.mamba.decoder(&states)?;
+    let mut decoder = model.network.decoder(&states)?;
     let vocab = first.first().map_or(0, Vec::len);
     let mut logits: Vec<f32> = first.concat();
     for i in 0..spec.max_tokens {

@@ -218,7 +218,7 @@ impl Lab {
         for (i, rule) in rules.iter().enumerate() {
             control.check()?;
             control.report(i as u64, rules.len() as u64, "rules");
-            composed.push(read.compose(*rule, self.model.mamba.decay())?);
+            composed.push(read.compose(*rule, self.model.network.decay())?);
         }
         let losses = document::losses(&self.model, &composed, after, control)?;
         let result = |((rule, state), loss): ((&ChunkRule, &State), Vec<f32>)| RuleResult {
@@ -231,7 +231,7 @@ impl Lab {
 
     /// Half-lives of a layer's channels, shortest first, in [`BANDS`] quantiles; a channel's is that of its slowest entry.
     fn bands(&self, state: &State, layer: usize) -> Vec<f32> {
-        let entries = self.model.mamba.decay().half_lives(state, layer);
+        let entries = self.model.network.decay().half_lives(state, layer);
         let mut channels: Vec<f32> =
             entries.chunks_exact(state.shape().memory.row()).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
         channels.sort_by(f32::total_cmp);

@@ -99,7 +99,7 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
 /// [`Error::Input`] for a token the model lacks; the model's; [`Error::Cancelled`].
 pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Result<ChunkStates> {
     let full: Vec<u32> = document.chunks.concat();
-    let empty = State::zeros(model.mamba.shape());
+    let empty = State::zeros(model.network.shape());
     let plain = |tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State };
     let reach = empty.shape().reach();
     let tail = |chunk: &'_ Vec<u32>| chunk.len().saturating_sub(reach);
@@ -113,7 +113,7 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
     let total = (first + halo_tokens) as u64;
     let mut states: Vec<State> = {
         let part = |p: crate::control::Progress| control.report(p.done, total, p.unit);
-        model.mamba.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state).collect()
+        model.network.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state).collect()
     };
     // The halo: the windows that the end of the chunk before leaves, over an empty memory.
     let windows = states.split_off(count + 1).iter().map(|tail| mix::with_window(&empty, tail)).collect::<Result<Vec<_>>>()?;
@@ -127,7 +127,7 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
         .collect();
     let part = |p: crate::control::Progress| control.report(first as u64 + p.done, total, p.unit);
     let mut halo: Vec<State> = states.first().cloned().into_iter().collect();
-    halo.extend(model.mamba.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state));
+    halo.extend(model.network.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state));
     Ok(ChunkStates { full, chunks: states, halo })
 }
 
@@ -138,6 +138,6 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
 pub fn losses(model: &Model, states: &[State], after: &[u32], control: Control<'_>) -> Result<Vec<Vec<f32>>> {
     let prompts: Vec<Prompt<'_>> =
         states.iter().map(|s| Prompt { tokens: after, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-    let read = model.mamba.prefill(&prompts, control)?;
+    let read = model.network.prefill(&prompts, control)?;
     Ok(read.into_iter().map(|r| r.logprobs.into_iter().map(|p| -p).collect()).collect())
 }

@@ -37,7 +37,7 @@ impl Lab {
             let prompt = Prompt { tokens: piece, initial: state.as_ref(), snapshots: &every, want: Want::State };
             let quiet = control.with_progress(&|_| {});
             let read =
-                self.model.mamba.prefill(&[prompt], quiet)?.pop().ok_or_else(|| Error::Model("the model returned no state".into()))?;
+                self.model.network.prefill(&[prompt], quiet)?.pop().ok_or_else(|| Error::Model("the model returned no state".into()))?;
             for snapshot in &read.snapshots {
                 control.check()?;
                 best.push(best_by_task(&library.scores(snapshot, &request.view)?, &tasks));

@@ -12,7 +12,7 @@ use super::{Evidence, RankView, TaskEvidence, Unread};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Calibration, Candidate, Explained, Library, Posterior, Ranking};
-use crate::model::{Mamba, Prompt, Want};
+use crate::model::{Network, Prompt, Want};
 use crate::soup::{Ingredient, Soup, Window, mix};
 use crate::state::State;
 use rayon::prelude::*;
@@ -144,12 +144,12 @@ impl Rest<'_> {
 
 impl EvidenceReader {
     /// Reads the examples from every state, from where each has read them before; one figure an example for each.
-    fn read(&mut self, mamba: &Mamba, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
+    fn read(&mut self, network: &Network, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
         // A card reads an example again sooner than it hands over the states that would save that.
-        let kept = if mamba.device().is_cuda() {
+        let kept = if network.device().is_cuda() {
             0
         } else {
-            (KEPT_BYTES / (from.len().max(1) * mamba.shape().total_len() * size_of::<f32>())).clamp(1, 8)
+            (KEPT_BYTES / (from.len().max(1) * network.shape().total_len() * size_of::<f32>())).clamp(1, 8)
         };
         let mut work = Vec::new();
         for f in from {
@@ -181,7 +181,7 @@ impl EvidenceReader {
         }
         let prompts: Vec<Prompt<'_>> = work.iter().map(Rest::prompt).collect();
         let began = Instant::now();
-        let read = mamba.prefill(&prompts, control)?;
+        let read = network.prefill(&prompts, control)?;
         let tokens: usize = work.iter().map(|rest| rest.tokens.len()).sum();
         if tokens > 0 {
             self.pace = Some(began.elapsed().as_secs_f64() / tokens as f64);
@@ -228,7 +228,7 @@ impl Lab {
         from.extend(keys.iter().zip(&states).map(|(key, state)| From { key, state }));
         // Copied rather than locked while the model runs, as the query's reader is: states are shared.
         let mut reader = EvidenceReader { tracks: lock(&self.evidence).tracks.clone(), ..EvidenceReader::default() };
-        let mut read = reader.read(&self.model.mamba, &from, examples, control)?;
+        let mut read = reader.read(&self.model.network, &from, examples, control)?;
         let none = read.remove(0);
         let mut kept = lock(&self.evidence);
         kept.pace = reader.pace.or(kept.pace);

@@ -155,7 +155,7 @@ impl Lab {
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&writer, &self.build, plans, anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
+        let result = build(&writer, &self.build, plans, anew, BatchSize::of(self.model.network.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;
@@ -209,7 +209,7 @@ impl Lab {
             texts.push(tokens);
         }
         let prompts: Vec<_> = texts.iter().map(|tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State }).collect();
-        Ok(self.model.mamba.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
+        Ok(self.model.network.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
     /// The writer that a build under way has open, or a new one; only a build makes a library where there is none.
@@ -341,7 +341,7 @@ impl Lab {
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
     pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let mut lives = self.model.mamba.decay().half_lives(state, layer);
+        let mut lives = self.model.network.decay().half_lives(state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }

@@ -211,7 +211,7 @@ impl Lab {
         for (i, tokens) in segments.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
             // One state at a time: those of a large model would not all fit beside each other.
             let prompt = Prompt { tokens, initial: state.as_ref(), snapshots: &[], want: Want::State };
-            let read = self.model.mamba.prefill(&[prompt], control)?.pop();
+            let read = self.model.network.prefill(&[prompt], control)?.pop();
             let after = read.ok_or_else(|| Error::Model("the model returned no state for the query".into()))?.state;
             // The first segment is the beginning-of-text token: no example yet.
             if i > 0 {

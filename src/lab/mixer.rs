@@ -136,7 +136,7 @@ impl Resolver for Mixer<'_> {
     }
 
     fn decay(&self) -> &Decay {
-        self.lab.model.mamba.decay()
+        self.lab.model.network.decay()
     }
 
     fn skill(&self, id: &str) -> Result<State> {
@@ -206,7 +206,7 @@ impl Resolver for Mixer<'_> {
             return Ok(state);
         }
         let prompt = Prompt { tokens: &tokens, initial: Some(&state), snapshots: &[], want: Want::State };
-        let mut read = self.lab.model.mamba.prefill(&[prompt], self.control)?;
+        let mut read = self.lab.model.network.prefill(&[prompt], self.control)?;
         read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
     }
 

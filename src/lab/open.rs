@@ -203,7 +203,7 @@ impl Lab {
 
     /// Sizes of the model's states.
     pub fn shape(&self) -> Layout {
-        self.model.mamba.shape()
+        self.model.network.shape()
     }
 
     /// The model's configuration.
@@ -308,7 +308,7 @@ impl Lab {
             return Ok(State::zeros(self.shape()));
         }
         let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
-        let mut read = self.model.mamba.prefill(&[prompt], control)?;
+        let mut read = self.model.network.prefill(&[prompt], control)?;
         read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
     }
 }

@@ -70,7 +70,7 @@ impl Lab {
     /// locked while the model runs: a ranking may overtake an answer in the middle of it.
     pub(super) fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
         let mut reader = lock(&self.reader).clone();
-        let read = reader.read(&self.model.mamba, segments, control)?;
+        let read = reader.read(&self.model.network, segments, control)?;
         *lock(&self.reader) = reader;
         Ok(read)
     }

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::model::{Mamba, Prompt, Want};
+use crate::model::{Network, Prompt, Want};
 use crate::state::State;
 
 /// Boundary states kept. Typing happens at the end, so the last few are what the next keystroke needs; more would let a long
@@ -31,7 +31,7 @@ impl QueryReader {
     ///
     /// # Errors
     /// Whatever the model reports; [`Error::Cancelled`].
-    pub fn read(&mut self, mamba: &Mamba, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
+    pub fn read(&mut self, network: &Network, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
         let same = self.segments.iter().zip(segments).take_while(|(a, b)| a == b).count();
         self.states.retain(|(n, _)| *n <= same);
         self.segments.clear();
@@ -44,13 +44,13 @@ impl QueryReader {
         let state = match initial {
             Some(state) if tokens.is_empty() => state,
             // Where nothing begins a text, no example leaves nothing to read.
-            None if tokens.is_empty() => State::zeros(mamba.shape()),
+            None if tokens.is_empty() => State::zeros(network.shape()),
             initial => {
                 let boundaries = boundaries(rest);
                 let first_kept = boundaries.len().saturating_sub(KEPT);
                 let snapshots: Vec<usize> = boundaries[first_kept..].iter().map(|(_, at)| *at).collect();
                 let prompt = Prompt { tokens: &tokens, initial: initial.as_ref(), snapshots: &snapshots, want: Want::State };
-                let mut read = mamba.prefill(&[prompt], control)?;
+                let mut read = network.prefill(&[prompt], control)?;
                 let read = read.pop().ok_or_else(|| Error::Model("the model returned no state for the query".into()))?;
                 let kept = boundaries[first_kept..].iter().map(|(n, _)| from + n).zip(read.snapshots);
                 self.states.extend(kept);

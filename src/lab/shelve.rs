@@ -4,7 +4,7 @@ use super::Lab;
 use super::open::lock;
 use crate::error::Result;
 use crate::library::{Library, Rows};
-use crate::model::Mamba;
+use crate::model::Network;
 use std::sync::Arc;
 
 /// What copies a library's rows to the card that a model computes on.
@@ -22,7 +22,7 @@ impl Lab {
             return;
         }
         drop(ranked);
-        let Some(copy) = shelver(&self.model.mamba) else { return };
+        let Some(copy) = shelver(&self.model.network) else { return };
         let library = Arc::clone(library);
         let work = move || match copy(&library) {
             Ok(rows) => library.attach(rows),
@@ -37,14 +37,14 @@ impl Lab {
 /// What copies a library's rows to the card, if the model computes on one, so that they are ranked
 /// there. It takes a while, and may run on a thread of its own.
 #[cfg(feature = "cuda")]
-pub fn shelver(mamba: &Mamba) -> Option<Copy> {
-    let model = mamba.on_card()?;
+pub fn shelver(network: &Network) -> Option<Copy> {
+    let model = network.on_card()?;
     let (gpu, kernels) = (model.gpu(), model.kernels());
     Some(Box::new(move |library| Ok(Arc::new(super::shelf::Shelf::new(gpu, kernels, library)?))))
 }
 
 /// Nothing: this build has no card.
 #[cfg(not(feature = "cuda"))]
-pub fn shelver(_: &Mamba) -> Option<Copy> {
+pub fn shelver(_: &Network) -> Option<Copy> {
     None
 }

@@ -98,7 +98,7 @@ impl<'a> Trials<'a> {
             let prompts: Vec<_> =
                 part.iter().map(|(initial, tokens)| Prompt { tokens, initial: *initial, snapshots: &[], want: Want::State }).collect();
             let quiet = control.with_progress(&|_| {});
-            states.extend(self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.state));
+            states.extend(self.model.network.prefill(&prompts, quiet)?.into_iter().map(|r| r.state));
         }
         Ok(states)
     }
@@ -153,7 +153,7 @@ impl<'a> Trials<'a> {
             })
             .collect();
         let quiet = control.with_progress(&|_| {});
-        let mut read = self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.logits);
+        let mut read = self.model.network.prefill(&prompts, quiet)?.into_iter().map(|r| r.logits);
         Ok(asks
             .iter()
             .map(|ask| {

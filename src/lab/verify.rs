@@ -3,7 +3,7 @@
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
-use crate::model::{LoadOptions, Mamba, MambaConfig, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use crate::model::{LoadOptions, Network, MambaConfig, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
 use crate::state::ModelIdentity;
 use crate::state::State;
@@ -77,7 +77,7 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
             let silent = control.with_progress(&|_| {});
             let weights = RandomWeights::exact_in(config.clone(), dtype);
             let load = |weights: &dyn TensorSource, device: &Device, kind| {
-                Mamba::load(config.clone(), weights, &LoadOptions { device: device.clone(), weights: kind }, silent)
+                Network::load(config.clone(), weights, &LoadOptions { device: device.clone(), weights: kind }, silent)
             };
             let (card, host) = (load(&weights, device, kind)?, load(&weights, &Device::Cpu, WeightType::F32)?);
             // Rounding adds up over the twenty layers of the one.
@@ -118,8 +118,8 @@ impl TensorSource for Broken {
 }
 
 struct Pair {
-    card: Mamba,
-    host: Mamba,
+    card: Network,
+    host: Network,
     model: String,
     limit: f64,
     checks: Vec<Check>,
@@ -132,7 +132,7 @@ impl Pair {
         let text = |n: usize, seed: u32| -> Vec<u32> { (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect() };
         let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90].map(|n: usize| n.min(longest));
         let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(n, i as u32)).collect();
-        let read = |mamba: &Mamba, prompts: &[Prompt<'_>]| mamba.prefill(prompts, control);
+        let read = |network: &Network, prompts: &[Prompt<'_>]| network.prefill(prompts, control);
         // A state to begin from that is no test's own result.
         let seed = text(40, 77);
         let begin = read(&self.host, &[Prompt { tokens: &seed, initial: None, snapshots: &[], want: Want::State }])?;
@@ -190,8 +190,8 @@ impl Pair {
 
         for batch in [1, 3] {
             let states = vec![begin; batch];
-            let steps = |mamba: &Mamba| -> Result<Vec<Prefilled>> {
-                let mut decoder = mamba.decoder(&states)?;
+            let steps = |network: &Network| -> Result<Vec<Prefilled>> {
+                let mut decoder = network.decoder(&states)?;
                 let mut logits = vec![Vec::new(); batch];
                 for step in 0..6u32 {
                     let tokens: Vec<u32> = (0..batch as u32).map(|b| (step * 13 + b * 5) % vocab).collect();
@@ -210,7 +210,7 @@ impl Pair {
     }
 
     /// A model whose states are not finite is found out, and nothing of it is given.
-    fn broken(&mut self, card: &Mamba, control: Control<'_>) {
+    fn broken(&mut self, card: &Network, control: Control<'_>) {
         let prompts = [Prompt { tokens: &[1, 2, 3], initial: None, snapshots: &[], want: Want::State }];
         let refused = matches!(card.prefill(&prompts, control), Err(Error::Mismatch(_)));
         let error = if refused { 0.0 } else { f64::NAN };

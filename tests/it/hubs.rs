@@ -377,7 +377,7 @@ fn caches_that_python_made_open_by_branch_tag_ref_and_commit() {
             assert_eq!(dir, of_model(&of_python()).join("snapshots").join(commit));
         }
     }
-    let config = open(&of_model(&of_python()).join("snapshots").join(A)).mamba.config().clone();
+    let config = open(&of_model(&of_python()).join("snapshots").join(A)).network.config().clone();
     assert_eq!((config.d_model, config.n_layer, config.vocab_size), (8, 1, 3));
     assert_eq!(asked.log(), Vec::<String>::new());
     assert_eq!(tree(&of_python()), before, "nothing is written");
@@ -516,7 +516,7 @@ fn a_hub_that_answers_for_another_commit_is_refused() {
 fn small_files_are_refused_before_weights_are_asked_for() {
     let cases: [(&str, &str, &str); 5] = [
         ("config.json", r#"{"model_type":"mamba2","hidden_size":64,"vocab_size":61}"#, "mamba2"),
-        ("config.json", r#"{"model_type":"mamba","hidden_size":1000000000,"num_hidden_layers":2,"vocab_size":61}"#, "d_model"),
+        ("config.json", r#"{"model_type":"network","hidden_size":1000000000,"num_hidden_layers":2,"vocab_size":61}"#, "d_model"),
         ("config.json", "{\"hidden_size\":", "config.json of it is not JSON"),
         ("tokenizer.json", "{\"version\":\"1.0\"}", "tokenizer.json of it"),
         ("tokenizer.json", "[]", "tokenizer.json of it"),
@@ -883,7 +883,7 @@ fn silence_ends_with_a_sentence() {
         let begun = Instant::now();
         match fetch(&hub) {
             // What has begun is taken up again.
-            Ok(dir) => assert!(method == "GET" && open(&dir).mamba.config().n_layer == 3),
+            Ok(dir) => assert!(method == "GET" && open(&dir).network.config().n_layer == 3),
             Err(error) => assert!(method == "HEAD" && error.to_string().contains("check the network"), "{error}"),
         }
         assert!(begun.elapsed() < Duration::from_secs(10));

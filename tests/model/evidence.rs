@@ -100,13 +100,13 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
 fn logits(lab: &Lab, from: &State, tokens: &[u32]) -> Vec<Vec<f32>> {
     let all: Vec<usize> = (0..tokens.len()).collect();
     let prompt = Prompt { tokens, initial: Some(from), snapshots: &[], want: Want::LogitsAt(&all) };
-    quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).logits
+    quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).logits
 }
 
 /// The state that a text ends in, read from another or from the empty one.
 fn read(lab: &Lab, from: Option<&State>, tokens: &[u32]) -> State {
     let prompt = Prompt { tokens, initial: from, snapshots: &[], want: Want::State };
-    quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).state
+    quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).state
 }
 
 fn nothing(lab: &Lab) -> State {

@@ -1,4 +1,4 @@
-//! A Mamba-1, wherever it computes: what it is asked, what it answers, and the checks that come before either device.
+//! A network, wherever it computes: what it is asked, what it answers, and the checks that come before either device.
 
 use super::cpu::model as cpu;
 #[cfg(feature = "cuda")]
@@ -77,8 +77,8 @@ pub struct Prefilled {
     pub logprobs: Vec<f32>,
 }
 
-/// A Mamba-1 model.
-pub struct Mamba {
+/// A model's network and the device it computes on.
+pub struct Network {
     config: MambaConfig,
     rates: Decay,
     device: Device,
@@ -93,7 +93,7 @@ enum Backend {
     Cuda(cuda::Model),
 }
 
-/// See [`Mamba::precision`]; by the matrices of the first layer.
+/// See [`Network::precision`]; by the matrices of the first layer.
 fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
     let stored = tensors.get("backbone.layers.0.mixer.x_proj.weight")?.map_or(DType::F32, |t| t.dtype());
     let name = |dtype: DType| dtype.as_str().to_owned();
@@ -106,7 +106,7 @@ fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
     Ok(if half(stored) && stored != asked { format!("{} as {}", name(stored), name(asked)) } else { name(asked) })
 }
 
-impl Mamba {
+impl Network {
     /// Loads the weights.
     ///
     /// # Errors
@@ -292,7 +292,7 @@ fn at_ok(want: Want<'_>, n: usize) -> bool {
 
 /// Continues from states, one token each at a time.
 pub struct Decoder<'a> {
-    model: &'a Mamba,
+    model: &'a Network,
     batch: usize,
     backend: DecoderBackend<'a>,
 }
