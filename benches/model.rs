@@ -1,9 +1,11 @@
-//! The model core on the shape of mamba-130m (random weights), beside candle-transformers' Mamba in the same run.
+//! The model core on the shape of mamba-130m (random weights), beside candle-transformers' Mamba in
+//! the same run.
 //!
 //!     cargo bench --bench model                 all timings, then the summary
 //!     cargo bench --bench model -- --summary    the summary only: ratios against the targets
 //!
-//! The summary's candle prefill is timed over 64 tokens and scaled to 256: it runs token by token, so its time grows in proportion.
+//! The summary's candle prefill is timed over 64 tokens and scaled to 256: it runs token by token,
+//! so its time grows in proportion.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)]
 
@@ -14,7 +16,7 @@ use divan::counter::ItemsCount;
 use memmap2::MmapMut;
 use rayon::prelude::*;
 use state_soup::control::quiet;
-use state_soup::model::{LoadOptions, Network, ModelSource, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use state_soup::model::{LoadOptions, ModelSource, Network, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use state_soup::state::State;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -85,7 +87,8 @@ fn decode(model: &Network, tokens: u32) {
     }
 }
 
-/// candle's Mamba takes one token at a time and gives its logits: prefill and decode are the same to it.
+/// candle's Mamba takes one token at a time and gives its logits: prefill and decode are the same
+/// to it.
 fn candle_run(tokens: u32) {
     let (model, config) = candle_model();
     let mut state = candle_mamba::State::new(1, config, DType::F32, &Device::Cpu).unwrap();
@@ -146,7 +149,8 @@ fn median(runs: usize, mut work: impl FnMut()) -> f64 {
     middle((0..runs).map(|_| seconds(&mut work)).collect())
 }
 
-/// As many bytes as a token of the f32 model reads, nearly, to measure what the machine's memory gives.
+/// As many bytes as a token of the f32 model reads, nearly, to measure what the machine's memory
+/// gives.
 struct Stream(MmapMut);
 
 impl Stream {
@@ -161,7 +165,8 @@ impl Stream {
         Self(map)
     }
 
-    /// Reads everything once, each thread its part, in four streams, to which memory gives more than to one; bytes a second.
+    /// Reads everything once, each thread its part, in four streams, to which memory gives more
+    /// than to one; bytes a second.
     fn read(&self) -> f64 {
         let (lines, _) = self.0.as_chunks::<64>();
         let part = lines.len() / rayon::current_num_threads();
@@ -182,8 +187,9 @@ impl Stream {
     }
 }
 
-/// Decodes and reads in turn, a token and as many bytes; the medians of both, in bytes a second. The memory of a shared machine gives twice as much in one second as in
-/// the next, so the two can only be compared side by side.
+/// Decodes and reads in turn, a token and as many bytes; the medians of both, in bytes a second.
+/// The memory of a shared machine gives twice as much in one second as in the next, so the two can
+/// only be compared side by side.
 fn decode_beside_reading(model: &Network, stream: &Stream) -> (f64, f64) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
@@ -284,7 +290,8 @@ fn summary() {
     bundled();
 }
 
-/// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next token's distribution.
+/// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next
+/// token's distribution.
 fn bundled() {
     let options = LoadOptions { device: Device::Cpu, weights: WeightType::AsStored };
     let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().network;

@@ -12,8 +12,9 @@
 //! selected = { bg = "#24384A", bold = true }
 //! ```
 //!
-//! Which settings there are is the command line's to say ([`Setting`]); this file reads, checks and writes the form. Whatever is
-//! unknown is refused with its line and the nearest known name: a setting with a slip in its name must not be silently without effect.
+//! Which settings there are is the command line's to say ([`Setting`]); this file reads, checks and
+//! writes the form. Whatever is unknown is refused with its line and the nearest known name: a
+//! setting with a slip in its name must not be silently without effect.
 
 use crate::app::Background;
 use crate::app::command;
@@ -74,7 +75,8 @@ pub struct Config {
     pub palette: Palette,
 }
 
-/// Where the configuration is if no flag says otherwise: `config.toml` in the user's configuration folder.
+/// Where the configuration is if no flag says otherwise: `config.toml` in the user's configuration
+/// folder.
 ///
 /// # Errors
 /// [`Error::Input`] if the user has no home folder.
@@ -108,7 +110,8 @@ impl Config {
     /// Reads a configuration's text.
     ///
     /// # Errors
-    /// [`Error::Input`] with file and line for what is no TOML, a name that is unknown, a value that makes no sense, a key bound twice.
+    /// [`Error::Input`] with file and line for what is no TOML, a name that is unknown, a value
+    /// that makes no sense, a key bound twice.
     pub fn parse(text: &str, path: PathBuf, known: &[Setting]) -> Result<Self> {
         let place = Place { text, path: &path };
         let table = DeTable::parse(text).map_err(|e| place.wrong(&e.span().unwrap_or(0..0), e.message()))?;
@@ -180,7 +183,8 @@ impl Place<'_> {
         }
     }
 
-    /// Keys of `[keys]`. An unquoted `soup.mute` is a table in TOML's eyes; it means the command all the same.
+    /// Keys of `[keys]`. An unquoted `soup.mute` is a table in TOML's eyes; it means the command
+    /// all the same.
     fn keys(&self, table: &DeTable<'_>, prefix: &str, keys: &mut Vec<(String, Vec<Key>)>) -> Result<()> {
         for (name, value) in in_order(table) {
             let id = format!("{prefix}{}", name.get_ref());
@@ -289,7 +293,8 @@ fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
-/// A whole configuration with every default, commented out: what `state-soup config --print-template` prints.
+/// A whole configuration with every default, commented out: what `state-soup config
+/// --print-template` prints.
 pub fn template(known: &[Setting]) -> String {
     let mut text = String::from(
         "# Configuration of state-soup. Every line with a value shows the default; take its `#` away to change it.\n\

@@ -1,4 +1,5 @@
-//! How long work is watched and stopped: a cancel handle that is one atomic read, and a progress report.
+//! How long work is watched and stopped: a cancel handle that is one atomic read, and a progress
+//! report.
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub struct Progress {
     pub unit: &'static str,
 }
 
-/// What long-running functions take: the cancel handle they poll, the listener they report to, and whoever may use their pauses.
+/// What long-running functions take: the cancel handle they poll, the listener they report to, and
+/// whoever may use their pauses.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
     cancel: &'a Cancel,
@@ -50,12 +52,14 @@ pub struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// A control over the given handle and listener. The listener is called from the working thread and must be quick.
+    /// A control over the given handle and listener. The listener is called from the working thread
+    /// and must be quick.
     pub fn new(cancel: &'a Cancel, progress: &'a (dyn Fn(Progress) + Sync)) -> Self {
         Self { cancel, progress, pause: &|| {} }
     }
 
-    /// The same, with something to do at every report, whoever listens to it: there, other work may go first.
+    /// The same, with something to do at every report, whoever listens to it: there, other work may
+    /// go first.
     #[must_use]
     pub fn with_pauses(self, pause: &'a (dyn Fn() + Sync)) -> Self {
         Self { pause, ..self }
@@ -80,10 +84,12 @@ impl<'a> Control<'a> {
         (self.pause)();
     }
 
-    /// Does what tells nothing until it is done on a thread of its own, while this one goes on reporting (which lets urgent requests pass) and can leave.
+    /// Does what tells nothing until it is done on a thread of its own, while this one goes on
+    /// reporting (which lets urgent requests pass) and can leave.
     ///
     /// # Errors
-    /// [`Error::Cancelled`]; [`Error::Input`] if the work panics; [`Error::Io`] if the system gives no thread.
+    /// [`Error::Cancelled`]; [`Error::Input`] if the work panics; [`Error::Io`] if the system gives
+    /// no thread.
     pub fn aside<T: Send + 'static>(&self, total: u64, unit: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let (send, done) = std::sync::mpsc::channel();
         // Nobody may be waiting any more when it is done.
@@ -100,7 +106,8 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// The same cancel handle and pauses with another listener: for a part of a larger piece of work.
+    /// The same cancel handle and pauses with another listener: for a part of a larger piece of
+    /// work.
     pub fn with_progress<'b>(&'b self, progress: &'b (dyn Fn(Progress) + Sync)) -> Control<'b> {
         Control { cancel: self.cancel, progress, pause: self.pause }
     }

@@ -1,6 +1,7 @@
 //! The one error type of the crate.
 //!
-//! Every message is a whole sentence that says what is wrong and where, fit to be shown to the user as it is.
+//! Every message is a whole sentence that says what is wrong and where, fit to be shown to the user
+//! as it is.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,8 +61,8 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130 cancelled,
-    /// 128 and the signal's number for an end that a signal asked for, 1 anything else.
+    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130
+    /// cancelled, 128 and the signal's number for an end that a signal asked for, 1 anything else.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Input(_) => 2,

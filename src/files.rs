@@ -1,7 +1,8 @@
 //! Files that a user names are opened here, and files that are a user's own are made here.
 //!
-//! What is opened is a regular file of bounded size: a device that never ends, a pipe that never begins and a folder are refused with a
-//! sentence, at once. What is made with a user's words in it is for that user alone (0600, folders 0700).
+//! What is opened is a regular file of bounded size: a device that never ends, a pipe that never
+//! begins and a folder are refused with a sentence, at once. What is made with a user's words in it
+//! is for that user alone (0600, folders 0700).
 
 use crate::error::{Error, Result};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -19,7 +20,8 @@ pub const STATE: u64 = 4 << 30;
 /// Opens a regular file of at most `max` bytes for reading, or `/dev/null`, which is empty.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refuses; [`Error::Input`] for what is no regular file, or a longer one.
+/// [`Error::Io`] if the system refuses; [`Error::Input`] for what is no regular file, or a longer
+/// one.
 pub fn open(path: &Path, max: u64) -> Result<File> {
     // Without waiting: opening a pipe would last until somebody writes to it.
     let wait_for_nobody = rustix::fs::OFlags::NONBLOCK.bits() as i32;
@@ -104,7 +106,8 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a new file with a user's words in it. If it cannot be written whole, it is not left behind.
+/// Makes a new file with a user's words in it. If it cannot be written whole, it is not left
+/// behind.
 ///
 /// # Errors
 /// The system's; [`io::ErrorKind::AlreadyExists`] if there is such a file, which stays as it is.
@@ -113,8 +116,9 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
-/// Puts a new file in the place of an old one, by way of another name (`new` is added to it): at every instant one of the two is there,
-/// whole. If that fails, nothing is left behind. A link stays one: what it points to is replaced. A device or a pipe is written to.
+/// Puts a new file in the place of an old one, by way of another name (`new` is added to it): at
+/// every instant one of the two is there, whole. If that fails, nothing is left behind. A link
+/// stays one: what it points to is replaced. A device or a pipe is written to.
 ///
 /// # Errors
 /// [`Error::Io`].

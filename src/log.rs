@@ -1,7 +1,8 @@
 //! The log: a file in the user's state folder, never the screen.
 //!
-//! `--log LEVEL` says how much (`error`, `warn`, `info`, `debug`, `trace`, or directives such as `state_soup=debug`); without the flag
-//! `STATE_SOUP_LOG`; without both, warnings. A panic leaves a report beside it.
+//! `--log LEVEL` says how much (`error`, `warn`, `info`, `debug`, `trace`, or directives such as
+//! `state_soup=debug`); without the flag `STATE_SOUP_LOG`; without both, warnings. A panic leaves a
+//! report beside it.
 
 use crate::error::{Error, Result};
 use crate::files::{make_private, private, private_folder};
@@ -20,7 +21,8 @@ pub const VARIABLE: &str = "STATE_SOUP_LOG";
 /// A log longer than this (in bytes) is put aside at the next start; one old log is kept.
 const LONGEST: u64 = 4 << 20;
 
-/// The folder of the log and of panic reports: `$XDG_STATE_HOME/state-soup`, or the user's data folder where there is no such thing.
+/// The folder of the log and of panic reports: `$XDG_STATE_HOME/state-soup`, or the user's data
+/// folder where there is no such thing.
 pub fn folder() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "state-soup")?;
     Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
@@ -34,7 +36,8 @@ pub fn file() -> Option<PathBuf> {
 /// Starts logging. Without a place to write to there is no log, and that stops nobody from working.
 ///
 /// # Errors
-/// [`Error::Input`] if `level` (the flag's, or the variable's) is none; [`Error::Io`] if the flag asks for a log that cannot be written.
+/// [`Error::Input`] if `level` (the flag's, or the variable's) is none; [`Error::Io`] if the flag
+/// asks for a log that cannot be written.
 pub fn start(level: Option<&str>) -> Result<()> {
     let from_variable = std::env::var(VARIABLE).ok().filter(|v| !v.is_empty());
     let wanted = level.map(str::to_owned).or(from_variable);
@@ -50,8 +53,8 @@ pub fn start(level: Option<&str>) -> Result<()> {
         Err(error) if level.is_some() => return Err(Error::io(&path)(error)),
         Err(_) => return Ok(()),
     };
-    // A second call (tests in one process) keeps the first log.
-    // What cannot be logged (the disk is full) is not told on standard error: that may be the lab's screen.
+    // A second call (tests in one process) keeps the first log. What cannot be logged (the disk is
+    // full) is not told on standard error: that may be the lab's screen.
     let logging = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     let _ = logging.with_writer(Mutex::new(log)).try_init();
     Ok(())
@@ -70,7 +73,8 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(log)
 }
 
-/// Writes a line to standard error, where nothing in it is obeyed ([`crate::text::visible`]); where that is gone, nobody is there to be told.
+/// Writes a line to standard error, where nothing in it is obeyed ([`crate::text::visible`]); where
+/// that is gone, nobody is there to be told.
 pub fn say(line: impl std::fmt::Display) {
     let line = format!("{line}\n");
     let _ = io::Write::write_all(&mut io::stderr(), crate::text::visible(&line).as_bytes());

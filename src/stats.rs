@@ -36,8 +36,9 @@ impl std::fmt::Display for Interval {
     }
 }
 
-/// The mean of values and its percentile bootstrap interval. Values of one group (a task, a document) are drawn together, because they are alike;
-/// a paired comparison is the bootstrap of its differences. No value gives NaN.
+/// The mean of values and its percentile bootstrap interval. Values of one group (a task, a
+/// document) are drawn together, because they are alike; a paired comparison is the bootstrap of
+/// its differences. No value gives NaN.
 pub fn bootstrap(values: &[(usize, f64)], resamples: usize, seed: u64) -> Interval {
     let mut groups: std::collections::BTreeMap<usize, (f64, usize)> = std::collections::BTreeMap::new();
     for (group, value) in values {
@@ -74,7 +75,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict on "the effect is above `threshold`". An interval of fewer than two values decides nothing.
+    /// The verdict on "the effect is above `threshold`". An interval of fewer than two values
+    /// decides nothing.
     pub fn above(threshold: f64, effect: &Interval) -> Self {
         if effect.n < 2 || effect.mean.is_nan() {
             Self::NotDistinguishable

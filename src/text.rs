@@ -1,5 +1,6 @@
-//! Texts from files and standard input: read up to a limit, refused with a sentence if they are too long, not UTF-8, or empty. And
-//! [`visible`]: what a text may hold that a terminal would obey, made into something to read.
+//! Texts from files and standard input: read up to a limit, refused with a sentence if they are too
+//! long, not UTF-8, or empty. And [`visible`]: what a text may hold that a terminal would obey,
+//! made into something to read.
 
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 /// The longest text that is read, in bytes.
 pub const MAX: usize = 256 * 1024;
 
-/// The text of a file (`~/` is the home folder), a pipe that somebody writes to, or, for `-`, of standard input.
+/// The text of a file (`~/` is the home folder), a pipe that somebody writes to, or, for `-`, of
+/// standard input.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is too long, not UTF-8 or empty.
@@ -88,8 +90,9 @@ pub fn checked(bytes: Vec<u8>, origin: &str) -> Result<String> {
     if text.trim().is_empty() { Err(Error::Input(format!("{origin} is empty"))) } else { Ok(text) }
 }
 
-/// Whether a terminal obeys this character rather than show it: ESC, BEL and all other control characters (C0, DEL, C1) but line break and
-/// tab, and the marks, overrides and isolates that turn the direction of the text around them.
+/// Whether a terminal obeys this character rather than show it: ESC, BEL and all other control
+/// characters (C0, DEL, C1) but line break and tab, and the marks, overrides and isolates that turn
+/// the direction of the text around them.
 pub fn is_obeyed(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -98,7 +101,8 @@ pub fn is_obeyed(c: char) -> bool {
     }
 }
 
-/// A text that a terminal shows and does not obey: what [`is_obeyed`] says it would stands there as `\u{1b}`.
+/// A text that a terminal shows and does not obey: what [`is_obeyed`] says it would stands there as
+/// `\u{1b}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
@@ -110,8 +114,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// JSON that a terminal shows and does not obey, and that means the same: within its strings, where alone such characters can be, they
-/// stand as `\u009b`.
+/// JSON that a terminal shows and does not obey, and that means the same: within its strings, where
+/// alone such characters can be, they stand as `\u009b`.
 pub fn visible_json(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);

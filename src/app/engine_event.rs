@@ -1,5 +1,5 @@
-//! What the engine reports, applied to the state. Results of older generations are dropped here, and
-//! nowhere else.
+//! What the engine reports, applied to the state. Results of older generations are dropped here,
+//! and nowhere else.
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
@@ -99,7 +99,8 @@ fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect>
         JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
         JobKind::Build => {
             library::built(state, failure.is_none());
-            // The map that was asked for before the library grew is drawn again once the library is at rest.
+            // The map that was asked for before the library grew is drawn again once the library is
+            // at rest.
             if state.tab == Tab::Map { map::shown(state) } else { Vec::new() }
         }
         _ => Vec::new(),

@@ -289,7 +289,8 @@ pub fn shown(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(Request::Results(ResultsRequest::Load(dir)), state.clock)]
 }
 
-/// A sitting was gone on with: what its experiments found is read again from where they left it, for they are not run again.
+/// A sitting was gone on with: what its experiments found is read again from where they left it,
+/// for they are not run again.
 pub fn look_again(state: &mut State) -> Vec<Effect> {
     let asked = std::mem::take(&mut state.experiments.asked);
     if asked { shown(state) } else { Vec::new() }
@@ -321,7 +322,8 @@ pub fn take(state: &mut State, report: Arc<Report>, complete: bool) -> Vec<Effec
     save(state, dir, vec![report], false)
 }
 
-/// The running one has ended; `failure` says why it did so early, `None` for one that was called off or ended well.
+/// The running one has ended; `failure` says why it did so early, `None` for one that was called
+/// off or ended well.
 pub fn ended(state: &mut State, failure: Option<String>) -> Vec<Effect> {
     if let Some(index) = state.experiments.running.take() {
         let entry = &mut state.experiments.entries[index];
@@ -387,7 +389,8 @@ fn save(state: &mut State, dir: PathBuf, reports: Vec<Arc<Report>>, replace: boo
     vec![state.jobs.send(Request::Results(ResultsRequest::Save { dir, reports, replace }), state.clock)]
 }
 
-/// Moves in the pane in focus: through the list, along the axis and through the curves, or through the lines.
+/// Moves in the pane in focus: through the list, along the axis and through the curves, or through
+/// the lines.
 pub fn motion(state: &mut State, motion: Motion) {
     let in_list = state.focus_of[Tab::Experiments.index()] == Focus::Experiments;
     let tab = &mut state.experiments;
@@ -422,7 +425,8 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// What is copied here: the table on screen, the figure's points as a table, or the report as Markdown.
+/// What is copied here: the table on screen, the figure's points as a table, or the report as
+/// Markdown.
 pub fn copy_text(state: &State) -> Option<String> {
     let tab = &state.experiments;
     let report = tab.shown()?;

@@ -58,7 +58,8 @@ impl Jobs {
         Some(Effect::Cancel(kind))
     }
 
-    /// Whether a result belongs to the newest job of its kind. Opening is started by the engine itself, so it always does.
+    /// Whether a result belongs to the newest job of its kind. Opening is started by the engine
+    /// itself, so it always does.
     pub fn is_current(&self, kind: JobKind, generation: Generation) -> bool {
         kind == JobKind::Open || self.issued.get(&kind) == Some(&generation)
     }

@@ -1,5 +1,6 @@
-//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table, tests and sessions. The mouse is a key among them
-//! (`click ranking 3`), so that what is done with it is journaled, replayed and exported like all else.
+//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table,
+//! tests and sessions. The mouse is a key among them (`click ranking 3`), so that what is done with
+//! it is journaled, replayed and exported like all else.
 
 use super::screen::Target;
 use std::fmt;
@@ -153,7 +154,8 @@ impl FromStr for Key {
     }
 }
 
-/// Reads a key macro: characters stand for themselves, named keys and chords stand in `<…>` (`hot -> cold<enter><ctrl-p>`).
+/// Reads a key macro: characters stand for themselves, named keys and chords stand in `<…>` (`hot
+/// -> cold<enter><ctrl-p>`).
 ///
 /// # Errors
 /// A sentence that names what is not a key.

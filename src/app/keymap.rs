@@ -67,7 +67,8 @@ impl Keymap {
         bound.filter_map(|c| here(c.place).map(|rank| (rank, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
     }
 
-    /// The action a key causes: the mouse's, a command's, or text for the editor or overlay in front.
+    /// The action a key causes: the mouse's, a command's, or text for the editor or overlay in
+    /// front.
     pub fn action(&self, state: &State, key: Key) -> Option<Action> {
         match key.code {
             KeyCode::Click(target) => return Some(Action::Screen(ScreenAction::Click(target))),

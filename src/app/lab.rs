@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// Milliseconds without a keystroke before the answers are asked for.
 pub const ASK_AFTER_MS: u64 = 120;
 
-/// Milliseconds without a keystroke before the evidence is asked for: sooner than the answers, which follow from it.
+/// Milliseconds without a keystroke before the evidence is asked for: sooner than the answers,
+/// which follow from it.
 pub const WEIGH_AFTER_MS: u64 = 60;
 
 /// A change of the tab.
@@ -61,7 +62,8 @@ pub struct Lab {
     pub view: RankView,
     /// Whether the list shows tasks rather than skills.
     pub by_task: bool,
-    /// The newest ranking as it is shown: by similarity, and once the evidence is there its tasks by posterior.
+    /// The newest ranking as it is shown: by similarity, and once the evidence is there its tasks
+    /// by posterior.
     pub ranking: Option<Arc<Ranking>>,
     /// The newest ranking by similarity alone.
     by_similarity: Option<Arc<Ranking>>,
@@ -160,7 +162,8 @@ impl Lab {
         self.arrange();
     }
 
-    /// Shows another ranking. The top row stays the top row; any other selection follows its skill or task.
+    /// Shows another ranking. The top row stays the top row; any other selection follows its skill
+    /// or task.
     fn show(&mut self, ranking: Arc<Ranking>) {
         let key = |r: &Ranking, i: usize| {
             if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) }
@@ -186,7 +189,8 @@ impl Lab {
         self.arrange();
     }
 
-    /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the others follow by similarity.
+    /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the
+    /// others follow by similarity.
     pub fn arrange(&mut self) {
         let Some(similarity) = self.by_similarity.clone() else { return };
         let Some(evidence) = self.present_evidence().filter(|_| self.by_evidence) else { return self.show(similarity) };
@@ -313,7 +317,8 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
     if state.model.is_none() {
         return Vec::new();
     }
-    // Whoever has ended a line is still typing: there is nothing to answer yet, and nothing to complain of.
+    // Whoever has ended a line is still typing: there is nothing to answer yet, and nothing to
+    // complain of.
     if !has_question(&query, &state.template) {
         return state.jobs.cancel(JobKind::Ask).into_iter().collect();
     }
@@ -329,7 +334,8 @@ fn has_question(query: &str, template: &Template) -> bool {
 /// What is asked now: every answer that can be given.
 pub fn ask_request(state: &State) -> AskRequest {
     let library = state.skill_count() > 0;
-    // While the evidence chooses, the engine resolves it: the answer is that of the whole evidence, whatever has been told so far.
+    // While the evidence chooses, the engine resolves it: the answer is that of the whole evidence,
+    // whatever has been told so far.
     let soup = if state.lab.bench.auto { library.then_some(Recipe::Auto) } else { state.lab.bench.soup.to_recipe() };
     let wanted = |from: &AnswerFrom| match from {
         AnswerFrom::Soup => soup.is_some(),

@@ -167,7 +167,8 @@ pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
         state.say(format!("{added} is in the library."));
         chosen = Some(added);
     }
-    // A build also measures how evidence is weighed: a library from before there was evidence lacks that.
+    // A build also measures how evidence is weighed: a library from before there was evidence lacks
+    // that.
     let lacks = library.missing > 0 || state.lab.weighs && !library.calibrated && !library.skills.is_empty();
     state.library = Some(library);
     let rows = visible(state);
@@ -368,7 +369,8 @@ fn anew(state: &mut State, task: bool) -> Vec<Effect> {
     vec![state.jobs.send(Request::Build(BuildRequest { missing: false, anew: ids }), state.clock)]
 }
 
-/// A build ended, or was called off. Returns whether it was one of skills made anew; those of a whole one can be taken back.
+/// A build ended, or was called off. Returns whether it was one of skills made anew; those of a
+/// whole one can be taken back.
 pub fn built(state: &mut State, whole: bool) -> bool {
     let ids = std::mem::take(&mut state.shelf.anew);
     if ids.is_empty() {
@@ -424,7 +426,8 @@ fn added(state: &State, new: &LibraryView) -> Option<String> {
     added.next().is_none().then(|| first.id.clone())
 }
 
-/// What the prompt for a skill of a task begins with: the selected skill's task, as many examples as it has, a seed that was not used for it yet.
+/// What the prompt for a skill of a task begins with: the selected skill's task, as many examples
+/// as it has, a seed that was not used for it yet.
 pub fn task_skill_text(state: &State) -> String {
     let skill = selected(state);
     let drawn = |s: &&SkillMeta| skill.is_some_and(|x| x.task == s.task) && matches!(s.origin, SkillOrigin::Drawn { .. });

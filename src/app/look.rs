@@ -42,7 +42,8 @@ pub enum Background {
 /// The shapes that bars, scatter points and borders are drawn with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GlyphSet {
-    /// Octants (2×4 a cell, filled), eighth blocks. Unicode 16: few fonts have them yet, so nobody gets them unasked.
+    /// Octants (2×4 a cell, filled), eighth blocks. Unicode 16: few fonts have them yet, so nobody
+    /// gets them unasked.
     Octant,
     /// Braille dots (2×4 a cell), eighth blocks.
     #[default]

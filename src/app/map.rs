@@ -158,7 +158,8 @@ impl MapTab {
     }
 }
 
-/// Task of a skill's id, family by the library (the task itself if the library no longer has the skill).
+/// Task of a skill's id, family by the library (the task itself if the library no longer has the
+/// skill).
 fn group_of<'a>(state: &'a State, colour: MapColour, skill: &'a str) -> &'a str {
     let meta = state.library.as_ref().and_then(|l| l.skills.iter().find(|s| s.id == skill));
     match (colour, meta) {
@@ -280,7 +281,8 @@ pub fn take(state: &mut State, map: Arc<MapView>) {
     state.map.map = Some(map);
 }
 
-/// Moves the pick: in the scatter to the nearest point in that direction, in the list of neighbours by rows.
+/// Moves the pick: in the scatter to the nearest point in that direction, in the list of neighbours
+/// by rows.
 pub fn motion(state: &mut State, motion: Motion) {
     let Some(map) = state.map.map.clone() else { return };
     if state.focus_of[Tab::Map.index()] == Focus::Neighbours {
@@ -298,7 +300,8 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// Picks a point: the ranking's selection goes along, and a map drawn larger moves until the point is in sight.
+/// Picks a point: the ranking's selection goes along, and a map drawn larger moves until the point
+/// is in sight.
 pub fn pick(state: &mut State, point: usize) {
     (state.map.pick, state.map.neighbour) = (point, 0);
     if let Some(row) = state.map.picked().and_then(|skill| row_of(&state.lab, skill)) {
@@ -338,7 +341,8 @@ fn share_of_pick(tab: &MapTab) -> Option<[f32; 2]> {
     Some([share(p[0], left, right), share(p[1], low, high)])
 }
 
-/// The points that the search finds, in the library's order: those whose id or family has all its words.
+/// The points that the search finds, in the library's order: those whose id or family has all its
+/// words.
 pub fn found(state: &State) -> Vec<usize> {
     let search = state.map.search.to_lowercase();
     let Some(map) = state.map.map.as_ref().filter(|_| !search.trim().is_empty()) else { return Vec::new() };
@@ -349,7 +353,8 @@ pub fn found(state: &State) -> Vec<usize> {
     map.skills.iter().enumerate().filter(|(_, s)| matches(s)).map(|(i, _)| i).collect()
 }
 
-/// Picks the next (+1) or previous (−1) point: of those searched for if there are any, else in the library's order.
+/// Picks the next (+1) or previous (−1) point: of those searched for if there are any, else in the
+/// library's order.
 pub fn next_point(state: &mut State, by: i32) {
     let points = state.map.map.as_ref().map_or(0, |m| m.points.len());
     let found = found(state);
@@ -398,7 +403,8 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
             map.centre = [map.centre[0] + right as f32 * step, map.centre[1] + up as f32 * step].map(|c| c.clamp(0.0, 1.0));
         }
         MapAction::Pause if state.jobs.is_running(JobKind::Map) => {
-            // Its job stays the newest one: the engine shows where it stopped, and only then says that it did.
+            // Its job stays the newest one: the engine shows where it stopped, and only then says
+            // that it did.
             return vec![Effect::Cancel(JobKind::Map)];
         }
         MapAction::Pause => return go_on(state, usize::MAX),
@@ -463,8 +469,8 @@ pub fn take_placed(state: &mut State, placed: Placed) {
     }
 }
 
-/// The point to go to from `from` in a direction: the nearest one within 45° of it, distances across counted double.
-/// The second coordinate grows upwards.
+/// The point to go to from `from` in a direction: the nearest one within 45° of it, distances
+/// across counted double. The second coordinate grows upwards.
 fn nearest(points: &[[f32; 2]], from: usize, motion: Motion) -> Option<usize> {
     let (dx, dy) = match motion {
         Motion::Left => (-1.0, 0.0),

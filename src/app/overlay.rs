@@ -168,7 +168,8 @@ pub fn trim_number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Commands that match the palette's words, best first: available ones before the others, names before descriptions.
+/// Commands that match the palette's words, best first: available ones before the others, names
+/// before descriptions.
 pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
     let input = input.to_lowercase();
     let words: Vec<&str> = input.split_whitespace().collect();

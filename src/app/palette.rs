@@ -46,7 +46,8 @@ impl Palette {
         Self { dark: BTreeMap::new(), light: BTreeMap::new() }
     }
 
-    /// Changes a role on one background; what an earlier call said of it holds where this one says nothing.
+    /// Changes a role on one background; what an earlier call said of it holds where this one says
+    /// nothing.
     pub fn set(&mut self, background: Background, role: &'static str, change: Override) {
         let roles = match background {
             Background::Dark => &mut self.dark,

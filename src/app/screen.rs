@@ -1,4 +1,5 @@
-//! The screen as a thing: the mouse, the slow line, the background as the terminal tells it, what was written to it.
+//! The screen as a thing: the mouse, the slow line, the background as the terminal tells it, what
+//! was written to it.
 
 use super::effect::Effect;
 use super::look::Background;
@@ -9,8 +10,8 @@ use crate::engine::JobKind;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000, the least that terminals in use take (xterm and
-/// its kin drop a longer one without a word).
+/// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000, the least that
+/// terminals in use take (xterm and its kin drop a longer one without a word).
 pub const LARGEST_COPY: usize = 74_994;
 
 /// Least time between two reports of progress on a slow line.
@@ -157,7 +158,8 @@ fn wheel(state: &mut State, target: Target, motion: Motion) -> Vec<Effect> {
     }
 }
 
-/// Whether a report of progress comes too soon after the last one to be shown on a slow line. Another phase is always told.
+/// Whether a report of progress comes too soon after the last one to be shown on a slow line.
+/// Another phase is always told.
 pub fn too_soon(state: &State, kind: JobKind, unit: &str) -> bool {
     let last = state.jobs.running(kind).filter(|r| r.unit == unit);
     state.screen.low_bandwidth && last.is_some_and(|r| state.clock < r.seen + SLOW_PROGRESS_MS)

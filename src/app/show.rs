@@ -1,5 +1,6 @@
-//! A session played on the screen: its keys are typed at a speed, the lab comes to rest after each step, and a chapter waits for the
-//! one who shows it. Everything happens in `update`, driven by the clock and by what the engine tells.
+//! A session played on the screen: its keys are typed at a speed, the lab comes to rest after each
+//! step, and a chapter waits for the one who shows it. Everything happens in `update`, driven by
+//! the clock and by what the engine tells.
 
 use super::effect::Effect;
 use super::instrument::sides;
@@ -68,7 +69,8 @@ impl Show {
         Ok(Self { session, inputs, step, key, phase, speed, rush, next_at: 0, on_copy: false, held: 0, broken: Vec::new() })
     }
 
-    /// The step whose chapter and note are told now: while the show waits, that is the one just shown.
+    /// The step whose chapter and note are told now: while the show waits, that is the one just
+    /// shown.
     pub fn told(&self) -> Option<usize> {
         if self.phase == Phase::Waiting { self.step.checked_sub(1) } else { Some(self.step.min(self.session.step.len() - 1)) }
     }
@@ -106,7 +108,8 @@ impl Show {
     }
 }
 
-/// A key of the one who shows. Those of the show and those that work everywhere count; others would disturb what is shown.
+/// A key of the one who shows. Those of the show and those that work everywhere count; others would
+/// disturb what is shown.
 pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
     let clock = state.clock;
     let command = state.keymap.command(state, key).filter(|c| c.over_overlays && key.typed().is_none());

@@ -52,7 +52,8 @@ pub struct Options {
     pub view: RankView,
     /// The first soup.
     pub soup: Soup,
-    /// Whether what the query's examples say moves the ranking and chooses the soup until a person does. Off for what was recorded before there was evidence.
+    /// Whether what the query's examples say moves the ranking and chooses the soup until a person
+    /// does. Off for what was recorded before there was evidence.
     pub evidence: bool,
     /// Tokens at most, of each answer.
     pub max_tokens: usize,
@@ -205,7 +206,8 @@ impl State {
         self.library.as_ref().map_or(0, |l| l.skills.len())
     }
 
-    /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
+    /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all
+    /// deadlines.
     pub fn wake_at(&self) -> Option<u64> {
         if self.resume.is_some() {
             // The clock stands at the input given last; the engine's events drive what comes next.

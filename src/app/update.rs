@@ -12,7 +12,8 @@ use crate::engine::JobKind;
 use ratatui_textarea::Input;
 
 #[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.
-/// Applies an action; what is to be done outside comes back. Deterministic: no clock, no randomness, no files.
+/// Applies an action; what is to be done outside comes back. Deterministic: no clock, no
+/// randomness, no files.
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(clock) => tick(state, clock),
@@ -88,7 +89,8 @@ pub(super) fn none((): ()) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A key of a person's: for the show if there is one. While a sitting is resumed only what stops that, or the program, counts.
+/// A key of a person's: for the show if there is one. While a sitting is resumed only what stops
+/// that, or the program, counts.
 fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
     if state.show.is_some() {
         return show::key(state, key);
@@ -237,7 +239,8 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     bench::edit(state, &SoupEdit::Add(skill))
 }
 
-/// The text of what is focused: the recipe, the ranking as a table, an answer, the neighbours, the skills.
+/// The text of what is focused: the recipe, the ranking as a table, an answer, the neighbours, the
+/// skills.
 fn copied(state: &State) -> Option<String> {
     (state.tab.row().copied)(state).filter(|text| !text.is_empty())
 }

@@ -1,8 +1,10 @@
 //! `state-soup bench`: how fast this model and this library are on this machine.
 //!
-//! `--json`: `{ "model", "device", "threads", "runs", "prefill": [{ "tokens", "ms", "tokens_per_second", "products" }], "decode": { "ms", "tokens_per_second" }, "library": {
-//! "skills", "bytes" }, "keystroke": { "keys", "p50_ms", "p99_ms" } }`. Times are medians; `products` is the share of the matrix products, 0 to 1 (0 on a GPU, which does not tell); a keystroke is
-//! reading what changed in the query and ranking every skill.
+//! `--json`: `{ "model", "device", "threads", "runs", "prefill": [{ "tokens", "ms",
+//! "tokens_per_second", "products" }], "decode": { "ms", "tokens_per_second" }, "library": {
+//! "skills", "bytes" }, "keystroke": { "keys", "p50_ms", "p99_ms" } }`. Times are medians;
+//! `products` is the share of the matrix products, 0 to 1 (0 on a GPU, which does not tell); a
+//! keystroke is reading what changed in the query and ranking every skill.
 
 use super::args::Common;
 use super::output;

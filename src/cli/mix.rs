@@ -72,7 +72,8 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     ))
 }
 
-/// What made a state beside the model's files and the recipe: precision, library, query, similarity.
+/// What made a state beside the model's files and the recipe: precision, library, query,
+/// similarity.
 fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> serde_json::Value {
     let library = lab.library();
     let read = recipe.reads_query();

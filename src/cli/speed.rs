@@ -1,10 +1,14 @@
-//! `state-soup bench --random SIZE`: how fast a Mamba of a published size is on this device, with random weights, so that nothing has to be downloaded.
+//! `state-soup bench --random SIZE`: how fast a Mamba of a published size is on this device, with
+//! random weights, so that nothing has to be downloaded.
 //!
-//! `--json`: `{ "size", "device", "weights", "load_s", "bytes_per_token", "prefill": [{ "batch", "tokens", "ms", "tokens_per_second" }], "decode": [{ "batch", "ms",
-//! "tokens_per_second" }], "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s", "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms", "shelf_s",
-//! "device_key_ms", "device_rank_ms" } }`.
-//! `stages` are those of the last shape of prefill. A key is four tokens read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking alone; `device_*` are the same after the library
-//! was copied to the device (`shelf_s`), where there is one.
+//! `--json`: `{ "size", "device", "weights", "load_s", "bytes_per_token", "prefill": [{ "batch",
+//! "tokens", "ms", "tokens_per_second" }], "decode": [{ "batch", "ms", "tokens_per_second" }],
+//! "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s",
+//! "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms", "shelf_s", "device_key_ms",
+//! "device_rank_ms" } }`. `stages` are those of the last shape of prefill. A key is four tokens
+//! read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking
+//! alone; `device_*` are the same after the library was copied to the device (`shelf_s`), where
+//! there is one.
 
 use super::args::Common;
 use super::output;
@@ -46,12 +50,14 @@ const SKILL_TOKENS: usize = 267;
 /// Measures and prints.
 ///
 /// # Errors
-/// [`Error::Input`] for a size or a shape that makes no sense; what the device lacks; [`Error::Cancelled`].
+/// [`Error::Input`] for a size or a shape that makes no sense; what the device lacks;
+/// [`Error::Cancelled`].
 pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()> {
     let shapes = args.shapes.iter().map(|s| shape(s)).collect::<Result<Vec<_>>>()?;
     let config = RandomWeights::published(size)?;
     let device = super::args::device(&common.device)?;
-    // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is most exact with.
+    // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is
+    // most exact with.
     let weights = match WeightType::from(common.weights) {
         WeightType::AsStored if device.is_cuda() => WeightType::BF16,
         WeightType::AsStored => WeightType::F32,
@@ -167,7 +173,8 @@ fn library(network: &Network, skills: usize, runs: usize, control: Control<'_>) 
     let query = library.state(0)?;
     let key = |initial: &State| -> Result<State> {
         let tokens = [17, 23, 5, 9];
-        let mut read = network.prefill(&[Prompt { tokens: &tokens, initial: Some(initial), snapshots: &[], want: Want::State }], control)?;
+        let mut read =
+            network.prefill(&[Prompt { tokens: &tokens, initial: Some(initial), snapshots: &[], want: Want::State }], control)?;
         read.pop().map(|p| p.state).ok_or_else(|| Error::Model("a prompt gave no state".into()))
     };
     let began = Instant::now();

@@ -1,6 +1,8 @@
-//! Where requests wait: one place per kind, so that a newer request replaces (and calls off) the older one of its kind.
+//! Where requests wait: one place per kind, so that a newer request replaces (and calls off) the
+//! older one of its kind.
 //!
-//! Edits and results are the exception: each of them counts, so they queue up in order and are never called off by a later one.
+//! Edits and results are the exception: each of them counts, so they queue up in order and are
+//! never called off by a later one.
 
 use super::{Job, JobKind};
 use crate::control::Cancel;
@@ -18,7 +20,8 @@ pub(super) struct Pending {
 struct Inner {
     /// Waiting, most urgent kind first when taken; at most one a kind, but for edits and results.
     waiting: VecDeque<Pending>,
-    /// Running, innermost last: a request may overtake another, so several can be under way on the one thread.
+    /// Running, innermost last: a request may overtake another, so several can be under way on the
+    /// one thread.
     running: Vec<(JobKind, Cancel)>,
     closed: bool,
 }
@@ -32,11 +35,13 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held cannot leave the queue half changed: every change is one push or remove.
+        // A panic while the lock was held cannot leave the queue half changed: every change is one
+        // push or remove.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a request; one of the same kind that waits is replaced, one that runs is called off. Returns what was replaced unrun.
+    /// Leaves a request; one of the same kind that waits is replaced, one that runs is called off.
+    /// Returns what was replaced unrun.
     pub fn put(&self, job: Job) -> Option<Job> {
         let kind = job.request.kind();
         let mut inner = self.lock();

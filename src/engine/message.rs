@@ -1,4 +1,5 @@
-//! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
+//! What goes to the engine and what comes back: plain values, so that the screen, the tests and the
+//! command line share them.
 
 use super::JobKind;
 use crate::experiment::{Report, Settings};
@@ -10,7 +11,8 @@ use crate::library::{Health, Ranking};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
+/// Which request of a kind a result belongs to; a result older than the newest request of its kind
+/// is dropped.
 pub type Generation = u64;
 
 /// A piece of work for the engine.

@@ -2,8 +2,10 @@
 //!
 //! - `kind`: the kinds of work, one row each. `message`: requests and events, plain values.
 //! - `mailbox`: where requests wait, one place a kind.
-//! - `worker`: the thread; urgent requests overtake long ones between chunks. Anything that implements [`Work`] can stand behind it.
-//! - `work`: what the thread does for each request: a call of [`crate::lab::Lab`] or of an experiment.
+//! - `worker`: the thread; urgent requests overtake long ones between chunks. Anything that
+//!   implements [`Work`] can stand behind it.
+//! - `work`: what the thread does for each request: a call of [`crate::lab::Lab`] or of an
+//!   experiment.
 
 mod kind;
 mod mailbox;

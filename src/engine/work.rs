@@ -28,8 +28,9 @@ pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
 }
 
 impl Lab {
-    /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are first used shall not be waited for by the first key. What fails here
-    /// fails again, and is told, when it is asked for.
+    /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are
+    /// first used shall not be waited for by the first key. What fails here fails again, and is
+    /// told, when it is asked for.
     fn warm_up(&self) {
         let network = &self.model().network;
         if network.device().is_cpu() {
@@ -72,7 +73,8 @@ impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
         let say = |news| tell(job.event(news));
         if let Err(cut_short) = self.library().check_whole() {
-            // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
+            // The rest of it can be used: what is lost is told now, once, and among the library's
+            // warnings.
             self.reopen()?;
             self.tell_library(tell);
             return Err(cut_short);

@@ -1,4 +1,5 @@
-//! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
+//! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones
+//! between chunks.
 
 use super::mailbox::{Mailbox, Pending};
 use super::{Event, Generation, Job, JobKind, News};
@@ -13,8 +14,8 @@ pub type Outbox = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// What does the work: the real laboratory, or a fake in tests.
 ///
-/// `run` may be entered again, on the same thread, from inside its own `control.report`: that is how a ranking overtakes a
-/// library build. So no lock may be held across a report.
+/// `run` may be entered again, on the same thread, from inside its own `control.report`: that is
+/// how a ranking overtakes a library build. So no lock may be held across a report.
 pub trait Work: Sync {
     /// Does one request, telling results (not `Done` or `Failed`) through `tell`.
     ///
@@ -92,7 +93,8 @@ fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
         Ok(work) => work,
         Err(error) => {
             tell(opening_event(failed(&error)));
-            // Without a model every request is answered with the same sentence, so that nobody waits for ever.
+            // Without a model every request is answered with the same sentence, so that nobody
+            // waits for ever.
             let message = format!("there is no model to work with: {error}");
             while let Some(pending) = mailbox.wait() {
                 tell(pending.job.event(News::Failed { cancelled: false, message: message.clone() }));
@@ -121,7 +123,8 @@ impl Server<'_> {
         let overtaking = AtomicBool::new(false);
         let report = progress_to(self.tell, job.generation, kind);
         let pause = || {
-            // A job run from here pauses too; only the outermost pause of this job may start others.
+            // A job run from here pauses too; only the outermost pause of this job may start
+            // others.
             if !overtaking.swap(true, Ordering::Relaxed) {
                 while let Some(urgent) = self.mailbox.take_above(Some(kind.about().urgency)) {
                     self.run(&urgent);
@@ -174,7 +177,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Barrier, Mutex};
 
-    /// Builds in 100 steps, ranks at once; steps wait at a barrier so that the test decides what arrives when.
+    /// Builds in 100 steps, ranks at once; steps wait at a barrier so that the test decides what
+    /// arrives when.
     struct Stepper {
         step: Arc<Barrier>,
         log: Arc<Mutex<Vec<String>>>,

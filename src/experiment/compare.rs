@@ -1,4 +1,5 @@
-//! The same questions put to several states: accuracy and answer NLL by state, and paired differences.
+//! The same questions put to several states: accuracy and answer NLL by state, and paired
+//! differences.
 
 use super::group::Group;
 use super::{Finding, Report, Settings, Table};
@@ -85,7 +86,8 @@ impl Rows {
         self.rows.iter().map(|(_, s)| f64::from(u8::from(s[c].hit))).sum::<f64>() / self.rows.len() as f64
     }
 
-    /// "`better` has a higher accuracy than `worse` by more than `threshold`", question by question.
+    /// "`better` has a higher accuracy than `worse` by more than `threshold`", question by
+    /// question.
     pub fn finding(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
         let interval = match (self.column(better), self.column(worse)) {
             (Some(a), Some(b)) => self.interval(|s| f64::from(u8::from(s[a].hit)) - f64::from(u8::from(s[b].hit)), settings),
@@ -94,7 +96,8 @@ impl Rows {
         Finding::new(claim, format!("accuracy of `{better}` minus `{worse}`:"), threshold, interval)
     }
 
-    /// "`better` gives the right answers a higher probability than `worse` by more than `threshold` nats", question by question.
+    /// "`better` gives the right answers a higher probability than `worse` by more than `threshold`
+    /// nats", question by question.
     pub fn saved(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
         let interval = match (self.column(better), self.column(worse)) {
             (Some(a), Some(b)) => self.interval(|s| s[b].nll - s[a].nll, settings),
@@ -150,7 +153,8 @@ mod tests {
         let settings = Settings::quick();
         let mut rows = Rows::new(&["a", "b"]);
         for i in 0..40 {
-            // Half of the tasks are hard for both; `a` is right whenever `b` is, and sometimes more.
+            // Half of the tasks are hard for both; `a` is right whenever `b` is, and sometimes
+            // more.
             let hard = i % 2 == 0;
             rows.push(i, &[Score { nll: 1.0, hit: !hard || i % 4 == 0 }, Score { nll: 2.0, hit: !hard }]);
         }

@@ -1,6 +1,7 @@
-//! Linear against quadratic: time and memory of reading, by length, of this Mamba and of a Transformer of as many parameters, here and now; and what
-//! retrieving states saves over reading their examples again. Exponents are fitted to processor time, which other programs hardly disturb; no time repeats
-//! exactly.
+//! Linear against quadratic: time and memory of reading, by length, of this Mamba and of a
+//! Transformer of as many parameters, here and now; and what retrieving states saves over reading
+//! their examples again. Exponents are fitted to processor time, which other programs hardly
+//! disturb; no time repeats exactly.
 
 use super::transformer::Transformer;
 use super::{Figure, Finding, Live, Report, Settings, Table};
@@ -103,7 +104,8 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Took> {
     Ok(Took { wall, processor: processor.filter(|s| *s > 0.0).unwrap_or(wall) })
 }
 
-/// Processor time of this process's threads so far, where Linux tells it (nanoseconds, the first number of each thread's `schedstat`).
+/// Processor time of this process's threads so far, where Linux tells it (nanoseconds, the first
+/// number of each thread's `schedstat`).
 fn processor_seconds() -> Option<f64> {
     let mut nanoseconds = 0u64;
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
@@ -119,7 +121,8 @@ fn read(trials: &Trials<'_>, tokens: &[u32], control: Control<'_>) -> Result<()>
     trials.model.network.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
 }
 
-/// A one-example query: read, ranked, mixed with the best skills and asked; against reading the examples of those skills again before it.
+/// A one-example query: read, ranked, mixed with the best skills and asked; against reading the
+/// examples of those skills again before it.
 fn query(trials: &Trials<'_>, settings: &Settings, task: usize, i: usize, control: Control<'_>) -> Result<Option<Query>> {
     let (library, view, spec) = (trials.lab.library(), trials.lab.default_view(), trials.lab.split_spec());
     let of = &trials.lab.tasks()[task];

@@ -1,7 +1,9 @@
-//! Does a mix of two tasks' states help either of them? Halves of all pairs of some tasks, and sweeps of the share α for some pairs.
-//! And does what the library knows of other tasks help unseen ones (`carried`)?
+//! Does a mix of two tasks' states help either of them? Halves of all pairs of some tasks, and
+//! sweeps of the share α for some pairs. And does what the library knows of other tasks help unseen
+//! ones (`carried`)?
 //!
-//! "Best of many pairs" is no finding by itself: pairs are chosen on one half of the questions and measured on the other.
+//! "Best of many pairs" is no finding by itself: pairs are chosen on one half of the questions and
+//! measured on the other.
 
 use super::carried::Carried;
 use super::compare::Rows;
@@ -20,7 +22,8 @@ use std::collections::BTreeMap;
 const SHOTS: usize = 32;
 /// Pairs called best.
 const BEST: usize = 10;
-/// A change within this share of the α axis is called phase-like: half of what a straight line takes (ours).
+/// A change within this share of the α axis is called phase-like: half of what a straight line
+/// takes (ours).
 const NARROW: f64 = 0.25;
 const NAMES: [&str; 8] = [
     "own skill",
@@ -168,7 +171,8 @@ fn sides<'a>(trials: &Trials<'a>, settings: &Settings, group: Group, control: Co
             let texts = [trials.prompt([])?, trials.prompt(&set(0))?, trials.prompt(&set(1))?, trials.prompt(&shuffled_labels(&set(0)))?];
             let states = trials.states(&texts.each_ref().map(|t| (None, &t[..])), control)?;
             let [zero, own, second, shuffled] = &states[..] else { continue };
-            // As many of even as of odd number: the halves of the choice of pairs, in all draws the same.
+            // As many of even as of odd number: the halves of the choice of pairs, in all draws the
+            // same.
             let mut questions = Vec::new();
             for odd in 0..2 {
                 let half: Vec<usize> = split.test.iter().copied().filter(|i| i % 2 == odd).collect();
@@ -270,7 +274,8 @@ impl Sweep {
         sweep::largest_jump(&self.mean(0)).max(sweep::largest_jump(&self.mean(1)))
     }
 
-    /// Widths of the single questions' changes, of p(right answer) or of what `of` makes of it; ascending.
+    /// Widths of the single questions' changes, of p(right answer) or of what `of` makes of it;
+    /// ascending.
     fn widths(&self, of: fn(f64) -> f64) -> Vec<f64> {
         let sides = self.points.first().map_or([0, 0], |(_, p)| [p[0].len(), p[1].len()]);
         let curve = |s: usize, q: usize| self.question(s, q).into_iter().map(|(a, p)| (a, of(p))).collect::<Vec<_>>();
@@ -281,7 +286,8 @@ impl Sweep {
     }
 }
 
-/// ln p/(1 − p), as far as six digits of p tell it: what the softmax turns into a jump of p may change evenly here.
+/// ln p/(1 − p), as far as six digits of p tell it: what the softmax turns into a jump of p may
+/// change evenly here.
 fn log_odds(p: f64) -> f64 {
     let p = p.clamp(1e-6, 1.0 - 1e-6);
     (p / (1.0 - p)).ln()

@@ -1,4 +1,5 @@
-//! Souping many independently read documents without any fine-tuning: how much of one of them is left in a soup of n, and where that fails.
+//! Souping many independently read documents without any fine-tuning: how much of one of them is
+//! left in a soup of n, and where that fails.
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -103,7 +104,8 @@ impl Source {
                 let body = LENGTH - bos.len();
                 let windows: Vec<&[u32]> = tokens.chunks_exact(body + AFTER + 1).collect();
                 let order = draw(&(0..windows.len()).collect::<Vec<_>>(), n, random);
-                // A short text is drawn from again: documents then stand in the soup more than once.
+                // A short text is drawn from again: documents then stand in the soup more than
+                // once.
                 let cut = |i: usize| Document {
                     tokens: [&bos[..], &windows[i][..body]].concat(),
                     after: After::Text(windows[i][body..].to_vec()),
@@ -142,7 +144,8 @@ impl Source {
     }
 }
 
-/// The states after the first n documents read one after the other, for as many n as a pass may reach.
+/// The states after the first n documents read one after the other, for as many n as a pass may
+/// reach.
 fn one_pass(trials: &Trials<'_>, documents: &[Document], sizes: &[usize], control: Control<'_>) -> Result<Vec<State>> {
     let end = |n: usize| documents[..n].iter().map(|d| d.tokens.len()).sum::<usize>();
     let ends: Vec<usize> = sizes.iter().map(|n| end(*n)).filter(|end| *end <= LONGEST_PASS).collect();
@@ -152,7 +155,8 @@ fn one_pass(trials: &Trials<'_>, documents: &[Document], sizes: &[usize], contro
     Ok(trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect())
 }
 
-/// The state of each rule, in the order of [`RULES`]. All meet the question with their document's window: memory is compared, not the last three tokens.
+/// The state of each rule, in the order of [`RULES`]. All meet the question with their document's
+/// window: memory is compared, not the last three tokens.
 fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&State>, random: &mut ChaCha8Rng) -> Result<Vec<Option<State>>> {
     let ones = vec![1.0; states.len()];
     let own = &states[asked];
@@ -171,7 +175,8 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
     soups.into_iter().map(|s| s.map(|s| mix::with_window(&s, own)).transpose()).collect()
 }
 
-/// Nats a token of the text that follows, or nats an answer, from each state; NaN where there is no state.
+/// Nats a token of the text that follows, or nats an answer, from each state; NaN where there is no
+/// state.
 fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, control: Control<'_>) -> Result<Vec<f64>> {
     let mean = |values: &mut dyn ExactSizeIterator<Item = f64>| {
         let n = values.len() as f64;

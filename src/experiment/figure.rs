@@ -55,7 +55,8 @@ fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, D::Error
     Ok(raw.into_iter().map(|row| row.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()).collect())
 }
 
-/// Colours that colour-blind readers tell apart (Okabe and Ito); the legend's order is the curves', so nothing hangs on colour alone.
+/// Colours that colour-blind readers tell apart (Okabe and Ito); the legend's order is the curves',
+/// so nothing hangs on colour alone.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -192,7 +193,8 @@ impl Heat {
         all.fold(None, |range: Option<(f64, f64)>, v| Some(range.map_or((v, v), |(low, high)| (low.min(v), high.max(v)))))
     }
 
-    /// Blue below 0 and orange above, the paler the nearer to it; white to blue where nothing is below 0.
+    /// Blue below 0 and orange above, the paler the nearer to it; white to blue where nothing is
+    /// below 0.
     fn colour(&self, value: f64) -> RGBColor {
         let (low, high) = self.range().unwrap_or((0.0, 1.0));
         let (share, full) = if low < 0.0 {

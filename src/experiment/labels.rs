@@ -1,5 +1,6 @@
-//! Arbitrary labels: does mixing states of sets that each lack something add what each lacks? Four kinds of words, four labels that mean nothing; every set
-//! of eight examples shows two of the four.
+//! Arbitrary labels: does mixing states of sets that each lack something add what each lacks? Four
+//! kinds of words, four labels that mean nothing; every set of eight examples shows two of the
+//! four.
 
 use super::compare::Rows;
 use super::{Live, Report, Settings};

@@ -1,14 +1,17 @@
-//! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
+//! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab
+//! to a [`Report`] with computed verdicts.
 //!
 //! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `unknown`, `optimise`, `cross_task` (with
-//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
-//!   `cost` (with `transformer`), `everyday`, `card`: one file a group of experiments.
+//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`,
+//!   `labels`, `cost` (with `transformer`), `everyday`, `card`: one file a group of experiments.
 //! - `trials`: states of texts, questions to states, controls. `few_shot`: queries of few examples,
 //!   and soups by their recipes. `compare`: one question, many states. `group`: trained and unseen
 //!   tasks apart.
-//! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again. `live`: reports while they grow.
+//! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again.
+//!   `live`: reports while they grow.
 //!
-//! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
+//! Questions are never in a context or a skill of the same run. No number of the paper's is
+//! compared with: its claims are orderings.
 
 mod card;
 mod carried;
@@ -138,13 +141,15 @@ impl Experiment {
     /// Runs it in a lab whose library is built.
     ///
     /// # Errors
-    /// [`Error::Input`] if the lab's tasks are too few or too small; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the lab's tasks are too few or too small; the model's;
+    /// [`Error::Cancelled`].
     pub fn run(&self, lab: &Lab, settings: &Settings, control: Control<'_>) -> Result<Report> {
         self.measure(lab, settings, control, None)
     }
 
-    /// Runs it and shows what is measured so far, a few times a second: reports with the same tables and figures as the last one, over fewer questions
-    /// (so their verdicts are not yet verdicts), without `run`. The last report is returned, not shown.
+    /// Runs it and shows what is measured so far, a few times a second: reports with the same
+    /// tables and figures as the last one, over fewer questions (so their verdicts are not yet
+    /// verdicts), without `run`. The last report is returned, not shown.
     ///
     /// # Errors
     /// As [`Experiment::run`].
@@ -166,7 +171,8 @@ impl Experiment {
         Ok(report)
     }
 
-    /// The finished report of this experiment in a folder of reports, if it is of the same model, library and settings.
+    /// The finished report of this experiment in a folder of reports, if it is of the same model,
+    /// library and settings.
     pub fn done(&self, out: &Path, lab: &Lab, settings: &Settings) -> Option<Report> {
         let report = Report::read(&out.join(self.name)).ok().flatten()?;
         let same = circumstances(lab, settings).into_iter().filter(|(key, _)| ["model", "settings", "library"].contains(&key.as_str()));
@@ -186,7 +192,8 @@ fn circumstances(lab: &Lab, settings: &Settings) -> Vec<(String, String)> {
     run
 }
 
-/// The git revision of the source this program was built from, if it still runs inside that source's folder.
+/// The git revision of the source this program was built from, if it still runs inside that
+/// source's folder.
 fn revision() -> Option<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     if !std::env::current_exe().ok()?.starts_with(source) {

@@ -1,5 +1,6 @@
-//! Weights of a soup chosen by the query's own examples: each example is asked of a soup whose query part never read it (leave one out), and weights, then
-//! layer weights, are moved until the answers are likeliest. What that gains is measured on pairs that had no part in it.
+//! Weights of a soup chosen by the query's own examples: each example is asked of a soup whose
+//! query part never read it (leave one out), and weights, then layer weights, are moved until the
+//! answers are likeliest. What that gains is measured on pairs that had no part in it.
 
 use super::compare::Rows;
 use super::group::Group;
@@ -14,7 +15,8 @@ use crate::state::State;
 use crate::task::{Pair, draw, rng};
 use serde::Serialize;
 
-/// Layer weights are straight between so many knots: as many numbers as layers would learn the few examples by heart.
+/// Layer weights are straight between so many knots: as many numbers as layers would learn the few
+/// examples by heart.
 const KNOTS: usize = 4;
 /// Values computed for weights, and for layer weights.
 const MOST: usize = 80;
@@ -88,7 +90,8 @@ impl Part {
 /// Chooses weights for the `top` best-ranked skills and the query, by the query's examples.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than two examples, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
+/// [`Error::Input`] for fewer than two examples, [`Error::Library`] for an empty library; the
+/// model's; [`Error::Cancelled`].
 pub fn choose(lab: &Lab, examples: &[Pair], top: usize, control: Control<'_>) -> Result<Chosen> {
     let trials = Trials::new(lab);
     let (chosen, _) = Problem::new(&trials, examples, top, control)?.solve()?;
@@ -104,7 +107,8 @@ pub struct Query {
     pub questions: Vec<Pair>,
 }
 
-/// Chooses as [`choose`] does for each query, and asks every soup the query's questions. Intervals resample queries whole, or the questions of a single one.
+/// Chooses as [`choose`] does for each query, and asks every soup the query's questions. Intervals
+/// resample queries whole, or the questions of a single one.
 ///
 /// # Errors
 /// As [`choose`]; [`Error::Input`] if there is no question.
@@ -227,7 +231,8 @@ impl<'a> Problem<'a> {
         std::iter::once("query".to_string()).chain(self.skills.iter().map(|(id, _)| id.clone())).collect()
     }
 
-    /// Greedy soup: from the best single ingredient on, whatever helps most is added once more, as long as anything helps.
+    /// Greedy soup: from the best single ingredient on, whatever helps most is added once more, as
+    /// long as anything helps.
     fn greedy(&mut self, mixture: &dyn Fn(&[usize]) -> Mixture) -> Result<Mixture> {
         let n = self.skills.len() + 1;
         let mut counts = vec![0; n];
@@ -248,7 +253,8 @@ impl<'a> Problem<'a> {
         Ok(mixture(&counts))
     }
 
-    /// Weights by Nelder and Mead; the query's logit is 0, so that the weights add up to 1 in one way only.
+    /// Weights by Nelder and Mead; the query's logit is 0, so that the weights add up to 1 in one
+    /// way only.
     fn weigh(&mut self, layers: &[f64]) -> Result<Mixture> {
         let mixture = |logits: &[f64]| -> Result<Mixture> {
             let all: Vec<f64> = std::iter::once(0.0).chain(logits.iter().copied()).collect();
@@ -389,7 +395,8 @@ pub fn query_of(lab: &Lab, task: usize, shots: usize, questions: usize, seed: u6
     Ok(Query { examples: examples.to_vec(), questions: questions.to_vec() })
 }
 
-/// Questions for a query that a user typed: test pairs of the task it is ranked into, but for those in the query.
+/// Questions for a query that a user typed: test pairs of the task it is ranked into, but for those
+/// in the query.
 ///
 /// # Errors
 /// As [`Lab::rank`]; none is found for a task that is not at hand.

@@ -1,4 +1,5 @@
-//! What an experiment found, and its files: `report.json`, `report.md`, a CSV a table, an SVG a figure.
+//! What an experiment found, and its files: `report.json`, `report.md`, a CSV a table, an SVG a
+//! figure.
 
 use super::Figure;
 use crate::error::{Error, Result};
@@ -109,7 +110,8 @@ impl Report {
         text
     }
 
-    /// Writes everything into a folder, every file whole or not at all. `report.json` comes last: where it stands, the run was finished.
+    /// Writes everything into a folder, every file whole or not at all. `report.json` comes last:
+    /// where it stands, the run was finished.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] if a figure cannot be drawn.

@@ -250,7 +250,8 @@ impl Found<'_> {
     }
 }
 
-/// One draw of test pairs, read once as they are and once with shuffled labels; the state after each number of examples.
+/// One draw of test pairs, read once as they are and once with shuffled labels; the state after
+/// each number of examples.
 fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split, round: usize, control: Control<'_>) -> Result<Vec<Query>> {
     let chosen = draw(&split.test, 32, &mut rng(settings.seed, &task.name, round));
     let pairs: Vec<Pair> = chosen.iter().map(|&i| task.pairs[i].clone()).collect();

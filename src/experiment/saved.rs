@@ -4,8 +4,9 @@ use super::Report;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// The reports under `dir`, one folder an experiment, in the order of their names: those of the model with this fingerprint, and a sentence for each
-/// other one. A folder that is not there holds none.
+/// The reports under `dir`, one folder an experiment, in the order of their names: those of the
+/// model with this fingerprint, and a sentence for each other one. A folder that is not there holds
+/// none.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be listed.
@@ -31,7 +32,8 @@ pub fn load(dir: &Path, fingerprint: &str) -> Result<(Vec<Report>, Vec<String>)>
     Ok((reports, left_out))
 }
 
-/// Whether a readable report lies in the folder that was measured with other settings than this one, or of another model.
+/// Whether a readable report lies in the folder that was measured with other settings than this
+/// one, or of another model.
 pub fn holds_other_settings(folder: &Path, report: &Report) -> bool {
     let same = |there: &Report, key: &str| there.run_value(key) == report.run_value(key);
     Report::read(folder).is_ok_and(|there| there.is_some_and(|there| !same(&there, "settings") || !same(&there, "model")))

@@ -1,5 +1,6 @@
-//! Chunks in order, read independently: `sequential` (which rule comes closest to reading on), `exactness` (one layer with halo is exact; how the error grows
-//! with depth) and `permutation` (which rules heed the order).
+//! Chunks in order, read independently: `sequential` (which rule comes closest to reading on),
+//! `exactness` (one layer with halo is exact; how the error grows with depth) and `permutation`
+//! (which rules heed the order).
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;

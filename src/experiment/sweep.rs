@@ -1,4 +1,5 @@
-//! Curves over the share α of a mix: where a change happens, how wide it is, and where to look closer.
+//! Curves over the share α of a mix: where a change happens, how wide it is, and where to look
+//! closer.
 
 /// A curve: α ascending, value.
 pub type Curve = [(f64, f64)];
@@ -6,8 +7,9 @@ pub type Curve = [(f64, f64)];
 /// How far the value must move before a width means anything.
 pub const MOVED: f64 = 0.2;
 
-/// The stretch of α between 25 % and 75 % of the way from the first value to the last (each at its first crossing, straight between the points);
-/// `None` if the value moves less than [`MOVED`]. A straight line has 0.5, a jump between two points at most half of their distance.
+/// The stretch of α between 25 % and 75 % of the way from the first value to the last (each at its
+/// first crossing, straight between the points); `None` if the value moves less than [`MOVED`]. A
+/// straight line has 0.5, a jump between two points at most half of their distance.
 pub fn width(curve: &Curve) -> Option<f64> {
     let ((_, from), (_, to)) = (*curve.first()?, *curve.last()?);
     let way = to - from;
@@ -23,7 +25,8 @@ pub fn width(curve: &Curve) -> Option<f64> {
     Some(crossing(0.75)? - crossing(0.25)?)
 }
 
-/// The middle of the stretch in which the value changes most from one point to the next: the next α to measure.
+/// The middle of the stretch in which the value changes most from one point to the next: the next α
+/// to measure.
 pub fn next_point(curve: &Curve) -> Option<f64> {
     let steepest = curve.windows(2).max_by(|a, b| jump(a).total_cmp(&jump(b)))?;
     Some(f64::midpoint(steepest[0].0, steepest[1].0))

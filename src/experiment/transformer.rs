@@ -1,4 +1,5 @@
-//! A Transformer of about as many parameters as a Mamba, with random weights: candle-transformers' Llama with its cache of keys and values.
+//! A Transformer of about as many parameters as a Mamba, with random weights: candle-transformers'
+//! Llama with its cache of keys and values.
 
 use crate::control::Control;
 use crate::error::Result;
@@ -19,8 +20,9 @@ pub struct Transformer {
     parameters: usize,
 }
 
-/// The configuration with the same vocabulary and width, half as many layers (a Mamba layer is about half of an attention and a feed-forward layer), and
-/// a feed-forward width that makes the number of parameters about the same.
+/// The configuration with the same vocabulary and width, half as many layers (a Mamba layer is
+/// about half of an attention and a feed-forward layer), and a feed-forward width that makes the
+/// number of parameters about the same.
 fn config(network: &MambaConfig) -> Config {
     let d = network.d_model;
     let layers = network.n_layer.div_ceil(2);
@@ -64,7 +66,8 @@ impl Transformer {
         self.parameters
     }
 
-    /// Bytes of keys and values that a token leaves in the cache: 2 · layers · heads · width of a head · 4.
+    /// Bytes of keys and values that a token leaves in the cache: 2 · layers · heads · width of a
+    /// head · 4.
     pub fn bytes_per_token(&self) -> usize {
         let c = &self.config;
         2 * c.num_hidden_layers * c.num_key_value_heads * (c.hidden_size / c.num_attention_heads) * 4

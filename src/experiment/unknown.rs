@@ -62,7 +62,8 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     few_shot::pose(trials, settings, &|task| few_shot::draws(trials.lab, settings, task), control, &mut |posed| {
         let (scores, told) = measure(trials, &posed, control)?;
         for part in &mut parts {
-            // Where all tasks stand together, each counts alike: the further draws of the unseen ones are left out.
+            // Where all tasks stand together, each counts alike: the further draws of the unseen
+            // ones are left out.
             let counts = part.group != Group::All || posed.round < common;
             if counts && part.group.holds(trials.lab, posed.t) {
                 part.rows[posed.k].add(posed.t, &scores);

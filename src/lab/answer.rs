@@ -1,4 +1,5 @@
-//! Continuations from states: what a state answers, how sure it is, and how likely a given answer is to it.
+//! Continuations from states: what a state answers, how sure it is, and how likely a given answer
+//! is to it.
 
 use super::{Decoding, TokenProbability};
 use crate::control::Control;
@@ -124,7 +125,8 @@ pub fn nothing_to_answer() -> Error {
     Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into())
 }
 
-/// ln p(target | start) for every start: the first token from the logits at hand, the others from one packed pass.
+/// ln p(target | start) for every start: the first token from the logits at hand, the others from
+/// one packed pass.
 fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
     let head: Vec<f64> = starts.iter().map(|group| logprob(&group.first(), target[0])).collect();
     let Some((_, shown)) = target.split_last().filter(|(_, shown)| !shown.is_empty()) else { return Ok(head) };

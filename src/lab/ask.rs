@@ -18,7 +18,8 @@ impl Lab {
     /// Ranks the skills for a query.
     ///
     /// # Errors
-    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's;
+    /// [`Error::Cancelled`].
     pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
         let query = self.query(query)?;
         let library = self.filled_library()?;
@@ -60,7 +61,8 @@ impl Lab {
     /// Answers a query from each of the states asked for, in that order.
     ///
     /// # Errors
-    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the
+    /// model's; [`Error::Cancelled`].
     pub fn ask(&self, request: &AskRequest, control: Control<'_>) -> Result<Vec<Answer>> {
         let began = Instant::now();
         let query = self.query(&request.query)?;
@@ -130,7 +132,8 @@ impl Lab {
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
-    /// What names and recipes stand for at a query, for as long as `work` takes; `without`: tasks that are as if they were not in the library.
+    /// What names and recipes stand for at a query, for as long as `work` takes; `without`: tasks
+    /// that are as if they were not in the library.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty query; those of `work`.

@@ -1,7 +1,9 @@
 //! How evidence is weighed in this library: measured on queries whose task is known.
 //!
-//! The queries are examples of the library's own tasks. Where a task has pairs that no skill has read, they are taken; else those of its last set, and the skill
-//! that read them is left out of the task's mean. Each query counts twice: with its task among the candidates, which is then right; and without it, when none is.
+//! The queries are examples of the library's own tasks. Where a task has pairs that no skill has
+//! read, they are taken; else those of its last set, and the skill that read them is left out of
+//! the task's mean. Each query counts twice: with its task among the candidates, which is then
+//! right; and without it, when none is.
 
 use super::Lab;
 use super::evidence::Told;
@@ -13,7 +15,8 @@ use std::collections::BTreeSet;
 
 /// Tasks that are asked at most, each once for every number of examples.
 const TASKS: usize = 24;
-/// Candidates that similarity proposes for each: fewer than for a person's query, since the right one is known to be among them.
+/// Candidates that similarity proposes for each: fewer than for a person's query, since the right
+/// one is known to be among them.
 const CANDIDATES: usize = 12;
 /// Numbers of examples in the queries.
 const SHOTS: [usize; 3] = [1, 2, 4];
@@ -41,7 +44,8 @@ impl Lab {
         Calibration::fit(&witnesses, ALARMS)
     }
 
-    /// Queries of one, two and four examples, each with its task there and without; none for a task that has no examples to spare.
+    /// Queries of one, two and four examples, each with its task there and without; none for a task
+    /// that has no examples to spare.
     fn witnesses(&self, task: &Task, control: Control<'_>) -> Result<Vec<Witness>> {
         let Ok(split) = self.split_spec().draw(task) else { return Ok(Vec::new()) };
         let library = self.library();
@@ -56,7 +60,8 @@ impl Lab {
         };
         let chosen = draw(pairs, most, &mut rng(self.build.seed, &task.name, 0));
         let view = self.default_view();
-        // What is similar differs by the number of examples; all are read in one pass, to the last example.
+        // What is similar differs by the number of examples; all are read in one pass, to the last
+        // example.
         let mut proposed: Vec<Vec<(String, f32)>> = Vec::new();
         for shots in SHOTS {
             let text = self.build.template.segments(task, &chosen[..shots.min(chosen.len())]).concat();

@@ -1,4 +1,5 @@
-//! Every rule for the chunks of one document, side by side: how well each predicts what follows, and how far its state is from that of one pass.
+//! Every rule for the chunks of one document, side by side: how well each predicts what follows,
+//! and how far its state is from that of one pass.
 
 use super::Lab;
 use super::document::{self, Cut};
@@ -146,10 +147,12 @@ impl DecayRequest {
 }
 
 impl Lab {
-    /// Compares the rules on a document. The document's states are kept: another γ only composes and asks again.
+    /// Compares the rules on a document. The document's states are kept: another γ only composes
+    /// and asks again.
     ///
     /// # Errors
-    /// [`Error::Input`] for values out of range or a text that is too short or too long; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] for values out of range or a text that is too short or too long; the
+    /// model's; [`Error::Cancelled`].
     pub fn decay(&self, request: &DecayRequest, control: Control<'_>) -> Result<DecayView> {
         request.check()?;
         let kept = lock(&self.document).clone().filter(|e| e.source == request.source && e.cut == request.cut);
@@ -229,7 +232,8 @@ impl Lab {
         Ok(rules.iter().zip(&composed).zip(losses).map(result).collect())
     }
 
-    /// Half-lives of a layer's channels, shortest first, in [`BANDS`] quantiles; a channel's is that of its slowest entry.
+    /// Half-lives of a layer's channels, shortest first, in [`BANDS`] quantiles; a channel's is
+    /// that of its slowest entry.
     fn bands(&self, state: &State, layer: usize) -> Vec<f32> {
         let entries = self.model.network.decay().half_lives(state, layer);
         let mut channels: Vec<f32> =

@@ -1,4 +1,5 @@
-//! Documents in ordered chunks: read chunk by chunk, independently, and asked how well a state of the chunks predicts what follows them.
+//! Documents in ordered chunks: read chunk by chunk, independently, and asked how well a state of
+//! the chunks predicts what follows them.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -30,7 +31,8 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Tokens needed: a state has no logits of its own, so the continuation's first token is read, not predicted.
+    /// Tokens needed: a state has no logits of its own, so the continuation's first token is read,
+    /// not predicted.
     pub fn tokens(self) -> usize {
         self.chunks * self.length + self.after + 1
     }
@@ -54,8 +56,9 @@ impl Cut {
     }
 }
 
-/// A document made of task lists: runs of examples, another task from one chunk to the next; the continuation is of the last chunk's task.
-/// Returns its text, and its tokens with those that begin every text.
+/// A document made of task lists: runs of examples, another task from one chunk to the next; the
+/// continuation is of the last chunk's task. Returns its text, and its tokens with those that begin
+/// every text.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no task; the tokenizer's.
@@ -93,7 +96,8 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
     Ok((text, tokens))
 }
 
-/// Reads a document: in one pass, and each chunk from the empty state with and without the halo, chunks packed together.
+/// Reads a document: in one pass, and each chunk from the empty state with and without the halo,
+/// chunks packed together.
 ///
 /// # Errors
 /// [`Error::Input`] for a token the model lacks; the model's; [`Error::Cancelled`].
@@ -131,7 +135,8 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
     Ok(ChunkStates { full, chunks: states, halo })
 }
 
-/// −ln p of the continuation's tokens after its first one, from each state: `[states, after]`, nats.
+/// −ln p of the continuation's tokens after its first one, from each state: `[states, after]`,
+/// nats.
 ///
 /// # Errors
 /// As [`encode`].

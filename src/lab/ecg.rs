@@ -8,13 +8,15 @@ use crate::library::Library;
 use crate::model::{Prompt, Want};
 use crate::state::State;
 
-/// Bytes of states kept at a time: a state of every token would not fit the memory of a large model.
+/// Bytes of states kept at a time: a state of every token would not fit the memory of a large
+/// model.
 const BYTES: usize = 64 << 20;
 /// Tokens read between two reports, at most: a ranking waits no longer than for these.
 const TOGETHER: usize = 24;
 
 impl Lab {
-    /// Reads the query as a ranking does, then its unfinished line, and compares the state after every token with the library.
+    /// Reads the query as a ranking does, then its unfinished line, and compares the state after
+    /// every token with the library.
     ///
     /// # Errors
     /// Those of [`Lab::rank`].

@@ -1,8 +1,11 @@
-//! Evidence: how probable the query's own examples are when they are read from the skills of a task, or from nothing.
+//! Evidence: how probable the query's own examples are when they are read from the skills of a
+//! task, or from nothing.
 //!
-//! Similarity proposes the candidates (the best tasks of the ranking, each as the mean of its skills); one packed prefill reads the query's examples from all of
-//! them. The state after each example is kept, one token short, so that one more example costs only itself and an edit only what follows it: the token before
-//! it is read again, for the log-probability of the example's first token.
+//! Similarity proposes the candidates (the best tasks of the ranking, each as the mean of its
+//! skills); one packed prefill reads the query's examples from all of them. The state after each
+//! example is kept, one token short, so that one more example costs only itself and an edit only
+//! what follows it: the token before it is read again, for the log-probability of the example's
+//! first token.
 
 use super::Lab;
 use super::open::lock;
@@ -21,8 +24,9 @@ use std::time::{Duration, Instant};
 
 /// Tasks that similarity proposes unless the user says otherwise.
 pub const CANDIDATES: usize = 24;
-/// Tokens of a query's examples that evidence reads, the last ones. Every candidate reads them: two dozen read 25,000 tokens,
-/// some seconds on two cores. A hundred examples of ten tokens say more than enough; the constants were chosen with less.
+/// Tokens of a query's examples that evidence reads, the last ones. Every candidate reads them: two
+/// dozen read 25,000 tokens, some seconds on two cores. A hundred examples of ten tokens say more
+/// than enough; the constants were chosen with less.
 pub const MOST_TOKENS: usize = 1024;
 /// Candidates read before anything is shown, however long it takes.
 const FEWEST: usize = 4;
@@ -40,7 +44,8 @@ const MOST: usize = 6;
 const FORETOLD: [f64; 2] = [3.0, 5.0];
 /// Nats an answer token below which it is not: over a hundred examples five nats are nothing.
 const FORETOLD_A_TOKEN: f64 = 0.1;
-/// What is then the soup's share, of one or two examples and of more: the more there are, the more the query knows itself.
+/// What is then the soup's share, of one or two examples and of more: the more there are, the more
+/// the query knows itself.
 const FOLLOWED: [f64; 2] = [1.0, 0.75];
 /// Posterior of none below which a single example's task is beyond doubt.
 const CERTAIN: f64 = 0.1;
@@ -143,7 +148,8 @@ impl Rest<'_> {
 }
 
 impl EvidenceReader {
-    /// Reads the examples from every state, from where each has read them before; one figure an example for each.
+    /// Reads the examples from every state, from where each has read them before; one figure an
+    /// example for each.
     fn read(&mut self, network: &Network, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
         // A card reads an example again sooner than it hands over the states that would save that.
         let kept = if network.device().is_cuda() {
@@ -168,7 +174,8 @@ impl EvidenceReader {
                 end += example.tokens.len();
                 snapshots.push(end - 1);
             }
-            // A state after no token is the one that was begun from; ends of empty examples fall together.
+            // A state after no token is the one that was begun from; ends of empty examples fall
+            // together.
             snapshots.dedup();
             snapshots.retain(|n| *n > 0);
             if kept == 0 {
@@ -190,7 +197,8 @@ impl EvidenceReader {
             let Some(track) = self.tracks.get_mut(*key) else { continue };
             track.read.truncate(*at);
             let states: HashMap<usize, State> = snapshots.iter().copied().zip(result.snapshots).collect();
-            // Token 0 is the last of the example before, if there is one; the log-probability of token i stands at i − 1.
+            // Token 0 is the last of the example before, if there is one; the log-probability of
+            // token i stands at i − 1.
             let mut first = usize::from(*at > 0);
             for example in &examples[*at..] {
                 let mut explained = Explained::default();
@@ -210,8 +218,8 @@ impl EvidenceReader {
 }
 
 impl Lab {
-    /// How probable each of the query's examples is from each of these candidates (task names or skill ids), then from nothing read. `but`: a skill that is left
-    /// out of its task's mean.
+    /// How probable each of the query's examples is from each of these candidates (task names or
+    /// skill ids), then from nothing read. `but`: a skill that is left out of its task's mean.
     pub(super) fn explain(
         &self,
         candidates: &[String],
@@ -226,7 +234,8 @@ impl Lab {
         let nothing = self.neutral(control)?;
         let mut from = vec![From { key: "", state: &nothing }];
         from.extend(keys.iter().zip(&states).map(|(key, state)| From { key, state }));
-        // Copied rather than locked while the model runs, as the query's reader is: states are shared.
+        // Copied rather than locked while the model runs, as the query's reader is: states are
+        // shared.
         let mut reader = EvidenceReader { tracks: lock(&self.evidence).tracks.clone(), ..EvidenceReader::default() };
         let mut read = reader.read(&self.model.network, &from, examples, control)?;
         let none = read.remove(0);
@@ -236,7 +245,8 @@ impl Lab {
         Ok((read, none))
     }
 
-    /// Every task's and skill's similarity as the constants weigh it. They were measured with the default view: with another one the query is ranked once more.
+    /// Every task's and skill's similarity as the constants weigh it. They were measured with the
+    /// default view: with another one the query is ranked once more.
     pub(super) fn weighed_similarity(
         &self,
         query: &Query,
@@ -272,7 +282,8 @@ impl Lab {
         state.pop().ok_or_else(|| Error::Input(format!("the library has no task `{task}`")))
     }
 
-    /// The state of each candidate: a skill's own, the mean of a task's. Means are made once for the skills they are made of.
+    /// The state of each candidate: a skill's own, the mean of a task's. Means are made once for
+    /// the skills they are made of.
     fn candidate_states(&self, library: &Library, candidates: &[MadeOf], keys: &[String]) -> Result<Vec<State>> {
         let known: Vec<Option<State>> = {
             let reader = lock(&self.evidence);
@@ -297,8 +308,9 @@ impl Lab {
         Ok(made)
     }
 
-    /// What the query's examples say of the tasks that are most similar to it, and the soup that follows. `frame` gets what is known whenever more candidates have
-    /// been read, first after about a quarter of a second; what is returned is of all of them.
+    /// What the query's examples say of the tasks that are most similar to it, and the soup that
+    /// follows. `frame` gets what is known whenever more candidates have been read, first after
+    /// about a quarter of a second; what is returned is of all of them.
     ///
     /// # Errors
     /// As [`Lab::rank`].
@@ -494,8 +506,9 @@ impl Evidence {
 }
 
 impl Evidence {
-    /// Whether the tasks together foretell the answers so much better than the query alone that the soup follows what foretells them: so it is where the model has to
-    /// learn the task from examples, and where skills of kindred tasks carry over.
+    /// Whether the tasks together foretell the answers so much better than the query alone that the
+    /// soup follows what foretells them: so it is where the model has to learn the task from
+    /// examples, and where skills of kindred tasks carry over.
     pub fn follows_answers(&self) -> bool {
         let least = FORETOLD[usize::from(self.shots > 1)].max(FORETOLD_A_TOKEN * self.answer_tokens as f64);
         self.shots > 0 && self.foretold > least
@@ -513,13 +526,16 @@ impl Evidence {
 
     /// The soup that the evidence calls for, with the query's window.
     ///
-    /// - Where the answers are foretold ([`Evidence::follows_answers`]): the tasks weighed by the answers alone, whole or three quarters.
-    /// - Else the tasks weighed by their posterior, with the query's own state for "none of these", and a smaller share of them where the query may well do without:
-    ///   the task is in doubt, or there are several examples.
-    /// - The query alone where nothing explains it; and from the second example on where the tasks have not foretold the later ones better than the query (a test without
-    ///   hindsight).
+    /// - Where the answers are foretold ([`Evidence::follows_answers`]): the tasks weighed by the
+    ///   answers alone, whole or three quarters.
+    /// - Else the tasks weighed by their posterior, with the query's own state for "none of these",
+    ///   and a smaller share of them where the query may well do without: the task is in doubt, or
+    ///   there are several examples.
+    /// - The query alone where nothing explains it; and from the second example on where the tasks
+    ///   have not foretold the later ones better than the query (a test without hindsight).
     ///
-    /// Chosen on 4700 queries of examples that are in no skill and no test split, before any test question was looked at.
+    /// Chosen on 4700 queries of examples that are in no skill and no test split, before any test
+    /// question was looked at.
     fn auto_soup(&self) -> Soup {
         let none = self.none_posterior;
         let (weighed, lambda) = if self.follows_answers() {

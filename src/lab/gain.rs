@@ -39,8 +39,8 @@ impl Gain {
 }
 
 impl Lab {
-    /// Asks each of the query's examples from the soup and from the query alone, both made of the other examples; `None` without a soup or an example, or where
-    /// nothing can be left out.
+    /// Asks each of the query's examples from the soup and from the query alone, both made of the
+    /// other examples; `None` without a soup or an example, or where nothing can be left out.
     ///
     /// # Errors
     /// As [`Lab::ask`].

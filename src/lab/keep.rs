@@ -29,7 +29,8 @@ pub struct BuildReport {
 const PREVIEW: usize = 8;
 
 impl Lab {
-    /// Every skill the settings ask for, and a sentence for each task that is too small for all of its sets.
+    /// Every skill the settings ask for, and a sentence for each task that is too small for all of
+    /// its sets.
     fn plans(&self) -> (Vec<SkillPlan>, Vec<String>) {
         let mut plans = Vec::new();
         let mut skipped = Vec::new();
@@ -69,7 +70,8 @@ impl Lab {
         (plans.into_iter().map(|(_, plan)| plan).collect(), skipped)
     }
 
-    /// The plan that a skill of the library was made by, if it is none of the build's own: its text, or examples drawn again.
+    /// The plan that a skill of the library was made by, if it is none of the build's own: its
+    /// text, or examples drawn again.
     fn plan_again(&self, meta: &SkillMeta) -> Result<SkillPlan> {
         match &meta.origin {
             SkillOrigin::Text { text } => {
@@ -106,18 +108,22 @@ impl Lab {
         missing(library, &self.wanted(library).0).len()
     }
 
-    /// Builds what the library lacks; `changed` is called whenever more skills can be used. What is built stays, whatever happens later.
+    /// Builds what the library lacks; `changed` is called whenever more skills can be used. What is
+    /// built stays, whatever happens later.
     ///
     /// # Errors
-    /// The library's (another process builds it, the folder cannot be written, the disk is full); the model's; [`Error::Cancelled`].
+    /// The library's (another process builds it, the folder cannot be written, the disk is full);
+    /// the model's; [`Error::Cancelled`].
     pub fn build(&self, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
         self.make(&BuildRequest { missing: true, anew: Vec::new() }, control, changed)
     }
 
-    /// Builds what is asked for. A skill made anew takes the place of the one that was when its state is on disk, never before.
+    /// Builds what is asked for. A skill made anew takes the place of the one that was when its
+    /// state is on disk, never before.
     ///
     /// # Errors
-    /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are not at hand (the others are made all the same).
+    /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are
+    /// not at hand (the others are made all the same).
     pub fn make(&self, request: &BuildRequest, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
         if request.missing && !Library::exists(self.library().path()) {
             // It has vanished since it was opened: a build makes one, and it is empty.
@@ -145,7 +151,8 @@ impl Lab {
         impossible.map_or(Ok(report), Err)
     }
 
-    /// Builds these plans where the library lacks them or they are to be made anew, and measures how evidence is weighed. Returns skills and tokens.
+    /// Builds these plans where the library lacks them or they are to be made anew, and measures
+    /// how evidence is weighed. Returns skills and tokens.
     fn carry_out(&self, plans: &[SkillPlan], anew: &[String], control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<(usize, u64)> {
         // To read a skill again is to edit it.
         let writer = self.writer(anew.is_empty(), control)?;
@@ -166,8 +173,9 @@ impl Lab {
         Ok((built.built, built.tokens))
     }
 
-    /// What a headless command does before its first use: builds everything if the library has no skill at all, else what it lacks of the user's own tasks. Returns
-    /// how many skills of the bundled tasks it lacks, and a sentence for each task that could not be built as asked.
+    /// What a headless command does before its first use: builds everything if the library has no
+    /// skill at all, else what it lacks of the user's own tasks. Returns how many skills of the
+    /// bundled tasks it lacks, and a sentence for each task that could not be built as asked.
     ///
     /// # Errors
     /// As [`Lab::build`].
@@ -188,7 +196,8 @@ impl Lab {
         Ok((others.len(), skipped.into_iter().filter(of_own).collect()))
     }
 
-    /// What a skill reads after the beginning-of-text token: examples as they stand before another one, a text as it is.
+    /// What a skill reads after the beginning-of-text token: examples as they stand before another
+    /// one, a text as it is.
     fn tokens_of_plan(&self, plan: &SkillPlan) -> Result<Vec<u32>> {
         let text = plan.segments.concat();
         match &plan.origin {
@@ -212,7 +221,8 @@ impl Lab {
         Ok(self.model.network.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
-    /// The writer that a build under way has open, or a new one; only a build makes a library where there is none.
+    /// The writer that a build under way has open, or a new one; only a build makes a library where
+    /// there is none.
     fn writer(&self, builds: bool, control: Control<'_>) -> Result<Arc<Mutex<LibraryWriter>>> {
         let mut writing = lock(&self.writing);
         if let Some(open) = writing.upgrade() {
@@ -283,10 +293,12 @@ impl Lab {
         self.add(&SkillPlan::text(self.free_id(name), name, text), control)
     }
 
-    /// Draws examples of a task, from all pairs but its test split, and keeps the state they end in as a skill. It may share examples with other skills.
+    /// Draws examples of a task, from all pairs but its test split, and keeps the state they end in
+    /// as a skill. It may share examples with other skills.
     ///
     /// # Errors
-    /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the model's.
+    /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the
+    /// model's.
     pub fn add_task(&self, task: &str, shots: usize, seed: u64, control: Control<'_>) -> Result<()> {
         let task = self.task_named(task)?;
         let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
@@ -320,7 +332,8 @@ impl Lab {
     /// One skill's provenance and figures.
     ///
     /// # Errors
-    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged; [`Error::Cancelled`].
+    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged;
+    /// [`Error::Cancelled`].
     pub fn inspect(&self, id: &str, control: Control<'_>) -> Result<SkillReport> {
         let library = self.library();
         let index = find(&library, id)?;
@@ -330,7 +343,8 @@ impl Lab {
         Ok(SkillReport { preview: self.preview(&meta), figures, meta })
     }
 
-    /// The first lines a skill was read from: its text, or its examples drawn again (if they still are what was read).
+    /// The first lines a skill was read from: its text, or its examples drawn again (if they still
+    /// are what was read).
     fn preview(&self, meta: &SkillMeta) -> Vec<String> {
         let text = match self.plan_again(meta) {
             Ok(plan) if plan.origin == meta.origin => plan.segments.concat(),
@@ -339,7 +353,8 @@ impl Lab {
         text.lines().take(PREVIEW).map(str::to_string).collect()
     }
 
-    /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
+    /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which
+    /// half of what was read is forgotten.
     pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
         let mut lives = self.model.network.decay().half_lives(state, layer);
         let middle = lives.len() / 2;

@@ -1,5 +1,5 @@
-//! The library's states at one layer in two dimensions, and the query among them. A map is laid over the one drawn before it, so that what did not
-//! change does not seem to.
+//! The library's states at one layer in two dimensions, and the query among them. A map is laid
+//! over the one drawn before it, so that what did not change does not seem to.
 
 use super::Lab;
 use super::open::lock;
@@ -90,10 +90,12 @@ impl Drawn {
 }
 
 impl Lab {
-    /// Projects the library. `frame` gets the map as it forms (the principal components first), the last one is returned.
+    /// Projects the library. `frame` gets the map as it forms (the principal components first), the
+    /// last one is returned.
     ///
     /// # Errors
-    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after which [`Lab::map_on`] goes on with a t-SNE map.
+    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after
+    /// which [`Lab::map_on`] goes on with a t-SNE map.
     pub fn map(&self, request: &MapRequest, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let ground = self.ground(request, control)?;
         let mut drawn = Drawn {
@@ -122,10 +124,12 @@ impl Lab {
         self.keep(drawn, control, frame)
     }
 
-    /// Goes on with the t-SNE map of a request that was called off, for so many epochs or to its end.
+    /// Goes on with the t-SNE map of a request that was called off, for so many epochs or to its
+    /// end.
     ///
     /// # Errors
-    /// [`Error::Input`] if that map is not the one drawn last, or the library has changed since; [`Error::Cancelled`].
+    /// [`Error::Input`] if that map is not the one drawn last, or the library has changed since;
+    /// [`Error::Cancelled`].
     pub fn map_on(&self, request: &MapRequest, epochs: usize, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let kept = lock(&self.drawn).clone();
         let same = |d: &Drawn| d.request == *request && Arc::ptr_eq(&d.ground.library, &self.library());
@@ -200,7 +204,8 @@ impl Lab {
     /// Places the query on the map drawn last: its state after each example.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no map yet or the query is empty; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if there is no map yet or the query is empty; the model's;
+    /// [`Error::Cancelled`].
     pub fn place(&self, query: &str, control: Control<'_>) -> Result<Placed> {
         let drawn = lock(&self.drawn).clone().ok_or_else(|| Error::Input("there is no map yet to place the query on".into()))?;
         let ground = &drawn.ground;

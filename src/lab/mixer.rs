@@ -1,4 +1,5 @@
-//! What the names in a recipe stand for at one query: skills, tasks, `query`, `top(n)`, the posterior.
+//! What the names in a recipe stand for at one query: skills, tasks, `query`, `top(n)`, the
+//! posterior.
 
 use super::evidence::{Heard, Told};
 use super::open::{find, lock};

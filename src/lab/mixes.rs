@@ -1,4 +1,5 @@
-//! Many soups at one query: the landscape of a soup, the attribution of its parts, two soups beside each other.
+//! Many soups at one query: the landscape of a soup, the attribution of its parts, two soups beside
+//! each other.
 
 use super::Lab;
 use super::answer::{Start, nothing_to_answer, target_from};
@@ -63,11 +64,12 @@ impl Lab {
         Ok(told)
     }
 
-    /// ln p of the target over the mixes of two or three ingredients, coarse to fine; `frame` gets the landscape as it fills.
+    /// ln p of the target over the mixes of two or three ingredients, coarse to fine; `frame` gets
+    /// the landscape as it fills.
     ///
     /// # Errors
-    /// [`Error::Input`] if the soup has another number of ingredients or a rule without weights, or there is nothing to answer; the model's;
-    /// [`Error::Cancelled`].
+    /// [`Error::Input`] if the soup has another number of ingredients or a rule without weights, or
+    /// there is nothing to answer; the model's; [`Error::Cancelled`].
     pub fn landscape(
         &self,
         request: &LandscapeRequest,
@@ -99,10 +101,12 @@ impl Lab {
         Ok(view(&told))
     }
 
-    /// ln p of the target with the whole soup, without each ingredient that counts, and without each band of layers.
+    /// ln p of the target with the whole soup, without each ingredient that counts, and without
+    /// each band of layers.
     ///
     /// # Errors
-    /// [`Error::Input`] if the soup is empty or there is nothing to answer; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the soup is empty or there is nothing to answer; the model's;
+    /// [`Error::Cancelled`].
     pub fn attribution(&self, request: &AttributionRequest, control: Control<'_>) -> Result<AttributionView> {
         let (soup, n_layer) = (&request.soup, self.shape().n_layer);
         let aim = self.aim(&request.query, &request.target)?;

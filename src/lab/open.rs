@@ -26,7 +26,8 @@ pub struct Setup {
     pub bos: Bos,
     /// The library's folder; `None` is the cache folder of this model and these settings.
     pub library: Option<PathBuf>,
-    /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
+    /// Whether the tasks are a choice: then the library that is kept for the model and the settings
+    /// is not that of all tasks.
     pub chosen: bool,
     /// What the library is to hold.
     pub build: BuildSettings,
@@ -46,7 +47,8 @@ pub struct Lab {
     /// Whether the model is the one inside the program, whose training is known.
     bundled: bool,
     library: Mutex<Arc<Library>>,
-    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    /// The writer of the build under way, for changes that overtake it: the library's lock is taken
+    /// once a process.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     pub(super) reader: Mutex<QueryReader>,
     /// What the query's examples are from the library's tasks.
@@ -113,7 +115,8 @@ fn list(tokens: &[u32]) -> String {
     tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
+/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left
+/// half changed.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -127,7 +130,8 @@ impl Lab {
         Self::open_where(setup, &|library| Ok(library), control)
     }
 
-    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for example.
+    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for
+    /// example.
     ///
     /// # Errors
     /// Those of [`Lab::open`] and of `place`.
@@ -149,7 +153,8 @@ impl Lab {
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
         library.look(control)?;
         let library = library.without_damaged();
-        // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
+        // A library is built one way. Its own settings hold where none were asked for; other ones
+        // are refused, not built over it.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
         if build != asked && setup.build != BuildSettings::default() {

@@ -17,7 +17,8 @@ pub(crate) struct Query {
     pub tail: Vec<u32>,
     /// The unfinished line with nothing before it.
     pub alone: Vec<u32>,
-    /// What a ranking reads and evidence explains: the examples, the last one closed if its answer is begun.
+    /// What a ranking reads and evidence explains: the examples, the last one closed if its answer
+    /// is begun.
     pub examples: Vec<Example>,
 }
 
@@ -45,7 +46,8 @@ impl Lab {
         Ok(Query { parsed, segments, tail, alone, examples })
     }
 
-    /// A query of which nothing is asked: a last example that lacks its line break is read like the others.
+    /// A query of which nothing is asked: a last example that lacks its line break is read like the
+    /// others.
     pub(super) fn whole_query(&self, text: &str) -> Result<Query> {
         let mut query = self.query(text)?;
         if query.parsed.closed_tail.is_some() {
@@ -54,7 +56,8 @@ impl Lab {
         Ok(query)
     }
 
-    /// What a ranking reads of a query: its complete examples, the last one closed if an answer is begun.
+    /// What a ranking reads of a query: its complete examples, the last one closed if an answer is
+    /// begun.
     pub(super) fn ranked_segments(&self, query: &Query) -> Vec<Vec<u32>> {
         let alone = query.examples.is_empty().then(|| query.alone.clone());
         let read = query.examples.iter().map(|e| e.tokens.clone());
@@ -66,8 +69,9 @@ impl Lab {
         *lock(&self.reader) = QueryReader::default();
     }
 
-    /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
-    /// locked while the model runs: a ranking may overtake an answer in the middle of it.
+    /// Reads segments from the last boundary that is still valid. The reader is copied (states are
+    /// shared, so this is cheap) rather than locked while the model runs: a ranking may overtake an
+    /// answer in the middle of it.
     pub(super) fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
         let mut reader = lock(&self.reader).clone();
         let read = reader.read(&self.model.network, segments, control)?;

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::model::{Network, Prompt, Want};
 use crate::state::State;
 
-/// Boundary states kept. Typing happens at the end, so the last few are what the next keystroke needs; more would let a long
-/// query fill the memory (a state of mamba-2.8b takes 28 MB).
+/// Boundary states kept. Typing happens at the end, so the last few are what the next keystroke
+/// needs; more would let a long query fill the memory (a state of mamba-2.8b takes 28 MB).
 const KEPT: usize = 16;
 
 /// The states at the example boundaries of the query read last.
@@ -64,7 +64,8 @@ impl QueryReader {
     }
 }
 
-/// `(segments, tokens)` at the end of each segment that has a token: snapshots must ascend strictly.
+/// `(segments, tokens)` at the end of each segment that has a token: snapshots must ascend
+/// strictly.
 fn boundaries(segments: &[Vec<u32>]) -> Vec<(usize, usize)> {
     let mut at = 0;
     let mut ends = Vec::with_capacity(segments.len());

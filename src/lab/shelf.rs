@@ -1,4 +1,5 @@
-//! The states of a library on the card, in the precision of its files: ranked and mixed where they lie.
+//! The states of a library on the card, in the precision of its files: ranked and mixed where they
+//! lie.
 
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
@@ -28,10 +29,12 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    /// Copies a library's states to the card, with the kernels of the library's model, if they take no more than half of what is free there.
+    /// Copies a library's states to the card, with the kernels of the library's model, if they take
+    /// no more than half of what is free there.
     ///
     /// # Errors
-    /// [`Error::Model`] if they do, or the card fails; [`Error::Library`] if some skills are stored as f16 and some as f32.
+    /// [`Error::Model`] if they do, or the card fails; [`Error::Library`] if some skills are stored
+    /// as f16 and some as f32.
     pub fn new(gpu: Arc<Gpu>, kernels: Arc<Kernels>, library: &Library) -> Result<Self> {
         let (skills, shape) = (library.len(), library.shape());
         let is_half = |i: usize| matches!(library.row(i, Part::Ssm, 0), LayerView::F16(_));
@@ -71,7 +74,8 @@ impl Shelf {
         Ok(Self { gpu, kernels, ssm, conv, sums, half, skills, shape })
     }
 
-    /// Enqueues Σ w·x of one part of so many skills (their places, their weights) into `out`, all layers.
+    /// Enqueues Σ w·x of one part of so many skills (their places, their weights) into `out`, all
+    /// layers.
     fn weigh(&self, part: &Buf, half: bool, entries: usize, (picks, weights, count): (u64, u64, usize), out: u64) -> Result<()> {
         let args = [
             Arg::Ptr(part.at(0)),

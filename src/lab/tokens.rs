@@ -1,8 +1,9 @@
-//! How texts become tokens here: as the tokenizer makes them of the whole text, cut at the borders of examples.
+//! How texts become tokens here: as the tokenizer makes them of the whole text, cut at the borders
+//! of examples.
 //!
-//! A text is tokenised with what stands around it in what the model reads: an example with another one
-//! after it (every skill is read on from), a question with an example before it. A library that was
-//! built when each example was tokenised apart is read that way ([`Borders::Apart`]).
+//! A text is tokenised with what stands around it in what the model reads: an example with another
+//! one after it (every skill is read on from), a question with an example before it. A library that
+//! was built when each example was tokenised apart is read that way ([`Borders::Apart`]).
 
 use super::Lab;
 use crate::error::Result;
@@ -48,7 +49,8 @@ impl Lab {
         }
     }
 
-    /// Segments as they are read where another example follows: by a ranking, and by whatever is made into a skill.
+    /// Segments as they are read where another example follows: by a ranking, and by whatever is
+    /// made into a skill.
     pub(crate) fn examples_of<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>) -> Result<Vec<Example>> {
         Ok(self.tokens_of(segments, &self.build.template.tail(WORD))?.0)
     }
@@ -61,7 +63,8 @@ impl Lab {
         self.tokens_of(segments, tail)
     }
 
-    /// What an unfinished line after segments is hoped to be completed by, with its end. `asked`: the line's tokens there.
+    /// What an unfinished line after segments is hoped to be completed by, with its end. `asked`:
+    /// the line's tokens there.
     pub(crate) fn answer_after(&self, segments: &[Segment], tail: &str, asked: &[u32], output: &str) -> Result<Vec<u32>> {
         let (context, answer) = ([self.any_example()], self.build.template.answer(output));
         let before = if segments.is_empty() { &context } else { segments };
@@ -74,8 +77,8 @@ impl Lab {
         let mut tokens = self.model.tokenizer.encode_pieces(&pieces)?;
         tokens.pop();
         let answer_tokens = tokens.pop().unwrap_or_default();
-        // Where a token would reach from the line into the answer, or from the answer into the next example, the line is asked as it stands, and the answer is read
-        // by itself.
+        // Where a token would reach from the line into the answer, or from the answer into the next
+        // example, the line is asked as it stands, and the answer is read by itself.
         if tokens.pop().as_deref() == Some(asked) && !answer_tokens.is_empty() { Ok(answer_tokens) } else { self.tokens(&answer) }
     }
 

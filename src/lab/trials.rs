@@ -9,12 +9,14 @@ use crate::task::{Pair, Segment, Split, Task};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Prompts run together: enough to fill the products, few enough that their states fit the cache's neighbourhood.
+/// Prompts run together: enough to fill the products, few enough that their states fit the cache's
+/// neighbourhood.
 const TOGETHER: usize = 64;
 
 /// One question put to a state.
 pub struct Ask {
-    /// The state asked; several are asked together and their logits averaged (the ensemble that mixing competes with).
+    /// The state asked; several are asked together and their logits averaged (the ensemble that
+    /// mixing competes with).
     pub states: Vec<State>,
     /// The unfinished line.
     pub tail: Vec<u32>,
@@ -103,7 +105,8 @@ impl<'a> Trials<'a> {
         Ok(states)
     }
 
-    /// Puts the questions, all against the true tokens: a greedy answer is right exactly if each of its tokens is the best guess after those before it.
+    /// Puts the questions, all against the true tokens: a greedy answer is right exactly if each of
+    /// its tokens is the best guess after those before it.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty tail or answer; the model's; [`Error::Cancelled`].

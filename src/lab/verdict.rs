@@ -20,11 +20,12 @@ const TOGETHER: usize = 20;
 const RESAMPLES: usize = 2000;
 
 impl Lab {
-    /// Asks held-out questions of the soup's task (if its skills are of one, else of the query's best task) from the soup, the best skill and
-    /// the query alone.
+    /// Asks held-out questions of the soup's task (if its skills are of one, else of the query's
+    /// best task) from the soup, the best skill and the query alone.
     ///
     /// # Errors
-    /// [`Error::Input`] if the query is empty, or the task's pairs are not at hand; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the query is empty, or the task's pairs are not at hand; the model's;
+    /// [`Error::Cancelled`].
     pub fn verdict(&self, request: &VerdictRequest, control: Control<'_>) -> Result<VerdictView> {
         let query = self.whole_query(&request.query)?;
         let quiet = control.with_progress(&|_| {});

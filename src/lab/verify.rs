@@ -1,9 +1,10 @@
-//! The card against the CPU path, on random weights and texts: what `state-soup doctor --verify` runs on the user's own machine.
+//! The card against the CPU path, on random weights and texts: what `state-soup doctor --verify`
+//! runs on the user's own machine.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
-use crate::model::{LoadOptions, Network, MambaConfig, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use crate::model::{LoadOptions, MambaConfig, Network, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
 use crate::state::ModelIdentity;
 use crate::state::State;
@@ -32,7 +33,8 @@ impl Check {
     }
 }
 
-/// Sizes that reach every branch of the kernels: whole warps and none, aligned rows and none, biases, norms in the mixer, wide and narrow states.
+/// Sizes that reach every branch of the kernels: whole warps and none, aligned rows and none,
+/// biases, norms in the mixer, wide and narrow states.
 const MODELS: [(&str, &str); 5] = [
     (
         "tied, 512 × 16",
@@ -59,7 +61,8 @@ const MODELS: [(&str, &str); 5] = [
 /// Sizes whose states are so large that they stay in the memory they are copied to.
 const LARGE: &str = "large states, 512 × 128";
 
-/// Precisions, with the error that rounding to them explains: each number that goes into a product is rounded, sums are not.
+/// Precisions, with the error that rounding to them explains: each number that goes into a product
+/// is rounded, sums are not.
 const PRECISIONS: [(WeightType, DType, f64); 3] =
     [(WeightType::F32, DType::F32, 2e-5), (WeightType::BF16, DType::BF16, 3e-2), (WeightType::F16, DType::F16, 4e-3)];
 

@@ -27,7 +27,8 @@ pub struct SkillPlan {
 }
 
 impl SkillPlan {
-    /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by settings and text.
+    /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by
+    /// settings and text.
     pub fn examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
         let origin = SkillOrigin::Examples {
             set,
@@ -84,8 +85,9 @@ pub fn now() -> String {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// Which plans the library lacks, in order: no readable skill has that id and the same origin (so changed settings or changed
-/// task data make a skill missing). Skills the user deleted are not missing.
+/// Which plans the library lacks, in order: no readable skill has that id and the same origin (so
+/// changed settings or changed task data make a skill missing). Skills the user deleted are not
+/// missing.
 pub fn missing(library: &Library, plans: &[SkillPlan]) -> Vec<usize> {
     let unwanted: HashSet<(&str, String)> = library.unwanted().map(|(id, origin)| (id, format!("{origin:?}"))).collect();
     let lacks = |p: &SkillPlan| match library.find(&p.id) {
@@ -105,8 +107,9 @@ pub struct BatchSize {
 }
 
 impl BatchSize {
-    /// What suits a device that reads so many tokens together: two such chunks, so that the states of one are copied while the other runs; enough to keep the matrix
-    /// products dense, few enough that the library fills visibly and a kill loses little.
+    /// What suits a device that reads so many tokens together: two such chunks, so that the states
+    /// of one are copied while the other runs; enough to keep the matrix products dense, few enough
+    /// that the library fills visibly and a kill loses little.
     pub fn of(chunk: usize) -> Self {
         Self { tokens: (2 * chunk).max(4096), skills: 64.max(chunk / 64) }
     }
@@ -136,14 +139,16 @@ pub struct BuildReport {
 /// Reads the plans' segments (each skill from bos on) and returns one state a plan, in order.
 pub type Encode<'a> = dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>> + 'a;
 
-/// Makes what is [`missing`] and the plans with the ids of `anew`, batch by batch; every batch is on disk before the next begins, so that a build that is called off or
-/// killed goes on where it was. What `encode`
-/// reports is turned into progress in skills. A skill of the same id is replaced when its new state is on disk, and hands on its tags.
+/// Makes what is [`missing`] and the plans with the ids of `anew`, batch by batch; every batch is
+/// on disk before the next begins, so that a build that is called off or killed goes on where it
+/// was. What `encode` reports is turned into progress in skills. A skill of the same id is replaced
+/// when its new state is on disk, and hands on its tags.
 ///
 /// The writer is free while the encoder works, for other changes of this process.
 ///
 /// # Errors
-/// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of [`LibraryWriter::replace`].
+/// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of
+/// [`LibraryWriter::replace`].
 pub fn build(
     writer: &Mutex<LibraryWriter>,
     settings: &BuildSettings,
@@ -219,7 +224,8 @@ fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_to
 }
 
 /// Where the library of a model and of these settings is kept unless the user says otherwise:
-/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent. A choice of tasks has a folder of its own.
+/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's
+/// equivalent. A choice of tasks has a folder of its own.
 ///
 /// # Errors
 /// [`Error::Input`] if the user has no cache folder.

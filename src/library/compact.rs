@@ -12,8 +12,9 @@ use std::collections::HashSet;
 const COMPACT_BYTES: usize = 64 << 20;
 
 impl LibraryWriter {
-    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills, and
-    /// shards with a living skill whose state is damaged, are kept as they are. Reports progress in skills copied.
+    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with
+    /// living skills, and shards with a living skill whose state is damaged, are kept as they are.
+    /// Reports progress in skills copied.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
-/// A place for one copy, shared by those who make it and those who ask what was changed. The copy goes with the last of them.
+/// A place for one copy, shared by those who make it and those who ask what was changed. The copy
+/// goes with the last of them.
 #[derive(Clone, Debug, Default)]
 pub struct Copies(Arc<Mutex<Option<Copy>>>);
 
@@ -21,8 +22,8 @@ struct Copy {
 }
 
 impl Copies {
-    /// Makes a copy of a library, or of its absence; returns its folder. It costs a manifest: a shard never changes, so the copy refers to it,
-    /// and what is added lies in the copy.
+    /// Makes a copy of a library, or of its absence; returns its folder. It costs a manifest: a
+    /// shard never changes, so the copy refers to it, and what is added lies in the copy.
     ///
     /// # Errors
     /// [`Error::Io`]; the manifest's.
@@ -43,8 +44,8 @@ impl Copies {
         Ok(folder)
     }
 
-    /// What was changed in the copy, in words, one phrase a kind of change, such as `deleted antonym/0`; nothing if nothing was. A build of what
-    /// was missing counts as no change.
+    /// What was changed in the copy, in words, one phrase a kind of change, such as `deleted
+    /// antonym/0`; nothing if nothing was. A build of what was missing counts as no change.
     ///
     /// # Errors
     /// The manifest's.

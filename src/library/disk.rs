@@ -1,4 +1,5 @@
-//! Every change a library makes on disk, as a handful of operations that a test can make fail one by one.
+//! Every change a library makes on disk, as a handful of operations that a test can make fail one
+//! by one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,14 +14,16 @@ pub trait DiskFile: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// The operations a library changes the disk with. [`RealDisk`] does them; tests put a failing one in its place.
+/// The operations a library changes the disk with. [`RealDisk`] does them; tests put a failing one
+/// in its place.
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Makes a folder and the ones above it.
     ///
     /// # Errors
     /// The system's.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Opens (making it if need be) the file whose advisory lock is taken; its content is left alone.
+    /// Opens (making it if need be) the file whose advisory lock is taken; its content is left
+    /// alone.
     ///
     /// # Errors
     /// The system's.
@@ -83,7 +86,8 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
-    /// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it.
+    /// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system
+    /// makes it.
     #[cfg(not(unix))]
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())

@@ -1,4 +1,5 @@
-//! The last resort of mapped files: one that is cut short in the very moment it is read raises SIGBUS.
+//! The last resort of mapped files: one that is cut short in the very moment it is read raises
+//! SIGBUS.
 
 use signal_hook::low_level::{exit, register};
 use std::io;
@@ -10,7 +11,8 @@ const SENTENCE: &str = "state-soup: a file was cut short while it was read (a sh
 /// [`crate::error::Error::Library`]'s exit code.
 const CODE: i32 = 4;
 
-/// Makes SIGBUS end the process with a sentence, after `give_back` has given the terminal back. Without it, the kernel ends it without one.
+/// Makes SIGBUS end the process with a sentence, after `give_back` has given the terminal back.
+/// Without it, the kernel ends it without one.
 ///
 /// # Errors
 /// The system's, if the handler cannot be installed.
@@ -25,7 +27,8 @@ pub fn install(give_back: fn()) -> io::Result<()> {
         let _ = rustix::io::write(rustix::stdio::stderr(), SENTENCE.as_bytes());
         exit(CODE);
     };
-    // SAFETY: the handler makes system calls only (`give_back` too: `term::tui::give_back_at_once`), takes no lock, does not allocate, and
-    // does not return to what raised the signal.
+    // SAFETY: the handler makes system calls only (`give_back` too:
+    // `term::tui::give_back_at_once`), takes no lock, does not allocate, and does not return to
+    // what raised the signal.
     unsafe { register(SIGBUS, end) }.map(drop)
 }

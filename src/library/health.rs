@@ -5,7 +5,8 @@ use super::store::{Library, list, live};
 use crate::control::Control;
 use crate::error::Result;
 
-/// What a check of every byte found. A shard never changes once it has its name, so what is said of a file goes on being true of it.
+/// What a check of every byte found. A shard never changes once it has its name, so what is said of
+/// a file goes on being true of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Every file that the manifest names, in its order.
@@ -51,7 +52,8 @@ impl Health {
 }
 
 impl Library {
-    /// Reads every byte as it lies on disk now: shards against their hashes, states against NaN and infinity. Reports progress in bytes.
+    /// Reads every byte as it lies on disk now: shards against their hashes, states against NaN and
+    /// infinity. Reports progress in bytes.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].

@@ -10,8 +10,9 @@ use std::time::Duration;
 /// The file that is locked.
 pub(super) const LOCK: &str = "lock";
 
-/// A lock held. The system gives it back when the process dies; on every other way out it is given back by name, for closing the
-/// file is not enough while a child process that is just being started holds a copy of the descriptor.
+/// A lock held. The system gives it back when the process dies; on every other way out it is given
+/// back by name, for closing the file is not enough while a child process that is just being
+/// started holds a copy of the descriptor.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 

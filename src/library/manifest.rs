@@ -93,7 +93,8 @@ pub(super) fn is_shard(name: &str) -> bool {
     number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a file name is one this module gives to shards (finished or not) or to an unfinished manifest.
+/// Whether a file name is one this module gives to shards (finished or not) or to an unfinished
+/// manifest.
 pub(super) fn is_ours(name: &str) -> bool {
     name == MANIFEST_TMP || is_shard(name.strip_suffix(".tmp").unwrap_or(name))
 }
@@ -148,7 +149,8 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// A manifest is written in one piece, so what does not fit together was not written by this program.
+    /// A manifest is written in one piece, so what does not fit together was not written by this
+    /// program.
     fn check(&self) -> Result<(), String> {
         let mut shards = HashMap::new();
         for s in &self.shards {

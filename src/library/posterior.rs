@@ -1,8 +1,11 @@
-//! What similarity proposes and evidence decides: a posterior over candidates and "none of these", and its calibration.
+//! What similarity proposes and evidence decides: a posterior over candidates and "none of these",
+//! and its calibration.
 //!
-//! A candidate is a state of the library (the mean of a task's skills, or one skill). Its *evidence* is how probable the query's own examples are when they are
-//! read from it, in nats: ln p of the tokens of their answers, and ln p of all their other tokens. The same examples read from nothing are the evidence of
-//! "none of these". With cosine similarity a score follows (natural logarithm, up to a constant):
+//! A candidate is a state of the library (the mean of a task's skills, or one skill). Its
+//! *evidence* is how probable the query's own examples are when they are read from it, in nats: ln
+//! p of the tokens of their answers, and ln p of all their other tokens. The same examples read
+//! from nothing are the evidence of "none of these". With cosine similarity a score follows
+//! (natural logarithm, up to a constant):
 //!
 //! ```text
 //! score(candidate) = answers · A + inputs · I + similarity · C
@@ -17,7 +20,8 @@ use serde::{Deserialize, Serialize};
 
 /// Values that the search for constants may compute: each is a pass over some thousand numbers.
 const MOST: usize = 2000;
-/// How firmly the search holds on to the stated defaults: the weight of one query for each constant that is off by a half.
+/// How firmly the search holds on to the stated defaults: the weight of one query for each constant
+/// that is off by a half.
 const RIDGE: f64 = 4.0;
 
 /// How probable a query's examples are, read from one state.
@@ -57,14 +61,16 @@ pub struct Calibration {
     pub similarity: f64,
     /// Score of "none of these" where it explains as well as a candidate of similarity 0.
     pub none: f64,
-    /// Posteriors of "none of these" above which it is said that none explains a query of one example, of two or three, of four or more.
+    /// Posteriors of "none of these" above which it is said that none explains a query of one
+    /// example, of two or three, of four or more.
     pub gates: [f64; 3],
     /// Queries that the constants were fitted to; 0 for the stated defaults.
     pub queries: usize,
 }
 
 impl Default for Calibration {
-    /// What is taken for a library without a calibration of its own: fitted to 3000 queries on the bundled model's library, and rounded.
+    /// What is taken for a library without a calibration of its own: fitted to 3000 queries on the
+    /// bundled model's library, and rounded.
     fn default() -> Self {
         Self { answers: 0.37, inputs: 0.3, similarity: 11.0, none: 7.3, gates: [0.65, 0.33, 0.11], queries: 0 }
     }
@@ -115,13 +121,16 @@ impl Calibration {
         Posterior { of, none }
     }
 
-    /// The posterior of "none of these" above which it is said that none explains a query of so many examples.
+    /// The posterior of "none of these" above which it is said that none explains a query of so
+    /// many examples.
     pub fn gate(&self, shots: usize) -> f64 {
         self.gates[place(shots)]
     }
 
-    /// The constants that make the right ones of these witnesses most probable (maximum likelihood, held to the defaults by a ridge), and the gates that so many of
-    /// the queries with a right candidate pass (half-way, in log-odds, from the default gates: few witnesses tell little of a tail). Fewer than ten give the defaults.
+    /// The constants that make the right ones of these witnesses most probable (maximum likelihood,
+    /// held to the defaults by a ridge), and the gates that so many of the queries with a right
+    /// candidate pass (half-way, in log-odds, from the default gates: few witnesses tell little of
+    /// a tail). Fewer than ten give the defaults.
     ///
     /// # Errors
     /// None of its own; whatever the search reports.
@@ -130,7 +139,8 @@ impl Calibration {
         if witnesses.len() < 10 {
             return Ok(default);
         }
-        // As factors of the defaults, so that one step suits all; none by itself, in tenths of its default.
+        // As factors of the defaults, so that one step suits all; none by itself, in tenths of its
+        // default.
         let made = |x: &[f64]| Self {
             answers: default.answers * x[0].exp(),
             inputs: default.inputs * x[1].exp(),

@@ -2,23 +2,30 @@
 //!
 //! With x a skill's entries in a layer, q the query's, both flattened:
 //!
-//! - cosine: `q·x / (|q| |x|)`. The query is scaled to length 1 beforehand and |x| is kept from the first ranking on, so each
-//!   skill is one dot product. A state of norm 0 has similarity 0 to everything.
-//! - L2: `-|x − q|`, summed as it stands; the cheaper `|q|² − 2 q·x + |x|²` cancels just where it matters, near 0.
-//! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of `(q − μ)/σ` and `(x − μ)/σ`.
-//!   Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w = (q − μ)/σ²`: the query takes all the scaling, once, and
-//!   each skill is again one pass over its stored entries, with μ and w staying in the cache. The norms of the scaled skills are
-//!   kept like those above. μ is subtracted as f32; what rounding took from it, δ, comes back as the constant `Σ w δ`. (Splitting off
-//!   all of `w·μ` would save the subtraction and lose the digits in which entries with |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
+//! - cosine: `q·x / (|q| |x|)`. The query is scaled to length 1 beforehand and |x| is kept from the
+//!   first ranking on, so each skill is one dot product. A state of norm 0 has similarity 0 to
+//!   everything.
+//! - L2: `-|x − q|`, summed as it stands; the cheaper `|q|² − 2 q·x + |x|²` cancels just where it
+//!   matters, near 0.
+//! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of
+//!   `(q − μ)/σ` and `(x − μ)/σ`. Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w
+//!   = (q − μ)/σ²`: the query takes all the scaling, once, and each skill is again one pass over
+//!   its stored entries, with μ and w staying in the cache. The norms of the scaled skills are kept
+//!   like those above. μ is subtracted as f32; what rounding took from it, δ, comes back as the
+//!   constant `Σ w δ`. (Splitting off all of `w·μ` would save the subtraction and lose the digits
+//!   in which entries with |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one
+//!   skill has nothing to tell apart: all scores are 0.
 //!
 //! Where a device has the rows ([`super::Rows`]), it makes the sums; the rest is the same.
 //!
-//! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
-//! state holds NaN or infinity is left out ([`Library::warnings`] names it).
+//! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is
+//! summed again in f64. A skill whose state holds NaN or infinity is left out
+//! ([`Library::warnings`] names it).
 //!
-//! Speed (`cargo bench --bench rank`; 330 skills × 12 layers × 512×16, f16; two cores of an AMD EPYC with AVX-512, busy with
-//! other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, what the machine reads) and 0.04 ms for the order; all layers
-//! 4 ms; the first ranking of a layer after opening 2 ms (cosine), 8 ms (z-scored).
+//! Speed (`cargo bench --bench rank`; 330 skills × 12 layers × 512×16, f16; two cores of an AMD
+//! EPYC with AVX-512, busy with other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, what
+//! the machine reads) and 0.04 ms for the order; all layers 4 ms; the first ranking of a layer
+//! after opening 2 ms (cosine), 8 ms (z-scored).
 
 use super::rows::{Job, Sum};
 use super::shard::LayerView;
@@ -52,12 +59,13 @@ struct Prepared<'a> {
 }
 
 impl Library {
-    /// The similarity of `query` to every skill, in the library's order, averaged over the view's layers. Cosines are within
-    /// −1..=1; distances are negative. NaN for a skill whose state holds NaN or infinity there, and for no other.
+    /// The similarity of `query` to every skill, in the library's order, averaged over the view's
+    /// layers. Cosines are within −1..=1; distances are negative. NaN for a skill whose state holds
+    /// NaN or infinity there, and for no other.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has no layer or one that the model lacks;
-    /// [`Error::Library`] if a file was cut short.
+    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has
+    /// no layer or one that the model lacks; [`Error::Library`] if a file was cut short.
     pub fn scores(&self, query: &State, view: &RankView) -> Result<Vec<f32>> {
         let (shape, layers) = (self.shape(), view.layers.clone());
         if query.shape() != shape {
@@ -96,8 +104,9 @@ impl Library {
         Ok(sums.into_iter().map(|s| mean(s).clamp(f32::MIN, f32::MAX)).collect())
     }
 
-    /// Skills and tasks by similarity to `query`, best first, ties in the order of their ids. `change` counts places against
-    /// `before`. `shots`, `tokens_run` and `millis[0]` are left at zero for whoever ran the model.
+    /// Skills and tasks by similarity to `query`, best first, ties in the order of their ids.
+    /// `change` counts places against `before`. `shots`, `tokens_run` and `millis[0]` are left at
+    /// zero for whoever ran the model.
     ///
     /// # Errors
     /// Those of [`Self::scores`].
@@ -113,8 +122,8 @@ impl Library {
         Ok(ranking)
     }
 
-    /// Norms are computed before the threads start, so that none waits for another's. Distances need them too: they tell
-    /// the damaged skills.
+    /// Norms are computed before the threads start, so that none waits for another's. Distances
+    /// need them too: they tell the damaged skills.
     fn norms_ready(&self, view: &RankView, wide: bool) {
         let shards: Vec<_> = self.shards.values().collect();
         for l in view.layers.clone() {
@@ -154,7 +163,8 @@ impl Library {
         }
     }
 
-    /// The sums over all rows from the device they lie on, `[layer of the view][skill]`, if they do. A device that fails is as if it were not there.
+    /// The sums over all rows from the device they lie on, `[layer of the view][skill]`, if they
+    /// do. A device that fails is as if it were not there.
     fn given(&self, view: &RankView, prepared: &[Prepared<'_>]) -> Option<Vec<f32>> {
         let rows = self.rows.get().filter(|_| view.part == Part::Ssm)?;
         let sum = match view.metric {
@@ -172,7 +182,8 @@ impl Library {
         }
     }
 
-    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`; `given`: the sums over all rows, if a device has made them.
+    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`; `given`:
+    /// the sums over all rows, if a device has made them.
     fn add_scores(&self, view: &RankView, p: &Prepared<'_>, given: Option<&[f32]>, first: usize, out: &mut [f64]) {
         let mut at = 0;
         while at < out.len() {

@@ -1,4 +1,5 @@
-//! A second place where the rows of a library may lie: a device that adds them up faster than the host can read them.
+//! A second place where the rows of a library may lie: a device that adds them up faster than the
+//! host can read them.
 
 use crate::error::Result;
 use crate::state::State;
@@ -15,7 +16,8 @@ pub enum Sum {
     Distance,
 }
 
-/// One layer's query: `a`, and the centre `c` where [`Sum::Centred`] wants one (any slice of that length otherwise).
+/// One layer's query: `a`, and the centre `c` where [`Sum::Centred`] wants one (any slice of that
+/// length otherwise).
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// The layer.
@@ -26,7 +28,8 @@ pub struct Job<'a> {
     pub c: &'a [f32],
 }
 
-/// The states of a library, somewhere; damaged ones are not there ([`Library::warnings`](super::Library::warnings) names them, and nobody asks for them).
+/// The states of a library, somewhere; damaged ones are not there
+/// ([`Library::warnings`](super::Library::warnings) names them, and nobody asks for them).
 pub trait Rows: Debug + Send + Sync {
     /// The sum over every skill's row, `[job][skill]`, skills in the library's order.
     ///

@@ -1,4 +1,5 @@
-//! One shard: a batch of states in a safetensors file, written in one pass and read through a memory map.
+//! One shard: a batch of states in a safetensors file, written in one pass and read through a
+//! memory map.
 
 use super::disk::{Disk, DiskFile};
 use super::manifest::ShardEntry;
@@ -20,7 +21,8 @@ use std::sync::OnceLock;
 // Safetensors are little-endian, and the map is read as it lies.
 const _: () = assert!(cfg!(target_endian = "little"), "a library can only be mapped on a little-endian machine");
 
-/// Tensors start at multiples of this where the state's sizes allow it: a cache line, and the widest vector register.
+/// Tensors start at multiples of this where the state's sizes allow it: a cache line, and the
+/// widest vector register.
 const ALIGN: usize = 64;
 
 /// The largest magnitude half precision holds.
@@ -97,7 +99,8 @@ pub(super) fn part_len(shape: &Layout, part: Part) -> usize {
     }
 }
 
-/// Whether half precision holds every entry of the state (its SSM state and window; ΣΔ is always kept in f32).
+/// Whether half precision holds every entry of the state (its SSM state and window; ΣΔ is always
+/// kept in f32).
 pub(super) fn fits_f16(state: &State) -> bool {
     state.ssm().iter().chain(state.conv()).all(|v| v.abs() <= F16_MAX)
 }
@@ -174,7 +177,8 @@ impl Hashing {
     }
 }
 
-/// Writes a batch of states as `file` in `dir`: to a temporary name, synced, renamed, folder synced.
+/// Writes a batch of states as `file` in `dir`: to a temporary name, synced, renamed, folder
+/// synced.
 pub(super) fn write(
     disk: &dyn Disk,
     dir: &Path,
@@ -245,8 +249,8 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor. The error is a
-    /// sentence for the list of warnings.
+    /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor.
+    /// The error is a sentence for the list of warnings.
     pub fn open(dir: &Path, entry: &ShardEntry, shape: Layout) -> Result<Self, String> {
         let path = dir.join(&entry.file);
         let say = |what: String| format!("the shard {} {what}", path.display());
@@ -258,10 +262,11 @@ impl Shard {
         if length != entry.bytes {
             return Err(say(format!("is {length} bytes long, the manifest says {}", entry.bytes)));
         }
-        // SAFETY: shards are never changed in place by this program: they come into being by rename and go by unlink,
-        // which leaves an existing map whole. A foreign program may truncate one under our feet: the length is asked for
-        // before every reading ([`Shard::cut_short`]), and what comes between that and the reading ends the process with a
-        // sentence ([`super::fault`]).
+        // SAFETY: shards are never changed in place by this program: they come into being by rename
+        // and go by unlink, which leaves an existing map whole. A foreign program may truncate one
+        // under our feet: the length is asked for before every reading ([`Shard::cut_short`]), and
+        // what comes between that and the reading ends the process with a sentence
+        // ([`super::fault`]).
         let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("can not be mapped: {e}")))?;
         let (head, metadata) = SafeTensors::read_metadata(&map).map_err(|e| say(format!("is not a whole safetensors file: {e}")))?;
         let mut tensors = Vec::new();
@@ -286,7 +291,8 @@ impl Shard {
         Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms, faults })
     }
 
-    /// A sentence if the file was cut short since it was mapped: then reading the map would end the process. Costs a system call.
+    /// A sentence if the file was cut short since it was mapped: then reading the map would end the
+    /// process. Costs a system call.
     pub fn cut_short(&self) -> Option<String> {
         let length = self.mapped.metadata().map_or(0, |about| about.len());
         let path = self.path.display();
@@ -313,8 +319,8 @@ impl Shard {
         self.layer(part, layer).slice(index * n..(index + 1) * n)
     }
 
-    /// Euclidean norms of its skills in one layer; NaN for a state that holds NaN or infinity. Summed in f64, where no
-    /// finite f32 overflows, and kept: a shard never changes.
+    /// Euclidean norms of its skills in one layer; NaN for a state that holds NaN or infinity.
+    /// Summed in f64, where no finite f32 overflows, and kept: a shard never changes.
     pub fn norms(&self, part: Part, layer: usize) -> &[f64] {
         let at = if part == Part::Ssm { layer } else { self.shape.n_layer + layer };
         self.norms[at].get_or_init(|| {
@@ -328,7 +334,8 @@ impl Shard {
         })
     }
 
-    /// Where a skill was found to hold NaN or infinity: by [`Self::fault`], or by the norms asked for so far.
+    /// Where a skill was found to hold NaN or infinity: by [`Self::fault`], or by the norms asked
+    /// for so far.
     pub fn found_damaged(&self, index: usize) -> Option<Fault> {
         self.known_fault(index).or_else(|| {
             let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
@@ -337,8 +344,8 @@ impl Shard {
         })
     }
 
-    /// Where a skill's state holds NaN or infinity. Reads all of it on first use and remembers what it found: a shard
-    /// never changes. Nothing of a file that was cut short is read.
+    /// Where a skill's state holds NaN or infinity. Reads all of it on first use and remembers what
+    /// it found: a shard never changes. Nothing of a file that was cut short is read.
     pub fn fault(&self, index: usize) -> Option<Fault> {
         if self.cut_short().is_some() {
             return self.known_fault(index);
@@ -386,7 +393,8 @@ impl Shard {
         &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
     }
 
-    /// Reads the whole file and compares its hash with the manifest's. `seen` is told now and then how many bytes are read.
+    /// Reads the whole file and compares its hash with the manifest's. `seen` is told now and then
+    /// how many bytes are read.
     ///
     /// # Errors
     /// Those of `seen`.
@@ -414,7 +422,8 @@ pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
     sums.iter().sum()
 }
 
-/// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so nothing is cut off.
+/// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so
+/// nothing is cut off.
 fn cast<T: Stored>(bytes: &[u8]) -> &[T] {
     // SAFETY: any bytes are a `Stored`, and `align_to` hands out aligned, whole elements only.
     let (before, values, after) = unsafe { bytes.align_to::<T>() };

@@ -30,7 +30,8 @@ impl Library {
         })
     }
 
-    /// How far a state's layer lies from the library's mean, in units of the layer's spread; NaN where the library has none.
+    /// How far a state's layer lies from the library's mean, in units of the layer's spread; NaN
+    /// where the library has none.
     ///
     /// # Panics
     /// If there is no such layer, or the state is of another shape.

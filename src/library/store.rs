@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes of a library that is read through for damaged states when it is opened: no more than the largest model's weights,
-/// which are looked at likewise. Opening a larger one would last too long.
+/// Bytes of a library that is read through for damaged states when it is opened: no more than the
+/// largest model's weights, which are looked at likewise. Opening a larger one would last too long.
 const LOOKED_AT: u64 = 8 << 30;
 /// Skills looked at between two looks at the cancel handle.
 const LOOKED_AT_ONCE: usize = 32;
@@ -25,7 +25,8 @@ const LOOKED_AT_ONCE: usize = 32;
 /// Open shards by file name.
 pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
 
-/// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and never changes the disk.
+/// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and
+/// never changes the disk.
 #[derive(Debug)]
 pub struct Library {
     dir: PathBuf,
@@ -45,12 +46,12 @@ pub struct Library {
 }
 
 impl Library {
-    /// Opens the library in `dir` for states of `model`. The second value are sentences about damaged shards that were left
-    /// out with their skills.
+    /// Opens the library in `dir` for states of `model`. The second value are sentences about
+    /// damaged shards that were left out with their skills.
     ///
     /// # Errors
-    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown version; [`Error::Mismatch`] if
-    /// it was built with another model or tokenizer; [`Error::Io`].
+    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown
+    /// version; [`Error::Mismatch`] if it was built with another model or tokenizer; [`Error::Io`].
     pub fn open(dir: &Path, model: &ModelIdentity) -> Result<(Self, Vec<String>)> {
         let none = || Error::Library(format!("there is no library in {} (no manifest.json)", dir.display()));
         let library = Self::load(dir, model, &Shards::new())?.ok_or_else(none)?;
@@ -82,7 +83,8 @@ impl Library {
         dir.join(super::manifest::MANIFEST).exists()
     }
 
-    /// The library as it is on disk now; maps and norms of shards that are still there are shared with this one.
+    /// The library as it is on disk now; maps and norms of shards that are still there are shared
+    /// with this one.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -90,7 +92,8 @@ impl Library {
         self.load_again(&self.shards)
     }
 
-    /// As [`Self::reopened`], with every file mapped anew and nothing taken over of what was found in it before.
+    /// As [`Self::reopened`], with every file mapped anew and nothing taken over of what was found
+    /// in it before.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -103,8 +106,9 @@ impl Library {
         Self::load(&self.dir, &self.manifest.model, reuse)?.ok_or_else(gone)
     }
 
-    /// Looks for states that hold NaN or infinity, each once. A library of more than [`LOOKED_AT`] bytes is not read
-    /// through: there a state is looked at when it is used ([`Self::is_sound`]). Reports progress in bytes.
+    /// Looks for states that hold NaN or infinity, each once. A library of more than [`LOOKED_AT`]
+    /// bytes is not read through: there a state is looked at when it is used ([`Self::is_sound`]).
+    /// Reports progress in bytes.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -121,7 +125,8 @@ impl Library {
         Ok(())
     }
 
-    /// The library without the skills whose states were found to hold NaN or infinity; [`Self::warnings`] names them.
+    /// The library without the skills whose states were found to hold NaN or infinity;
+    /// [`Self::warnings`] names them.
     #[must_use]
     pub fn without_damaged(self) -> Self {
         if self.places.iter().all(|(shard, index)| shard.known_fault(*index).is_none()) {
@@ -140,8 +145,8 @@ impl Library {
         (0..self.len()).filter(|&i| self.skills[i].task == task && self.is_sound(i)).collect()
     }
 
-    /// Takes in what a writer has changed since; maps and norms of shards that are still there are kept. Returns whether
-    /// anything changed.
+    /// Takes in what a writer has changed since; maps and norms of shards that are still there are
+    /// kept. Returns whether anything changed.
     ///
     /// # Errors
     /// Those of [`Self::open`]; the library then stays as it was.
@@ -154,7 +159,8 @@ impl Library {
         Ok(changed)
     }
 
-    /// Reads the manifest and opens its shards, anew if a writer replaced it between the two; `None` without a manifest.
+    /// Reads the manifest and opens its shards, anew if a writer replaced it between the two;
+    /// `None` without a manifest.
     pub(super) fn load(dir: &Path, model: &ModelIdentity, reuse: &Shards) -> Result<Option<Self>> {
         let Some(mut manifest) = Manifest::read(dir)? else { return Ok(None) };
         loop {
@@ -224,7 +230,8 @@ impl Library {
         &self.manifest.settings
     }
 
-    /// How evidence is weighed here: as the latest build has measured it, or by the stated defaults.
+    /// How evidence is weighed here: as the latest build has measured it, or by the stated
+    /// defaults.
     pub fn calibration(&self) -> Calibration {
         self.manifest.calibration.unwrap_or_default()
     }
@@ -290,7 +297,8 @@ impl Library {
         self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
     }
 
-    /// Origins of skills that were deleted, and are not to be built again by themselves: `(id, origin)`.
+    /// Origins of skills that were deleted, and are not to be built again by themselves: `(id,
+    /// origin)`.
     pub(super) fn unwanted(&self) -> impl Iterator<Item = (&str, &SkillOrigin)> {
         let deleted = self.manifest.skills.iter().filter(|s| s.deleted.is_some()).map(|s| (s.meta.id.as_str(), &s.meta.origin));
         deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
@@ -306,8 +314,9 @@ impl Library {
         self.rows.get().is_some()
     }
 
-    /// Whether all of the library can be read: a file that was cut short since it was opened would end the process in the middle of a reading.
-    /// Whoever reads rows asks first. A system call a file, a microsecond or less.
+    /// Whether all of the library can be read: a file that was cut short since it was opened would
+    /// end the process in the middle of a reading. Whoever reads rows asks first. A system call a
+    /// file, a microsecond or less.
     ///
     /// # Errors
     /// [`Error::Library`] naming the file.
@@ -321,7 +330,8 @@ impl Library {
     /// One skill's state, as f32.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity, or its file was cut short.
+    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or
+    /// infinity, or its file was cut short.
     pub fn state(&self, i: usize) -> Result<State> {
         let (Some((shard, index)), Some(meta)) = (self.places.get(i), self.skills.get(i)) else {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
@@ -332,10 +342,13 @@ impl Library {
         shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
     }
 
-    /// Σ w·(skill's state), made on the device the library lies on: as [`crate::soup::mix::WeightedSum`] makes it, windows and ΣΔ with it. `None` if it lies on none.
+    /// Σ w·(skill's state), made on the device the library lies on: as
+    /// [`crate::soup::mix::WeightedSum`] makes it, windows and ΣΔ with it. `None` if it lies on
+    /// none.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a skill is damaged; [`Error::Model`] if the device fails.
+    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a
+    /// skill is damaged; [`Error::Model`] if the device fails.
     pub fn weighted(&self, picks: &[(usize, f64)]) -> Result<Option<State>> {
         let Some(rows) = self.rows.get() else { return Ok(None) };
         if let Some((i, _)) = picks.iter().find(|(i, _)| *i >= self.len()) {
@@ -358,7 +371,8 @@ impl Library {
         shard.dt_sum(*index)
     }
 
-    /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
+    /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv -
+    /// 1]`.
     ///
     /// # Panics
     /// If there is no such skill or layer.
@@ -380,8 +394,8 @@ impl Library {
         all
     }
 
-    /// Sentences about what is damaged: shards and states left out when the library was opened, and states found since to
-    /// hold NaN or infinity.
+    /// Sentences about what is damaged: shards and states left out when the library was opened, and
+    /// states found since to hold NaN or infinity.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = self.left_out.clone();
         all.extend(self.found_since());

@@ -27,8 +27,8 @@ pub struct BuildSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Borders {
-    /// Each example by itself: libraries whose manifest does not say. A tokenizer may make other tokens of
-    /// the whole text, at the border of two examples.
+    /// Each example by itself: libraries whose manifest does not say. A tokenizer may make other
+    /// tokens of the whole text, at the border of two examples.
     #[default]
     Apart,
     /// The whole text, cut at the examples' borders where a token ends.
@@ -91,8 +91,9 @@ pub struct RankView {
 }
 
 impl RankView {
-    /// The layers compared unless the user says otherwise: from a quarter to two thirds of the depth, where tasks are told apart best (measured on
-    /// the bundled model: README, "Which layers").
+    /// The layers compared unless the user says otherwise: from a quarter to two thirds of the
+    /// depth, where tasks are told apart best (measured on the bundled model: README, "Which
+    /// layers").
     pub fn default_layers(n_layer: usize) -> Range<usize> {
         n_layer / 4..(2 * n_layer).div_ceil(3)
     }
@@ -115,7 +116,8 @@ pub enum SkillOrigin {
         /// BLAKE3 of the exact text that was read, hexadecimal.
         text_hash: String,
     },
-    /// Examples of a task that the user asked for beside the build's sets, drawn from all pairs but the test split.
+    /// Examples of a task that the user asked for beside the build's sets, drawn from all pairs but
+    /// the test split.
     Drawn {
         /// Examples read.
         shots: usize,
@@ -175,7 +177,8 @@ pub enum Metric {
     /// Minus the Euclidean distance.
     #[serde(alias = "L2")]
     L2,
-    /// Cosine after every entry is centred and scaled by the library's mean and deviation of that entry.
+    /// Cosine after every entry is centred and scaled by the library's mean and deviation of that
+    /// entry.
     #[serde(alias = "ZCosine")]
     ZCosine,
 }

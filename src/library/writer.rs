@@ -14,7 +14,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a library is made with if there is none yet. An existing one keeps its own type and, until a build, its settings.
+/// What a library is made with if there is none yet. An existing one keeps its own type and, until
+/// a build, its settings.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLibrary<'a> {
     /// The model; an existing library must be of it.
@@ -34,9 +35,11 @@ pub enum Wait<'a> {
     Until(Control<'a>),
 }
 
-/// The right to change a library. Holds its lock until dropped (the system frees it when the process dies).
+/// The right to change a library. Holds its lock until dropped (the system frees it when the
+/// process dies).
 ///
-/// Every method either does the whole change or, on an error, leaves the library as it was; the writer can go on being used.
+/// Every method either does the whole change or, on an error, leaves the library as it was; the
+/// writer can go on being used.
 #[derive(Debug)]
 pub struct LibraryWriter {
     pub(super) library: Library,
@@ -45,13 +48,13 @@ pub struct LibraryWriter {
 }
 
 impl LibraryWriter {
-    /// Opens the library in `dir` for writing, making the folder and an empty library if there is none, and removes what a
-    /// killed writer left.
+    /// Opens the library in `dir` for writing, making the folder and an empty library if there is
+    /// none, and removes what a killed writer left.
     ///
     /// # Errors
-    /// [`Error::Library`] if another process is writing and `wait` is [`Wait::No`], or the manifest is damaged, lost or of an
-    /// unknown version; [`Error::Mismatch`] if the library is of another model; [`Error::Io`] if the folder can not be written
-    /// to; [`Error::Cancelled`].
+    /// [`Error::Library`] if another process is writing and `wait` is [`Wait::No`], or the manifest
+    /// is damaged, lost or of an unknown version; [`Error::Mismatch`] if the library is of another
+    /// model; [`Error::Io`] if the folder can not be written to; [`Error::Cancelled`].
     pub fn open(dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
         Self::open_on(Arc::new(RealDisk), dir, new, wait)
     }
@@ -78,7 +81,8 @@ impl LibraryWriter {
     /// # Errors
     /// Those of [`Self::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
-        // Refusals come before the first touch: not even a lock file is left in a folder that is not ours to change.
+        // Refusals come before the first touch: not even a lock file is left in a folder that is
+        // not ours to change.
         match Manifest::read(dir)? {
             Some(manifest) => manifest.check_model(dir, new.model)?,
             None if dir.exists() => refuse_lost_manifest(dir)?,
@@ -111,7 +115,8 @@ impl LibraryWriter {
     /// Adds skills, all or none. Nothing is written for an empty batch.
     ///
     /// # Errors
-    /// [`Error::Input`] if an id is taken or empty; [`Error::Mismatch`] if a state has another shape; [`Error::Io`].
+    /// [`Error::Input`] if an id is taken or empty; [`Error::Mismatch`] if a state has another
+    /// shape; [`Error::Io`].
     pub fn append(&mut self, batch: &[(SkillMeta, State)]) -> Result<()> {
         for (meta, _) in batch {
             if self.library.manifest.live(&meta.id).is_some() {
@@ -121,7 +126,8 @@ impl LibraryWriter {
         self.replace(batch)
     }
 
-    /// Adds skills, all or none, in place of living ones with the same ids (which become deleted ones).
+    /// Adds skills, all or none, in place of living ones with the same ids (which become deleted
+    /// ones).
     ///
     /// # Errors
     /// Those of [`Self::append`], but for taken ids.
@@ -168,12 +174,13 @@ impl LibraryWriter {
         })
     }
 
-    /// Brings back the skill of this id that was deleted last. `false` if compaction has dropped its state: it is then no
-    /// longer held back from the next build, which can make it again if it came from a task.
+    /// Brings back the skill of this id that was deleted last. `false` if compaction has dropped
+    /// its state: it is then no longer held back from the next build, which can make it again if it
+    /// came from a task.
     ///
     /// # Errors
-    /// [`Error::Input`] if nothing of this id was deleted or the id is taken; [`Error::Library`] if its shard is damaged;
-    /// [`Error::Io`].
+    /// [`Error::Input`] if nothing of this id was deleted or the id is taken; [`Error::Library`] if
+    /// its shard is damaged; [`Error::Io`].
     pub fn restore(&mut self, id: &str) -> Result<bool> {
         let none = Error::Input(format!("no deleted skill {id} can be restored in the library {}", self.library.path().display()));
         let mut back = true;
@@ -201,10 +208,12 @@ impl LibraryWriter {
         Ok(back)
     }
 
-    /// Puts the skill of this id that was replaced or deleted last in the place of the living one, which becomes a deleted one.
+    /// Puts the skill of this id that was replaced or deleted last in the place of the living one,
+    /// which becomes a deleted one.
     ///
     /// # Errors
-    /// [`Error::Input`] if no skill of this id lives or none that can be read was replaced; [`Error::Io`].
+    /// [`Error::Input`] if no skill of this id lives or none that can be read was replaced;
+    /// [`Error::Io`].
     pub fn swap_back(&mut self, id: &str) -> Result<()> {
         let none = Error::Input(format!("the library {} has no earlier state of {id}", self.library.path().display()));
         self.change(|_, library, manifest| {
@@ -289,7 +298,8 @@ impl LibraryWriter {
         Ok(())
     }
 
-    /// Makes a changed copy of the manifest and puts it in place. If that fails anywhere, the disk says what is true.
+    /// Makes a changed copy of the manifest and puts it in place. If that fails anywhere, the disk
+    /// says what is true.
     pub(super) fn change(&mut self, edit: impl FnOnce(&dyn Disk, &Library, &mut Manifest) -> Result<()>) -> Result<()> {
         let mut manifest = self.library.manifest.clone();
         let dir = self.library.path().to_path_buf();
@@ -303,7 +313,8 @@ impl LibraryWriter {
                 Ok(())
             }
             Err(e) => {
-                // The failure may have come after the manifest's rename: then the change is there, only not known to be durable.
+                // The failure may have come after the manifest's rename: then the change is there,
+                // only not known to be durable.
                 if self.library.refresh().is_ok() {
                     self.remove_orphans();
                 }
@@ -315,7 +326,8 @@ impl LibraryWriter {
         }
     }
 
-    /// Removes files of this format that the manifest does not name. One that stays does no harm, so failures are let pass.
+    /// Removes files of this format that the manifest does not name. One that stays does no harm,
+    /// so failures are let pass.
     pub(super) fn remove_orphans(&self) {
         let named: HashSet<&str> = self.library.manifest.shards.iter().map(|s| s.file.as_str()).collect();
         for (name, path) in own_files(self.library.path()).unwrap_or_default() {

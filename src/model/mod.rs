@@ -1,6 +1,7 @@
 //! The model.
 //!
-//! - `network`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
+//! - `network`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`:
+//!   the two places where it computes.
 //! - `config`, `source`, `tensors`, `tokenizer`, `special` (what
 //!   texts begin and end with), `json`: a model's files.
 

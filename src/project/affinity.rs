@@ -1,4 +1,5 @@
-//! Who attracts whom in t-SNE: Gaussian affinities of a chosen perplexity over exact nearest neighbours.
+//! Who attracts whom in t-SNE: Gaussian affinities of a chosen perplexity over exact nearest
+//! neighbours.
 
 use rayon::prelude::*;
 
@@ -14,7 +15,8 @@ pub(super) struct Affinities {
 }
 
 impl Affinities {
-    /// The affinities of `rows`, `[n, d]`: each row's nearest 3 × perplexity others, conditional distributions averaged over both directions.
+    /// The affinities of `rows`, `[n, d]`: each row's nearest 3 × perplexity others, conditional
+    /// distributions averaged over both directions.
     pub(super) fn of(rows: &[f32], n: usize, d: usize, perplexity: f64) -> Self {
         let k = ((3.0 * perplexity) as usize).clamp(1, n - 1);
         let conditional: Vec<Vec<(u32, f64)>> = (0..n)
@@ -47,7 +49,8 @@ impl Affinities {
     }
 }
 
-/// The `k` rows nearest to `at`, nearest first, with their squared distances; equal ones in the order of the rows.
+/// The `k` rows nearest to `at`, nearest first, with their squared distances; equal ones in the
+/// order of the rows.
 pub(super) fn nearest(rows: &[f32], d: usize, at: &[f32], k: usize, except: Option<usize>) -> Vec<(usize, f64)> {
     let distance = |row: &[f32]| row.iter().zip(at).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
     let mut all: Vec<(usize, f64)> =
@@ -61,11 +64,12 @@ pub(super) fn nearest(rows: &[f32], d: usize, at: &[f32], k: usize, except: Opti
     all
 }
 
-/// The distribution exp(−β·d²) over squared distances (ascending) whose perplexity, e to the entropy, is the one wished for; uniform where there are no
-/// more than that many neighbours.
+/// The distribution exp(−β·d²) over squared distances (ascending) whose perplexity, e to the
+/// entropy, is the one wished for; uniform where there are no more than that many neighbours.
 pub(super) fn gaussian(squared: &[f64], perplexity: f64) -> Vec<f64> {
     let nearest = squared.first().copied().unwrap_or(0.0);
-    // Distances beyond the nearest in units of their mean, so that the search starts near its goal whatever the data's units.
+    // Distances beyond the nearest in units of their mean, so that the search starts near its goal
+    // whatever the data's units.
     let mean = squared.iter().map(|d| d - nearest).sum::<f64>() / squared.len().max(1) as f64;
     let beyond: Vec<f64> = squared.iter().map(|d| if mean > 0.0 { (d - nearest) / mean } else { 0.0 }).collect();
     let goal = perplexity.ln();

@@ -1,8 +1,10 @@
 //! Exact t-SNE one epoch at a time: what an animated, stoppable map stands on.
 //!
-//! Attraction goes over the sparse affinities, repulsion over all pairs. For the few thousand states of a library that is as fast as a Barnes–Hut tree,
-//! and nothing is approximated; a frame, a pause or a stop may come after any epoch.
-//! Gradient, gains and schedule as in van der Maaten and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning rate n/12).
+//! Attraction goes over the sparse affinities, repulsion over all pairs. For the few thousand
+//! states of a library that is as fast as a Barnes–Hut tree, and nothing is approximated; a frame,
+//! a pause or a stop may come after any epoch. Gradient, gains and schedule as in van der Maaten
+//! and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning rate
+//! n/12).
 
 use super::affinity::Affinities;
 use crate::simd::LANES;
@@ -71,7 +73,8 @@ impl Descent {
         self.x.iter().zip(&self.y).map(|(x, y)| [*x, *y]).collect()
     }
 
-    /// Kullback–Leibler divergence (nats) of the map as it is from the affinities. Costs about an epoch.
+    /// Kullback–Leibler divergence (nats) of the map as it is from the affinities. Costs about an
+    /// epoch.
     pub fn divergence(&self) -> f64 {
         let normaliser = normaliser(&self.forces());
         let a = &self.affinities;
@@ -92,7 +95,8 @@ impl Descent {
         let n = self.x.len();
         let phase = usize::from(self.epoch >= EPOCHS[0]);
         if self.epoch == EPOCHS[0] {
-            // The second phase is another problem: what the first one learnt about step sizes does not hold.
+            // The second phase is another problem: what the first one learnt about step sizes does
+            // not hold.
             self.speed.fill([0.0; 2]);
             self.gains.fill([1.0; 2]);
         }

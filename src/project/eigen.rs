@@ -15,7 +15,8 @@ const SMALL: usize = 48;
 const SPARE: usize = 10;
 const BLOCKS: usize = 5;
 
-/// The `most` largest eigenvalues of `matrix`, `[n, n]`, falling, none below zero, and their unit eigenvectors, `[most, n]`.
+/// The `most` largest eigenvalues of `matrix`, `[n, n]`, falling, none below zero, and their unit
+/// eigenvectors, `[most, n]`.
 ///
 /// # Errors
 /// [`Error::Input`] if the decomposition does not converge; [`Error::Cancelled`].
@@ -25,7 +26,8 @@ pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_
         let (values, vectors) = sorted(matrix.to_owned(), control)?;
         return Ok((values[..most].to_vec(), vectors.slice(s![.., ..most]).t().iter().copied().collect()));
     }
-    // Block Krylov: the best vectors within span(X, G·X, G²·X, …) for a random X. Unlike plain power iteration it finds close eigenvalues too.
+    // Block Krylov: the best vectors within span(X, G·X, G²·X, …) for a random X. Unlike plain
+    // power iteration it finds close eigenvalues too.
     let width = (most + SPARE).min(n / BLOCKS);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut space = Array2::zeros((n, width * BLOCKS));
@@ -60,7 +62,8 @@ fn sorted(mut matrix: Array2<f64>, control: Control<'_>) -> Result<(Vec<f64>, Ar
     Ok((order.iter().map(|&k| (values[k] * size).max(0.0)).collect(), vectors.select(Axis(1), &order)))
 }
 
-/// Makes the columns of `block` orthonormal to those of `before` and to each other; columns that add no direction become zero.
+/// Makes the columns of `block` orthonormal to those of `before` and to each other; columns that
+/// add no direction become zero.
 fn orthonormalise(block: &mut Array2<f64>, before: ArrayView2<'_, f64>) {
     // Twice is enough: the second round removes what rounding left of the first.
     let sizes: Vec<f64> = block.columns().into_iter().map(|c| c.dot(&c).sqrt()).collect();
@@ -91,7 +94,8 @@ mod tests {
     use super::*;
     use crate::control::quiet;
 
-    /// `X·Xᵀ` of noise whose columns' size falls as 1/√(1 + column): no gap anywhere in the spectrum.
+    /// `X·Xᵀ` of noise whose columns' size falls as 1/√(1 + column): no gap anywhere in the
+    /// spectrum.
     fn gram(n: usize, d: usize) -> Array2<f64> {
         let x = noise(2, n * d);
         let x = Array2::from_shape_fn((n, d), |(i, c)| f64::from(x[i * d + c]) / (1.0 + c as f64).sqrt());

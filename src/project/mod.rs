@@ -1,8 +1,11 @@
 //! States in two dimensions. Everything starts from one product of the states with themselves:
 //!
-//! - `space`: [`Space`], all distances and cosines in the original space, and each state's neighbours.
-//! - `eigen`, `pca`: [`Pca`], principal components through that product (few rows, many columns), with the basis kept for new states.
-//! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and [`OneShot`] (linfa-tsne).
+//! - `space`: [`Space`], all distances and cosines in the original space, and each state's
+//!   neighbours.
+//! - `eigen`, `pca`: [`Pca`], principal components through that product (few rows, many columns),
+//!   with the basis kept for new states.
+//! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and
+//!   [`OneShot`] (linfa-tsne).
 //! - `trust`: how far a map can be believed.
 //! - `rank`: how many directions one state has.
 //! - `place`: a new state on a finished map, a new map laid over the one before.

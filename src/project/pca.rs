@@ -1,4 +1,5 @@
-//! Principal components of few, long rows: eigenvectors of the n × n Gram matrix give scores and basis without ever forming a d × d matrix.
+//! Principal components of few, long rows: eigenvectors of the n × n Gram matrix give scores and
+//! basis without ever forming a d × d matrix.
 
 use super::eigen::largest;
 use super::space::{Lengths, Space};
@@ -6,7 +7,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::simd::dot_rows;
 
-/// Components kept at most: enough for t-SNE, and what linfa-tsne takes safely (it aborts the process on very wide input).
+/// Components kept at most: enough for t-SNE, and what linfa-tsne takes safely (it aborts the
+/// process on very wide input).
 pub const PCA_DIMS: usize = 50;
 /// Components with a smaller share of the variance are the rounding of f32 products.
 const NEGLIGIBLE: f64 = 1e-7;
@@ -32,11 +34,13 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// The components of `rows`, `[n, d]`, that `space` was made of; at most `most` of them (and 50). Each direction's largest loading is positive, so
-    /// that a map does not flip from run to run.
+    /// The components of `rows`, `[n, d]`, that `space` was made of; at most `most` of them (and
+    /// 50). Each direction's largest loading is positive, so that a map does not flip from run to
+    /// run.
     ///
     /// # Errors
-    /// [`Error::Input`] for rows that are all the same; [`Error::Mismatch`] for rows that are not the space's; [`Error::Cancelled`].
+    /// [`Error::Input`] for rows that are all the same; [`Error::Mismatch`] for rows that are not
+    /// the space's; [`Error::Cancelled`].
     pub fn fit(space: &Space, rows: &[f32], most: usize, control: Control<'_>) -> Result<Self> {
         let (n, d) = (space.len(), space.entries());
         if rows.len() != n * d {
@@ -179,7 +183,8 @@ mod tests {
 
     #[test]
     fn many_rows_keep_the_distances_of_their_components() {
-        // Rank 8 in 300 columns, 420 rows: the iterative eigensolver, and all variance in 8 components.
+        // Rank 8 in 300 columns, 420 rows: the iterative eigensolver, and all variance in 8
+        // components.
         let (n, d, rank) = (420, 300, 8);
         let (a, b) = (tapered(5, n, rank), noise(6, rank * d));
         let rows: Vec<f32> = (0..n * d).map(|i| (0..rank).map(|r| a[i / d * rank + r] * b[r * d + i % d]).sum()).collect();

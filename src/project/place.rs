@@ -7,7 +7,8 @@ use super::affinity::{gaussian, nearest};
 use super::descent::repulsion;
 use crate::error::{Error, Result};
 
-/// Neighbours that pull, and how many of them count (openTSNE's `transform`; its learning rate, momentum, exaggeration and clip too).
+/// Neighbours that pull, and how many of them count (openTSNE's `transform`; its learning rate,
+/// momentum, exaggeration and clip too).
 const NEIGHBOURS: usize = 15;
 const PERPLEXITY: f64 = 5.0;
 const STEPS: usize = 250;
@@ -85,7 +86,8 @@ fn median(values: impl Iterator<Item = f32>) -> f32 {
     if all.len().is_multiple_of(2) { f32::midpoint(all[half - 1], all[half]) } else { all[half] }
 }
 
-/// A turn (with a mirror, if need be) and a shift, never a stretch, that lays a map over an earlier one (orthogonal Procrustes).
+/// A turn (with a mirror, if need be) and a shift, never a stretch, that lays a map over an earlier
+/// one (orthogonal Procrustes).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alignment {
     from: [f64; 2],
@@ -95,13 +97,14 @@ pub struct Alignment {
     flip: f64,
     /// Points that both maps have.
     pub shared: usize,
-    /// The root mean square distance that is left between their places, as a share of the old ones' radius.
+    /// The root mean square distance that is left between their places, as a share of the old ones'
+    /// radius.
     pub left: f64,
 }
 
 impl Alignment {
-    /// The one that brings the points shared with an earlier map as near to their old places as can be. `shared` holds (index in this map, old
-    /// place). `None` for fewer than two shared points.
+    /// The one that brings the points shared with an earlier map as near to their old places as can
+    /// be. `shared` holds (index in this map, old place). `None` for fewer than two shared points.
     pub fn fit(points: &[[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<Self> {
         let pairs: Vec<([f64; 2], [f64; 2])> =
             shared.iter().filter_map(|(i, old)| points.get(*i).map(|new| (new.map(f64::from), old.map(f64::from)))).collect();
@@ -111,7 +114,8 @@ impl Alignment {
         let count = pairs.len() as f64;
         let centre = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| [0, 1].map(|c| pairs.iter().map(|p| of(p)[c]).sum::<f64>() / count);
         let (from, to) = (centre(|p| p.0), centre(|p| p.1));
-        // Sums of products of the centred coordinates; the best turn has a closed form in the plane, with and without a mirror.
+        // Sums of products of the centred coordinates; the best turn has a closed form in the
+        // plane, with and without a mirror.
         let mut s = [[0.0f64; 2]; 2];
         for (new, old) in &pairs {
             for (a, row) in s.iter_mut().enumerate() {

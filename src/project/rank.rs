@@ -4,16 +4,19 @@ use super::eigen::largest;
 use crate::control::Control;
 use crate::error::{Error, Result};
 
-/// The effective rank of `matrix`, `[rows, columns]`: exp of the entropy of its singular values, each divided by their sum (Roy & Vetterli, *The
-/// effective rank*, 2007). From 1 (one direction) to the smaller side (all alike); 0 for a matrix of zeros.
+/// The effective rank of `matrix`, `[rows, columns]`: exp of the entropy of its singular values,
+/// each divided by their sum (Roy & Vetterli, *The effective rank*, 2007). From 1 (one direction)
+/// to the smaller side (all alike); 0 for a matrix of zeros.
 ///
 /// # Errors
-/// [`Error::Input`] if the sizes do not fit or the decomposition does not converge; [`Error::Cancelled`].
+/// [`Error::Input`] if the sizes do not fit or the decomposition does not converge;
+/// [`Error::Cancelled`].
 pub fn effective_rank(matrix: &[f32], columns: usize, control: Control<'_>) -> Result<f64> {
     if columns == 0 || !matrix.len().is_multiple_of(columns) {
         return Err(Error::Input(format!("{} entries are no matrix of {columns} columns", matrix.len())));
     }
-    // Singular values are the roots of the eigenvalues of XᵀX, which is small: a state has few entries a channel.
+    // Singular values are the roots of the eigenvalues of XᵀX, which is small: a state has few
+    // entries a channel.
     let mut gram = vec![0.0f64; columns * columns];
     for row in matrix.chunks_exact(columns) {
         for (i, &a) in row.iter().enumerate() {

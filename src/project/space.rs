@@ -1,14 +1,17 @@
-//! The original space: every distance and cosine between states, from one product of the rows with themselves.
+//! The original space: every distance and cosine between states, from one product of the rows with
+//! themselves.
 //!
-//! States are few and long (hundreds of rows, thousands to tens of thousands of entries), so the n × n Gram matrix is the only thing that is
-//! ever computed from them. Principal components, neighbours, trustworthiness and silhouettes all follow from it at n² a piece.
+//! States are few and long (hundreds of rows, thousands to tens of thousands of entries), so the n
+//! × n Gram matrix is the only thing that is ever computed from them. Principal components,
+//! neighbours, trustworthiness and silhouettes all follow from it at n² a piece.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-/// Columns multiplied at a time: bounds the centred copy, and the length of the sums that are kept in f32.
+/// Columns multiplied at a time: bounds the centred copy, and the length of the sums that are kept
+/// in f32.
 const COLUMNS: usize = 4096;
 /// Rows multiplied at a time; the products above the diagonal are left out.
 const ROWS: usize = 512;
@@ -19,8 +22,9 @@ pub enum Lengths {
     /// All of it: distances are those of the raw states.
     #[default]
     AsGiven,
-    /// Its direction: states are scaled to length 1 first, so that the nearest by distance are the nearest by cosine, and a short query's state
-    /// can be told beside longer skills'. A state of zeros stays where it is.
+    /// Its direction: states are scaled to length 1 first, so that the nearest by distance are the
+    /// nearest by cosine, and a short query's state can be told beside longer skills'. A state of
+    /// zeros stays where it is.
     Unit,
 }
 
@@ -54,10 +58,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// Measures `rows`, `[n, d]`; reports columns. Sums are f32 over 4096 columns and f64 beyond, of centred rows.
+    /// Measures `rows`, `[n, d]`; reports columns. Sums are f32 over 4096 columns and f64 beyond,
+    /// of centred rows.
     ///
     /// # Errors
-    /// [`Error::Input`] for fewer than three rows, or a number that is not finite (with its row); [`Error::Cancelled`].
+    /// [`Error::Input`] for fewer than three rows, or a number that is not finite (with its row);
+    /// [`Error::Cancelled`].
     pub fn of(rows: &[f32], n: usize, d: usize, lengths: Lengths, control: Control<'_>) -> Result<Self> {
         if n < 3 {
             return Err(Error::Input(format!(
@@ -118,7 +124,8 @@ impl Space {
         self.lengths
     }
 
-    /// Some columns of the (scaled) rows that the space was made of, less their mean, `[n, columns]`.
+    /// Some columns of the (scaled) rows that the space was made of, less their mean, `[n,
+    /// columns]`.
     pub(super) fn centred(&self, rows: &[f32], first: usize, columns: usize) -> Result<Tensor> {
         centred(rows, &self.scales, &self.mean, first, columns)
     }
@@ -141,7 +148,8 @@ impl Space {
         if lengths > 0.0 { (product(i, j) / lengths).clamp(-1.0, 1.0) } else { 0.0 }
     }
 
-    /// The `k` nearest other rows of each row by cosine, nearest first: (index, cosine). Equal ones in the order of the rows.
+    /// The `k` nearest other rows of each row by cosine, nearest first: (index, cosine). Equal ones
+    /// in the order of the rows.
     pub fn nearest(&self, k: usize) -> Vec<Vec<(usize, f32)>> {
         let near = |i: usize| {
             // Ordered in f64: in a narrow cone of states, cosines that differ are equal in f32.

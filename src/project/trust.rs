@@ -7,9 +7,11 @@ use rayon::prelude::*;
 /// How well a map keeps neighbourhoods (Venna and Kaski 2001), both 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fidelity {
-    /// 1 if every neighbour in the map is one in the original space; lower the further false neighbours come from.
+    /// 1 if every neighbour in the map is one in the original space; lower the further false
+    /// neighbours come from.
     pub trustworthiness: f64,
-    /// 1 if every neighbour in the original space is one in the map; lower the further true neighbours were torn away.
+    /// 1 if every neighbour in the original space is one in the map; lower the further true
+    /// neighbours were torn away.
     pub continuity: f64,
     /// Neighbours looked at: those wished for, or half of the points.
     pub k: usize,
@@ -18,13 +20,14 @@ pub struct Fidelity {
 /// Judges a map of the space's rows at `k` neighbours.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if the map has other points than the space.
+/// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if the map has other points
+/// than the space.
 pub fn fidelity(space: &Space, points: &[[f32; 2]], k: usize) -> Result<Fidelity> {
     judge(space, points, k).map(|(all, _)| all)
 }
 
-/// [`fidelity`] with each point's own trustworthiness, whose mean is that of the map: low where its neighbours in the map are strangers in the original
-/// space.
+/// [`fidelity`] with each point's own trustworthiness, whose mean is that of the map: low where its
+/// neighbours in the map are strangers in the original space.
 ///
 /// # Errors
 /// As [`fidelity`].
@@ -57,14 +60,16 @@ pub fn judge(space: &Space, points: &[[f32; 2]], k: usize) -> Result<(Fidelity, 
     Ok((Fidelity { trustworthiness: score(|p| p.0), continuity: score(|p| p.1), k }, each))
 }
 
-/// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy); `nearest` as [`Space::nearest`] gives it, at least one each.
+/// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy); `nearest`
+/// as [`Space::nearest`] gives it, at least one each.
 pub fn purity(nearest: &[Vec<(usize, f32)>], labels: &[usize]) -> f64 {
     let same = nearest.iter().zip(labels).filter(|(near, label)| near.first().is_some_and(|(j, _)| labels[*j] == **label)).count();
     same as f64 / nearest.len().max(1) as f64
 }
 
-/// Mean silhouette (Rousseeuw 1987) of the labels in the original space, −1 to 1: how much nearer points are to their own label than to the next one.
-/// Points alone with their label count 0. `None` if there are not at least two labels, or no label with two points.
+/// Mean silhouette (Rousseeuw 1987) of the labels in the original space, −1 to 1: how much nearer
+/// points are to their own label than to the next one. Points alone with their label count 0.
+/// `None` if there are not at least two labels, or no label with two points.
 pub fn silhouette(space: &Space, labels: &[usize]) -> Option<f64> {
     let n = labels.len();
     let count = labels.iter().max()? + 1;
@@ -90,8 +95,9 @@ pub fn silhouette(space: &Space, labels: &[usize]) -> Option<f64> {
     Some(each.iter().sum::<f64>() / n as f64)
 }
 
-/// Share of each point's `k` nearest in one map that are among its `k` nearest in another, averaged: how much of a picture does not depend on how it was
-/// made (start, seed, method). `None` if the maps have different or fewer than three points.
+/// Share of each point's `k` nearest in one map that are among its `k` nearest in another,
+/// averaged: how much of a picture does not depend on how it was made (start, seed, method). `None`
+/// if the maps have different or fewer than three points.
 pub fn agreement(a: &[[f32; 2]], b: &[[f32; 2]], k: usize) -> Option<f64> {
     let n = a.len();
     if n != b.len() || n < 3 {
@@ -108,7 +114,8 @@ pub fn agreement(a: &[[f32; 2]], b: &[[f32; 2]], k: usize) -> Option<f64> {
     Some(shared as f64 / (n * k) as f64)
 }
 
-/// Each point's place (from 1) in the order of distance from point `i`, which itself has place 0. Equal ones in the order of the points.
+/// Each point's place (from 1) in the order of distance from point `i`, which itself has place 0.
+/// Equal ones in the order of the points.
 fn ranks(n: usize, i: usize, distance: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut order: Vec<(f64, usize)> = (0..n).filter(|j| *j != i).map(|j| (distance(j), j)).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

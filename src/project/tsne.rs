@@ -1,9 +1,11 @@
 //! t-SNE of principal component scores, by two methods behind one trait.
 //!
-//! [`Stepped`] is the animated map: exact, from the principal components, a frame after every few epochs, stopped within one. [`OneShot`] is
-//! linfa-tsne's exact method: an independent computation from a random start, without frames. They answer different questions: the first gives the same
-//! picture every time the same library is opened; the second, run with other seeds, tells which neighbourhoods of that picture do not depend on its start
-//! ([`agreement`](super::agreement)). Tests hold the first to the second's divergence.
+//! [`Stepped`] is the animated map: exact, from the principal components, a frame after every few
+//! epochs, stopped within one. [`OneShot`] is linfa-tsne's exact method: an independent computation
+//! from a random start, without frames. They answer different questions: the first gives the same
+//! picture every time the same library is opened; the second, run with other seeds, tells which
+//! neighbourhoods of that picture do not depend on its start ([`agreement`](super::agreement)).
+//! Tests hold the first to the second's divergence.
 
 use super::Pca;
 use super::affinity::Affinities;
@@ -16,7 +18,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Rows that [`OneShot`] takes at most: its time grows with their square, about two seconds for 400.
+/// Rows that [`OneShot`] takes at most: its time grows with their square, about two seconds for
+/// 400.
 pub const ONE_SHOT_MOST: usize = 800;
 /// Fewest rows that make a map.
 const FEWEST: usize = 10;
@@ -48,14 +51,17 @@ pub struct Embedded {
 
 /// A way from principal components to a map.
 pub trait Embedder {
-    /// Embeds the rows of a PCA; `frame` gets the points as they move. Reports epochs and runs on the caller's thread.
+    /// Embeds the rows of a PCA; `frame` gets the points as they move. Reports epochs and runs on
+    /// the caller's thread.
     ///
     /// # Errors
-    /// [`Error::Input`] for too few (or, by method, too many) rows or a perplexity that is no number; [`Error::Cancelled`].
+    /// [`Error::Input`] for too few (or, by method, too many) rows or a perplexity that is no
+    /// number; [`Error::Cancelled`].
     fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded>;
 }
 
-/// The perplexity that `n` points allow: each looks at three times as many neighbours, which must exist.
+/// The perplexity that `n` points allow: each looks at three times as many neighbours, which must
+/// exist.
 ///
 /// # Errors
 /// [`Error::Input`] for fewer than ten points, or a perplexity that is not a number above 0.
@@ -74,7 +80,8 @@ pub fn usable_perplexity(n: usize, wished: f64) -> Result<f64> {
 }
 
 impl Descent {
-    /// The beginning of an animated map: affinities computed, points at their principal components (shrunk). Returns the perplexity used too.
+    /// The beginning of an animated map: affinities computed, points at their principal components
+    /// (shrunk). Returns the perplexity used too.
     ///
     /// # Errors
     /// As [`usable_perplexity`].
@@ -85,8 +92,8 @@ impl Descent {
     }
 }
 
-/// Goes on for so many epochs, or to the end; `frame` sees the map after every [`FRAME`] of them. Reports epochs. Called off, the map stays where it is and
-/// may go on later.
+/// Goes on for so many epochs, or to the end; `frame` sees the map after every [`FRAME`] of them.
+/// Reports epochs. Called off, the map stays where it is and may go on later.
 ///
 /// # Errors
 /// [`Error::Cancelled`].
@@ -126,7 +133,8 @@ impl Embedder for OneShot {
             return Err(Error::Input(format!("{} states are too many for the one-shot t-SNE, which takes at most {ONE_SHOT_MOST}", pca.n)));
         }
         control.check()?;
-        // Scores of at most 50 components, finite, row-major, not all equal: what linfa-tsne needs not to panic.
+        // Scores of at most 50 components, finite, row-major, not all equal: what linfa-tsne needs
+        // not to panic.
         let data = Array2::from_shape_vec((pca.n, pca.dims), pca.scores.clone()).map_err(|e| Error::Input(e.to_string()))?;
         let seed = settings.seed;
         let total = (EPOCHS[0] + EPOCHS[1]) as u64;
@@ -155,7 +163,8 @@ pub fn divergence(pca: &Pca, perplexity: f64, points: &[[f32; 2]]) -> f64 {
     Descent::new(Affinities::of(&pca.scores, pca.n, pca.dims, perplexity), points).divergence()
 }
 
-/// The first two components, shrunk to a deviation of 1e-4 along the first, with a hundredth of that of jitter.
+/// The first two components, shrunk to a deviation of 1e-4 along the first, with a hundredth of
+/// that of jitter.
 fn start(pca: &Pca, seed: u64) -> Vec<[f32; 2]> {
     let plane = pca.plane();
     let variance = plane.iter().map(|p| f64::from(p[0]).powi(2)).sum::<f64>() / plane.len() as f64;

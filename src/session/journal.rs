@@ -7,8 +7,10 @@
 //! {"t":9433,"paste":"hot -> cold\nbig ->"}
 //! {"t":5210,"snapshots":[{"name":"soup 1","soup":{…}}]}
 //! ```
-//! The last one tells what snapshots of soups there were from then on, before the first key if there were any. `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file appears with the first key of a sitting, is locked while its
-//! lab runs, and loses at most the last batch in a crash; a line torn by that is left out and cut off before the next one is added.
+//! The last one tells what snapshots of soups there were from then on, before the first key if
+//! there were any. `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file
+//! appears with the first key of a sitting, is locked while its lab runs, and loses at most the
+//! last batch in a crash; a line torn by that is left out and cut off before the next one is added.
 
 use super::writer::LineWriter;
 use crate::app::instrument::sides::Snapshot;
@@ -37,7 +39,8 @@ pub struct Header {
     pub model: String,
     /// What the lab was opened with.
     pub settings: serde_json::Value,
-    /// Whether the ranking and the soup follow the evidence; absent in journals from before there was any.
+    /// Whether the ranking and the soup follow the evidence; absent in journals from before there
+    /// was any.
     #[serde(default)]
     pub evidence: bool,
     /// Where reports of experiments are; absent in journals from before it was kept.
@@ -145,7 +148,8 @@ impl Read {
         Resume::new(self.inputs(), model)
     }
 
-    /// The whole of it as a session to be played: one step, and another wherever there came to be other snapshots.
+    /// The whole of it as a session to be played: one step, and another wherever there came to be
+    /// other snapshots.
     pub fn session(&self) -> Session {
         let (mut step, mut last) = (Vec::new(), Step::default());
         for (_, input) in self.inputs() {
@@ -203,8 +207,8 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The newest journal that a sitting can be gone on with; and a sentence about each newer file that holds nothing: the disk was full, or the
-/// machine died, before its first line was whole.
+/// The newest journal that a sitting can be gone on with; and a sentence about each newer file that
+/// holds nothing: the disk was full, or the machine died, before its first line was whole.
 pub fn newest(folder: &Path) -> (Option<PathBuf>, Vec<String>) {
     let mut passed = Vec::new();
     for path in self::files(folder) {
@@ -218,7 +222,8 @@ pub fn newest(folder: &Path) -> (Option<PathBuf>, Vec<String>) {
     (None, passed)
 }
 
-/// The earlier sittings, newest first, but for the journal of this one. Files that cannot be read are left out.
+/// The earlier sittings, newest first, but for the journal of this one. Files that cannot be read
+/// are left out.
 pub fn sittings(folder: &Path, own: Option<&Path>) -> Vec<Sitting> {
     let others = files(folder).into_iter().filter(|path| Some(path.as_path()) != own);
     others.filter_map(|path| Some(Read::open(&path).ok()?.sitting(&path))).collect()
@@ -234,7 +239,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A new journal in a folder, which is made if need be. All but the newest [`KEPT`] journals go when it begins.
+    /// A new journal in a folder, which is made if need be. All but the newest [`KEPT`] journals go
+    /// when it begins.
     ///
     /// # Errors
     /// [`Error::Io`] if the system gives no thread. What fails later goes to `failed`, once.
@@ -258,7 +264,8 @@ impl Journal {
     /// A journal that goes on, and what is in it so far.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] if it is no journal, or its lab still runs. What fails later goes to `failed`, once.
+    /// [`Error::Io`]; [`Error::Input`] if it is no journal, or its lab still runs. What fails later
+    /// goes to `failed`, once.
     pub fn append(path: &Path, failed: impl FnOnce(Error) + Send + 'static) -> Result<(Self, Read)> {
         // (Refused at once if it is no file.)
         drop(files::open(path, files::LARGE)?);

@@ -1,7 +1,7 @@
 //! Playing a session without a terminal.
 //!
-//! The clock is virtual: it jumps to the next deadline of the state once the engine is at rest, so that a pause costs no time and a
-//! session gives the same on a slow machine and on a fast one.
+//! The clock is virtual: it jumps to the next deadline of the state once the engine is at rest, so
+//! that a pause costs no time and a session gives the same on a slow machine and on a fast one.
 
 use crate::app::decay::DecayAction;
 use crate::app::session::{self, Session, expect::compare};
@@ -35,11 +35,13 @@ struct Player {
     events: Receiver<Event>,
 }
 
-/// Plays `session` on the lab that `open` opens; `seen` gets each step's report and the state after it. Reports steps as progress.
+/// Plays `session` on the lab that `open` opens; `seen` gets each step's report and the state after
+/// it. Reports steps as progress.
 ///
 /// # Errors
-/// The engine's if there is no model; [`Error::Input`] if `options` bind keys wrongly; [`Error::Cancelled`]; whatever `seen` returns. An expectation that does not
-/// hold is no error: it is in the reports.
+/// The engine's if there is no model; [`Error::Input`] if `options` bind keys wrongly;
+/// [`Error::Cancelled`]; whatever `seen` returns. An expectation that does not hold is no error: it
+/// is in the reports.
 pub fn play(
     session: &Session,
     options: Options,
@@ -60,7 +62,8 @@ pub fn play(
     for (i, step) in session.step.iter().enumerate() {
         control.report(i as u64, session.step.len() as u64, "steps");
         for input in step.inputs().map_err(Error::Input)? {
-            // A command acts on what it finds (the ranking's first row), so results come in before it; text needs none.
+            // A command acts on what it finds (the ranking's first row), so results come in before
+            // it; text needs none.
             if !player.state.takes_text() {
                 player.rest(control)?;
             }
@@ -97,7 +100,8 @@ impl Player {
                     let text = crate::text::file(&path);
                     self.apply(Action::Decay(DecayAction::opened(path, text)));
                 }
-                // There is no terminal to copy to, to save a picture of, or to give back; nor a sitting to be written down or left.
+                // There is no terminal to copy to, to save a picture of, or to give back; nor a
+                // sitting to be written down or left.
                 Effect::Copy(_)
                 | Effect::SaveCopy(_)
                 | Effect::Mouse(_)

@@ -3,8 +3,9 @@
 //! ```json
 //! {"snapshots":1,"list":[{"name":"soup 1","recipe":"mean(0.6*antonym/0, 0.4*antonym/1)","soup":{…}}]}
 //! ```
-//! The recipe is for people to read; the soup counts. A file appears with the first snapshot and is replaced as a whole, so that nobody ever
-//! reads half of it. Two labs may share it: each changes it under a lock and takes over what the other one did.
+//! The recipe is for people to read; the soup counts. A file appears with the first snapshot and is
+//! replaced as a whole, so that nobody ever reads half of it. Two labs may share it: each changes
+//! it under a lock and takes over what the other one did.
 
 use crate::app::instrument::sides::Snapshot;
 use crate::error::{Error, Result};
@@ -204,7 +205,8 @@ mod tests {
         let path = dir.path().join("snapshots.json");
         let old = [snapshot("old", 1.0), snapshot("gone", 2.0)];
         keep(&path, &[], &old);
-        // Both know the old list; one takes a snapshot, the other one takes another of the same name and deletes one.
+        // Both know the old list; one takes a snapshot, the other one takes another of the same
+        // name and deletes one.
         keep(&path, &old, &[old[0].clone(), old[1].clone(), snapshot("soup 1", 3.0)]);
         keep(&path, &old, &[old[0].clone(), snapshot("soup 1", 4.0)]);
         assert_eq!(read(&path).unwrap(), [old[0].clone(), snapshot("soup 1", 3.0), snapshot("soup 1 (2)", 4.0)]);

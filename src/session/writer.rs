@@ -17,8 +17,9 @@ pub struct LineWriter {
 }
 
 impl LineWriter {
-    /// Starts the thread. `open` runs on it with the first line; lines that wait together are written together and, if `synced`, have
-    /// reached the disk before the next ones are looked at. The first failure goes to `failed`; nothing is written after it.
+    /// Starts the thread. `open` runs on it with the first line; lines that wait together are
+    /// written together and, if `synced`, have reached the disk before the next ones are looked at.
+    /// The first failure goes to `failed`; nothing is written after it.
     ///
     /// # Errors
     /// [`Error::Io`] if the system gives no thread.

@@ -26,8 +26,8 @@ pub trait Float: Copy {
     /// `self · 2^k` for a whole k of −126 to 127.
     unsafe fn scale(self, k: Self) -> Self;
 
-    /// `(k, r)` with self = k + r, k whole and for [`Float::scale`], |r| ≤ ½; what is below −125 may
-    /// count as −125.
+    /// `(k, r)` with self = k + r, k whole and for [`Float::scale`], |r| ≤ ½; what is below −125
+    /// may count as −125.
     #[inline(always)]
     unsafe fn split(self) -> (Self, Self) {
         // SAFETY: promised by the caller.
@@ -257,8 +257,9 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn split(self) -> (Self, Self) {
-            // Its `scale` takes any k, so nothing is held back; and one instruction gives r. Together an eighth of the scan's time.
-            // SAFETY: the trait's contract gives the instructions.
+            // Its `scale` takes any k, so nothing is held back; and one instruction gives r.
+            // Together an eighth of the scan's time. SAFETY: the trait's contract gives the
+            // instructions.
             unsafe {
                 let r = _mm512_reduce_ps::<NEAREST>(self.0);
                 (Self(_mm512_sub_ps(self.0, r)), Self(r))
@@ -342,13 +343,15 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn load_f16(from: &[f16; LANES]) -> Self {
-            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which is 0 or 8.
+            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which
+            // is 0 or 8.
             let half = |at: usize| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().add(at).cast())) };
             Self(half(0), half(8))
         }
         #[inline(always)]
         unsafe fn load_bf16(from: &[bf16; LANES]) -> Self {
-            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which is 0 or 8.
+            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which
+            // is 0 or 8.
             let half = |at: usize| unsafe {
                 let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(at).cast()));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))

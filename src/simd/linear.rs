@@ -1,19 +1,21 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
 //!
-//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by input:
-//! the kernel reads them from front to back, two registers an input, and multiplies both with one
-//! float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so
-//! every precision and every number of rows goes through the same loop, and a row's result does not
-//! depend on the rows beside it.
+//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by
+//! input: the kernel reads them from front to back, two registers an input, and multiplies both
+//! with one float of each of up to twelve rows of `x`. Half-width weights are widened in the
+//! register, so every precision and every number of rows goes through the same loop, and a row's
+//! result does not depend on the rows beside it.
 
 use super::panels::PANEL;
 use super::{LANES, Lanes, Panels, SERIAL, Shared, Stored, simd};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Inputs handled before the rows change: a panel's part of 64 KiB stays in the second cache, the rows' of 24 KiB in the first.
+/// Inputs handled before the rows change: a panel's part of 64 KiB stays in the second cache, the
+/// rows' of 24 KiB in the first.
 const DEPTH: usize = 512;
-/// Rows of one piece of work where there are too few panels for all threads; a multiple of every tile's rows.
+/// Rows of one piece of work where there are too few panels for all threads; a multiple of every
+/// tile's rows.
 const PIECE: usize = 24;
 
 /// A weight matrix in the precision it is kept in.
@@ -129,7 +131,8 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
     let panels = w.len() / (k * PANEL).max(1);
     let mut p = 0;
     while p < panels {
-        // One row alone is read past the weights as fast as memory gives them, and it gives more to two streams than to one.
+        // One row alone is read past the weights as fast as memory gives them, and it gives more to
+        // two streams than to one.
         let pair = x.count == 1 && p + 1 < panels;
         for from in (0..k).step_by(DEPTH) {
             let to = k.min(from + DEPTH);
@@ -220,7 +223,8 @@ mod tests {
         Weights::F32(Panels::pack(w, n_out, n_in).unwrap())
     }
 
-    /// Every way through `forward` against a plain f64 sum, for sizes that are no multiples of anything.
+    /// Every way through `forward` against a plain f64 sum, for sizes that are no multiples of
+    /// anything.
     #[test]
     fn products_agree_with_a_plain_sum() {
         for (n_out, n_in) in [(1, 1), (5, 16), (19, 37), (64, 48), (130, 100), (33, 1100)] {
@@ -253,7 +257,8 @@ mod tests {
         }
     }
 
-    /// A row comes out the same to the bit whatever stands beside it, and however the threads share the work.
+    /// A row comes out the same to the bit whatever stands beside it, and however the threads share
+    /// the work.
     #[test]
     fn a_row_does_not_depend_on_its_neighbours() {
         let (n_out, n_in, rows) = (208, 700, 61);

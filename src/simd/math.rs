@@ -54,7 +54,8 @@ unsafe fn exp_within<V: Float>(x: V) -> V {
     }
 }
 
-/// `2^x`, within 2 units in the last place for −125 ≤ x ≤ 127; at most 2^−124 below. For the scan, most of whose time is spent here.
+/// `2^x`, within 2 units in the last place for −125 ≤ x ≤ 127; at most 2^−124 below. For the scan,
+/// most of whose time is spent here.
 ///
 /// x = k + r with |r| ≤ ½; 2^r by a polynomial of degree 5 that starts 1 + r·ln 2, so that near 0,
 /// where a state is kept long, it is exact; its other coefficients make the largest relative error
@@ -76,7 +77,8 @@ pub unsafe fn exp2<V: Float>(x: V) -> V {
     }
 }
 
-/// `ln(1 + e^x)` without overflow: max(x, 0) + ln(1 + e^−|x|), the logarithm as 2·atanh(u / (2 + u)).
+/// `ln(1 + e^x)` without overflow: max(x, 0) + ln(1 + e^−|x|), the logarithm as 2·atanh(u / (2 +
+/// u)).
 ///
 /// # Safety
 /// As [`Float`].

@@ -1,7 +1,7 @@
 //! Arithmetic on plain slices, at the speed of the processor and of memory.
 //!
-//! - `lanes`: sixteen floats as one value ([`Lanes`]), or one float ([`Float`]), on each instruction
-//!   set.
+//! - `lanes`: sixteen floats as one value ([`Lanes`]), or one float ([`Float`]), on each
+//!   instruction set.
 //! - `math`: exponentials, softplus, SiLU and norms.
 //! - `stored`: numbers in the precision they are kept in, widened as they are loaded ([`Stored`]).
 //! - `dot`: stored rows against one vector. A lane is an entry of the row.

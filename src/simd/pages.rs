@@ -1,4 +1,5 @@
-//! Memory in large pages, for what is read or copied as a whole: a quarter of a million small ones a GiB cost time to get and to find.
+//! Memory in large pages, for what is read or copied as a whole: a quarter of a million small ones
+//! a GiB cost time to get and to find.
 
 use memmap2::MmapMut;
 use std::ops::{Deref, DerefMut};
@@ -6,7 +7,8 @@ use std::ops::{Deref, DerefMut};
 /// Bytes of a large page.
 const LARGE: usize = 2 << 20;
 
-/// Bytes, zero to begin with, in pages of 2 MiB where the kernel grants them, as far as whole ones fill them.
+/// Bytes, zero to begin with, in pages of 2 MiB where the kernel grants them, as far as whole ones
+/// fill them.
 pub struct LargePages {
     map: MmapMut,
     from: usize,
@@ -14,8 +16,9 @@ pub struct LargePages {
 }
 
 impl LargePages {
-    /// So many bytes, from the start of a large page. Kernels do not see to that for every mapping: of the weights of mamba-130m's shape 76 % lay in
-    /// large pages before this did, 88 % since; the rest are ends of matrices, too short to fill one.
+    /// So many bytes, from the start of a large page. Kernels do not see to that for every mapping:
+    /// of the weights of mamba-130m's shape 76 % lay in large pages before this did, 88 % since;
+    /// the rest are ends of matrices, too short to fill one.
     ///
     /// # Errors
     /// The system's, if there is not enough memory.
@@ -23,7 +26,8 @@ impl LargePages {
         // What is mapped beyond the need is never touched, so it is no memory.
         let map = MmapMut::map_anon(if bytes < LARGE { bytes.max(1) } else { bytes + LARGE })?;
         let from = if bytes < LARGE { 0 } else { map.as_ptr().align_offset(LARGE) };
-        // Refused by kernels without large pages; the numbers are the same. Only whole ones: the start of another, filled up, would be memory for nothing.
+        // Refused by kernels without large pages; the numbers are the same. Only whole ones: the
+        // start of another, filled up, would be memory for nothing.
         #[cfg(target_os = "linux")]
         if bytes >= LARGE {
             let _ = map.advise_range(memmap2::Advice::HugePage, from, bytes / LARGE * LARGE);

@@ -1,10 +1,10 @@
 //! Weights packed for the kernel, in memory that is fast to read.
 //!
 //! Every decoded token reads all weights once, so it is the pages that count: with pages of 4 KiB
-//! the prefetchers stop at each boundary, and two threads of an EPYC read 22 GB/s; with pages of
-//! 2 MiB 30 GB/s. Where the system gives large pages only when asked (Linux's `madvise`), they are
-//! asked for before the memory is touched. A mapping of its own also begins on a cache line, which a
-//! large `Vec` of glibc does not: it saves the kernel every second line of each load.
+//! the prefetchers stop at each boundary, and two threads of an EPYC read 22 GB/s; with pages of 2
+//! MiB 30 GB/s. Where the system gives large pages only when asked (Linux's `madvise`), they are
+//! asked for before the memory is touched. A mapping of its own also begins on a cache line, which
+//! a large `Vec` of glibc does not: it saves the kernel every second line of each load.
 
 use super::{LANES, LargePages, Stored};
 use crate::error::{Error, Result};
@@ -51,7 +51,8 @@ impl<W: Stored> Deref for Panels<W> {
     type Target = [W];
 
     fn deref(&self) -> &[W] {
-        // SAFETY: the map holds `len` numbers from the start of a page; it began as zero bytes, and any bytes are a `Stored`.
+        // SAFETY: the map holds `len` numbers from the start of a page; it began as zero bytes, and
+        // any bytes are a `Stored`.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.len) }
     }
 }

@@ -34,7 +34,8 @@ impl<'a> Shared<'a> {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn part(self, at: usize, len: usize) -> &'a mut [f32] {
         assert!(at <= self.len && len <= self.len - at, "a part of a shared slice lies within it");
-        // SAFETY: the elements lie within a slice that is borrowed for 'a; the rest is promised by the caller.
+        // SAFETY: the elements lie within a slice that is borrowed for 'a; the rest is promised by
+        // the caller.
         unsafe { std::slice::from_raw_parts_mut(self.from.add(at), len) }
     }
 }

@@ -1,18 +1,21 @@
-//! One state for a document out of the states of its chunks, read independently of each other: the rules that are compared, and how far each is from the state
-//! that one pass over all of them ends in.
+//! One state for a document out of the states of its chunks, read independently of each other: the
+//! rules that are compared, and how far each is from the state that one pass over all of them ends
+//! in.
 
 use super::{decay, mix, picaso};
 use crate::error::{Error, Result};
 use crate::state::{Decay, State};
 
-/// The states of a document's chunks, and of the one pass. At least one chunk; as many with halo as without.
+/// The states of a document's chunks, and of the one pass. At least one chunk; as many with halo as
+/// without.
 #[derive(Clone, Debug)]
 pub struct ChunkStates {
     /// One pass over all chunks: what the rules try to come near.
     pub full: State,
     /// Each chunk read from the empty state.
     pub chunks: Vec<State>,
-    /// Each chunk read from an empty memory whose convolution windows hold the last tokens of the chunk before it (the halo).
+    /// Each chunk read from an empty memory whose convolution windows hold the last tokens of the
+    /// chunk before it (the halo).
     pub halo: Vec<State>,
 }
 
@@ -67,10 +70,12 @@ impl ChunkRule {
 }
 
 impl ChunkStates {
-    /// The state a rule makes. The next token meets the end of the last chunk whatever the rule, so sums, means and PICASO take its window.
+    /// The state a rule makes. The next token meets the end of the last chunk whatever the rule, so
+    /// sums, means and PICASO take its window.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no chunk, for γ < 0, or for more chunks than PICASO takes; [`Error::Mismatch`] for another model's rates.
+    /// [`Error::Input`] if there is no chunk, for γ < 0, or for more chunks than PICASO takes;
+    /// [`Error::Mismatch`] for another model's rates.
     pub fn compose(&self, rule: ChunkRule, rates: &Decay) -> Result<State> {
         let (Some(first), Some(last)) = (self.chunks.first(), self.chunks.last()) else {
             return Err(Error::Input("there is no chunk to compose".into()));

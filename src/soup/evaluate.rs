@@ -13,7 +13,8 @@ impl Recipe {
     /// The state.
     ///
     /// # Errors
-    /// [`Error::Input`] for a name that stands for nothing or a value out of range; what the resolver reports.
+    /// [`Error::Input`] for a name that stands for nothing or a value out of range; what the
+    /// resolver reports.
     pub fn evaluate(&self, names: &dyn Resolver) -> Result<State> {
         match self {
             Self::Zero => Ok(State::zeros(names.shape())),
@@ -60,7 +61,8 @@ impl Recipe {
         }
     }
 
-    /// The states whose mean logits answer: those of an ensemble, else the one that the recipe yields.
+    /// The states whose mean logits answer: those of an ensemble, else the one that the recipe
+    /// yields.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`].
@@ -113,7 +115,8 @@ impl Recipe {
         Ok(found)
     }
 
-    /// The states that went in at the outermost mixture: what λ's default counts and what norms are matched to.
+    /// The states that went in at the outermost mixture: what λ's default counts and what norms are
+    /// matched to.
     fn parts<'r>(&'r self, names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
         match self {
             Self::WithQuery { of, .. } => {

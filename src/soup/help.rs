@@ -1,6 +1,6 @@
-//! The pages of help on recipes: one for each rule, with its formula. The command line prints them (`state-soup recipes`).
-//! The pages of the rules are in their rows ([`rules`](super::rules)); here are those of everything
-//! else.
+//! The pages of help on recipes: one for each rule, with its formula. The command line prints them
+//! (`state-soup recipes`). The pages of the rules are in their rows ([`rules`](super::rules)); here
+//! are those of everything else.
 
 use super::rules::RULES;
 use std::sync::LazyLock;

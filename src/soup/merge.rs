@@ -1,4 +1,5 @@
-//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer. Windows and ΣΔ are mixed straight, as a mean mixes them.
+//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer.
+//! Windows and ΣΔ are mixed straight, as a mean mixes them.
 
 use super::mix::{WeightedSum, common_shape, weighted_sum};
 use crate::error::{Error, Result};
@@ -6,7 +7,8 @@ use crate::state::State;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Vectors whose |cosine| is above this are mixed straight: the sine of their angle is too small to divide by.
+/// Vectors whose |cosine| is above this are mixed straight: the sine of their angle is too small to
+/// divide by.
 const STRAIGHT: f64 = 0.9995;
 
 /// Spherical interpolation of each layer's τ from a (t = 0) to b (t = 1), added to h0.
@@ -42,8 +44,9 @@ pub fn slerp(neutral: &State, a: &State, b: &State, t: f64) -> Result<State> {
     State::new(shape, ssm, straight.conv().to_vec(), straight.dt_sum().to_vec(), straight.tokens())
 }
 
-/// TIES: of each τ_i keep the `density` share of largest entries (layer by layer), elect each entry's sign by the sum (+ if it is 0), average the entries that
-/// agree, and add λ times that to h0.
+/// TIES: of each τ_i keep the `density` share of largest entries (layer by layer), elect each
+/// entry's sign by the sum (+ if it is 0), average the entries that agree, and add λ times that to
+/// h0.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if density is not in 0..=1 or λ not finite.
@@ -80,8 +83,9 @@ pub fn ties(neutral: &State, states: &[State], density: f64, lambda: f64) -> Res
     })
 }
 
-/// DARE: drop entries of each τ_i with probability p, scale the others by 1/(1 − p), and add their mean to h0. Which entries are dropped depends on the seed,
-/// the shape, p and an item's place in the list, on nothing else.
+/// DARE: drop entries of each τ_i with probability p, scale the others by 1/(1 − p), and add their
+/// mean to h0. Which entries are dropped depends on the seed, the shape, p and an item's place in
+/// the list, on nothing else.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if p is not in 0..1.
@@ -112,7 +116,8 @@ fn share(name: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Input(format!("{name} is {value}; it must lie between 0 and 1"))) }
 }
 
-/// What `merge` makes of each layer (its number, h0 there, the place for the result); windows, ΣΔ and tokens are the mean's.
+/// What `merge` makes of each layer (its number, h0 there, the place for the result); windows, ΣΔ
+/// and tokens are the mean's.
 fn layerwise(neutral: &State, states: &[State], mut merge: impl FnMut(usize, &[f32], &mut [f32])) -> Result<State> {
     let shape = common_shape(states)?;
     common_shape(&[neutral.clone(), states[0].clone()])?;
@@ -133,7 +138,8 @@ fn subtract(h: &[f32], h0: &[f32], tau: &mut [f32]) {
     tau.iter_mut().zip(h).zip(h0).for_each(|((t, h), z)| *t = h - z);
 }
 
-/// Keeps the `keep` largest entries, the first ones among equals; the others become 0. `sizes` is scratch.
+/// Keeps the `keep` largest entries, the first ones among equals; the others become 0. `sizes` is
+/// scratch.
 fn trim(values: &mut [f32], keep: usize, sizes: &mut Vec<u32>) {
     if keep >= values.len() {
         return;

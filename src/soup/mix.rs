@@ -24,10 +24,12 @@ pub(super) fn check_weights(states: &[State], weights: &[f64]) -> Result<()> {
     }
 }
 
-/// A sum of weighted states that takes them one at a time, so that a mean of a whole library needs the memory of two states.
+/// A sum of weighted states that takes them one at a time, so that a mean of a whole library needs
+/// the memory of two states.
 ///
-/// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts', weighted by |w_i|: a sum of durations, never negative. A part
-/// of weight 0 is as if it were not there; one part of weight 1 comes out exactly.
+/// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts', weighted
+/// by |w_i|: a sum of durations, never negative. A part of weight 0 is as if it were not there; one
+/// part of weight 1 comes out exactly.
 pub struct WeightedSum {
     shape: Layout,
     ssm: Vec<f32>,
@@ -93,7 +95,8 @@ impl WeightedSum {
 /// Σ w_i H_i, as [`WeightedSum`] makes it.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if a weight is missing or not finite; [`Error::Mismatch`] if the sum overflows.
+/// As [`common_shape`]; [`Error::Input`] if a weight is missing or not finite; [`Error::Mismatch`]
+/// if the sum overflows.
 pub fn weighted_sum(states: &[State], weights: &[f64]) -> Result<State> {
     let mut sum = WeightedSum::new(common_shape(states)?);
     check_weights(states, weights)?;
@@ -129,7 +132,8 @@ pub fn arithmetic(neutral: &State, states: &[State], lambdas: &[f64]) -> Result<
 /// Layer by layer w_l · mixed + (1 − w_l) · base.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers or one is not finite.
+/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers or one is not
+/// finite.
 pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<State> {
     let shape = common_shape(&[mixed.clone(), base.clone()])?;
     if weights.len() != shape.n_layer {
@@ -164,7 +168,8 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
     )
 }
 
-/// Scales each layer's SSM state to the mean norm of its parts' layers: mixing shortens vectors that disagree.
+/// Scales each layer's SSM state to the mean norm of its parts' layers: mixing shortens vectors
+/// that disagree.
 ///
 /// # Errors
 /// As [`common_shape`].
@@ -178,7 +183,8 @@ pub fn match_norm(mixed: &State, parts: &[State]) -> Result<State> {
 /// Scales each layer's SSM state to the norm given for it; a layer that is 0 stays so.
 ///
 /// # Errors
-/// [`Error::Input`] if there are not as many norms as layers; [`Error::Mismatch`] if an entry overflows.
+/// [`Error::Input`] if there are not as many norms as layers; [`Error::Mismatch`] if an entry
+/// overflows.
 pub fn scale_to_norms(mixed: &State, norms: &[f64]) -> Result<State> {
     let shape = mixed.shape();
     if norms.len() != shape.n_layer {

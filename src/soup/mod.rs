@@ -29,7 +29,8 @@
 //! | A-decay and its family | the last chunk's: it is what the next token meets | sum: a composed chunk composes again |
 //! | PICASO | mean | sum: it is the same in every order |
 //!
-//! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that carry weight. Windows and ΣΔ follow the layers too.
+//! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that
+//! carry weight. Windows and ΣΔ follow the layers too.
 
 pub mod chunks;
 pub mod decay;

@@ -1,5 +1,6 @@
-//! The downhill simplex of Nelder and Mead (1965), with the coefficients 1, 2, ½, ½: minimises a function of a few numbers without its gradient. For the
-//! weights of a soup, where one value costs a pass of the model and there are seldom more than eight weights.
+//! The downhill simplex of Nelder and Mead (1965), with the coefficients 1, 2, ½, ½: minimises a
+//! function of a few numbers without its gradient. For the weights of a soup, where one value costs
+//! a pass of the model and there are seldom more than eight weights.
 
 use crate::error::{Error, Result};
 
@@ -14,11 +15,13 @@ pub struct Minimum {
     pub evaluations: usize,
 }
 
-/// Minimises `of` from a simplex of `start` and one point `step` away from it along each axis. Ends when the values at the corners differ by less than
-/// `tolerance`, or after `most` values. A value that is not a number counts as infinite. The point returned is never worse than `start`.
+/// Minimises `of` from a simplex of `start` and one point `step` away from it along each axis. Ends
+/// when the values at the corners differ by less than `tolerance`, or after `most` values. A value
+/// that is not a number counts as infinite. The point returned is never worse than `start`.
 ///
 /// # Errors
-/// [`Error::Input`] if there is nothing to vary; those of `of` (which is how the search is called off).
+/// [`Error::Input`] if there is nothing to vary; those of `of` (which is how the search is called
+/// off).
 pub fn minimise(start: &[f64], step: f64, tolerance: f64, most: usize, of: &mut dyn FnMut(&[f64]) -> Result<f64>) -> Result<Minimum> {
     let n = start.len();
     if n == 0 {

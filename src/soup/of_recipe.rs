@@ -3,8 +3,9 @@
 use super::{Choice, Ingredient, Layers, Recipe, Shares, Soup, Term, Value, Window, rules};
 
 impl Soup {
-    /// The soup whose recipe this is; a sum written out (`0.6*a/0 + 0.4*b/1`) is one of the rule `sum`. `None` for a recipe that no soup makes: one of
-    /// the query's best skills, of recipes within recipes, or over layers of another state than the query's.
+    /// The soup whose recipe this is; a sum written out (`0.6*a/0 + 0.4*b/1`) is one of the rule
+    /// `sum`. `None` for a recipe that no soup makes: one of the query's best skills, of recipes
+    /// within recipes, or over layers of another state than the query's.
     pub fn of_recipe(recipe: &Recipe) -> Option<Self> {
         let mut soup = Self::default();
         let mut inner = recipe;
@@ -29,7 +30,8 @@ impl Soup {
         }
         match inner {
             Recipe::Skill { id } => soup.ingredients = vec![Ingredient::new(id)],
-            // There a task would be the mean of its skills; in the list of a soup it is all of them.
+            // There a task would be the mean of its skills; in the list of a soup it is all of
+            // them.
             Recipe::Plus { terms } if terms.iter().all(|t| matches!(&t.recipe, Recipe::Skill { id } if id.contains('/'))) => {
                 soup.rule = Choice::by(&rules::SUM)?;
                 soup.ingredients = terms.iter().map(ingredient).collect::<Option<_>>()?;

@@ -12,9 +12,10 @@
 //! functions take one recipe: `primed(recipe)` (the query's examples read from it) and
 //! `gated(recipe)` (it, if a skill in it explains the query's examples; else the query).
 //!
-//! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone) a task is the mean of its skills; as an item of a function it
-//! is all of them, and so is `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus there wants spaces. Any other name goes in
-//! quotes: `"2nd letter/0"`.
+//! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone)
+//! a task is the mean of its skills; as an item of a function it is all of them, and so is
+//! `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus
+//! there wants spaces. Any other name goes in quotes: `"2nd letter/0"`.
 
 use super::rules::{self, RULES};
 use super::scan::Parser;
@@ -30,8 +31,9 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.name).chain(OF_ONE.iter().map(|(name, _)| *name))
 }
 
-/// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to exhaust the stack (of this parser, or of whatever walks
-/// the recipe later: every pipe wraps all that stands before it).
+/// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to
+/// exhaust the stack (of this parser, or of whatever walks the recipe later: every pipe wraps all
+/// that stands before it).
 const DEEPEST: usize = 64;
 
 impl FromStr for Recipe {

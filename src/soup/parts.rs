@@ -1,4 +1,5 @@
-//! A soup taken apart: with other shares, without an ingredient, without some layers; and the mixes a landscape is drawn from.
+//! A soup taken apart: with other shares, without an ingredient, without some layers; and the mixes
+//! a landscape is drawn from.
 
 use super::{Shares, Soup};
 use std::ops::Range;
@@ -48,8 +49,9 @@ impl Soup {
     }
 }
 
-/// Every mix of `parts` shares in steps of 1/`fine` (a power of two): counts that add up to `fine`, the corners first, then each halving of the
-/// step, so that a picture of them fills in coarse to fine.
+/// Every mix of `parts` shares in steps of 1/`fine` (a power of two): counts that add up to `fine`,
+/// the corners first, then each halving of the step, so that a picture of them fills in coarse to
+/// fine.
 pub fn mixes(parts: usize, fine: usize) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
     compositions(parts, fine, &mut Vec::new(), &mut all);

@@ -1,4 +1,5 @@
-//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
+//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure
+//! (serde) say the same; its hash is its identity.
 
 use super::{Needs, Rule, Value};
 use crate::error::{Error, Result};
@@ -48,7 +49,8 @@ pub trait Resolver {
     fn top_tasks(&self, _n: usize) -> Result<Vec<String>> {
         Err(no_evidence())
     }
-    /// The posterior of these skills and tasks given the query's examples, in their order; what is missing to 1 is that of none of them.
+    /// The posterior of these skills and tasks given the query's examples, in their order; what is
+    /// missing to 1 is that of none of them.
     ///
     /// # Errors
     /// [`Input`](crate::error::Error::Input) if there is no query or no such skill or task.
@@ -83,7 +85,8 @@ pub trait Resolver {
     fn auto(&self) -> Result<Recipe> {
         Err(no_evidence())
     }
-    /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it is not.
+    /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it
+    /// is not.
     ///
     /// # Errors
     /// As [`Self::skill`].
@@ -219,7 +222,8 @@ impl Recipe {
         Self::Skill { id: id.into() }
     }
 
-    /// BLAKE3 of its text, hexadecimal: its identity. Spacing, brackets that change nothing and the spelling of numbers do not matter to it.
+    /// BLAKE3 of its text, hexadecimal: its identity. Spacing, brackets that change nothing and the
+    /// spelling of numbers do not matter to it.
     pub fn hash(&self) -> String {
         blake3::hash(self.to_string().as_bytes()).to_hex().to_string()
     }

@@ -9,7 +9,8 @@ pub(super) fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "auto", "inf", "nan"].contains(&name)
 }
 
-/// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or `_`; and hyphens between letters.
+/// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or
+/// `_`; and hyphens between letters.
 fn name_len(text: &str) -> usize {
     let mut before = None;
     for (i, c) in text.char_indices() {

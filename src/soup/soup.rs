@@ -1,4 +1,5 @@
-//! What the screen edits: ingredients with weights, a rule, a few knobs. It becomes a [`Recipe`]; the recipe does the mixing.
+//! What the screen edits: ingredients with weights, a rule, a few knobs. It becomes a [`Recipe`];
+//! the recipe does the mixing.
 
 use super::{Choice, Divisor, Layers, Recipe, Shares, Term, Value, Values, rules};
 use crate::error::{Error, Result};
@@ -19,7 +20,8 @@ pub struct Ingredient {
     pub locked: bool,
     /// If any ingredient is solo, only such ones count.
     pub solo: bool,
-    /// The mean of a task's skills as one ingredient, rather than each of its skills with this weight.
+    /// The mean of a task's skills as one ingredient, rather than each of its skills with this
+    /// weight.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mean: bool,
 }
@@ -144,11 +146,13 @@ impl Soup {
         self.free_mut().for_each(|i| i.weight = share);
     }
 
-    /// Brings the weights of what takes part ([`Soup::audible`]) to a sum of 1: locked ones stay, the others share the rest in proportion (or
-    /// equally, if they are all 0). What is muted, or silenced by a solo, keeps its weight.
+    /// Brings the weights of what takes part ([`Soup::audible`]) to a sum of 1: locked ones stay,
+    /// the others share the rest in proportion (or equally, if they are all 0). What is muted, or
+    /// silenced by a solo, keeps its weight.
     ///
     /// # Errors
-    /// [`Error::Input`], and nothing changes, if the locked ones leave no room, all are locked, or the others add up to less than 0.
+    /// [`Error::Input`], and nothing changes, if the locked ones leave no room, all are locked, or
+    /// the others add up to less than 0.
     pub fn normalise(&mut self) -> Result<()> {
         let locked: f64 = self.audible().filter(|i| i.locked).map(|i| i.weight).sum();
         let free: f64 = self.audible().filter(|i| !i.locked).map(|i| i.weight).sum();
@@ -167,7 +171,8 @@ impl Soup {
         Ok(())
     }
 
-    /// Sets an ingredient's weight; false, and nothing changes, if there is no such ingredient, it is locked, or the weight is not finite.
+    /// Sets an ingredient's weight; false, and nothing changes, if there is no such ingredient, it
+    /// is locked, or the weight is not finite.
     pub fn set_weight(&mut self, index: usize, weight: f64) -> bool {
         match self.ingredients.get_mut(index) {
             Some(i) if !i.locked && weight.is_finite() => {
@@ -178,7 +183,8 @@ impl Soup {
         }
     }
 
-    /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are to be brought to 1).
+    /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are
+    /// to be brought to 1).
     pub fn to_recipe(&self) -> Option<Recipe> {
         let mut recipe = self.mix()?;
         if self.match_norm {
@@ -251,7 +257,8 @@ mod tests {
         s.normalise().unwrap();
         let weights = |s: &Soup| s.ingredients.iter().map(|i| i.weight).collect::<Vec<f64>>();
         assert_eq!(weights(&s), [0.125, 0.375, 0.5, 9.0]);
-        // What a solo silences is as good as muted; a lock that takes no part leaves its share to the others.
+        // What a solo silences is as good as muted; a lock that takes no part leaves its share to
+        // the others.
         s.ingredients[0].solo = true;
         s.normalise().unwrap();
         assert_eq!(weights(&s), [1.0, 0.375, 0.5, 9.0]);

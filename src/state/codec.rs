@@ -1,14 +1,20 @@
-//! One state as a safetensors file: the project's own layout, and the one of HF `transformers`' Mamba cache.
+//! One state as a safetensors file: the project's own layout, and the one of HF `transformers`'
+//! Mamba cache.
 //!
-//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata
-//! `format` = `state-soup/1`, `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, where there is more to say, `provenance` (JSON).
+//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest
+//! first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata `format` = `state-soup/1`,
+//! `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, where there is more to say,
+//! `provenance` (JSON).
 //!
-//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for each layer L, the same metadata. The cache keeps one input more
-//! than a state does: the oldest column. It is shifted out before anything reads it (the step convolves the *last* d_conv of cached and new columns), so it is
-//! written as 0. ΣΔ has no place in that layout, so such a file cannot be read back.
+//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for
+//! each layer L, the same metadata. The cache keeps one input more than a state does: the oldest
+//! column. It is shifted out before anything reads it (the step convolves the *last* d_conv of
+//! cached and new columns), so it is written as 0. ΣΔ has no place in that layout, so such a file
+//! cannot be read back.
 //!
-//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its
-//! scan from zero, and the SSM state has no effect at all.
+//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers`
+//! (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its scan from zero, and the SSM state
+//! has no effect at all.
 //!
 //! A file appears whole or not at all: it is written beside its place, synced and renamed.
 
@@ -119,7 +125,8 @@ pub fn load_for(path: &Path, shape: Layout, model: &str) -> Result<(State, Prove
 /// Loads a state saved by [`save`], of whatever model.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds numbers that are not finite or a negative ΣΔ.
+/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds
+/// numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
     let data = crate::files::read(path, crate::files::STATE)?;
     let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));

@@ -7,11 +7,12 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
-/// immutable and cheap to clone; mixing makes a new one.
+/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all
+/// layers. f32, host memory, immutable and cheap to clone; mixing makes a new one.
 ///
-/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv - 1]`, oldest input first
-/// (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state this one was started from.
+/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv -
+/// 1]`, oldest input first (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state
+/// this one was started from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     shape: Layout,
@@ -21,7 +22,8 @@ pub struct State {
     tokens: u64,
 }
 
-/// Memory that states may lie in besides their own: a device's, which copies into it and uses it again when the last state there is gone.
+/// Memory that states may lie in besides their own: a device's, which copies into it and uses it
+/// again when the last state there is gone.
 pub trait Memory: Send + Sync {
     /// All of it.
     fn floats(&self) -> &[f32];
@@ -66,8 +68,9 @@ impl From<Vec<f32>> for Floats {
 /// Numbers copied together by one thread; below this, by the caller alone.
 const PIECE: usize = 1 << 18;
 
-/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters) are copied by all threads: the pages of the copy are new, and
-/// most of the time goes into getting them.
+/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters)
+/// are copied by all threads: the pages of the copy are new, and most of the time goes into getting
+/// them.
 fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
     let mut copy = Arc::new_uninit_slice(data.len());
     let to = Arc::get_mut(&mut copy)?;
@@ -99,7 +102,8 @@ impl State {
     /// A state from its arrays.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
+    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says
+    /// which).
     pub fn new(shape: Layout, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
         Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
     }
@@ -133,7 +137,8 @@ impl State {
         Ok(Self { shape, ssm: whole(ssm_copy), conv: whole(conv_copy), dt_sum: whole(dt_copy), tokens })
     }
 
-    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the other, known to be finite.
+    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the
+    /// other, known to be finite.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the memory has another size.

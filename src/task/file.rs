@@ -10,7 +10,8 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Folders in folders that are looked into.
 const MAX_DEPTH: usize = 8;
 
-/// The tasks of a file, or of every task file in a folder and the folders in it (in the order of their paths).
+/// The tasks of a file, or of every task file in a folder and the folders in it (in the order of
+/// their paths).
 ///
 /// # Errors
 /// As [`read_file`]; [`Error::Input`] for a folder without any.
@@ -52,10 +53,10 @@ struct Row {
     others: usize,
 }
 
-/// A task from a TSV or CSV file (input, output; a first line `input, output` is a heading), from JSON
-/// (`[{"input": …, "output": …}]` as the function-vectors data sets have it, or `{"input": "output"}`), or
-/// from JSONL (`{"input": …, "output": …}` a line). Of an input that stands twice the first output is
-/// kept; [`Task::notes`] says so.
+/// A task from a TSV or CSV file (input, output; a first line `input, output` is a heading), from
+/// JSON (`[{"input": …, "output": …}]` as the function-vectors data sets have it, or `{"input":
+/// "output"}`), or from JSONL (`{"input": …, "output": …}` a line). Of an input that stands twice
+/// the first output is kept; [`Task::notes`] says so.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] naming file and line for anything else.
@@ -202,8 +203,8 @@ fn row_of(input: &serde_json::Value, output: &serde_json::Value, at: usize) -> O
     (!pair.input.is_empty() && !pair.output.is_empty()).then_some(Row { pair, at, others })
 }
 
-/// The entries of a JSON file, in its order: a list's items, or an object's fields, none of which is dropped
-/// where a key stands twice.
+/// The entries of a JSON file, in its order: a list's items, or an object's fields, none of which
+/// is dropped where a key stands twice.
 struct Listed(Vec<Entry>);
 
 /// An example; a key that stands twice in it is an error.

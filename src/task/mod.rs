@@ -53,9 +53,11 @@ pub struct Task {
     pub pairs: Vec<Pair>,
     /// Where it came from.
     pub origin: TaskOrigin,
-    /// Whether the bundled model's training never saw any of it, in any form: what soups are for. Says nothing of other models.
+    /// Whether the bundled model's training never saw any of it, in any form: what soups are for.
+    /// Says nothing of other models.
     pub unseen: bool,
-    /// Where each pair stands in its file, from 1: its line, or its entry in a JSON file. Empty for bundled tasks.
+    /// Where each pair stands in its file, from 1: its line, or its entry in a JSON file. Empty for
+    /// bundled tasks.
     pub places: Vec<usize>,
     /// What of the file was left out, in sentences.
     pub notes: Vec<String>,
@@ -73,7 +75,8 @@ impl Task {
     /// Checks that every pair is the same after it was written as an example and read again.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the first pair that is not, where it stands, and how many more there are.
+    /// [`Error::Input`] naming the first pair that is not, where it stands, and how many more there
+    /// are.
     pub fn check(&self, template: &Template) -> Result<()> {
         let lost: Vec<usize> = (0..self.pairs.len()).filter(|&i| !template.keeps(&self.pairs[i])).collect();
         let Some(&first) = lost.first() else { return Ok(()) };

@@ -1,8 +1,9 @@
 //! How an example becomes text, and what a typed query means.
 //!
-//! A template is three pieces of text around input and output: `prefix input middle output end`. Whatever spacing the user types around the
-//! pieces, the model always reads the template's own, because that is what the skills were made from; and a tail ends right before the
-//! space that belongs to the answer's first token.
+//! A template is three pieces of text around input and output: `prefix input middle output end`.
+//! Whatever spacing the user types around the pieces, the model always reads the template's own,
+//! because that is what the skills were made from; and a tail ends right before the space that
+//! belongs to the answer's first token.
 
 use super::{Pair, Task};
 use crate::error::{Error, Result};
@@ -39,8 +40,8 @@ impl Template {
         }
     }
 
-    /// Where the marker between input and output stands in a text, whatever spacing is around it. One
-    /// that begins a line in the template counts at the beginning of a line alone.
+    /// Where the marker between input and output stands in a text, whatever spacing is around it.
+    /// One that begins a line in the template counts at the beginning of a line alone.
     fn markers<'t>(&self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let [_, middle, _] = self.pieces();
         let (marker, own_line) = (middle.trim().to_owned(), middle.starts_with('\n'));
@@ -65,8 +66,8 @@ impl Template {
         Segment { text: self.example(&pair), pair: Some(pair) }
     }
 
-    /// Whether a pair is the same after it was written as an example and read again: so that what is
-    /// asked of a task is what its list says.
+    /// Whether a pair is the same after it was written as an example and read again: so that what
+    /// is asked of a task is what its list says.
     pub fn keeps(&self, pair: &Pair) -> bool {
         let text = self.example(pair) + &self.example(pair) + &self.tail(&pair.input);
         let parsed = parse_query(&text, self);
@@ -162,14 +163,16 @@ pub struct Segment {
 pub struct ParsedQuery {
     /// What comes before the last line, example by example.
     pub segments: Vec<Segment>,
-    /// The last example up to where its answer begins; empty if the query ends with a complete line.
+    /// The last example up to where its answer begins; empty if the query ends with a complete
+    /// line.
     pub tail: String,
     /// The last example with the answer typed so far and its end, if there is an answer.
     pub closed_tail: Option<Segment>,
 }
 
 impl ParsedQuery {
-    /// The text that a ranking reads where there is an example: all but an unfinished line that has no answer yet.
+    /// The text that a ranking reads where there is an example: all but an unfinished line that has
+    /// no answer yet.
     pub fn read(&self) -> String {
         self.pieces().map(|s| s.text.as_str()).collect()
     }
@@ -192,8 +195,8 @@ impl ParsedQuery {
 
 /// Reads a query: complete examples, and perhaps one that still lacks its answer or its end.
 ///
-/// An input may have several lines and hold the marker (`->`): it is all between the end of the example
-/// before and the last marker before its own end. An output has one line and no marker.
+/// An input may have several lines and hold the marker (`->`): it is all between the end of the
+/// example before and the last marker before its own end. An output has one line and no marker.
 pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let [prefix, _, end] = template.pieces();
@@ -248,8 +251,8 @@ fn own_words(line: &str) -> Segment {
     Segment { text: format!("{line}\n"), pair: None }
 }
 
-/// The input of an example: what comes before the marker, after the prefix. Lines before a prefix are
-/// passed on as they are.
+/// The input of an example: what comes before the marker, after the prefix. Lines before a prefix
+/// are passed on as they are.
 fn take_input<'a>(before: &'a str, prefix: &str, segments: &mut Vec<Segment>) -> &'a str {
     let before = before.trim();
     if prefix.is_empty() {

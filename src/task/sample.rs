@@ -1,4 +1,5 @@
-//! Which examples a skill may read: a test split is put aside first, then disjoint sets are drawn from the rest.
+//! Which examples a skill may read: a test split is put aside first, then disjoint sets are drawn
+//! from the rest.
 
 use super::Task;
 use crate::error::{Error, Result};
@@ -31,7 +32,8 @@ pub struct Split {
 }
 
 impl SplitSpec {
-    /// Splits a task: the same for the same task and seed, whatever other tasks there are. There are fewer sets where the task is small.
+    /// Splits a task: the same for the same task and seed, whatever other tasks there are. There
+    /// are fewer sets where the task is small.
     ///
     /// # Errors
     /// [`Error::Input`] if not even one set fits, with the number of pairs that are needed.
@@ -50,7 +52,8 @@ impl SplitSpec {
         Ok(Split { test, sets, spare })
     }
 
-    /// One more set, of any size and by a seed of its own. It keeps clear of the test split, but may share pairs with the split's sets.
+    /// One more set, of any size and by a seed of its own. It keeps clear of the test split, but
+    /// may share pairs with the split's sets.
     ///
     /// # Errors
     /// [`Error::Input`] if `shots` is 0 or more than there are pairs beside the test split.

@@ -27,8 +27,8 @@ fn shape(c: char) -> Option<([u8; 5], u8)> {
     }
 }
 
-/// A number's rows, `scale` cells a point across; other signs than digits, point and minus are left out. In half blocks a row holds two
-/// rows of points, in other glyph sets one.
+/// A number's rows, `scale` cells a point across; other signs than digits, point and minus are left
+/// out. In half blocks a row holds two rows of points, in other glyph sets one.
 pub fn number(set: GlyphSet, text: &str, scale: usize) -> Vec<String> {
     // Braille terminals have half blocks too; they are more even.
     let halves = matches!(set, GlyphSet::Braille | GlyphSet::HalfBlock);

@@ -1,4 +1,5 @@
-//! Line charts in cells: curves in the look's glyphs with axes, a letter at every point, and a legend with values.
+//! Line charts in cells: curves in the look's glyphs with axes, a letter at every point, and a
+//! legend with values.
 
 use super::glyphs;
 use super::paint::{Paint, fit, pad, put, signed};
@@ -33,8 +34,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Round steps (1, 2 or 5 times a power of ten), about `count` of them, over the finite values; `None` without one. `whole` widens the range to
-    /// whole steps.
+    /// Round steps (1, 2 or 5 times a power of ten), about `count` of them, over the finite values;
+    /// `None` without one. `whole` widens the range to whole steps.
     pub fn of(values: impl Iterator<Item = f64>, count: usize, whole: bool) -> Option<Self> {
         let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         if low > high {
@@ -145,7 +146,8 @@ impl Chart<'_> {
         }
     }
 
-    /// The legend: letter, label, and the value at the chosen place (or at each curve's last one), in as many columns as fit.
+    /// The legend: letter, label, and the value at the chosen place (or at each curve's last one),
+    /// in as many columns as fit.
     pub fn legend(&self, paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
         let columns = (usize::from(area.width) / 26).max(1).min(self.curves.len().max(1));
         let rows = self.curves.len().div_ceil(columns).max(1);

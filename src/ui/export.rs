@@ -1,4 +1,5 @@
-//! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames and for tests.
+//! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames
+//! and for tests.
 
 use super::sgr;
 use crate::app::FrameFormat;
@@ -7,7 +8,8 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// A frame in the format of a file. `light` says whether the terminal's background is, which only a picture has to paint.
+/// A frame in the format of a file. `light` says whether the terminal's background is, which only a
+/// picture has to paint.
 pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     match format {
         FrameFormat::Svg => svg(buf, light),

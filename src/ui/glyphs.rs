@@ -1,4 +1,5 @@
-//! Bars, sparklines, points and signs in each glyph set, and the last pass that leaves nothing but ASCII where only ASCII can be shown.
+//! Bars, sparklines, points and signs in each glyph set, and the last pass that leaves nothing but
+//! ASCII where only ASCII can be shown.
 
 use crate::app::GlyphSet;
 use ratatui::buffer::Buffer;
@@ -169,7 +170,8 @@ mod tests {
         assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
     }
 
-    /// Where quadrants, half blocks and the full block have their own characters, octants are those: so the order of bits can be told.
+    /// Where quadrants, half blocks and the full block have their own characters, octants are
+    /// those: so the order of bits can be told.
     #[test]
     fn octant_bits_are_where_unicode_has_them() {
         for (bits, glyph) in [(0b0000_0000, ' '), (0b0000_0101, '▘'), (0b0000_1010, '▝'), (0b0101_0000, '▖'), (0b0000_1111, '▀')] {

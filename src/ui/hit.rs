@@ -1,4 +1,5 @@
-//! What lies under the pointer, and where a text is edited. Panes say where they put their rows while they draw, so the answer cannot drift from the picture.
+//! What lies under the pointer, and where a text is edited. Panes say where they put their rows
+//! while they draw, so the answer cannot drift from the picture.
 
 use crate::app::State;
 use crate::app::screen::Target;
@@ -28,7 +29,8 @@ impl Hits {
         }
     }
 
-    /// What was drawn last at a place. Points are small, so one beside the pointer counts if nothing but its pane is under it.
+    /// What was drawn last at a place. Points are small, so one beside the pointer counts if
+    /// nothing but its pane is under it.
     fn at(&self, position: Position) -> Option<Target> {
         let all = self.0.borrow();
         let under = all.iter().rev().find(|(area, _)| area.contains(position)).map(|(_, target)| *target)?;
@@ -40,7 +42,8 @@ impl Hits {
     }
 }
 
-/// What lies at a column and row of the state's picture in `area`, if anything that can be clicked does. Pure.
+/// What lies at a column and row of the state's picture in `area`, if anything that can be clicked
+/// does. Pure.
 pub fn hit(state: &State, area: Rect, column: u16, row: u16) -> Option<Target> {
     let hits = Hits::default();
     super::draw::draw_noting(state, area, &mut Buffer::empty(area), &hits);

@@ -10,7 +10,8 @@
 //! ╰─────────────────────────────╯   ╰────────────────────────╯
 //! ```
 //!
-//! Below 80 × 24 the pane in focus has the screen for itself, with the query above; below 60 × 16 one line says what is needed.
+//! Below 80 × 24 the pane in focus has the screen for itself, with the query above; below 60 × 16
+//! one line says what is needed.
 
 use crate::app::Focus;
 use ratatui::layout::Rect;

@@ -1,7 +1,9 @@
 //! The picture: `draw(&State, area, &mut Buffer)`, a pure function of the state.
 //!
-//! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: which pane lies where at which size.
-//! - [`big`]: large figures; [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph set; [`paint`]: text helpers and panels.
+//! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: which pane lies where at
+//!   which size.
+//! - [`big`]: large figures; [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph
+//!   set; [`paint`]: text helpers and panels.
 //! - [`chart`]: curves with axes, letters and a legend.
 //! - [`hit`](self::hit()): what lies under the pointer.
 //! - [`panes`]: one file a pane.

@@ -1,4 +1,5 @@
-//! What panes are drawn with: a palette bound to the state's look, clipped text, panels, bars and fields.
+//! What panes are drawn with: a palette bound to the state's look, clipped text, panels, bars and
+//! fields.
 
 use super::glyphs;
 use super::hit::Hits;
@@ -56,8 +57,9 @@ impl<'a> Paint<'a> {
         vec![self.span(filled, role), self.span(glyphs::track(self.set, rest), Role::Track)]
     }
 
-    /// A panel: in large layouts a box, in small ones a rule above; returns what is inside. The focus lights the title's rule and the sides; the
-    /// rule below stays as it is, because a change of focus would send it twice over a slow line.
+    /// A panel: in large layouts a box, in small ones a rule above; returns what is inside. The
+    /// focus lights the title's rule and the sides; the rule below stays as it is, because a change
+    /// of focus would send it twice over a slow line.
     pub fn panel(&self, buf: &mut Buffer, area: Rect, title: &str, right: Vec<Span<'a>>, focused: bool) -> Rect {
         if area.width < 2 || area.height == 0 {
             return Rect::ZERO;
@@ -173,7 +175,8 @@ pub fn put_right(buf: &mut Buffer, area: Rect, row: u16, line: Line<'_>) {
     put(buf, area, area.width - width, row, line);
 }
 
-/// A text cut to `width` cells, with an ellipsis where something was cut. Control characters become visible.
+/// A text cut to `width` cells, with an ellipsis where something was cut. Control characters become
+/// visible.
 pub fn fit(text: &str, width: usize) -> String {
     let text = visible(text);
     if text.width() <= width {
@@ -291,7 +294,8 @@ pub fn duration(seconds: f64) -> String {
     if s >= 3600 { format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) } else { format!("{}:{:02}", s / 60, s % 60) }
 }
 
-/// First row of a list of `len` so that `selected` is in view of `height` rows, in the middle where it can be.
+/// First row of a list of `len` so that `selected` is in view of `height` rows, in the middle where
+/// it can be.
 pub fn scroll(selected: usize, len: usize, height: usize) -> usize {
     selected.saturating_sub(height / 2).min(len.saturating_sub(height))
 }

@@ -1,6 +1,7 @@
-//! Colours by role. Every role has values chosen by hand for 24-bit, 256 and 16 colours, on dark and on light, and a modifier
-//! that carries its meaning where there is no colour at all. The background is never painted, but behind selections. What the user
-//! chose by name in `[theme]` lies over it.
+//! Colours by role. Every role has values chosen by hand for 24-bit, 256 and 16 colours, on dark
+//! and on light, and a modifier that carries its meaning where there is no colour at all. The
+//! background is never painted, but behind selections. What the user chose by name in `[theme]`
+//! lies over it.
 
 use crate::app::palette::{Override, Palette};
 use crate::app::{Background, ColourDepth, Look};
@@ -93,7 +94,8 @@ impl Role {
     }
 }
 
-/// One role's values: 24-bit, 256, 16 for dark; the same for light; modifiers with colours; modifiers without.
+/// One role's values: 24-bit, 256, 16 for dark; the same for light; modifiers with colours;
+/// modifiers without.
 struct Spec {
     dark: (u32, u8, Color),
     light: (u32, u8, Color),
@@ -119,8 +121,8 @@ const BAD: Spec = spec((0xFF8A4C, 209, Color::LightRed), (0xB34700, 130, Color::
 const STALE: Spec = spec((0xF0E442, 227, Color::LightYellow), (0x7A6A00, 58, Color::Magenta), NONE, BOLD);
 const MARK: Spec = spec((0xE69F00, 178, Color::Yellow), (0x9A5B00, 94, Color::Red), NONE, BOLD);
 
-/// Okabe & Ito's colour-blind safe set; the blue is lightened on dark, the yellow and others darkened on light, and the black is a grey,
-/// so that each stands 3:1 against its background.
+/// Okabe & Ito's colour-blind safe set; the blue is lightened on dark, the yellow and others
+/// darkened on light, and the black is a grey, so that each stands 3:1 against its background.
 const CATEGORIES: [Spec; 8] = [
     spec((0xE69F00, 178, Color::Yellow), (0xA87000, 136, Color::Yellow), NONE, NONE),
     spec((0x56B4E9, 74, Color::LightCyan), (0x2486BD, 32, Color::Cyan), NONE, NONE),
@@ -217,7 +219,8 @@ impl<'a> Theme<'a> {
             (ColourDepth::True, Background::Light) => bold.bg(rgb(0xD6E6F4)),
             (ColourDepth::Indexed, Background::Dark) => bold.bg(Color::Indexed(237)),
             (ColourDepth::Indexed, Background::Light) => bold.bg(Color::Indexed(254)),
-            // Reversed, a row of many colours would become a row of many backgrounds: it gives its colours up.
+            // Reversed, a row of many colours would become a row of many backgrounds: it gives its
+            // colours up.
             (ColourDepth::Ansi, _) => Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED),
             (ColourDepth::Mono, _) => Style::new().add_modifier(Modifier::REVERSED),
         }
@@ -232,8 +235,8 @@ impl<'a> Theme<'a> {
             ColourDepth::True => Style::new().fg(rgb(full)).add_modifier(spec.modifier),
             ColourDepth::Indexed => Style::new().fg(Color::Indexed(indexed)).add_modifier(spec.modifier),
             ColourDepth::Ansi => Style::new().fg(ansi).add_modifier(spec.modifier),
-            // `Reset` is the buffer's own default, so no colour command is ever written (crossterm 0.29 would also drop
-            // the modifiers if it filtered colours itself).
+            // `Reset` is the buffer's own default, so no colour command is ever written (crossterm
+            // 0.29 would also drop the modifiers if it filtered colours itself).
             ColourDepth::Mono => Style::new().add_modifier(spec.mono),
         }
     }

@@ -137,7 +137,8 @@ impl Server {
         server
     }
 
-    /// The same behind TLS, with the certificate of `hub/tls`, which no root of the web's has signed.
+    /// The same behind TLS, with the certificate of `hub/tls`, which no root of the web's has
+    /// signed.
     fn encrypted(files: Files) -> Self {
         let certificates = CertificateDer::pem_file_iter(tls("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_file(tls("server.key")).unwrap();
@@ -986,7 +987,8 @@ fn many_at_once_fetch_every_file_once() {
     open(&of_model(cache.path()).join("snapshots").join(A));
 }
 
-/// A network that opens encrypted connections signs with its own root: `SSL_CERT_FILE` and `SSL_CERT_DIR` name it.
+/// A network that opens encrypted connections signs with its own root: `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name it.
 #[test]
 fn certificates_of_the_environment_count_beside_the_webs() {
     let server = Server::encrypted(model());

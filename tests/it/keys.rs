@@ -1,4 +1,5 @@
-//! What keys do, as macros on the state with its deterministic engine: `hot -> cold<enter><ctrl-p>`.
+//! What keys do, as macros on the state with its deterministic engine: `hot ->
+//! cold<enter><ctrl-p>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -581,7 +582,8 @@ fn every_draw_of_the_screen_begins_from_the_seed_of_the_command_line() {
     assert!(matches!(lab.state.lab.decoding, Decoding::Sample { seed: 7, .. }), "{:?}", lab.state.lab.decoding);
 }
 
-/// The README's key table is the command table. After a change of commands: `UPDATE_README=1 cargo nextest run --test keys readme`.
+/// The README's key table is the command table. After a change of commands: `UPDATE_README=1 cargo
+/// nextest run --test keys readme`.
 #[test]
 fn the_readme_has_the_key_table() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
@@ -652,7 +654,8 @@ fn the_terminals_word_on_its_background_counts_until_the_user_says_otherwise() {
     assert_eq!(lab.state.look.background, Background::Dark, "a late answer does not overrule a person");
 }
 
-/// As the lab is opened by a person: what the query's examples say moves the ranking and chooses the soup.
+/// As the lab is opened by a person: what the query's examples say moves the ranking and chooses
+/// the soup.
 fn weighing() -> Options {
     Options { evidence: true, ..options() }
 }
@@ -847,7 +850,8 @@ fn every_edit_of_the_soup_makes_it_ones_own_and_a_gives_it_back() {
     assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &soup));
 }
 
-/// Between the change and its undoing the query has changed: the soup that is given back is the evidence's of now.
+/// Between the change and its undoing the query has changed: the soup that is given back is the
+/// evidence's of now.
 #[test]
 fn a_soup_given_back_by_undo_is_what_the_evidence_says_now() {
     let mut lab = Lab::ready(weighing());

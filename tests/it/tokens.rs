@@ -1,4 +1,5 @@
-//! Tokens are the tokenizer's tokens of the whole text: against HF `transformers`, for tokenizers of three kinds (`tests/golden/tokens.py`).
+//! Tokens are the tokenizer's tokens of the whole text: against HF `transformers`, for tokenizers
+//! of three kinds (`tests/golden/tokens.py`).
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

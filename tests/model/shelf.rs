@@ -1,5 +1,6 @@
-//! The Library tab's work: on a real library with the bundled model (skills added, damaged, checked, made again, while other work runs), and by keys
-//! on the state with its deterministic engine.
+//! The Library tab's work: on a real library with the bundled model (skills added, damaged,
+//! checked, made again, while other work runs), and by keys on the state with its deterministic
+//! engine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -115,7 +116,8 @@ fn skills_made_anew_can_be_taken_back() {
     assert!(quiet(|c| lab.make(&unknown, c, &|_| {})).unwrap_err().to_string().contains("no skill `z/0`"));
 }
 
-/// The library has one lock: a change that overtakes a build goes through the build's writer instead of waiting for it for ever.
+/// The library has one lock: a change that overtakes a build goes through the build's writer
+/// instead of waiting for it for ever.
 #[test]
 fn a_change_overtakes_a_build() {
     let dir = tempfile::tempdir().unwrap();

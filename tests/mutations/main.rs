@@ -1,8 +1,9 @@
-//! A user's files with random damage: each is read, or refused by a sentence that names it; nothing panics, stops, hangs or
-//! takes more memory than a file of its size may.
+//! A user's files with random damage: each is read, or refused by a sentence that names it; nothing
+//! panics, stops, hangs or takes more memory than a file of its size may.
 //!
-//! `STATE_SOUP_MUTATIONS` says how many of each kind. The files of models have theirs in `tests/it/checkpoints/mutations.rs`.
-//! A program of its own, because it counts the memory that the whole process takes.
+//! `STATE_SOUP_MUTATIONS` says how many of each kind. The files of models have theirs in
+//! `tests/it/checkpoints/mutations.rs`. A program of its own, because it counts the memory that the
+//! whole process takes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Tests fail by panicking.
 

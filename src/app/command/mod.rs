@@ -1,4 +1,5 @@
-//! The command table: keys, hints, help, palette and the README's key table all come from here. One file a tab, and [`general`] for what works in several.
+//! The command table: keys, hints, help, palette and the README's key table all come from here. One
+//! file a tab, and [`general`] for what works in several.
 
 mod decay;
 mod experiments;
@@ -25,7 +26,8 @@ use std::fmt::Write as _;
 pub enum Place {
     /// Also while typing.
     Everywhere,
-    /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them too.
+    /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them
+    /// too.
     General,
     /// In every pane that is no editor.
     Lists,
@@ -34,8 +36,9 @@ pub enum Place {
 }
 
 impl Place {
-    /// Whether one key for commands in both places is ambiguous. A pane's own command goes before a general one by design
-    /// (`u` takes a deletion back in the library), so only equals clash; nothing may share a key with what works everywhere.
+    /// Whether one key for commands in both places is ambiguous. A pane's own command goes before a
+    /// general one by design (`u` takes a deletion back in the library), so only equals clash;
+    /// nothing may share a key with what works everywhere.
     pub fn clashes(self, other: Self) -> bool {
         match (self, other) {
             (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
@@ -134,7 +137,8 @@ impl Command {
 static TABS: &[Command] =
     &[lab_tab::TAB.go, map_tab::TAB.go, decay_tab::TAB.go, experiments_tab::TAB.go, library_tab::TAB.go, session_tab::TAB.go];
 
-/// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
+/// The tables, in the order the hint bar shows their commands: the panes' own, then the general
+/// ones.
 static TABLES: &[&[Command]] = &[
     general::SHARED,
     lab::COMMANDS,

@@ -35,7 +35,8 @@ pub fn ecg(state: &State) -> Result<EcgRequest, String> {
     Ok(EcgRequest { query: query(state)?, view: state.lab.view.clone(), tasks: ECG_TASKS })
 }
 
-/// The landscape of the soup. Its weights are levelled: the landscape does not depend on them, and is not to be drawn again when they change.
+/// The landscape of the soup. Its weights are levelled: the landscape does not depend on them, and
+/// is not to be drawn again when they change.
 ///
 /// # Errors
 /// A sentence about what is missing.

@@ -126,7 +126,8 @@ pub fn act(state: &mut State, action: InstrumentAction) -> Vec<Effect> {
         }
         InstrumentAction::Ecg => {
             let request = ask::ecg(state);
-            // The cursor starts where the ranking has read to: there the figures are the ranking's own. `take` puts it there if that is not known yet.
+            // The cursor starts where the ranking has read to: there the figures are the ranking's
+            // own. `take` puts it there if that is not known yet.
             let known = state.lab.instruments.ecg.as_ref().filter(|v| request.as_ref() == Ok(&v.request));
             let cursor = known.map_or(usize::MAX, |v| v.ranked.saturating_sub(1));
             open(state, request.map(|r| Some(Instrument::Ecg(r))), Panel::Ecg { cursor })
@@ -223,7 +224,8 @@ pub fn take(state: &mut State, reading: Reading) {
     }
 }
 
-/// Work ended badly: the panel that waits for it would hide the reason. (A diff has more to show than what the engine says.)
+/// Work ended badly: the panel that waits for it would hide the reason. (A diff has more to show
+/// than what the engine says.)
 pub fn failed(state: &mut State, kind: JobKind) {
     let waits = |panel: &Panel| kind != JobKind::Compare && panel.kind() == Some(kind);
     if matches!(&state.overlay, Some(Overlay::Instrument(panel)) if waits(panel)) {

@@ -139,7 +139,8 @@ pub fn present_mix(soup: &Soup) -> Vec<usize> {
     mix
 }
 
-/// A step on the landscape. Of three, the first is up, the second lower left, the third lower right; of two, the second is right.
+/// A step on the landscape. Of three, the first is up, the second lower left, the third lower
+/// right; of two, the second is right.
 fn step(mix: &mut [usize], motion: Motion) {
     let give = |mix: &mut [usize], from: usize, to: usize| {
         if mix[from] > 0 {
@@ -152,7 +153,8 @@ fn step(mix: &mut [usize], motion: Motion) {
         (2, Motion::Right) => give(mix, 0, 1),
         (3, Motion::Left) => give(mix, 2, 1),
         (3, Motion::Right) => give(mix, 1, 2),
-        // Up and down run along the side that is farther away, so that the cursor stays where it is from left to right.
+        // Up and down run along the side that is farther away, so that the cursor stays where it is
+        // from left to right.
         (3, Motion::Up) => give(mix, if mix[1] >= mix[2] { 1 } else { 2 }, 0),
         (3, Motion::Down) => give(mix, 0, if mix[1] <= mix[2] { 1 } else { 2 }),
         _ => {}

@@ -52,7 +52,8 @@ impl Sides {
         Self { snapshots, kept, ..Self::default() }
     }
 
-    /// Another list of snapshots, from elsewhere; what was done to the present one cannot be taken back any more.
+    /// Another list of snapshots, from elsewhere; what was done to the present one cannot be taken
+    /// back any more.
     pub fn give(&mut self, snapshots: Vec<Snapshot>) {
         self.snapshots = snapshots;
         self.undo.clear();
@@ -142,7 +143,8 @@ pub fn save(state: &mut State) -> Option<Effect> {
     Some(Effect::Snapshots { before, after: sides.snapshots.clone() })
 }
 
-/// After a sitting was played: the snapshots are those on disk, which other sittings may have changed since.
+/// After a sitting was played: the snapshots are those on disk, which other sittings may have
+/// changed since.
 pub fn settle(state: &mut State) -> Vec<Effect> {
     let sides = &mut state.lab.instruments.sides;
     let Some(kept) = sides.kept.clone().filter(|kept| *kept != sides.snapshots) else { return Vec::new() };

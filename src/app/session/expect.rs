@@ -18,13 +18,15 @@ pub struct Expect {
     /// Least margin between the first task's score and the second's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f32>,
-    /// First line of an answer, by where it comes from (`zero-shot`, `query`, `best-skill`, `soup`, `full`), without the spaces around it.
+    /// First line of an answer, by where it comes from (`zero-shot`, `query`, `best-skill`, `soup`,
+    /// `full`), without the spaces around it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub answer: BTreeMap<String, String>,
     /// Answers by falling log-probability of the target: each is likelier than the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub likelier: Vec<String>,
-    /// Rules of the Decay tab (`A-decay`, `mean`, `full pass`, …) by rising loss: each predicts the continuation better than the next.
+    /// Rules of the Decay tab (`A-decay`, `mean`, `full pass`, …) by rising loss: each predicts the
+    /// continuation better than the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub better: Vec<String>,
     /// The soup, as a recipe prints.

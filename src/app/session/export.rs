@@ -8,8 +8,9 @@ fn expect(outcome: &Outcome) -> Expect {
     Expect { task: outcome.task.clone(), soup: outcome.soup.clone(), ..Expect::default() }
 }
 
-/// The sitting so far as a session: a chapter starts a step; a note belongs to the keys before it, or to those after it if its chapter
-/// has none yet. Each step expects the task ranked first and the soup that the lab showed at its end.
+/// The sitting so far as a session: a chapter starts a step; a note belongs to the keys before it,
+/// or to those after it if its chapter has none yet. Each step expects the task ranked first and
+/// the soup that the lab showed at its end.
 ///
 /// # Errors
 /// A sentence, if nothing was done yet.

@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 pub struct Session {
     /// What it is called.
     pub title: String,
-    /// Whether what the query's examples say moves the ranking and chooses the soup; off in sessions from before there was evidence.
+    /// Whether what the query's examples say moves the ranking and chooses the soup; off in
+    /// sessions from before there was evidence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evidence: bool,
     /// Its steps, in order.
@@ -50,7 +51,8 @@ pub struct Step {
     /// The snapshots of soups that there are from here on; left out, there are those there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<Vec<Snapshot>>,
-    /// The keys and pastes, as [`parse_script`] reads them. A line break at the end of the text is not typed.
+    /// The keys and pastes, as [`parse_script`] reads them. A line break at the end of the text is
+    /// not typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub keys: String,
     /// What holds when the lab has come to rest after them.
@@ -59,7 +61,8 @@ pub struct Step {
 }
 
 impl Session {
-    /// Reads a session and checks its keys and names, so that nothing goes wrong half-way through a talk.
+    /// Reads a session and checks its keys and names, so that nothing goes wrong half-way through a
+    /// talk.
     ///
     /// # Errors
     /// [`Error::Input`] with the place in the file, or the number of the step.

@@ -1,8 +1,11 @@
-//! The Session tab: what was done in this sitting, with chapters and notes, the session made of it, and the sittings before it.
+//! The Session tab: what was done in this sitting, with chapters and notes, the session made of it,
+//! and the sittings before it.
 //!
-//! Every key and paste goes through [`input`], which writes it down (here, and by [`Effect::Journal`] on disk) before it acts.
+//! Every key and paste goes through [`input`], which writes it down (here, and by
+//! [`Effect::Journal`] on disk) before it acts.
 //!
-//! - [`file`]: the form of a session file; [`script`]: of the keys in it; [`export`]: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
+//! - [`file`]: the form of a session file; [`script`]: of the keys in it; [`export`]: one made from
+//!   what was written down; [`expect`]: what it says must hold, and whether it does.
 //! - [`resume`]: a sitting's keys given to the lab again.
 
 pub mod expect;
@@ -33,7 +36,8 @@ pub enum Input {
     Key(Key),
     /// A text pasted.
     Paste(String),
-    /// Nothing done: what snapshots of soups there are from here on, from other sittings. What follows may name them.
+    /// Nothing done: what snapshots of soups there are from here on, from other sittings. What
+    /// follows may name them.
     Snapshots(Vec<Snapshot>),
 }
 
@@ -123,7 +127,8 @@ pub struct Mark {
     pub clock: u64,
     /// What.
     pub what: What,
-    /// Whether it was about the session itself (this tab, its prompts): such keys are no part of what is exported.
+    /// Whether it was about the session itself (this tab, its prompts): such keys are no part of
+    /// what is exported.
     pub aside: bool,
     /// What the lab showed when the next thing happened.
     pub after: Outcome,
@@ -193,7 +198,8 @@ pub struct SessionTab {
     left: Option<(Tab, Focus)>,
     /// The mark that opened the palette.
     palette: Option<usize>,
-    /// Whether anything was done: what snapshots there are is written down before the first thing is.
+    /// Whether anything was done: what snapshots there are is written down before the first thing
+    /// is.
     begun: bool,
 }
 
@@ -313,7 +319,8 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     effects
 }
 
-/// Before the first thing is done: what snapshots there are is written down, as what follows may name them.
+/// Before the first thing is done: what snapshots there are is written down, as what follows may
+/// name them.
 fn begin(state: &mut State) -> Vec<Effect> {
     let given = std::mem::replace(&mut state.session.begun, true);
     let list = state.lab.instruments.sides.snapshots.clone();
@@ -331,7 +338,8 @@ pub(super) fn snapshots(state: &mut State, list: Vec<Snapshot>) -> Vec<Effect> {
     vec![Effect::Journal(Entry::Input(clock, Input::Snapshots(list)))]
 }
 
-/// The tab was left for another pane than the one it was entered from: then what is exported needs a key for that.
+/// The tab was left for another pane than the one it was entered from: then what is exported needs
+/// a key for that.
 fn come_back(state: &mut State, input: Input) {
     let Some((tab, focus)) = state.session.left.take() else { return };
     let way = match input {

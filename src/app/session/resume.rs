@@ -1,7 +1,9 @@
-//! A sitting's keys given to the lab again, as fast as it takes them, so that the lab is where it was left.
+//! A sitting's keys given to the lab again, as fast as it takes them, so that the lab is where it
+//! was left.
 //!
-//! Commands act on what they find (the ranking's first row), so what they may depend on is computed again; answers are not, until the end.
-//! What reached the world outside has happened already: changes of the library, copies, saved files, the end.
+//! Commands act on what they find (the ranking's first row), so what they may depend on is computed
+//! again; answers are not, until the end. What reached the world outside has happened already:
+//! changes of the library, copies, saved files, the end.
 
 use super::Input;
 use crate::app::effect::Effect;
@@ -69,7 +71,8 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// Keeps effects that change nothing outside, and of the jobs those that are `wanted`; the others count as done.
+/// Keeps effects that change nothing outside, and of the jobs those that are `wanted`; the others
+/// count as done.
 pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) -> Vec<Effect> {
     let mut kept = Vec::new();
     let mut queue = VecDeque::from(made);

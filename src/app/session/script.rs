@@ -1,6 +1,8 @@
-//! The written form of what is done in a session file: keys as in a macro, and pasted texts between `<paste>` and `</paste>`, as they are.
+//! The written form of what is done in a session file: keys as in a macro, and pasted texts between
+//! `<paste>` and `</paste>`, as they are.
 //!
-//! A paste is not the same as its text typed: a line break is Enter to a prompt, while a paste puts a blank there.
+//! A paste is not the same as its text typed: a line break is Enter to a prompt, while a paste puts
+//! a blank there.
 
 use super::Input;
 use crate::app::key::{parse_macro, write_macro};
@@ -26,8 +28,9 @@ pub fn parse_script(text: &str) -> Result<Vec<Input>, String> {
     Ok(inputs)
 }
 
-/// Writes an input so that [`parse_script`] reads it again. A paste that holds `</paste>` becomes two: one after the other they do the same.
-/// What snapshots there are is no key; a step has a field of its own for them.
+/// Writes an input so that [`parse_script`] reads it again. A paste that holds `</paste>` becomes
+/// two: one after the other they do the same. What snapshots there are is no key; a step has a
+/// field of its own for them.
 pub fn write_script(input: &Input) -> String {
     match input {
         Input::Key(key) => write_macro(std::slice::from_ref(key)),

@@ -33,7 +33,8 @@ impl Bench {
                 let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient to remove.".into()) };
                 self.soup.ingredients.remove(i);
             }
-            // What the evidence has set besides (the query's share, its window) goes with its ingredients.
+            // What the evidence has set besides (the query's share, its window) goes with its
+            // ingredients.
             SoupEdit::Clear if self.auto => self.soup = Soup::default(),
             SoupEdit::Clear => self.soup.ingredients.clear(),
             SoupEdit::Shift(by) => {

@@ -43,7 +43,8 @@ impl CurveShape {
     }
 }
 
-/// Per-layer weights as the user types them: one number for the layer under the cursor, one for each layer, or `range` for none.
+/// Per-layer weights as the user types them: one number for the layer under the cursor, one for
+/// each layer, or `range` for none.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.

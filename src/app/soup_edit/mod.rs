@@ -1,4 +1,5 @@
-//! Changes of the soup: rows, edits and the undo history. `apply` is what each edit does, [`curve`] the shapes of the per-layer weights.
+//! Changes of the soup: rows, edits and the undo history. `apply` is what each edit does, [`curve`]
+//! the shapes of the per-layer weights.
 
 mod apply;
 pub mod curve;
@@ -51,7 +52,8 @@ pub enum SoupEdit {
     Shift(i32),
     /// The next (+1) or previous (−1) rule.
     CycleRule(i32),
-    /// Give each layer its own weight, in a shape; the range is that of the layers compared in the ranking.
+    /// Give each layer its own weight, in a shape; the range is that of the layers compared in the
+    /// ranking.
     Curve(CurveShape, Range<usize>),
     /// Weigh layers by the range again.
     ClearCurve,
@@ -204,7 +206,8 @@ impl Bench {
         Ok(true)
     }
 
-    /// Takes the soup that the evidence calls for, if it is to choose. No step of the history: a person did nothing.
+    /// Takes the soup that the evidence calls for, if it is to choose. No step of the history: a
+    /// person did nothing.
     pub fn follow(&mut self, soup: &Soup) {
         if self.auto && self.soup != *soup {
             self.soup = soup.clone();

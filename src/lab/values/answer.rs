@@ -14,7 +14,8 @@ pub enum AnswerFrom {
     BestSkill,
     /// The soup's state, then the unfinished line.
     Soup,
-    /// Every example of the best task's first set and the query's own, read in one pass, then the unfinished line.
+    /// Every example of the best task's first set and the query's own, read in one pass, then the
+    /// unfinished line.
     Full,
 }
 
@@ -59,7 +60,8 @@ pub struct AskRequest {
     pub soup: Option<Recipe>,
     /// How the best skill, `top(n)` and similarities are found.
     pub view: RankView,
-    /// Whether the best skill is that of the task which the query's examples put first, rather than the most similar one.
+    /// Whether the best skill is that of the task which the query's examples put first, rather than
+    /// the most similar one.
     pub by_evidence: bool,
     /// Which answers.
     pub from: Vec<AnswerFrom>,

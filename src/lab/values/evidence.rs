@@ -18,7 +18,8 @@ pub struct TaskEvidence {
     pub posterior: f64,
 }
 
-/// What of a query evidence does not read: it reads [`MOST_TOKENS`](crate::lab::MOST_TOKENS) tokens, the last ones.
+/// What of a query evidence does not read: it reads [`MOST_TOKENS`](crate::lab::MOST_TOKENS)
+/// tokens, the last ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Examples of which it reads nothing.
@@ -48,7 +49,8 @@ impl Unread {
 /// What a query's own examples say of the tasks that are most similar to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The examples as they were read: the query in the template's form, without its unfinished line.
+    /// The examples as they were read: the query in the template's form, without its unfinished
+    /// line.
     pub read: String,
     /// How similarity was measured.
     pub view: RankView,
@@ -64,12 +66,15 @@ pub struct Evidence {
     pub none: Explained,
     /// Posterior of "none of these".
     pub none_posterior: f64,
-    /// Nats by which the tasks together, each as likely as any, foretell the answers better than the query alone: ln mean p(answers | task) − ln p(answers | query so far).
+    /// Nats by which the tasks together, each as likely as any, foretell the answers better than
+    /// the query alone: ln mean p(answers | task) − ln p(answers | query so far).
     pub foretold: f64,
-    /// Whether anything here explains the query: the posterior of none is not above the library's gate, or the answers are foretold so well that the
-    /// soup follows what foretells them ([`Evidence::follows_answers`]).
+    /// Whether anything here explains the query: the posterior of none is not above the library's
+    /// gate, or the answers are foretold so well that the soup follows what foretells them
+    /// ([`Evidence::follows_answers`]).
     pub fits: bool,
-    /// Nats an answer token by which the tasks, weighed by their posterior, foretell the examples after the first better than the query alone; `None` for one example.
+    /// Nats an answer token by which the tasks, weighed by their posterior, foretell the examples
+    /// after the first better than the query alone; `None` for one example.
     pub ahead: Option<f64>,
     /// Tasks that are read in all; fewer have been if this is not the last word.
     pub asked: usize,
@@ -98,14 +103,15 @@ impl Evidence {
     }
 }
 
-/// The soup against the query alone, on the query's own examples: each is asked with the others as the query.
+/// The soup against the query alone, on the query's own examples: each is asked with the others as
+/// the query.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Gain {
     /// Nats an example by which the soup makes its answer more probable than the query alone.
     pub nats: f64,
     /// Examples asked.
     pub examples: usize,
-    /// Whether each was left out of what the soup was made from. A single example cannot be: it is asked from the soup's skills and from nothing read, and the
-    /// soup has seen it.
+    /// Whether each was left out of what the soup was made from. A single example cannot be: it is
+    /// asked from the soup's skills and from nothing read, and the soup has seen it.
     pub left_out: bool,
 }

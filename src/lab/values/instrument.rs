@@ -23,7 +23,8 @@ pub enum Instrument {
     Compare(CompareRequest),
 }
 
-/// What an instrument reads. Each carries its request, so that the screen can tell whether it is still what would be asked now.
+/// What an instrument reads. Each carries its request, so that the screen can tell whether it is
+/// still what would be asked now.
 #[derive(Clone, Debug)]
 pub enum Reading {
     /// Of [`Instrument::Ecg`].
@@ -69,7 +70,8 @@ pub struct EcgView {
 pub struct EcgRow {
     /// The task.
     pub task: String,
-    /// After each token: the similarity of its best skill, which is the score the ranking gives the task.
+    /// After each token: the similarity of its best skill, which is the score the ranking gives the
+    /// task.
     pub scores: Vec<f32>,
 }
 
@@ -205,9 +207,11 @@ pub struct Autopsy {
     pub norm: Vec<f32>,
     /// Median half-life of the channels in tokens: ln 2 · tokens / (|A| ΣΔ).
     pub half_life: Vec<f32>,
-    /// Effective rank of the SSM state as a matrix `[d_inner, d_state]`: exp of the entropy of its singular values (Roy & Vetterli 2007).
+    /// Effective rank of the SSM state as a matrix `[d_inner, d_state]`: exp of the entropy of its
+    /// singular values (Roy & Vetterli 2007).
     pub effective_rank: Vec<f32>,
-    /// Distance from the library's mean in units of the library's spread (the root mean square of its skills' distances).
+    /// Distance from the library's mean in units of the library's spread (the root mean square of
+    /// its skills' distances).
     pub drift: Vec<f32>,
     /// The drift of the library's farthest skill: beyond it no skill has been.
     pub farthest: Vec<f32>,
@@ -226,7 +230,8 @@ impl Autopsy {
 pub struct AutopsyView {
     /// What was asked.
     pub request: AutopsyRequest,
-    /// The figures. Half-lives are means over the soup's skills: a mixed state has no decay of its own.
+    /// The figures. Half-lives are means over the soup's skills: a mixed state has no decay of its
+    /// own.
     pub figures: Autopsy,
 }
 

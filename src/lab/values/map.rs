@@ -7,7 +7,8 @@ use crate::library::Part;
 pub enum MapMethod {
     /// The two leading principal components.
     Pca,
-    /// t-SNE of the leading principal components, from the first two: animated, the same every time.
+    /// t-SNE of the leading principal components, from the first two: animated, the same every
+    /// time.
     Tsne,
     /// linfa-tsne's, from a random start.
     OneShot,
@@ -35,7 +36,8 @@ pub struct MapView {
     pub request: MapRequest,
     /// Coordinates, in the order of [`super::LibraryView::skills`] at that moment.
     pub points: Vec<[f32; 2]>,
-    /// Skills of the map drawn before by which this one was laid over it: turned, mirrored and shifted, not stretched; 0 if it was not.
+    /// Skills of the map drawn before by which this one was laid over it: turned, mirrored and
+    /// shifted, not stretched; 0 if it was not.
     pub aligned: usize,
     /// Ids of the skills behind the points.
     pub skills: Vec<String>,
@@ -55,7 +57,8 @@ pub struct MapView {
     pub finished: bool,
 }
 
-/// Where the query's states lie on a finished map: an approximation, as the map was made without them.
+/// Where the query's states lie on a finished map: an approximation, as the map was made without
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
     /// The query as typed.

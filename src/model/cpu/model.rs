@@ -1,7 +1,8 @@
 //! A network on the CPU: packed prefill of many prompts, and the batched single-token step.
 //!
-//! Prompts are laid end to end and run in chunks of tokens, so memory does not grow with their length and nothing is padded. All matrix
-//! products of a chunk are dense; only the convolution and the scan look at where one prompt ends and the next begins.
+//! Prompts are laid end to end and run in chunks of tokens, so memory does not grow with their
+//! length and nothing is padded. All matrix products of a chunk are dense; only the convolution and
+//! the scan look at where one prompt ends and the next begins.
 
 use super::in_pool;
 use super::mixer::{Space, Working};
@@ -16,11 +17,13 @@ use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Tokens run together. Bounds memory, and how long an urgent request waits behind a long one (about 20 ms with the bundled model on two cores).
+/// Tokens run together. Bounds memory, and how long an urgent request waits behind a long one
+/// (about 20 ms with the bundled model on two cores).
 pub const CHUNK: usize = 256;
 /// Rows of logits computed together.
 const LOGIT_ROWS: usize = 32;
-/// States of one chunk at most: more than a chunk has tokens is never needed, and memory for them is no concern here.
+/// States of one chunk at most: more than a chunk has tokens is never needed, and memory for them
+/// is no concern here.
 const STATES: usize = 4 * CHUNK;
 
 /// The weights and work space of a model.
@@ -43,7 +46,8 @@ impl Model {
     /// Loads the weights; also gives `A` of all layers, `[n_layer, d_inner, d_state]`.
     ///
     /// # Errors
-    /// [`crate::error::Error::Model`] naming the tensor that is missing or has the wrong shape; [`crate::error::Error::Cancelled`].
+    /// [`crate::error::Error::Model`] naming the tensor that is missing or has the wrong shape;
+    /// [`crate::error::Error::Cancelled`].
     pub fn load(config: &MambaConfig, tensors: &dyn TensorSource, kind: WeightType, control: Control<'_>) -> Result<(Self, Vec<f32>)> {
         let (weights, a) = Weightset::load(config.clone(), tensors, kind, control)?;
         Ok((Self { weights, spare: Mutex::default(), products: Products::default() }, a))
@@ -57,7 +61,8 @@ impl Model {
         self.config().shape()
     }
 
-    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole with.
+    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole
+    /// with.
     pub fn time_in_products(&self) -> Duration {
         self.products.time()
     }
@@ -70,7 +75,8 @@ impl Model {
     /// Reads prompts that have been checked.
     ///
     /// # Errors
-    /// [`crate::error::Error::Mismatch`] for states that are not finite; [`crate::error::Error::Cancelled`].
+    /// [`crate::error::Error::Mismatch`] for states that are not finite;
+    /// [`crate::error::Error::Cancelled`].
     pub fn prefill(&self, prompts: &[Prompt<'_>], control: Control<'_>) -> Result<Vec<Prefilled>> {
         let mut plan = Plan::new(prompts, CHUNK, STATES);
         let mut results = Results::new(prompts, self.shape());
@@ -122,7 +128,8 @@ impl Model {
         buffers.normed.resize(buffers.normed.len().max(t * m), 0.0);
         buffers.space.fit(config, t);
         in_pool(|| {
-            // A row of the panels lies scattered over as many cache lines as it has numbers, so it takes a while.
+            // A row of the panels lies scattered over as many cache lines as it has numbers, so it
+            // takes a while.
             buffers.x.par_chunks_exact_mut(m).zip(tokens).for_each(|(row, &token)| self.weights.embed(token, row));
             for (l, layer) in self.weights.layers.iter().enumerate() {
                 let Buffers { x, normed, space, .. } = &mut *buffers;

@@ -60,7 +60,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Which answer gives the target the greatest probability, if a target is asked for and two or more tell.
+/// Which answer gives the target the greatest probability, if a target is asked for and two or more
+/// tell.
 fn best_target(paint: &Paint<'_>) -> Option<usize> {
     let all = paint.state.lab.answers.iter().enumerate();
     let told: Vec<(usize, f64)> = all.filter_map(|(i, a)| Some((i, a.as_ref()?.answer.target_logprob?))).collect();
@@ -168,7 +169,8 @@ fn column(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: A
     bars(paint, bars_area, buf, shown);
 }
 
-/// Whether the soup gains or loses against the query alone on the query's own examples, in a few words.
+/// Whether the soup gains or loses against the query alone on the query's own examples, in a few
+/// words.
 pub fn gain(paint: &Paint<'_>, short: bool) -> Option<(String, Role)> {
     let state = paint.state;
     let (generation, gain) = state.lab.gain?;

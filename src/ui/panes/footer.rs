@@ -13,7 +13,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let hints = hints(paint.state);
-    // The last ones lead to everything else (help, palette, quit): they are kept, the middle is dropped.
+    // The last ones lead to everything else (help, palette, quit): they are kept, the middle is
+    // dropped.
     let keep = hints.len().saturating_sub(if paint.state.focus().is_editor() { 3 } else { 4 });
     let width = |(key, word): &(String, &str)| key_text(key).chars().count() + word.chars().count() + 3;
     let tail: usize = hints[keep..].iter().map(width).sum();

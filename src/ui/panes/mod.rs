@@ -1,7 +1,8 @@
 //! The panes, one file each; every one has `draw(&Paint, area, &mut Buffer)`.
 //!
-//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and [`answers`]; [`map`], [`decay`], [`experiments`],
-//! [`library`] and [`session`] are tabs of their own; [`present`] is the Lab for an audience and [`show`] the banner of a played session;
+//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and
+//! [`answers`]; [`map`], [`decay`], [`experiments`], [`library`] and [`session`] are tabs of their
+//! own; [`present`] is the Lab for an audience and [`show`] the banner of a played session;
 //! [`overlay`] draws help, palette, prompts and forms above all.
 
 pub mod answers;

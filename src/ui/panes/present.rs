@@ -1,4 +1,5 @@
-//! The Lab for an audience: query, the first of the ranking, the soup in a line, answers, and the numbers that matter in large figures.
+//! The Lab for an audience: query, the first of the ranking, the soup in a line, answers, and the
+//! numbers that matter in large figures.
 
 use super::query;
 use super::ranking::plus;
@@ -160,7 +161,8 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn large(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, scale: usize) {
     let width = usize::from(area.width);
     let value = figure.text();
-    // The value stands beside its name too: digits made of blocks cannot be copied, nor read by a screen reader.
+    // The value stands beside its name too: digits made of blocks cannot be copied, nor read by a
+    // screen reader.
     let name = fit(&figure.name, width.saturating_sub(value.width() + 1));
     put(buf, area, 0, 0, Line::from(vec![paint.span(format!("{name} "), Role::Dim), paint.span(value.clone(), Role::Text)]));
     for (i, row) in big::number(paint.set, &value, scale).into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The query editor. It is drawn from the text area's lines rather than by its own widget, whose scroll position is hidden state:
-//! so the picture depends on nothing but the state.
+//! The query editor. It is drawn from the text area's lines rather than by its own widget, whose
+//! scroll position is hidden state: so the picture depends on nothing but the state.
 
 use crate::app::Focus;
 use crate::app::screen::Target;
@@ -47,7 +47,8 @@ fn template_text(template: &Template) -> String {
     }
 }
 
-/// Draws a text area's lines, selection and cursor. Costs what is looked at: each line up to where the pane ends, once.
+/// Draws a text area's lines, selection and cursor. Costs what is looked at: each line up to where
+/// the pane ends, once.
 pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'_>, focused: bool) {
     if area.is_empty() {
         return;

@@ -1,5 +1,6 @@
-//! The live ranking: place, change of place, name, bar, similarity, and what the query's examples say of the task: how many nats an answer token it explains, and its posterior.
-//! Bars span the list's worst to its best similarity.
+//! The live ranking: place, change of place, name, bar, similarity, and what the query's examples
+//! say of the task: how many nats an answer token it explains, and its posterior. Bars span the
+//! list's worst to its best similarity.
 
 use crate::app::Focus;
 use crate::app::lab::{metric_name, part_name};
@@ -111,7 +112,8 @@ impl Columns {
             10
         };
         let mean = !weighs && by_task && width >= 52;
-        // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9, posterior), mark 2
+        // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9,
+        // posterior), mark 2
         let fixed = 1 + 3 + 4 + 2 + 7 + if mean { 7 } else { 0 } + if explains { 9 } else { 0 } + posterior + 2;
         let free = width.saturating_sub(fixed);
         let name = if explains { free.min((free * 3 / 4).clamp(14, 30)) } else { free.min((free * 3 / 5).clamp(12, 28)) };

@@ -1,4 +1,5 @@
-//! The banner above the last line: what a played session tells, and for an audience the keys pressed last.
+//! The banner above the last line: what a played session tells, and for an audience the keys
+//! pressed last.
 
 use super::footer::key_text;
 use crate::app::session::What;

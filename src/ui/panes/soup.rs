@@ -153,7 +153,8 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
     spans
 }
 
-/// The layers' own weights: the one under the cursor as a figure, all of them as a strip of bars from 0 to 1.
+/// The layers' own weights: the one under the cursor as a figure, all of them as a strip of bars
+/// from 0 to 1.
 fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
     let bench = &paint.state.lab.bench;
     let weights = bench.soup.layer_weights.as_deref().unwrap_or_default();

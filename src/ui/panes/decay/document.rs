@@ -1,4 +1,5 @@
-//! The document, its lines wrapped, with its chunks marked: by number in the margin, by the underlined first character, and by alternating colours.
+//! The document, its lines wrapped, with its chunks marked: by number in the margin, by the
+//! underlined first character, and by alternating colours.
 
 use crate::app::Focus;
 use crate::app::screen::Target;
@@ -85,7 +86,8 @@ fn wrapped(line: usize, text: &str, width: usize, with_end: bool) -> Vec<Row> {
 fn visible(text: &[String], cursor: (usize, usize), width: usize, height: usize) -> Vec<Row> {
     let mut rows = wrapped(cursor.0, text.get(cursor.0).map_or("", String::as_str), width, true);
     let here = rows.iter().rposition(|r| r.first <= cursor.1).unwrap_or(0);
-    // A page above the cursor and a page below, as far as there is text; of these, the page around it.
+    // A page above the cursor and a page below, as far as there is text; of these, the page around
+    // it.
     let mut above = here;
     let mut line = cursor.0;
     while above < height && line > 0 {
@@ -159,7 +161,8 @@ fn lines(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
     }
 }
 
-/// The chunk a byte belongs to; the continuation counts as one, and so does what follows it. `None` where nothing is marked.
+/// The chunk a byte belongs to; the continuation counts as one, and so does what follows it. `None`
+/// where nothing is marked.
 fn chunk_of(bounds: &[usize], byte: usize) -> Option<usize> {
     bounds.partition_point(|b| *b <= byte).checked_sub(1)
 }

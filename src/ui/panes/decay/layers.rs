@@ -1,4 +1,5 @@
-//! Where the composed state departs from that of one pass, layer by layer; and how long the channels of each layer remember.
+//! Where the composed state departs from that of one pass, layer by layer; and how long the
+//! channels of each layer remember.
 
 use super::{nothing_yet, title};
 use crate::app::Focus;
@@ -66,7 +67,8 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sel
     }
 }
 
-/// One digit a band of channels, from the shortest half-life to the longest: its power of two. Neighbouring digits of one colour are one span.
+/// One digit a band of channels, from the shortest half-life to the longest: its power of two.
+/// Neighbouring digits of one colour are one span.
 fn strip<'a>(paint: &Paint<'a>, lives: &[f32], width: usize) -> Vec<Span<'a>> {
     let digits: Vec<Option<u32>> =
         (0..width).filter_map(|i| lives.get((2 * i + 1) * lives.len() / (2 * width)).map(|life| digit(*life))).collect();

@@ -1,4 +1,5 @@
-//! The Decay tab: the document with its chunks marked, the rules, the loss after the join by position, and errors and half-lives by layer.
+//! The Decay tab: the document with its chunks marked, the rules, the loss after the join by
+//! position, and errors and half-lives by layer.
 //!
 //! ```text
 //! ╭ Document ────╮╭ Rules ──────────╮   below 80 × 24 the pane in focus alone

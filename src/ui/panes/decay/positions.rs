@@ -1,4 +1,5 @@
-//! Loss by position after the join: a column a token (or a few), the selected rule's as a bar, the full pass's as a tick.
+//! Loss by position after the join: a column a token (or a few), the selected rule's as a bar, the
+//! full pass's as a tick.
 
 use super::rules::plus;
 use super::{nothing_yet, title};

@@ -55,7 +55,8 @@ fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, focu
     let order = tab.order();
     let at = order.iter().position(|r| *r == tab.rule).unwrap_or(0);
     let best = (1..view.results.len()).min_by(|a, b| view.results[*a].nats().total_cmp(&view.results[*b].nats()));
-    // A sum of states is of another size than any state the model meets, and can be so bad that it would flatten the other bars.
+    // A sum of states is of another size than any state the model meets, and can be so bad that it
+    // would flatten the other bars.
     let others = view.results.iter().filter(|r| r.rule != ChunkRule::Sum).map(|r| view.excess(r));
     let scale = others.filter(|e| e.is_finite()).fold(1e-9, f64::max);
     let first = scroll(at, order.len(), usize::from(list.height));

@@ -110,7 +110,8 @@ fn intervals(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, table: &Table, col
     put(buf, axis, left, 1, Line::from(paint.span(labels.into_iter().collect::<String>(), Role::Dim)));
 }
 
-/// A field of numbers: the numbers themselves where they fit, else tenths of the range (0 the least, 9 the greatest), coloured from far to near.
+/// A field of numbers: the numbers themselves where they fit, else tenths of the range (0 the
+/// least, 9 the greatest), coloured from far to near.
 fn heat(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, heat: &Heat, focused: bool) {
     let tab = &paint.state.experiments;
     let Some((low, high)) = heat.range() else { return };
@@ -130,7 +131,8 @@ fn heat(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, heat: 
     }
     let width = (room / shown).min(7);
     let from = scroll(column, heat.columns.len(), shown);
-    // Labels that do not fit become letters; the rows carry the same ones where they are of the same things.
+    // Labels that do not fit become letters; the rows carry the same ones where they are of the
+    // same things.
     let lettered = heat.columns.iter().any(|c| c.width() >= width);
     let name = |c: usize| if lettered { letter(c).to_string() } else { heat.columns[c].clone() };
     let list = below(area, 3);

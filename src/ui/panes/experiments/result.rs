@@ -79,7 +79,8 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, stand: Stand) {
     paint.centred(buf, area, &[(text.into(), Role::Dim)]);
 }
 
-/// Claim and verdict line of as many findings as a third of the area holds; returns the rows used. A report that still grows has no verdicts yet.
+/// Claim and verdict line of as many findings as a third of the area holds; returns the rows used.
+/// A report that still grows has no verdicts yet.
 fn findings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, whole: bool) -> u16 {
     let wide = area.width >= 100;
     let each = if wide { 1 } else { 2 };

@@ -1,4 +1,5 @@
-//! The attribution: signed bars, to the right for what makes the target likelier, to the left for what makes it less likely.
+//! The attribution: signed bars, to the right for what makes the target likelier, to the left for
+//! what makes it less likely.
 
 use super::{plus, sentence, waiting, window};
 use crate::engine::JobKind;

@@ -1,4 +1,5 @@
-//! The soup's autopsy: a row a layer, and whether the mix has left the space the library's states take up.
+//! The soup's autopsy: a row a layer, and whether the mix has left the space the library's states
+//! take up.
 
 use super::{sentence, waiting, window};
 use crate::engine::JobKind;

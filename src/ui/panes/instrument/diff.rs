@@ -1,4 +1,5 @@
-//! Soups A and B side by side: weights, what differs in the parameters, answers, and how alike their states are.
+//! Soups A and B side by side: weights, what differs in the parameters, answers, and how alike
+//! their states are.
 
 use super::window;
 use crate::app::overlay::{layers_text, trim_number};

@@ -1,4 +1,5 @@
-//! The skill ECG: a row of digits a task, a column a token, 0 for the least similarity on the strip and 9 for the greatest.
+//! The skill ECG: a row of digits a task, a column a token, 0 for the least similarity on the strip
+//! and 9 for the greatest.
 
 use super::{ramp, waiting, window};
 use crate::app::lab::metric_name;

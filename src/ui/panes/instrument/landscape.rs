@@ -1,4 +1,5 @@
-//! The soup landscape: a triangle of mixes (a row of bars for two ingredients), 0 the least likely and 9 the likeliest so far.
+//! The soup landscape: a triangle of mixes (a row of bars for two ingredients), 0 the least likely
+//! and 9 the likeliest so far.
 
 use super::{ramp, waiting, window};
 use crate::engine::JobKind;

@@ -1,4 +1,5 @@
-//! The panels of the Lab's instruments, drawn above the tab, one file each; [`verdict`] is a line below the Lab.
+//! The panels of the Lab's instruments, drawn above the tab, one file each; [`verdict`] is a line
+//! below the Lab.
 
 mod attribution;
 mod autopsy;

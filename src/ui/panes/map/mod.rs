@@ -1,4 +1,5 @@
-//! The map: a scatter of the library's states, and beside it the pick, its neighbours in the original space, and the legend.
+//! The map: a scatter of the library's states, and beside it the pick, its neighbours in the
+//! original space, and the legend.
 
 mod plot;
 mod side;
@@ -98,7 +99,8 @@ fn point_role(paint: &Paint<'_>, map: &MapView, point: usize, group: usize) -> R
     }
 }
 
-/// The letter of a point's group; coloured by rank, the tenth of the ranking it is in; by trust, its tenths.
+/// The letter of a point's group; coloured by rank, the tenth of the ranking it is in; by trust,
+/// its tenths.
 fn point_letter(paint: &Paint<'_>, map: &MapView, point: usize, letter: char) -> char {
     let tenth = match paint.state.map.colour {
         MapColour::Task | MapColour::Family => return letter,

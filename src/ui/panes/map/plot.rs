@@ -16,7 +16,8 @@ use ratatui::text::{Line, Span};
 /// Best-ranked skills that are marked.
 pub const BEST: usize = 5;
 
-/// Draws points (both directions on one scale, so that distances are honest), and the query among them.
+/// Draws points (both directions on one scale, so that distances are honest), and the query among
+/// them.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: &[Group], members: &[usize]) {
     let tab = &paint.state.map;
     let trail: &[[f32; 2]] = tab.placed.as_ref().filter(|p| p.request == map.request).map_or(&[], |p| &p.trail);
@@ -36,7 +37,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     }
     let best = |p: usize| place_in_ranking(paint, map, p).is_some_and(|(at, _)| at < BEST);
     for (at, points) in inside.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
-        // One colour a cell: the pick's, else a neighbour's, else one of the best, else the majority's.
+        // One colour a cell: the pick's, else a neighbour's, else one of the best, else the
+        // majority's.
         let picked = points.contains(&tab.pick);
         let neighbour = points.iter().find(|p| near.contains(p)).copied();
         let ranked = points.iter().find(|p| best(**p)).copied();
@@ -64,7 +66,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     way(paint, area, buf, &window, trail);
 }
 
-/// The query's way: the number of examples at each place, dots between them, and `≈` where it is now.
+/// The query's way: the number of examples at each place, dots between them, and `≈` where it is
+/// now.
 fn way(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, window: &Window, trail: &[[f32; 2]]) {
     let cells: Vec<Option<(u16, u16)>> = trail.iter().map(|p| window.cell(*p).map(|(x, y, _)| (x, y))).collect();
     for pair in cells.windows(2) {
@@ -100,7 +103,8 @@ struct Window {
 }
 
 impl Window {
-    /// The window on some points, so many times larger than all of them would be; `centre` is a share of their width and height.
+    /// The window on some points, so many times larger than all of them would be; `centre` is a
+    /// share of their width and height.
     fn of(points: &[[f32; 2]], area: Rect, (across, down): (usize, usize), zoom: f32, centre: [f32; 2]) -> Option<Self> {
         let [left, right, low, high] = bounds(points).filter(|_| !area.is_empty())?;
         let dots = [usize::from(area.width) * across - 1, usize::from(area.height) * down - 1].map(|d| d as f32);
