@@ -994,7 +994,7 @@ fn certificates_of_the_environment_count_beside_the_webs() {
     let server = Server::encrypted(model());
     let (own, dir) = (cache(), tempfile::tempdir().unwrap());
     let message = refusal(&server.hub(own.path()));
-    assert!(message.contains("certificate") || message.contains("UnknownIssuer"), "{message}");
+    assert!(message.contains("UnknownIssuer") && message.contains("SSL_CERT_FILE"), "{message}");
 
     std::fs::copy(tls("root.pem"), dir.path().join("office.crt")).unwrap();
     let file = Roots { file: Some(tls("root.pem")), folders: Vec::new() };

@@ -81,7 +81,10 @@ fn mutate(kind: &str, place: &str, whole: &[u8], read: impl Fn(&[u8]) -> Result<
         let (took, used) = (began.elapsed().as_secs_f64(), MOST.load(Relaxed).saturating_sub(before));
         let shown = || String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         match result {
-            Err(_) => panic!("{kind}, mutation {i}, panics: {}", shown()),
+            Err(panic) => {
+                println!("{kind}, mutation {i}, panics: {}", shown());
+                std::panic::resume_unwind(panic)
+            }
             Ok(Ok(())) => taken_as_whole += 1,
             Ok(Err(error)) => {
                 let text = error.to_string();

@@ -10,9 +10,6 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Certificates of a folder, at most: more than any system has.
-const MOST_FILES: usize = 10_000;
-
 /// Where certificates are that count beside the web's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roots {
@@ -43,7 +40,7 @@ impl Roots {
         }
         for folder in &self.folders {
             let wrong = |e| Error::Hub(format!("SSL_CERT_DIR: {}: {e}", folder.display()));
-            for entry in std::fs::read_dir(folder).map_err(wrong)?.take(MOST_FILES) {
+            for entry in std::fs::read_dir(folder).map_err(wrong)? {
                 let path = entry.map_err(wrong)?.path();
                 match certificates(&path) {
                     Ok(read) => _ = add(&mut store, &path, read),
