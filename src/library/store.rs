@@ -19,6 +19,22 @@ use std::sync::{Arc, OnceLock};
 pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
 
 /// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and never changes the disk.
+///
+/// ```
+/// use state_soup::control::quiet;
+/// use state_soup::library::{BuildSettings, Library, NewLibrary, StoredType};
+/// use state_soup::state::{ModelIdentity, StateShape};
+/// # fn main() -> state_soup::error::Result<()> {
+/// let folder = tempfile::tempdir().expect("a folder");
+/// let model = ModelIdentity::random(StateShape { n_layer: 2, d_inner: 4, d_state: 3, d_conv: 4 });
+/// let settings = BuildSettings::default();
+/// let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
+/// let (library, warnings) = quiet(|control| Library::create_or_open(folder.path(), &new, control))?;
+/// assert!(library.is_empty() && warnings.is_empty());
+/// assert_eq!(Library::model_of(folder.path())?, Some(model));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Library {
     dir: PathBuf,
