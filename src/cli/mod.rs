@@ -3,7 +3,7 @@
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
-//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
+//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`, `guide`: one subcommand each; its module docs give
 //!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
@@ -16,6 +16,7 @@ mod build;
 mod config;
 mod decay;
 mod doctor;
+mod guide;
 mod inspect;
 mod instrument;
 mod lab;
@@ -92,6 +93,8 @@ enum Command {
     Bench(bench::Args),
     /// Show the configuration, print one to start from, or the table of keys.
     Config(config::Args),
+    /// Read the guide: a list of its pages, or one page.
+    Guide(guide::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -126,6 +129,7 @@ pub fn run() -> Result<()> {
         Some(Command::Doctor(args)) => doctor::run(&common, &args, &config),
         Some(Command::Bench(args)) => bench::run(&common, &args),
         Some(Command::Config(args)) => config::run(&common, &args, &Cli::command(), &config),
+        Some(Command::Guide(args)) => guide::run(&common, &args),
     }
 }
 
