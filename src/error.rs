@@ -11,6 +11,14 @@ pub enum Error {
     /// The user, or a newer request, called the work off.
     #[error("cancelled")]
     Cancelled,
+    /// A signal asked for the end, and everything was put in order before it.
+    #[error("ended by {name}")]
+    Ended {
+        /// Its number.
+        signal: i32,
+        /// `SIGTERM`, for example.
+        name: &'static str,
+    },
     /// Everything was done, and something a session expects does not hold.
     #[error("{0}")]
     Unmet(String),
@@ -52,7 +60,8 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130 cancelled, 1 anything else.
+    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130 cancelled,
+    /// 128 and the signal's number for an end that a signal asked for, 1 anything else.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Input(_) => 2,
@@ -62,6 +71,8 @@ impl Error {
             Self::Hub(_) => 6,
             Self::Io { .. } => 74,
             Self::Cancelled => 130,
+            // What shells say of a program that a signal ended.
+            Self::Ended { signal, .. } => 128 + signal,
             Self::Candle(_) | Self::Unmet(_) => 1,
         }
     }

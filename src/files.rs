@@ -28,7 +28,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
     let refuse = |what: String| Err(Error::Input(format!("{} {what}", path.display())));
     let kind = about.file_type();
     if kind.is_dir() {
-        return refuse("is a folder, not a file".into());
+        return refuse("is a folder, no plain file".into());
     }
     // `--config /dev/null` is how one says that there is none.
     if !kind.is_file() && path != Path::new("/dev/null") {
@@ -37,7 +37,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
             () if kind.is_socket() => "a socket",
             () => "a device",
         };
-        return refuse(format!("is {what}, not a file"));
+        return refuse(format!("is {what}, no plain file"));
     }
     if about.len() > max {
         return refuse(too_long(about.len(), max));

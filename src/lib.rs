@@ -25,6 +25,7 @@
 //! | [`error`], [`control`], [`text`], [`files`], [`log`] | the ground: refusals in sentences, cancel and progress, texts and files that users name |
 //! | [`guide`] | the pages of the guide, and their layout in columns |
 //! | [`stats`] | means with intervals, and what may be concluded from them |
+//! | `simd` | arithmetic on plain slices: lanes, exponentials, dot and matrix products of stored numbers |
 //! | [`state`] | what a recurrent network remembers, how it forgets, and which model made it |
 //! | [`task`] | pairs, templates, splits, task files |
 //! | [`soup`] | recipes: rules of mixing, parsed, printed, evaluated |
@@ -66,6 +67,7 @@ pub mod log;
 pub mod model;
 pub mod project;
 pub mod session;
+mod simd;
 pub mod soup;
 pub mod state;
 pub mod stats;

@@ -5,6 +5,7 @@ use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
 use super::instrument::InstrumentAction;
 use super::key::Key;
+use super::lab::LabAction;
 use super::library::LibraryAction;
 use super::map::MapAction;
 use super::overlay::PromptKind;
@@ -33,6 +34,17 @@ pub enum Motion {
     First,
     /// The last.
     Last,
+}
+
+/// A change of what a tab compares (Lab) or draws (Map).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// SSM state or convolution window.
+    NextPart,
+    /// Shift the compared layers, or the drawn layer.
+    ShiftLayers(i32),
+    /// Another seed for sampled answers, or for the map.
+    NextSeed,
 }
 
 /// One change of the state. Nothing else changes it.
@@ -97,43 +109,16 @@ pub enum Action {
     /// Move the selection.
     Move(Motion),
 
-    /// Rank tasks or skills.
-    ToggleGrouping,
-    /// The next similarity.
-    NextMetric,
-    /// The list by evidence, or by similarity alone.
-    ToggleEvidence,
-    /// SSM state or convolution window.
-    NextPart,
-    /// Shift the compared layers (Lab) or the drawn layer (Map).
-    ShiftLayers(i32),
-    /// Widen (+) or narrow (−) the range of compared layers.
-    GrowLayers(i32),
+    /// A change of the Lab tab.
+    Lab(LabAction),
+    /// A change of what the tab compares or draws.
+    Compare(Compare),
     /// Add the selected skill to the soup.
     AddSelected,
     /// Change the soup.
     Soup(SoupEdit),
     /// Use an instrument of the Lab.
     Instrument(InstrumentAction),
-    /// Ask for all answers again.
-    AskAgain,
-    /// Greedy or sampled.
-    ToggleSampling,
-    /// Another seed for sampling or the map.
-    NextSeed,
-
-    /// PCA or t-SNE.
-    NextMapMethod,
-    /// The next way to colour the map.
-    NextMapColour,
-    /// Letters or dots.
-    ToggleMapMarkers,
-    /// Scale the perplexity.
-    ScalePerplexity(f64),
-    /// Compute the map again.
-    RunMap,
-    /// The next (+1) or previous (−1) point: of those searched for, or in the library's order.
-    NextPoint(i32),
     /// A change of the Map tab.
     Map(MapAction),
 
@@ -142,17 +127,7 @@ pub enum Action {
     /// A change of the Experiments tab.
     Experiments(ExperimentsAction),
 
-    /// The next way to sort the library.
-    NextSort,
-    /// Leave the selected skill out of the library.
-    DeleteSkill,
-    /// Take back the last deletion, or the last skills read again.
-    RestoreSkill,
-    /// Open the form for a skill from text.
-    AddSkill,
-    /// Build what is missing from the library or damaged.
-    Build,
-    /// What else is done to the library.
+    /// A change of the Library tab, or of the library.
     Library(LibraryAction),
 
     /// Draw the screen for an audience, or for work again.

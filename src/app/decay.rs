@@ -1,12 +1,13 @@
 //! The Decay tab: a document in ordered chunks, and one state made of theirs by every rule.
 
-use super::action::Motion;
+use super::action::{Action, Motion};
 use super::effect::Effect;
 use super::key::Key;
 use super::lab::moved;
 use super::overlay::trim_number;
-use super::state::{Focus, State};
-use super::{editor, update};
+use super::state::State;
+use super::tab::{self, Focus, Tab, TabRow};
+use super::{command, editor, update};
 use crate::engine::{JobKind, Request};
 use crate::lab::{Cut, DecayRequest, DecaySource, DecayView, RuleResult};
 use ratatui_textarea::TextArea;
@@ -267,6 +268,28 @@ pub fn run(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(Request::Decay(request), state.clock)]
 }
 
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go("tab.decay", &["3", "alt-3"], "Decay", "Go to Decay: a document's chunks, composed by every rule.", |_| {
+        Action::Tab(Tab::Decay)
+    }),
+    panes: &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
+    shown,
+    motion,
+    select,
+    typed,
+    pasted,
+    copied,
+    skill: tab::no_skill,
+    compare: None,
+};
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    if pane == Focus::Rules {
+        state.decay.rule = row;
+    }
+}
+
 /// The tab came to the front: the first comparison is asked for now.
 pub fn shown(state: &mut State) -> Vec<Effect> {
     let wanted = state.decay.view.is_none() && state.decay.refused.is_none();
@@ -297,6 +320,9 @@ pub fn refuse(state: &mut State, why: String) {
 
 /// A key for the editor.
 pub fn typed(state: &mut State, key: Key) -> Vec<Effect> {
+    if state.focus() != Focus::Document {
+        return Vec::new();
+    }
     match editor::typed(&mut state.decay.document, key) {
         Ok(true) => return edited(state),
         Ok(false) => {}
@@ -307,6 +333,9 @@ pub fn typed(state: &mut State, key: Key) -> Vec<Effect> {
 
 /// A text pasted into the editor.
 pub fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    if state.focus() != Focus::Document {
+        return Vec::new();
+    }
     let cut = editor::pasted(&mut state.decay.document, text);
     let effects = edited(state);
     update::tell(state, cut);

@@ -1,9 +1,11 @@
 //! The Experiments tab: the claims measured here, one after the other, and what was found.
 
-use super::action::Motion;
+use super::action::{Action, Motion};
+use super::command;
 use super::effect::Effect;
 use super::lab::moved;
-use super::state::{Focus, State, Tab};
+use super::state::State;
+use super::tab::{self, Focus, Tab, TabRow};
 use crate::engine::{Request, ResultsRequest};
 use crate::experiment::{ALL, Figure, Heat, Picture, Report, Settings, Table};
 use std::collections::VecDeque;
@@ -255,6 +257,28 @@ pub fn apply(state: &mut State, action: ExperimentsAction) -> Vec<Effect> {
             }
             Vec::new()
         }
+    }
+}
+
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go("tab.experiments", &["4", "alt-4"], "Experiments", "Go to the Experiments: the claims, measured here.", |_| {
+        Action::Tab(Tab::Experiments)
+    }),
+    panes: &[Focus::Experiments, Focus::Result],
+    shown,
+    motion,
+    select,
+    typed: tab::not_typed,
+    pasted: tab::not_pasted,
+    copied: copy_text,
+    skill: tab::no_skill,
+    compare: None,
+};
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    if pane == Focus::Experiments {
+        state.experiments.selected = row;
     }
 }
 

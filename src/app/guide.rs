@@ -4,7 +4,7 @@ use super::action::Motion;
 use super::key::{Key, KeyCode};
 use super::lab::moved;
 use super::overlay::Overlay;
-use super::state::{State, Tab};
+use super::state::State;
 use crate::guide::{TOPICS, lines};
 
 /// Columns of a page: what a window has room for on 80 columns.
@@ -24,15 +24,9 @@ pub struct Reading {
 
 /// The list of pages, with the one on this tab selected.
 pub fn open(state: &State) -> Overlay {
-    let name = match state.tab {
-        Tab::Lab => "lab",
-        Tab::Map => "map",
-        Tab::Decay => "decay",
-        Tab::Experiments => "experiments",
-        Tab::Library => "library",
-        Tab::Session => "sessions",
-    };
-    Overlay::Guide(Reading { topic: TOPICS.iter().position(|t| t.name == name).unwrap_or(0), scroll: None })
+    // A tab's page has its name, but for the last letter of `sessions`.
+    let name = state.tab.title().to_lowercase();
+    Overlay::Guide(Reading { topic: TOPICS.iter().position(|t| t.name.starts_with(&name)).unwrap_or(0), scroll: None })
 }
 
 /// A key for the guide; false if it leads back to the keys.

@@ -103,22 +103,15 @@ impl Jobs {
         self.running.remove(&kind);
     }
 
-    /// The long job to show, the most basic first.
-    pub fn shown(&self) -> Option<(JobKind, &Running)> {
-        let long = [
-            JobKind::Open,
-            JobKind::Edit,
-            JobKind::Decay,
-            JobKind::Map,
-            JobKind::Ecg,
-            JobKind::Landscape,
-            JobKind::Attribution,
-            JobKind::Verdict,
-            JobKind::Experiment,
-            JobKind::Check,
-            JobKind::Build,
-        ];
-        long.into_iter().find_map(|kind| self.running.get(&kind).map(|r| (kind, r)))
+    /// The long job to show in the header, with its word there.
+    pub fn shown(&self) -> Option<(&'static str, &Running)> {
+        let shown = self.running.iter().filter_map(|(kind, running)| Some((kind.about().header?, running)));
+        shown.min_by_key(|((place, _), _)| *place).map(|((_, word), running)| (word, running))
+    }
+
+    /// The kind of work under way that Esc stops first.
+    pub fn stopped_by_esc(&self) -> Option<JobKind> {
+        self.kinds().filter_map(|kind| Some((kind.about().esc?, kind))).min().map(|(_, kind)| kind)
     }
 }
 

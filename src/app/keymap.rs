@@ -62,7 +62,7 @@ impl Keymap {
         let here = |place: Place| match place {
             Place::Everywhere => Some(2),
             Place::General => (!state.takes_text() || key.typed().is_none()).then_some(1),
-            Place::In(panes) => (state.overlay.is_none() && panes.contains(&focus)).then_some(0),
+            place => (state.overlay.is_none() && place.is_at(focus)).then_some(0),
         };
         bound.filter_map(|c| here(c.place).map(|rank| (rank, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
     }

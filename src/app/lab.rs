@@ -1,12 +1,15 @@
 //! The Lab tab: query, ranking, soup, answers.
 
-use super::action::Motion;
+use super::action::{Action, Compare, Motion};
 use super::effect::Effect;
 use super::instrument::Instruments;
 use super::instrument::sides::Sides;
+use super::key::{Key, KeyCode};
 use super::line::Line;
 use super::soup_edit::{Bench, parse_layers, rows};
-use super::state::{Focus, Options, State};
+use super::state::{Options, State};
+use super::tab::{self, Focus, Tab, TabRow};
+use super::{bench, command, editor, update};
 use crate::engine::{Generation, JobKind, Request};
 use crate::lab::{Answer, AnswerFrom, AskRequest, Decoding, Evidence, Gain, RankView};
 use crate::library::{Metric, Part, Ranking};
@@ -20,6 +23,23 @@ pub const ASK_AFTER_MS: u64 = 120;
 
 /// Milliseconds without a keystroke before the evidence is asked for: sooner than the answers, which follow from it.
 pub const WEIGH_AFTER_MS: u64 = 60;
+
+/// A change of the tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabAction {
+    /// Rank tasks or skills.
+    ToggleGrouping,
+    /// The next similarity.
+    NextMetric,
+    /// The list by evidence, or by similarity alone.
+    ToggleEvidence,
+    /// Widen (+) or narrow (−) the range of compared layers.
+    GrowLayers(i32),
+    /// Ask for all answers again.
+    AskAgain,
+    /// Greedy or sampled.
+    ToggleSampling,
+}
 
 /// An answer on screen and the request it belongs to.
 #[derive(Clone, Debug)]
@@ -302,8 +322,8 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
 }
 
 /// Whether the query ends in an unfinished line.
-fn has_question(query: &str, template: &str) -> bool {
-    template.parse::<Template>().is_ok_and(|template| !parse_query(query, &template).tail.is_empty())
+fn has_question(query: &str, template: &Template) -> bool {
+    !parse_query(query, template).tail.is_empty()
 }
 
 /// What is asked now: every answer that can be given.
@@ -330,10 +350,122 @@ pub fn ask_request(state: &State) -> AskRequest {
     }
 }
 
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go("tab.lab", &["1", "alt-1", "f2"], "Lab", "Go to the Lab: query, ranking, soup, answers.", |_| Action::Tab(Tab::Lab)),
+    panes: &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
+    shown: tab::at_rest,
+    motion,
+    select,
+    typed,
+    pasted,
+    copied,
+    skill: |state| state.lab.selected_skill().map(str::to_owned),
+    compare: Some(compare),
+};
+
+/// Applies a change of the tab.
+pub fn apply(state: &mut State, action: LabAction) -> Vec<Effect> {
+    match action {
+        LabAction::ToggleGrouping => {
+            let skill = state.lab.selected_skill().map(str::to_owned);
+            state.lab.by_task = !state.lab.by_task;
+            state.lab.selected = skill.and_then(|skill| row_of(&state.lab, &skill)).unwrap_or(0);
+            Vec::new()
+        }
+        LabAction::ToggleEvidence => {
+            state.lab.by_evidence = !state.lab.by_evidence;
+            state.lab.arrange();
+            // The best skill is the first of the list.
+            bench::changed(state);
+            Vec::new()
+        }
+        LabAction::NextMetric => {
+            state.lab.view.metric = next_metric(state.lab.view.metric);
+            view_changed(state)
+        }
+        LabAction::GrowLayers(by) => move_layers(state, 0, by),
+        LabAction::AskAgain => ask(state),
+        LabAction::ToggleSampling => toggle_sampling(state),
+    }
+}
+
+fn compare(state: &mut State, change: Compare) -> Vec<Effect> {
+    match change {
+        Compare::NextPart => {
+            state.lab.view.part = other_part(state.lab.view.part);
+            view_changed(state)
+        }
+        Compare::ShiftLayers(by) => move_layers(state, by, 0),
+        Compare::NextSeed => next_seed(state),
+    }
+}
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    let lab = &mut state.lab;
+    match pane {
+        Focus::Ranking if row < lab.rank_rows() => lab.selected = row,
+        Focus::Soup => lab.bench.selected = row,
+        Focus::Answers => lab.answer = row,
+        _ => {}
+    }
+}
+
+fn typed(state: &mut State, key: Key) -> Vec<Effect> {
+    match state.focus() {
+        Focus::Query => match editor::typed(&mut state.lab.query, key) {
+            Ok(true) => return query_changed(state),
+            Ok(false) => {}
+            Err(why) => state.complain(why),
+        },
+        Focus::Target if key.code == KeyCode::Enter => return update::focus_on(state, Focus::Answers),
+        Focus::Target => {
+            if state.lab.target.input(key) {
+                bench::changed(state);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    let (effects, cut) = match state.focus() {
+        Focus::Query => {
+            let cut = editor::pasted(&mut state.lab.query, text);
+            (query_changed(state), cut)
+        }
+        Focus::Target => {
+            let cut = state.lab.target.insert(text);
+            bench::changed(state);
+            (Vec::new(), cut)
+        }
+        _ => return Vec::new(),
+    };
+    update::tell(state, cut);
+    effects
+}
+
+/// The query, the target, the ranking as a table, the recipe or an answer.
+fn copied(state: &State) -> Option<String> {
+    let lab = &state.lab;
+    match state.focus() {
+        Focus::Query => Some(lab.query_text()),
+        Focus::Target => Some(lab.target.text().to_owned()),
+        Focus::Ranking => lab.ranking.as_ref().map(|r| {
+            let rows = r.ranking.iter().enumerate().map(|(i, s)| format!("{}\t{}\t{}\t{}\n", i + 1, s.task, s.skill, s.score));
+            std::iter::once("rank\ttask\tskill\tscore\n".to_owned()).chain(rows).collect()
+        }),
+        Focus::Soup => lab.bench.soup.to_recipe().map(|r| r.to_string()),
+        Focus::Answers => lab.answers[lab.answer.min(AnswerFrom::ALL.len() - 1)].as_ref().map(|a| a.answer.text.clone()),
+        _ => None,
+    }
+}
+
 /// Moves the selection of the focused pane.
 pub fn motion(state: &mut State, motion: Motion) {
     let lab = &mut state.lab;
-    match state.focus_of[super::state::Tab::Lab.index()] {
+    match state.focus_of[Tab::Lab.index()] {
         Focus::Ranking => lab.selected = moved(lab.selected, lab.rank_rows(), motion),
         Focus::Soup => lab.bench.selected = moved(lab.bench.selected, rows(&lab.bench.soup).len(), motion),
         Focus::Answers => {

@@ -1,10 +1,13 @@
 //! The Library tab: browse, filter, tag, add, delete, restore, provenance, health, reading again.
 
-use super::action::Motion;
+use super::action::{Action, Motion};
 use super::effect::Effect;
+use super::key::{Key, KeyCode};
 use super::lab::moved;
 use super::line::Line;
 use super::state::State;
+use super::tab::{Focus, Tab, TabRow};
+use super::{command, overlay, update};
 use crate::engine::{JobKind, Request};
 use crate::error::did_you_mean;
 use crate::lab::{BuildRequest, LibraryEdit, LibraryView, SkillReport};
@@ -56,6 +59,16 @@ impl Sort {
 /// What is done to the library beside what other tabs' commands share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LibraryAction {
+    /// The next way to sort the list.
+    NextSort,
+    /// Leave the selected skill out of the library.
+    Delete,
+    /// Take back the last deletion, or the last skills read again.
+    Restore,
+    /// Open the form for a skill from text.
+    AddText,
+    /// Build what is missing from the library or damaged.
+    Build,
     /// Check every file.
     Check,
     /// Make the selected skill anew, or all of its task.
@@ -182,10 +195,70 @@ pub fn inspect_soon(state: &mut State) {
 pub fn inspect(state: &mut State) -> Vec<Effect> {
     state.shelf.inspect_at = None;
     let Some(id) = selected(state).map(|s| s.id.clone()) else { return Vec::new() };
-    if state.tab != super::state::Tab::Library || state.model.is_none() {
+    if state.tab != Tab::Library || state.model.is_none() {
         return Vec::new();
     }
     vec![state.jobs.send(Request::Inspect(id), state.clock)]
+}
+
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go("tab.library", &["5", "alt-5"], "Library", "Go to the Library: skills, their provenance, tags.", |_| {
+        Action::Tab(Tab::Library)
+    }),
+    panes: &[Focus::Skills, Focus::Filter],
+    shown: |state| {
+        inspect_soon(state);
+        Vec::new()
+    },
+    motion,
+    select,
+    typed,
+    pasted,
+    copied,
+    skill: |state| selected(state).map(|s| s.id.clone()),
+    compare: None,
+};
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    if pane == Focus::Skills && row < visible(state).len() {
+        state.shelf.selected = row;
+        inspect_soon(state);
+    }
+}
+
+/// A key for the filter.
+fn typed(state: &mut State, key: Key) -> Vec<Effect> {
+    if state.focus() != Focus::Filter {
+        return Vec::new();
+    }
+    match key.code {
+        KeyCode::Enter => return update::focus_on(state, Focus::Skills),
+        KeyCode::Down => motion(state, Motion::Down),
+        KeyCode::Up => motion(state, Motion::Up),
+        _ => {
+            if state.shelf.filter.input(key) {
+                motion(state, Motion::First);
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    if state.focus() == Focus::Filter {
+        let cut = state.shelf.filter.insert(text);
+        motion(state, Motion::First);
+        update::tell(state, cut);
+    }
+    Vec::new()
+}
+
+/// The skills that pass the filter, as a table.
+fn copied(state: &State) -> Option<String> {
+    let line = |s: &SkillMeta| format!("{}\t{}\t{}\n", s.id, s.family, s.tokens);
+    let library = state.library.as_ref()?;
+    Some(visible(state).iter().filter_map(|row| library.skills.get(*row)).map(line).collect())
 }
 
 /// Moves the selection.
@@ -261,6 +334,21 @@ pub fn build(state: &mut State) -> Vec<Effect> {
 /// Applies an action of this tab.
 pub fn apply(state: &mut State, action: LibraryAction) -> Vec<Effect> {
     match action {
+        LibraryAction::NextSort => {
+            let chosen = selected(state).map(|s| s.id.clone());
+            state.shelf.sort = state.shelf.sort.next();
+            let skills = state.library.clone();
+            let same = |row: &usize| skills.as_ref().and_then(|l| l.skills.get(*row)).map(|s| &s.id) == chosen.as_ref();
+            state.shelf.selected = visible(state).iter().position(same).unwrap_or(0);
+            Vec::new()
+        }
+        LibraryAction::Delete => delete(state),
+        LibraryAction::Restore => restore(state),
+        LibraryAction::AddText => {
+            state.overlay = Some(overlay::add_skill_form(&state.lab.query_text()));
+            Vec::new()
+        }
+        LibraryAction::Build => build(state),
         LibraryAction::Check => vec![state.jobs.send(Request::Check, state.clock)],
         LibraryAction::Anew { task } => anew(state, task),
     }

@@ -1,9 +1,11 @@
 //! The Map tab: a scatter of the library's states.
 
-use super::action::Motion;
+use super::action::{Action, Compare, Motion};
+use super::command;
 use super::effect::Effect;
-use super::lab::{moved, row_of};
-use super::state::{Focus, State, Tab};
+use super::lab::{moved, other_part, row_of};
+use super::state::State;
+use super::tab::{self, Focus, Tab, TabRow};
 use crate::engine::{JobKind, Request};
 use crate::lab::{MapMethod, MapRequest, MapView, Placed};
 use crate::library::Part;
@@ -39,9 +41,30 @@ pub enum MapAction {
     Pause,
     /// One epoch of a stopped map.
     Step,
+    /// PCA, t-SNE or one-shot.
+    NextMethod,
+    /// The next way to colour it.
+    NextColour,
+    /// Letters or dots.
+    ToggleMarkers,
+    /// Scale the perplexity by a percentage.
+    ScalePerplexity(u32),
+    /// Compute it again.
+    Run,
+    /// The next (+1) or previous (−1) point: of those searched for, or in the library's order.
+    NextPoint(i32),
 }
 
 impl MapColour {
+    fn next(self) -> Self {
+        match self {
+            Self::Task => Self::Family,
+            Self::Family => Self::Rank,
+            Self::Rank => Self::Trust,
+            Self::Trust => Self::Task,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -174,6 +197,48 @@ pub fn run(state: &mut State) -> Vec<Effect> {
     state.map.placed = None;
     let request = Request::Map(state.map.request.clone());
     vec![state.jobs.send(request, state.clock)]
+}
+
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go("tab.map", &["2", "alt-2", "f3"], "Map", "Go to the Map: the library's states as points.", |_| Action::Tab(Tab::Map)),
+    panes: &[Focus::Map, Focus::Neighbours],
+    shown,
+    motion,
+    select,
+    typed: tab::not_typed,
+    pasted: tab::not_pasted,
+    copied,
+    skill: selected_skill,
+    compare: Some(compare),
+};
+
+fn compare(state: &mut State, change: Compare) -> Vec<Effect> {
+    let request = &mut state.map.request;
+    match change {
+        Compare::NextPart => request.part = other_part(request.part),
+        Compare::NextSeed => request.seed += 1,
+        Compare::ShiftLayers(by) => return shift_layer(state, by),
+    }
+    changed(state)
+}
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    match pane {
+        Focus::Map => pick(state, row),
+        Focus::Neighbours => state.map.neighbour = row,
+        _ => {}
+    }
+}
+
+/// The skill picked, or its neighbours with their cosines.
+fn copied(state: &State) -> Option<String> {
+    if state.focus() == Focus::Map {
+        return state.map.picked().map(str::to_owned);
+    }
+    let map = state.map.map.as_ref()?;
+    let near = map.neighbours.get(state.map.pick)?;
+    Some(near.iter().filter_map(|(i, c)| map.skills.get(*i).map(|s| format!("{s}\t{c}\n"))).collect())
 }
 
 /// The tab came to the front: the first map is asked for now.
@@ -338,6 +403,23 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
         }
         MapAction::Pause => return go_on(state, usize::MAX),
         MapAction::Step => return go_on(state, 1),
+        MapAction::NextMethod => {
+            map.request.method = match map.request.method {
+                MapMethod::Pca => MapMethod::Tsne,
+                MapMethod::Tsne => MapMethod::OneShot,
+                MapMethod::OneShot => MapMethod::Pca,
+            };
+            return run(state);
+        }
+        MapAction::NextColour => map.colour = map.colour.next(),
+        MapAction::ToggleMarkers => map.letters = !map.letters,
+        MapAction::ScalePerplexity(percent) => {
+            let scaled = map.request.perplexity * (f64::from(percent) / 100.0);
+            map.request.perplexity = scaled.clamp(1.0, 1000.0).round();
+            return changed(state);
+        }
+        MapAction::Run => return run(state),
+        MapAction::NextPoint(by) => next_point(state, by),
     }
     Vec::new()
 }

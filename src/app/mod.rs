@@ -6,9 +6,11 @@
 //! results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`], [`session`]: one file a tab (values and their changes).
+//! - [`state`]: everything there is; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
+//!   [`experiments`], [`library`], [`session`]: one file for each tab (values, their changes, its row
+//!   in the table).
 //! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
-//! - [`soup_edit`]: changes of the soup and their undo history.
+//! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: what follows from them.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and the guide come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
 //! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
@@ -19,6 +21,7 @@
 //! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;
+pub mod bench;
 pub mod command;
 pub mod decay;
 pub mod editor;
@@ -42,11 +45,13 @@ pub mod session;
 pub mod show;
 pub mod soup_edit;
 pub mod state;
+pub mod tab;
 pub mod update;
 
 pub use action::{Action, Motion};
 pub use effect::{Effect, EngineHandle, FrameFormat};
 pub use key::{Key, KeyCode};
 pub use look::{Background, ColourDepth, GlyphSet, Look};
-pub use state::{Focus, Notice, Options, State, Tab};
+pub use state::{Notice, Options, State};
+pub use tab::{Focus, Tab};
 pub use update::update;

@@ -9,8 +9,9 @@ use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, editor, experiments, lab, map, session, update};
+use super::{bench, decay, editor, experiments, lab, map, session, update};
 use crate::lab::LibraryEdit;
+use crate::soup::parameter_of;
 use ratatui_textarea::TextArea;
 
 /// A value that a prompt asks for.
@@ -112,9 +113,8 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         return match row {
             SoupRow::Ingredient(i) => format!("Weight of {}", state.lab.bench.soup.ingredients.get(i).map_or("", |x| x.skill.as_str())),
             SoupRow::Rule => "Rule".into(),
-            SoupRow::Gamma => "γ, exponent of the decay (0: no decay, 1: A-decay)".into(),
+            SoupRow::Value(field) => parameter_of(field).and_then(|p| p.knob.as_ref()).map_or(field, |knob| knob.question).into(),
             SoupRow::Lambda => "λ, share of the soup beside the query (0 to 1)".into(),
-            SoupRow::Tau => "τ, softmax temperature of similarities (0: weights by hand)".into(),
             SoupRow::Curve => format!("Weight of layer {} (or all {}, or `range`)", state.lab.bench.layer, state.layers()),
             SoupRow::Layers => format!("Layers mixed, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         };
@@ -147,9 +147,8 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             None => return,
         },
         Some(SoupRow::Rule) => soup.rule.name().to_owned(),
-        Some(SoupRow::Gamma) => trim_number(soup.gamma),
+        Some(SoupRow::Value(field)) => soup.values.number(field).map_or_else(String::new, trim_number),
         Some(SoupRow::Lambda) => trim_number(soup.lambda),
-        Some(SoupRow::Tau) => trim_number(soup.tau),
         Some(SoupRow::Layers) => layers_text(soup.layers.as_ref()),
         Some(SoupRow::Curve) => {
             let weight = soup.layer_weights.as_ref().and_then(|w| w.get(state.lab.bench.layer));
@@ -329,7 +328,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
         let (layers, clock) = (state.layers(), state.clock);
         let changed = state.lab.bench.edit(&SoupEdit::Type(row, text.to_owned()), layers, clock)?;
         if changed {
-            update::soup_changed(state);
+            bench::changed(state);
         }
         return Ok(Vec::new());
     }

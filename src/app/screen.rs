@@ -4,7 +4,7 @@ use super::effect::Effect;
 use super::look::Background;
 use super::state::{Focus, State, Tab};
 use super::update::{focus_on, show};
-use super::{Action, Key, KeyCode, Motion, library, map, update};
+use super::{Action, Key, KeyCode, Motion, update};
 use crate::engine::JobKind;
 use std::fmt;
 use std::str::FromStr;
@@ -136,21 +136,8 @@ fn click(state: &mut State, target: Target) -> Vec<Effect> {
         Target::Row(focus, row) => (focus, Some(row)),
     };
     let effects = focus_on(state, focus);
-    match (focus, row) {
-        (Focus::Ranking, Some(row)) if row < state.lab.rank_rows() => state.lab.selected = row,
-        (Focus::Soup, Some(row)) => state.lab.bench.selected = row,
-        (Focus::Answers, Some(row)) => state.lab.answer = row,
-        (Focus::Map, Some(point)) => map::pick(state, point),
-        (Focus::Neighbours, Some(row)) => state.map.neighbour = row,
-        (Focus::Rules, Some(rule)) => state.decay.rule = rule,
-        (Focus::Experiments, Some(row)) => state.experiments.selected = row,
-        (Focus::Journal, Some(row)) => state.session.selected = row,
-        (Focus::Sittings, Some(row)) => state.session.sitting = row,
-        (Focus::Skills, Some(row)) if row < library::visible(state).len() => {
-            state.shelf.selected = row;
-            library::inspect_soon(state);
-        }
-        _ => {}
+    if let Some(row) = row {
+        (state.tab.row().select)(state, focus, row);
     }
     effects
 }

@@ -16,131 +16,13 @@ use super::palette::Palette;
 use super::screen::Screen;
 use super::session::{Resume, SessionTab};
 use super::show::Show;
+pub use super::tab::{Focus, Tab};
 use crate::lab::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
+use crate::task::Template;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A tab. Adding one: a variant here, a file in `app/` for its values, one in `ui/panes/` for its picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Tab {
-    /// Query, ranking, soup, answers.
-    Lab,
-    /// Scatter of the library.
-    Map,
-    /// Chunks of a document, and rules that make one state of theirs.
-    Decay,
-    /// The claims, measured.
-    Experiments,
-    /// The library itself.
-    Library,
-    /// What was done in this sitting.
-    Session,
-}
-
-impl Tab {
-    /// All, in the order they are shown.
-    pub const ALL: [Self; 6] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library, Self::Session];
-
-    /// Its title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Lab => "Lab",
-            Self::Map => "Map",
-            Self::Decay => "Decay",
-            Self::Experiments => "Experiments",
-            Self::Library => "Library",
-            Self::Session => "Session",
-        }
-    }
-
-    /// Its panes, in the order Tab visits them; the first is focused at the start.
-    pub fn panes(self) -> &'static [Focus] {
-        match self {
-            Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
-            Self::Map => &[Focus::Map, Focus::Neighbours],
-            Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
-            Self::Experiments => &[Focus::Experiments, Focus::Result],
-            Self::Library => &[Focus::Skills, Focus::Filter],
-            Self::Session => &[Focus::Journal, Focus::Sittings],
-        }
-    }
-
-    /// Its place among the tabs.
-    pub fn index(self) -> usize {
-        Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
-    }
-}
-
-/// What keys go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Focus {
-    /// The query editor.
-    Query,
-    /// The ranking.
-    Ranking,
-    /// The soup.
-    Soup,
-    /// The answers.
-    Answers,
-    /// The line with the answer whose log-probability is asked for.
-    Target,
-    /// The scatter.
-    Map,
-    /// The list of neighbours beside it.
-    Neighbours,
-    /// The document editor.
-    Document,
-    /// The table of rules.
-    Rules,
-    /// Loss by position.
-    Positions,
-    /// Errors and half-lives by layer.
-    Layers,
-    /// The list of experiments.
-    Experiments,
-    /// What the selected one found.
-    Result,
-    /// The list of skills.
-    Skills,
-    /// The line that filters it.
-    Filter,
-    /// The journal of this sitting.
-    Journal,
-    /// The list of earlier sittings.
-    Sittings,
-}
-
-impl Focus {
-    /// Whether characters typed here are text rather than commands.
-    pub fn is_editor(self) -> bool {
-        matches!(self, Self::Query | Self::Target | Self::Filter | Self::Document)
-    }
-
-    /// Its name in help.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "Query",
-            Self::Ranking => "Ranking",
-            Self::Soup => "Soup",
-            Self::Answers => "Answers",
-            Self::Target => "Target",
-            Self::Map => "Map",
-            Self::Neighbours => "Neighbours",
-            Self::Document => "Document",
-            Self::Rules => "Rules",
-            Self::Positions => "Positions",
-            Self::Layers => "Layers",
-            Self::Experiments => "Experiments",
-            Self::Result => "Result",
-            Self::Skills => "Skills",
-            Self::Filter => "Filter",
-            Self::Journal => "Journal",
-            Self::Sittings => "Sittings",
-        }
-    }
-}
 
 /// A sentence for the user, kept until Esc.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,8 +46,8 @@ pub struct Options {
     pub screen: Screen,
     /// The first query.
     pub query: String,
-    /// The template as the user gave it (`arrow`, `qa`, or their own).
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// How to rank; layers beyond the model's are cut off, none left means all.
     pub view: RankView,
     /// The first soup.
@@ -201,7 +83,7 @@ impl Default for Options {
             palette: Palette::new(),
             screen: Screen::default(),
             query: String::new(),
-            template: "arrow".into(),
+            template: Template::Arrow,
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
             soup: Soup::default(),
             evidence: false,
@@ -230,8 +112,8 @@ pub struct State {
     pub palette: Palette,
     /// Mouse and line.
     pub screen: Screen,
-    /// The template's name.
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// The model, once it is loaded.
     pub model: Option<Arc<ModelView>>,
     /// The library, once it is open.
@@ -315,7 +197,7 @@ impl State {
 
     /// Layers of the model; 0 before it is loaded.
     pub fn layers(&self) -> usize {
-        self.model.as_ref().map_or(0, |m| m.shape.n_layer)
+        self.model.as_ref().map_or(0, |m| m.layout.n_layer)
     }
 
     /// Skills in the library; 0 before it is open.

@@ -13,7 +13,7 @@ use super::output;
 use super::rank::evidence_json;
 use crate::error::{Error, Result};
 use crate::lab::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
-use crate::soup::{Recipe, Rule, Soup};
+use crate::soup::{Recipe, Shares, Soup, rules};
 use serde_json::json;
 
 /// Flags of `ask`.
@@ -52,17 +52,20 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let from = sources(&args.from)?;
     let decoding = decoding(args, common.seed)?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
+    let (lab, view) = common.ready_to_rank()?;
     let request = AskRequest {
         query,
         soup: Some(soup),
-        view: common.view(&lab)?,
+        view,
         by_evidence: true,
         from,
         max_tokens: args.max_tokens,
         decoding,
         target: args.target.clone(),
     };
+    if request.from.contains(&AnswerFrom::Soup) || request.from.contains(&AnswerFrom::BestSkill) {
+        common.tell(&lab.unread(&request.query)?.into_iter().collect::<Vec<_>>())?;
+    }
     let answers = output::with_progress(quiet, "answering", |control| lab.ask(&request, control))?;
     let gain = output::with_progress(quiet, "comparing", |control| lab.gain(&request, control))?;
     let reads = request.soup.as_ref().is_some_and(Recipe::reads_evidence);
@@ -73,6 +76,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             })
         })
         .transpose()?;
+    common.tell(&lab.library().found_since())?;
     if common.json {
         output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
     } else {
@@ -131,8 +135,8 @@ fn weights(recipe: &str) -> serde_json::Value {
         Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),
         other => other.ok().as_ref().and_then(Soup::of_recipe),
     };
-    let Some(soup) = soup.filter(|s| matches!(s.rule, Rule::Weighted | Rule::Sum)) else { return serde_json::Value::Null };
-    let total: f64 = if soup.rule == Rule::Weighted { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
+    let Some(soup) = soup.filter(|s| [&rules::MEAN, &rules::SUM].contains(&s.rule.rule)) else { return serde_json::Value::Null };
+    let total: f64 = if soup.rule.offer.shares == Shares::Normalised { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
     let mut list: Vec<serde_json::Value> =
         soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight / total * soup.lambda })).collect();
     if soup.lambda < 1.0 {

@@ -40,15 +40,15 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "device": model.device,
-        "cpu": { "threads": rayon::current_num_threads(), "features": cpu_features() },
+        "cpu": { "threads": rayon::current_num_threads(), "features": crate::simd::features() },
         "model": {
             "name": model.name,
             "fingerprint": model.fingerprint,
             "parameters": model.parameters,
-            "layers": model.shape.n_layer,
-            "d_inner": model.shape.d_inner,
-            "d_state": model.shape.d_state,
-            "d_conv": model.shape.d_conv,
+            "layers": model.layout.n_layer,
+            "d_inner": lab.config().d_inner,
+            "d_state": lab.config().d_state,
+            "d_conv": lab.config().d_conv,
             "vocabulary": lab.config().vocab_size,
             "trained": lab.trained(),
             "bos": lab.model().special.bos,
@@ -143,22 +143,6 @@ fn log() -> Value {
     let mut panics: Vec<String> = names.filter(|n| n.starts_with("panic-")).collect();
     panics.sort();
     json!({ "path": path, "bytes": bytes, "panics": panics })
-}
-
-/// The instruction sets the kernels choose from.
-fn cpu_features() -> Vec<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let all = [
-            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-            ("fma", std::arch::is_x86_feature_detected!("fma")),
-            ("f16c", std::arch::is_x86_feature_detected!("f16c")),
-            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-        ];
-        all.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    Vec::new()
 }
 
 /// The same as indented `key: value` lines, so that nothing is in one form and not in the other.

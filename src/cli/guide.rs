@@ -137,7 +137,7 @@ mod tests {
         page.push_str(
             "\n## Exit codes\n\n| code | meaning |\n|---|---|\n| 0 | done |\n| 1 | unexpected, or an expectation of a session does not hold |\n\
              | 2 | bad input |\n| 3 | model |\n| 4 | library |\n| 5 | things that do not belong together |\n| 6 | network |\n| 74 | files |\n\
-             | 130 | cancelled |\n",
+             | 130 | cancelled |\n| 128 + n | ended by signal n |\n",
         );
         page
     }
@@ -147,7 +147,7 @@ mod tests {
         const MARK: &str = "<!-- From here on generated: UPDATE_GUIDE=1 cargo test --lib guide -->\n";
         let (by_hand, _) = guide::topic("recipes").unwrap().text.split_once(MARK).unwrap();
         let mut page = format!("{by_hand}{MARK}");
-        for rule in PAGES {
+        for rule in PAGES.iter() {
             let text = crate::ui::wrapped(rule.text, 96);
             let (first, rest) = rule.summary.split_at(rule.summary.chars().next().map_or(0, char::len_utf8));
             let summary = first.to_uppercase() + rest;

@@ -19,7 +19,7 @@ use super::mix::recipe;
 use super::output;
 use crate::error::{Error, Result};
 use crate::lab::{
-    AttributionRequest, AttributionView, AutopsyRequest, AutopsyView, EcgRequest, EcgView, Lab, LandscapeRequest, LandscapeView, RankView,
+    AttributionRequest, AttributionView, AutopsyRequest, AutopsyView, EcgRequest, EcgView, LandscapeRequest, LandscapeView, RankView,
     SoupPart, VerdictRequest, VerdictView,
 };
 use crate::session::snapshots;
@@ -143,44 +143,39 @@ impl Given {
 /// Bad input, a soup that cannot be mixed, a model or library that cannot be opened.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let quiet = common.quiet;
-    let open = || -> Result<(Lab, RankView)> {
-        let lab = common.ready()?;
-        let view = common.view(&lab)?;
-        Ok((lab, view))
-    };
     // What was typed wrong is told before the model is loaded.
     let (value, text) = match &args.which {
         Which::Ecg { query: q, top } => {
             let query = query(&q.query)?;
-            let (lab, view) = open()?;
+            let (lab, view) = common.ready_to_rank()?;
             let request = EcgRequest { query, view, tasks: *top };
             let view = output::with_progress(quiet, "reading", |control| lab.ecg(&request, control))?;
             (ecg_json(&view), ecg_text(&view))
         }
         Which::Landscape(aim) => {
             let (query, soup, target) = aim.given()?;
-            let (lab, view) = open()?;
+            let (lab, view) = common.ready_to_rank()?;
             let request = LandscapeRequest { query, view, soup, target };
             let view = output::with_progress(quiet, "mixing", |control| lab.landscape(&request, control, &mut |_| {}))?;
             (landscape_json(&view), landscape_text(&view))
         }
         Which::Attribution(aim) => {
             let (query, soup, target) = aim.given()?;
-            let (lab, view) = open()?;
+            let (lab, view) = common.ready_to_rank()?;
             let request = AttributionRequest { query, view, soup, target };
             let view = output::with_progress(quiet, "leaving parts out", |control| lab.attribution(&request, control))?;
             (attribution_json(&view), attribution_text(&view))
         }
         Which::Verdict { query: q, soup } => {
             let (query, soup) = (query(&q.query)?, soup.given()?.recipe()?);
-            let (lab, view) = open()?;
+            let (lab, view) = common.ready_to_rank()?;
             let request = VerdictRequest { query, view, soup };
             let view = output::with_progress(quiet, "asking", |control| lab.verdict(&request, control))?;
             (verdict_json(&view), verdict_text(&view))
         }
         Which::Autopsy { query: q, soup } => {
             let (query, soup) = (q.as_deref().map(query).transpose()?.unwrap_or_default(), soup.given()?.recipe()?);
-            let (lab, view) = open()?;
+            let (lab, view) = common.ready_to_rank()?;
             let request = AutopsyRequest { query, view, soup };
             let view = output::with_progress(quiet, "examining", |control| lab.autopsy(&request, control))?;
             (autopsy_json(&view), autopsy_text(&view))

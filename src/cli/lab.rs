@@ -99,10 +99,12 @@ pub fn go_on(common: &Common, config: &Config, mut left: Left, present: bool) ->
             Then::Play(path) => replay::play_journal(common, config, path, present)?,
         };
     }
-    match left.journal {
+    let told = match left.journal {
         Some(path) => output::print(&format!("The journal is in {}; `state-soup --resume` goes on with it.\n", path.display())),
         None => Ok(()),
-    }
+    };
+    // After a hang-up nobody reads it.
+    left.signal.map_or(told, |raw| Err(term::signals::ended_by(raw)))
 }
 
 /// Where reports of experiments go.
@@ -206,7 +208,7 @@ pub fn options(common: &Common, setup: &Setup) -> Result<Options> {
     Ok(Options {
         template: setup.build.template.clone(),
         seed: common.seed,
-        view: RankView { metric: common.metric.into(), layers, part: common.part.into() },
+        view: RankView { metric: common.metric, layers, part: common.part },
         ..Options::default()
     })
 }

@@ -42,8 +42,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     if !(args.perplexity.is_finite() && args.perplexity >= 1.0) {
         return Err(Error::Input(format!("--perplexity is {}; it must be at least 1", args.perplexity)));
     }
-    let lab = common.ready()?;
-    let view = common.view(&lab)?;
+    let (lab, view) = common.ready_to_rank()?;
     if view.layers.len() != 1 {
         let last = view.layers.end - 1;
         let asked = if common.layer.is_some() { "--layer asks for" } else { "without --layer those of a ranking are meant," };

@@ -7,7 +7,7 @@
 //!   the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
-//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
+//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled, 128 and its number for a signal.
 
 mod args;
 mod ask;
@@ -188,11 +188,11 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_the_defaults() {
         let file = "metric = 'l2'\nshots = 4\ntasks = ['a', 'b']\nlibrary = 'here'\nlayer = 3\n";
         let cli = parsed(file, &["rank", "x", "--shots", "8"]);
-        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (args::MetricArg::L2, 8, 3));
+        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (crate::library::Metric::L2, 8, 3));
         assert_eq!(cli.common.tasks, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!((cli.common.library, cli.common.layer.as_deref()), (Some(PathBuf::from("here")), Some("3")));
         let cli = parsed(file, &["--tasks", "c", "--metric", "cosine"]);
-        assert_eq!((cli.common.metric, cli.common.tasks), (args::MetricArg::Cosine, vec![PathBuf::from("c")]));
+        assert_eq!((cli.common.metric, cli.common.tasks), (crate::library::Metric::Cosine, vec![PathBuf::from("c")]));
     }
 
     #[test]

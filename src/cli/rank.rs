@@ -18,6 +18,7 @@ use crate::lab::{CANDIDATES, Evidence, Lab, RankView};
 use crate::library::Ranking;
 use clap::ValueEnum;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Flags of `rank`.
 #[derive(clap::Args, Debug)]
@@ -52,17 +53,19 @@ enum By {
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let query = query(&args.query)?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
-    let view = common.view(&lab)?;
-    let mut ranking = output::with_progress(quiet, "ranking", |control| lab.rank(&query, &view, control))?;
+    let (lab, view) = common.ready_to_rank()?;
+    let ranking = output::with_progress(quiet, "ranking", |control| lab.rank(&query, &view, control))?;
+    let mut ranking = Arc::unwrap_or_clone(ranking);
     let evidence = match args.by {
         By::Similarity => None,
         By::Evidence => {
             let evidence =
                 output::with_progress(quiet, "weighing", |control| lab.evidence(&query, &view, CANDIDATES, control, &mut |_| {}))?;
+            common.tell(&evidence.unread.words().into_iter().collect::<Vec<_>>())?;
             Some(evidence).filter(|e| e.shots > 0)
         }
     };
+    common.tell(&lab.library().found_since())?;
     if let Some(evidence) = &evidence {
         by_evidence(&mut ranking, evidence);
     }

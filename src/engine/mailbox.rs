@@ -2,7 +2,7 @@
 //!
 //! Edits and results are the exception: each of them counts, so they queue up in order and are never called off by a later one.
 
-use super::{Job, JobKind, Request};
+use super::{Job, JobKind};
 use crate::control::Cancel;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,18 +30,6 @@ pub(super) struct Mailbox {
     arrived: Condvar,
 }
 
-/// How urgent a kind is; a request overtakes running work of lower urgency at its next chunk boundary.
-pub(super) fn urgency(kind: JobKind) -> u8 {
-    match kind {
-        JobKind::Open => 5,
-        JobKind::Rank => 4,
-        JobKind::Weigh | JobKind::Edit | JobKind::Inspect | JobKind::Place | JobKind::Results => 3,
-        JobKind::Ask | JobKind::Decay | JobKind::Ecg | JobKind::Compare | JobKind::Autopsy => 2,
-        JobKind::Map | JobKind::Landscape | JobKind::Attribution | JobKind::Verdict => 1,
-        JobKind::Build | JobKind::Check | JobKind::Experiment => 0,
-    }
-}
-
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while the lock was held cannot leave the queue half changed: every change is one push or remove.
@@ -53,7 +41,7 @@ impl Mailbox {
         let kind = job.request.kind();
         let mut inner = self.lock();
         let mut replaced = None;
-        if !matches!(job.request, Request::Edit(_) | Request::Results(_)) {
+        if !kind.about().queues {
             if let Some(i) = inner.waiting.iter().position(|p| p.job.request.kind() == kind) {
                 replaced = inner.waiting.remove(i).map(|p| p.job);
             }
@@ -121,7 +109,7 @@ fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
         .waiting
         .iter()
         .enumerate()
-        .map(|(i, p)| (urgency(p.job.request.kind()), i))
+        .map(|(i, p)| (p.job.request.kind().about().urgency, i))
         .filter(|(u, _)| floor.is_none_or(|floor| *u > floor))
         // The most urgent; among equals the one that waits longest.
         .max_by_key(|(u, i)| (*u, std::cmp::Reverse(*i)))?;
@@ -130,6 +118,7 @@ fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Request;
     use super::*;
     use crate::lab::{BuildRequest, LibraryEdit, RankView};
     use crate::library::{Metric, Part};
@@ -172,9 +161,9 @@ mod tests {
     fn only_more_urgent_work_overtakes() {
         let mailbox = Mailbox::default();
         mailbox.put(build(1));
-        assert!(mailbox.take_above(Some(urgency(JobKind::Build))).is_none());
+        assert!(mailbox.take_above(Some(JobKind::Build.about().urgency)).is_none());
         mailbox.put(rank(2));
-        assert_eq!(mailbox.take_above(Some(urgency(JobKind::Build))).map(|p| p.job.generation), Some(2));
+        assert_eq!(mailbox.take_above(Some(JobKind::Build.about().urgency)).map(|p| p.job.generation), Some(2));
     }
 
     #[test]

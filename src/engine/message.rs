@@ -112,19 +112,36 @@ pub struct Job {
     pub request: Request,
 }
 
-/// What the engine tells. Every event but the first two belongs to a job.
+impl Job {
+    /// An event that belongs to it.
+    pub fn event(&self, news: News) -> Event {
+        Event::Job { generation: self.generation, kind: self.request.kind(), news }
+    }
+}
+
+/// What the engine reports.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The model is loaded.
     Model(Arc<ModelView>),
     /// The library was opened or changed.
     Library(Arc<LibraryView>),
-    /// A job goes on.
-    Progress {
-        /// Whose.
+    /// Something of a job.
+    Job {
+        /// The generation of the job's request.
         generation: Generation,
-        /// Of which kind.
+        /// The job's kind.
         kind: JobKind,
+        /// What there is to report.
+        news: News,
+    },
+}
+
+/// What the engine reports of one job.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// It goes on.
+    Progress {
         /// Units done.
         done: u64,
         /// Units in all; 0 if not known.
@@ -133,72 +150,25 @@ pub enum Event {
         unit: &'static str,
     },
     /// A ranking.
-    Ranking {
-        /// Whose.
-        generation: Generation,
-        /// The ranking.
-        ranking: Arc<Ranking>,
-    },
+    Ranking(Arc<Ranking>),
     /// What the query's examples say; several come where the machine is slow, each of more tasks.
-    Evidence {
-        /// Whose.
-        generation: Generation,
-        /// What was found.
-        evidence: Arc<Evidence>,
-    },
+    Evidence(Arc<Evidence>),
     /// How the soup fares against the query alone on the query's own examples.
-    Gain {
-        /// Whose: that of a request for answers.
-        generation: Generation,
-        /// How.
-        gain: Gain,
-    },
+    Gain(Gain),
     /// One answer; they come one by one.
-    Answer {
-        /// Whose.
-        generation: Generation,
-        /// The answer.
-        answer: Answer,
-    },
+    Answer(Answer),
     /// A map.
-    Map {
-        /// Whose.
-        generation: Generation,
-        /// The map.
-        map: Arc<MapView>,
-    },
+    Map(Arc<MapView>),
     /// Rules compared on a document's chunks.
-    Decay {
-        /// Whose.
-        generation: Generation,
-        /// The comparison.
-        view: Arc<DecayView>,
-    },
+    Decay(Arc<DecayView>),
     /// The query on the map.
-    Placed {
-        /// Whose.
-        generation: Generation,
-        /// Where.
-        placed: Placed,
-    },
+    Placed(Placed),
     /// A skill's report.
-    Report {
-        /// Whose.
-        generation: Generation,
-        /// The report.
-        report: Box<SkillReport>,
-    },
-    /// Every file of the library was checked.
-    Checked {
-        /// Whose.
-        generation: Generation,
-        /// What was found.
-        health: Arc<Health>,
-    },
+    Report(Box<SkillReport>),
+    /// What was found when every file of the library was checked.
+    Checked(Arc<Health>),
     /// What an experiment has found so far, or in all.
     Experiment {
-        /// Whose.
-        generation: Generation,
         /// The report.
         report: Arc<Report>,
         /// Whether it is whole.
@@ -206,8 +176,6 @@ pub enum Event {
     },
     /// Reports were read.
     Loaded {
-        /// Whose.
-        generation: Generation,
         /// The reports of the present model.
         reports: Vec<Arc<Report>>,
         /// A sentence for each one left out.
@@ -215,36 +183,20 @@ pub enum Event {
     },
     /// Reports were written.
     Saved {
-        /// Whose.
-        generation: Generation,
         /// Their folders.
         folders: Vec<PathBuf>,
         /// Folders that hold reports of other settings and were left as they are.
         kept: Vec<PathBuf>,
     },
     /// What an instrument reads.
-    Instrument {
-        /// Whose.
-        generation: Generation,
-        /// The reading.
-        reading: Reading,
-    },
-    /// A job ended well; nothing more of it comes.
-    Done {
-        /// Whose.
-        generation: Generation,
-        /// Of which kind.
-        kind: JobKind,
-    },
-    /// A job ended badly; `message` is a sentence for the user. Cancelled jobs say so through `cancelled`.
+    Reading(Reading),
+    /// It ended well; nothing more of it comes.
+    Done,
+    /// It ended badly.
     Failed {
-        /// Whose.
-        generation: Generation,
-        /// Of which kind.
-        kind: JobKind,
         /// Whether it was called off rather than failed.
         cancelled: bool,
-        /// What to tell the user.
+        /// A sentence for the user.
         message: String,
     },
 }

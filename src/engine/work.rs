@@ -1,6 +1,6 @@
 //! Requests in, events out: the lab as the engine's thread runs it.
 
-use super::{Event, Job, Outbox, Request, ResultsRequest, Work};
+use super::{Event, Job, News, Outbox, Request, ResultsRequest, Work};
 use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
@@ -70,7 +70,7 @@ impl Lab {
 
 impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
-        let generation = job.generation;
+        let say = |news| tell(job.event(news));
         if let Err(cut_short) = self.library().check_whole() {
             // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
             self.reopen()?;
@@ -85,44 +85,41 @@ impl Work for Lab {
             }
             Request::Check => {
                 let health = Arc::new(self.check(control)?);
-                tell(Event::Checked { generation, health });
+                say(News::Checked(health));
                 self.tell_library(tell);
                 Ok(())
             }
             Request::Rank { query, view } => {
-                let ranking = Arc::new(self.rank(query, view, control)?);
-                tell(Event::Ranking { generation, ranking });
+                say(News::Ranking(self.rank(query, view, control)?));
                 Ok(())
             }
             Request::Weigh { query, view } => {
-                let found = |evidence| tell(Event::Evidence { generation, evidence: Arc::new(evidence) });
+                let found = |evidence| say(News::Evidence(Arc::new(evidence)));
                 found(self.evidence(query, view, CANDIDATES, control, &mut |so_far| found(so_far))?);
                 Ok(())
             }
             Request::Ask(request) => {
                 let answers: Vec<Answer> = self.ask(request, control)?;
-                answers.into_iter().for_each(|answer| tell(Event::Answer { generation, answer }));
+                answers.into_iter().for_each(|answer| say(News::Answer(answer)));
                 if let Some(gain) = self.gain(request, control)? {
-                    tell(Event::Gain { generation, gain });
+                    say(News::Gain(gain));
                 }
                 Ok(())
             }
-            Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
+            Request::Map(request) => self.map(request, control, &mut |map| say(News::Map(Arc::new(map)))).map(drop),
             Request::Decay(request) => {
-                let view = Arc::new(self.decay(request, control)?);
-                tell(Event::Decay { generation, view });
+                say(News::Decay(Arc::new(self.decay(request, control)?)));
                 Ok(())
             }
             Request::MapOn { request, epochs } => {
-                self.map_on(request, *epochs, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
+                self.map_on(request, *epochs, control, &mut |map| say(News::Map(Arc::new(map)))).map(drop)
             }
             Request::Place(query) => {
-                tell(Event::Placed { generation, placed: self.place(query, control)? });
+                say(News::Placed(self.place(query, control)?));
                 Ok(())
             }
             Request::Inspect(skill) => {
-                let report = Box::new(self.inspect(skill, control)?);
-                tell(Event::Report { generation, report });
+                say(News::Report(Box::new(self.inspect(skill, control)?)));
                 Ok(())
             }
             Request::Edit(edit) => {
@@ -131,14 +128,14 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Experiment { name, settings } => {
-                let found = |report, complete| tell(Event::Experiment { generation, report: Arc::new(report), complete });
+                let found = |report, complete| say(News::Experiment { report: Arc::new(report), complete });
                 let report = experiment::find(name)?.stream(self, settings, control, &mut |so_far| found(so_far.clone(), false))?;
                 found(report, true);
                 Ok(())
             }
             Request::Results(ResultsRequest::Load(dir)) => {
                 let (reports, left_out) = experiment::load(dir, self.fingerprint())?;
-                tell(Event::Loaded { generation, reports: reports.into_iter().map(Arc::new).collect(), left_out });
+                say(News::Loaded { reports: reports.into_iter().map(Arc::new).collect(), left_out });
                 Ok(())
             }
             Request::Results(ResultsRequest::Save { dir, reports, replace }) => {
@@ -153,12 +150,10 @@ impl Work for Lab {
                         kept.push(folder);
                     }
                 }
-                tell(Event::Saved { generation, folders, kept });
+                say(News::Saved { folders, kept });
                 Ok(())
             }
-            Request::Instrument(instrument) => {
-                self.measure(instrument, control, &|reading| tell(Event::Instrument { generation, reading }))
-            }
+            Request::Instrument(instrument) => self.measure(instrument, control, &|reading| say(News::Reading(reading))),
         }
     }
 }

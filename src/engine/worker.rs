@@ -1,7 +1,7 @@
 //! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
 
-use super::mailbox::{Mailbox, Pending, urgency};
-use super::{Event, Generation, Job, JobKind};
+use super::mailbox::{Mailbox, Pending};
+use super::{Event, Generation, Job, JobKind, News};
 use crate::control::{Cancel, Control};
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -82,8 +82,7 @@ impl Drop for Engine {
 }
 
 fn tell_cancelled(tell: &Outbox, job: &Job) {
-    let (generation, kind) = (job.generation, job.request.kind());
-    tell(Event::Failed { generation, kind, cancelled: true, message: Error::Cancelled.to_string() });
+    tell(job.event(failed(&Error::Cancelled)));
 }
 
 fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
@@ -92,21 +91,16 @@ fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
     let work = match opened {
         Ok(work) => work,
         Err(error) => {
-            tell(Event::Failed {
-                generation: 0,
-                kind: JobKind::Open,
-                cancelled: matches!(error, Error::Cancelled),
-                message: error.to_string(),
-            });
+            tell(opening_event(failed(&error)));
             // Without a model every request is answered with the same sentence, so that nobody waits for ever.
             let message = format!("there is no model to work with: {error}");
             while let Some(pending) = mailbox.wait() {
-                tell(failed(&pending.job, false, message.clone()));
+                tell(pending.job.event(News::Failed { cancelled: false, message: message.clone() }));
             }
             return;
         }
     };
-    tell(Event::Done { generation: 0, kind: JobKind::Open });
+    tell(opening_event(News::Done));
     let server = Server { work: &*work, mailbox, tell };
     while let Some(pending) = mailbox.wait() {
         server.run(&pending);
@@ -129,7 +123,7 @@ impl Server<'_> {
         let pause = || {
             // A job run from here pauses too; only the outermost pause of this job may start others.
             if !overtaking.swap(true, Ordering::Relaxed) {
-                while let Some(urgent) = self.mailbox.take_above(Some(urgency(kind))) {
+                while let Some(urgent) = self.mailbox.take_above(Some(kind.about().urgency)) {
                     self.run(&urgent);
                 }
                 overtaking.store(false, Ordering::Relaxed);
@@ -142,20 +136,25 @@ impl Server<'_> {
             self.work.run(job, self.tell, control)
         });
         self.mailbox.end();
-        (self.tell)(match result {
-            Ok(()) => Event::Done { generation: job.generation, kind },
-            Err(error) => failed(job, matches!(error, Error::Cancelled), error.to_string()),
-        });
+        (self.tell)(job.event(result.map_or_else(|error| failed(&error), |()| News::Done)));
     }
 }
 
-fn failed(job: &Job, cancelled: bool, message: String) -> Event {
-    Event::Failed { generation: job.generation, kind: job.request.kind(), cancelled, message }
+/// Opening has no request: the engine starts with it.
+fn opening_event(news: News) -> Event {
+    Event::Job { generation: 0, kind: JobKind::Open, news }
+}
+
+fn failed(error: &Error) -> News {
+    News::Failed { cancelled: matches!(error, Error::Cancelled), message: error.to_string() }
 }
 
 fn progress_to(tell: &Outbox, generation: Generation, kind: JobKind) -> impl Fn(crate::control::Progress) + Sync + use<> {
     let tell = Arc::clone(tell);
-    move |p| tell(Event::Progress { generation, kind, done: p.done, total: p.total, unit: p.unit })
+    move |p| {
+        let news = News::Progress { done: p.done, total: p.total, unit: p.unit };
+        tell(Event::Job { generation, kind, news });
+    }
 }
 
 /// A panic in the work must not take the lab down with it: it becomes a sentence.
@@ -164,33 +163,6 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         let what = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Error::Model(format!("the engine hit a bug and dropped this request: {}", what.unwrap_or_else(|| "no message".into()))))
     })
-}
-
-/// A kind's name in messages.
-impl std::fmt::Display for JobKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Open => "opening",
-            Self::Build => "building",
-            Self::Check => "checking",
-            Self::Rank => "ranking",
-            Self::Weigh => "reading the evidence",
-            Self::Ask => "answering",
-            Self::Map => "mapping",
-            Self::Decay => "comparing",
-            Self::Place => "placing",
-            Self::Inspect => "inspecting",
-            Self::Edit => "editing",
-            Self::Experiment => "measuring",
-            Self::Results => "reading results",
-            Self::Ecg => "reading along the query",
-            Self::Landscape => "drawing the landscape",
-            Self::Attribution => "leaving parts out",
-            Self::Verdict => "judging the soup",
-            Self::Autopsy => "examining the soup",
-            Self::Compare => "comparing soups",
-        })
-    }
 }
 
 #[cfg(test)]
@@ -225,7 +197,7 @@ mod tests {
                 }
                 Request::Rank { .. } => {
                     self.log.lock().unwrap().push(format!("rank {}", job.generation));
-                    tell(Event::Ranking { generation: job.generation, ranking: Arc::new(Ranking::default()) });
+                    tell(job.event(News::Ranking(Arc::new(Ranking::default()))));
                     Ok(())
                 }
                 Request::Inspect(_) => panic!("planted"),
@@ -251,8 +223,12 @@ mod tests {
         Job { generation, request: Request::Rank { query: String::new(), view } }
     }
 
-    fn until_end(rx: &Receiver<Event>, wanted: Generation) -> Event {
-        rx.iter().find(|e| matches!(e, Event::Done { generation, .. } | Event::Failed { generation, .. } if *generation == wanted)).unwrap()
+    fn until_end(rx: &Receiver<Event>, wanted: Generation) -> News {
+        let end = |event| match event {
+            Event::Job { generation, news: news @ (News::Done | News::Failed { .. }), .. } if generation == wanted => Some(news),
+            _ => None,
+        };
+        rx.iter().find_map(end).unwrap()
     }
 
     #[test]
@@ -262,8 +238,8 @@ mod tests {
         step.wait(); // the build stands in its second step
         engine.send(rank(2));
         step.wait();
-        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
-        assert!(matches!(until_end(&rx, 1), Event::Done { .. }));
+        assert!(matches!(until_end(&rx, 2), News::Done));
+        assert!(matches!(until_end(&rx, 1), News::Done));
         let log = log.lock().unwrap();
         assert_eq!(log[..4], ["build 0", "build 1", "rank 2", "build 2"]);
         assert_eq!(log.len(), 101);
@@ -276,7 +252,7 @@ mod tests {
         step.wait();
         engine.cancel(JobKind::Build);
         step.wait();
-        assert!(matches!(until_end(&rx, 1), Event::Failed { cancelled: true, .. }));
+        assert!(matches!(until_end(&rx, 1), News::Failed { cancelled: true, .. }));
         assert_eq!(*log.lock().unwrap(), ["build 0"]);
     }
 
@@ -284,10 +260,10 @@ mod tests {
     fn a_panic_becomes_a_sentence_and_the_engine_lives_on() {
         let (engine, rx, ..) = start();
         engine.send(Job { generation: 1, request: Request::Inspect("x".into()) });
-        let Event::Failed { message, cancelled: false, .. } = until_end(&rx, 1) else { panic!("no failure") };
+        let News::Failed { message, cancelled: false } = until_end(&rx, 1) else { panic!("no failure") };
         assert!(message.contains("planted"), "{message}");
         engine.send(rank(2));
-        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
+        assert!(matches!(until_end(&rx, 2), News::Done));
     }
 
     #[test]
@@ -299,8 +275,8 @@ mod tests {
         });
         let engine = Engine::start(Box::new(|_, _| Err(Error::Model("model.safetensors is cut short".into()))), tell).unwrap();
         engine.send(rank(7));
-        assert!(matches!(rx.recv().unwrap(), Event::Failed { kind: JobKind::Open, .. }));
-        let Event::Failed { message, .. } = until_end(&rx, 7) else { panic!("no failure") };
+        assert!(matches!(rx.recv().unwrap(), Event::Job { kind: JobKind::Open, news: News::Failed { .. }, .. }));
+        let News::Failed { message, .. } = until_end(&rx, 7) else { panic!("no failure") };
         assert!(message.contains("cut short"), "{message}");
     }
 }

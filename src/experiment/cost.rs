@@ -58,7 +58,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     let shape = trials.lab.shape();
     let mut measured = Measured {
         bytes: [
-            vec![4 * (shape.total_len() - shape.n_layer * shape.d_inner); lengths.len()],
+            vec![4 * (shape.total_len() - shape.n_layer * shape.sidecar.len()); lengths.len()],
             lengths.iter().map(|n| n * transformer.bytes_per_token()).collect(),
         ],
         lengths,

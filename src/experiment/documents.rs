@@ -163,7 +163,7 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
         Some(mean.clone()),
         Some(mix::match_norm(&mean, states)?),
         Some(mix::weighted_sum(states, &ones)?),
-        Some(decay::compose(states, &ones, trials.model.mamba.rates(), 1.0, 1.0)?),
+        Some(decay::compose(states, &ones, trials.model.mamba.decay(), 1.0, 1.0)?),
         Some(states[(asked + 1) % states.len()].clone()),
         Some(random_like(own, random)?),
         Some(State::zeros(own.shape())),

@@ -37,7 +37,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         words.entry(&pair.output).or_default().push(i);
     }
     let words: Vec<Vec<usize>> = words.into_values().filter(|w| w.len() >= 20).collect();
-    let rates = trials.model.mamba.rates();
+    let rates = trials.model.mamba.decay();
     let mut rows = Rows::new(&NAMES);
     let episodes = 16 * settings.seeds * settings.per_task;
     for episode in 0..episodes {

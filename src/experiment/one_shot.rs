@@ -28,7 +28,7 @@ const NAMES: [&str; 13] = [
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let mut rows = compare::Rows::new(&NAMES);
-    let rates = trials.model.mamba.rates();
+    let rates = trials.model.mamba.decay();
     for seed in settings.seed..settings.seed + settings.seeds as u64 {
         let splits = trials.splits(1, SHOTS, seed)?;
         for (n, (t, task, split)) in splits.iter().enumerate() {

@@ -50,7 +50,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             control.report((s * documents.len() + d) as u64, (shapes.len() * documents.len()) as u64, "documents");
             let quiet = control.with_progress(&|_| {});
             let read = document::encode(trials.model, &document.text, quiet)?;
-            let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.mamba.rates())).collect::<Result<Vec<_>>>()?;
+            let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.mamba.decay())).collect::<Result<Vec<_>>>()?;
             let of_rules = document::losses(trials.model, &states, &document.text.after, quiet)?;
             losses.iter_mut().zip(of_rules).for_each(|(losses, of_rule)| losses.push((document.source, of_rule)));
             live.show(|| {
@@ -159,7 +159,7 @@ pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>,
         control.report(d as u64, documents.len() as u64, "documents");
         let read = document::encode(trials.model, &document.text, control.with_progress(&|_| {}))?;
         for (of_rule, rule) in by_layer.iter_mut().zip(EXACT) {
-            let state = read.compose(RULES[rule].1, trials.model.mamba.rates())?;
+            let state = read.compose(RULES[rule].1, trials.model.mamba.decay())?;
             for (layer, error) in relative_errors(&state, &read.full).into_iter().enumerate() {
                 of_rule[layer].push((document.source, error));
             }
@@ -205,7 +205,7 @@ fn exactness_report(by_layer: &ByLayer, settings: &Settings) -> Report {
 
 pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, _: &mut Live<'_>) -> Result<Report> {
     let mut report = Report { setup: setup(settings), ..Report::default() };
-    let rates = trials.model.mamba.rates();
+    let rates = trials.model.mamba.decay();
     let rules: [(&str, &dyn Fn(&[State]) -> Result<State>); 3] = [
         ("PICASO-S", &|s| picaso::all_orders(s, rates)),
         ("PICASO-R", &|s| picaso::rotations(s, rates)),

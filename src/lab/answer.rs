@@ -155,14 +155,15 @@ fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Con
 struct Line {
     tokens: Vec<u32>,
     logprob: f64,
-    choose: LogitsProcessor,
+    /// Draws tokens; the likeliest is taken where there is none.
+    draw: Option<LogitsProcessor>,
     /// The text up to the terminator, once it has ended.
     text: Option<String>,
 }
 
 fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, control: Control<'_>) -> Result<Vec<(String, f64)>> {
     let mut lines: Vec<Line> =
-        starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, choose: chooser(spec.decoding), text: None }).collect();
+        starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, draw: sampler(spec.decoding), text: None }).collect();
     let states: Vec<&State> = starts.iter().flat_map(|group| &group.0).map(|r| &r.state).collect();
     let mut decoder = model.mamba.decoder(&states)?;
     let vocab = first.first().map_or(0, Vec::len);
@@ -197,7 +198,10 @@ impl Line {
         if self.text.is_some() {
             return Ok(0);
         }
-        let token = self.choose.sample(&Tensor::from_slice(logits, logits.len(), &Device::Cpu)?)?;
+        let token = match &mut self.draw {
+            None => likeliest(logits),
+            Some(draw) => draw.sample(&Tensor::from_slice(logits, logits.len(), &Device::Cpu)?)?,
+        };
         self.logprob += logprob(logits, token);
         if stop.contains(&token) {
             self.text = Some(model.tokenizer.decode(&self.tokens));
@@ -212,13 +216,21 @@ impl Line {
     }
 }
 
-fn chooser(decoding: &Decoding) -> LogitsProcessor {
-    match *decoding {
-        Decoding::Greedy => LogitsProcessor::from_sampling(0, Sampling::ArgMax),
-        Decoding::Sample { temperature, top_p, seed } => {
-            LogitsProcessor::from_sampling(seed, Sampling::TopP { p: top_p.clamp(0.0, 1.0), temperature: temperature.max(1e-6) })
+fn sampler(decoding: &Decoding) -> Option<LogitsProcessor> {
+    let Decoding::Sample { temperature, top_p, seed } = *decoding else { return None };
+    let sampling = Sampling::TopP { p: top_p.clamp(0.0, 1.0), temperature: temperature.max(1e-6) };
+    Some(LogitsProcessor::from_sampling(seed, sampling))
+}
+
+/// The token with the largest logit, the first of several.
+fn likeliest(logits: &[f32]) -> u32 {
+    let mut best = (0, logits.first().copied().unwrap_or_default());
+    for (token, &logit) in logits.iter().enumerate() {
+        if best.1 < logit {
+            best = (token, logit);
         }
     }
+    best.0 as u32
 }
 
 /// Natural log of the softmax at one entry, in f64.
@@ -249,6 +261,13 @@ fn top_tokens(model: &Model, logits: &[f32]) -> Vec<TokenProbability> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_likeliest_token_is_the_first_of_equals() {
+        assert_eq!(likeliest(&[0.5, 2.0, -1.0, 2.0]), 1);
+        assert_eq!(likeliest(&[f32::NEG_INFINITY, f32::NEG_INFINITY]), 0);
+        assert_eq!(likeliest(&[-3.0, f32::NAN, -2.0]), 2);
+    }
 
     #[test]
     fn log_probabilities_sum_to_one_and_stay_finite_far_out() {

@@ -2,7 +2,7 @@
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::mixer::Mixer;
-use super::open::lock;
+use super::open::{LastRanking, lock};
 use super::query::Query;
 use super::{Answer, AnswerFrom, AskRequest, Lab, RankView};
 use crate::control::Control;
@@ -19,24 +19,42 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
-    pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Ranking> {
+    pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
         let query = self.query(query)?;
         let library = self.filled_library()?;
         let began = Instant::now();
-        let read = self.read_for_ranking(&query, control)?;
+        let segments = self.ranked_segments(&query);
+        let read = self.read(&segments, control)?;
         let reading = began.elapsed();
         control.check()?;
-        let previous = lock(&self.previous).clone();
+        let before = lock(&self.last).as_ref().map(|last| Arc::clone(&last.ranking));
         let began = Instant::now();
-        let mut ranking = library.rank(&read.state, view, previous.as_deref())?;
+        let mut ranking = library.rank(&read.state, view, before.as_deref())?;
         // The library counts its own time; the whole comparison is what the user waits for.
         ranking.shots = query.shots();
         ranking.read = query.parsed.read();
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
-        *lock(&self.previous) = Some(Arc::new(ranking.clone()));
+        let ranking = Arc::new(ranking);
+        *lock(&self.last) = Some(LastRanking { ranking: Arc::clone(&ranking), segments, library: Arc::downgrade(&library) });
         self.shelve(&library);
         Ok(ranking)
+    }
+
+    /// The skills by similarity to a query: the ranking on screen, if it is of the same text, view
+    /// and library.
+    pub(super) fn ranking_of(&self, query: &Query, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
+        let library = self.filled_library()?;
+        let segments = self.ranked_segments(query);
+        if let Some(last) = &*lock(&self.last)
+            && last.library.as_ptr() == Arc::as_ptr(&library)
+            && last.ranking.view.as_ref() == Some(view)
+            && last.segments == segments
+        {
+            return Ok(Arc::clone(&last.ranking));
+        }
+        let read = self.read(&segments, control)?;
+        Ok(Arc::new(library.rank(&read.state, view, None)?))
     }
 
     /// Answers a query from each of the states asked for, in that order.
@@ -67,7 +85,7 @@ impl Lab {
         }
         let ParsedQuery { segments, tail, .. } = &query.parsed;
         let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, &query.tail, t)).transpose()?;
-        let end = self.template.answer_end().to_string();
+        let end = self.build.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
         let continuations = if starts.is_empty() { Vec::new() } else { continue_from(&self.model, &starts, &spec, control)? };
         let millis = began.elapsed().as_secs_f64() * 1e3;
@@ -166,7 +184,7 @@ impl Lab {
     fn first_set(&self, task: &str) -> Result<Vec<Segment>> {
         let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
-        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.segment(task.pairs[i].clone())).collect())
+        Ok(split.sets.first().into_iter().flatten().map(|&i| self.build.template.segment(task.pairs[i].clone())).collect())
     }
 
     /// A task at hand, by its name.

@@ -21,7 +21,7 @@ impl Lab {
         for layer in 0..shape.n_layer {
             control.check()?;
             figures.norm.push(state.ssm_norm(layer));
-            figures.effective_rank.push(effective_rank(state.ssm_layer(layer), shape.d_state, control)? as f32);
+            figures.effective_rank.push(effective_rank(state.ssm_layer(layer), shape.memory.row(), control)? as f32);
             figures.drift.push(library.drift(state, layer) as f32);
             let spread = library.spread(layer);
             figures.farthest.push((spread.farthest / spread.rms) as f32);

@@ -59,7 +59,7 @@ impl Lab {
         // What is similar differs by the number of examples; all are read in one pass, to the last example.
         let mut proposed: Vec<Vec<(String, f32)>> = Vec::new();
         for shots in SHOTS {
-            let text = self.template.segments(task, &chosen[..shots.min(chosen.len())]).concat();
+            let text = self.build.template.segments(task, &chosen[..shots.min(chosen.len())]).concat();
             proposed.push(self.at(&text, &view, &[], control, |mixer| {
                 let mut ranking = (*mixer.ranking()?).clone();
                 if let Some(reader) = &reader {
@@ -70,7 +70,7 @@ impl Lab {
             })?);
         }
         let names: Vec<String> = proposed.iter().flatten().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let query = self.query(&self.template.segments(task, &chosen).concat())?;
+        let query = self.query(&self.build.template.segments(task, &chosen).concat())?;
         let (read, none) = self.explain(&names, reader.as_deref(), &query.examples, control)?;
         let mut witnesses = Vec::new();
         for (shots, proposed) in SHOTS.into_iter().zip(proposed).filter(|(shots, _)| *shots <= chosen.len()) {

@@ -6,7 +6,6 @@ use super::open::lock;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::soup::chunks::{ChunkRule, ChunkStates, relative_errors};
-use crate::soup::decay::half_lives;
 use crate::soup::picaso;
 use crate::state::State;
 use crate::task::rng;
@@ -182,7 +181,7 @@ impl Lab {
             DecaySource::Text(text) => Arc::clone(text),
             DecaySource::Sample(seed) => {
                 let mut random = rng(*seed, "sample document", cut.chunks);
-                document::of_tasks(&self.model, &self.tasks, &self.template, cut, &mut random)?.0.into()
+                document::of_tasks(&self.model, &self.tasks, &self.build.template, cut, &mut random)?.0.into()
             }
         };
         if text.len() > crate::text::MAX {
@@ -219,7 +218,7 @@ impl Lab {
         for (i, rule) in rules.iter().enumerate() {
             control.check()?;
             control.report(i as u64, rules.len() as u64, "rules");
-            composed.push(read.compose(*rule, self.model.mamba.rates())?);
+            composed.push(read.compose(*rule, self.model.mamba.decay())?);
         }
         let losses = document::losses(&self.model, &composed, after, control)?;
         let result = |((rule, state), loss): ((&ChunkRule, &State), Vec<f32>)| RuleResult {
@@ -232,9 +231,9 @@ impl Lab {
 
     /// Half-lives of a layer's channels, shortest first, in [`BANDS`] quantiles; a channel's is that of its slowest entry.
     fn bands(&self, state: &State, layer: usize) -> Vec<f32> {
-        let entries = half_lives(self.model.mamba.rates(), state, layer);
+        let entries = self.model.mamba.decay().half_lives(state, layer);
         let mut channels: Vec<f32> =
-            entries.chunks_exact(state.shape().d_state).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
+            entries.chunks_exact(state.shape().memory.row()).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
         channels.sort_by(f32::total_cmp);
         let bands = BANDS.min(channels.len());
         (0..bands).map(|b| channels[(2 * b + 1) * channels.len() / (2 * bands)]).collect()

@@ -101,7 +101,7 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
     let full: Vec<u32> = document.chunks.concat();
     let empty = State::zeros(model.mamba.shape());
     let plain = |tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State };
-    let reach = empty.shape().d_conv - 1;
+    let reach = empty.shape().reach();
     let tail = |chunk: &'_ Vec<u32>| chunk.len().saturating_sub(reach);
     let tails = document.chunks.iter().map(|c| &c[tail(c)..]);
     let prompts: Vec<Prompt<'_>> =

@@ -8,7 +8,7 @@ use super::Lab;
 use super::open::lock;
 use super::query::Query;
 use super::tokens::Example;
-use super::{Evidence, RankView, TaskEvidence};
+use super::{Evidence, RankView, TaskEvidence, Unread};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Calibration, Candidate, Explained, Library, Posterior, Ranking};
@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// Tasks that similarity proposes unless the user says otherwise.
 pub const CANDIDATES: usize = 24;
+/// Tokens of a query's examples that evidence reads, the last ones. Every candidate reads them: two dozen read 25,000 tokens,
+/// some seconds on two cores. A hundred examples of ten tokens say more than enough; the constants were chosen with less.
+pub const MOST_TOKENS: usize = 1024;
 /// Candidates read before anything is shown, however long it takes.
 const FEWEST: usize = 4;
 /// How long the first figures may take; what is left of the candidates is read after them.
@@ -45,6 +48,36 @@ const CERTAIN: f64 = 0.1;
 const DOUBTFUL: f64 = 0.25;
 /// The soup's share at most, of more examples that the query alone does not fail at.
 const KNOWN: f64 = 0.5;
+
+/// The examples of a query that evidence reads.
+pub(super) struct Heard {
+    /// The last ones, of [`MOST_TOKENS`] tokens at most.
+    pub examples: Vec<Example>,
+    /// What of the query is not among them.
+    pub unread: Unread,
+}
+
+impl Heard {
+    /// The last examples that fit; of a last one that does not fit by itself, its end.
+    pub fn of(examples: &[Example]) -> Self {
+        let mut tokens = 0;
+        let fits = |e: &&Example| {
+            tokens += e.tokens.len();
+            tokens <= MOST_TOKENS
+        };
+        let read = examples.iter().rev().take_while(fits).count();
+        let before = examples.len() - read;
+        let unread = Unread { examples: before, of: examples.len(), is_cut: false };
+        match examples.last() {
+            Some(last) if read == 0 => {
+                let cut = last.tokens.len() - MOST_TOKENS;
+                let example = Example { tokens: last.tokens[cut..].to_vec(), answer: last.answer.saturating_sub(cut) };
+                Self { examples: vec![example], unread: Unread { examples: before - 1, is_cut: true, ..unread } }
+            }
+            _ => Self { examples: examples[before..].to_vec(), unread },
+        }
+    }
+}
 
 /// How probable some examples are from one state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -212,12 +245,8 @@ impl Lab {
         control: Control<'_>,
     ) -> Result<HashMap<String, f32>> {
         let default = self.default_view();
-        let again = if *view == default {
-            None
-        } else {
-            Some(self.filled_library()?.rank(&self.read_for_ranking(query, control)?.state, &default, None)?)
-        };
-        let ranking = again.as_ref().unwrap_or(ranking);
+        let again = if *view == default { None } else { Some(self.ranking_of(query, &default, control)?) };
+        let ranking = again.as_deref().unwrap_or(ranking);
         let skills = ranking.ranking.iter().map(|s| (s.skill.clone(), s.score));
         Ok(ranking.by_task.iter().map(|t| (t.task.clone(), t.score)).chain(skills).collect())
     }
@@ -282,8 +311,16 @@ impl Lab {
         frame: &mut dyn FnMut(Evidence),
     ) -> Result<Evidence> {
         let query = self.query(query)?;
-        let ranking = self.filled_library()?.rank(&self.read_for_ranking(&query, control)?.state, view, None)?;
+        let ranking = self.ranking_of(&query, view, control)?;
         self.weigh(&query, view, &ranking, most, control, frame)
+    }
+
+    /// What of a query evidence does not read, in a sentence; `None` if it reads all of it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an empty query.
+    pub fn unread(&self, query: &str) -> Result<Option<String>> {
+        Ok(Heard::of(&self.query(query)?.examples).unread.words())
     }
 
     pub(super) fn weigh(
@@ -297,7 +334,7 @@ impl Lab {
     ) -> Result<Evidence> {
         let began = Instant::now();
         let library = self.filled_library()?;
-        let examples = &query.examples;
+        let Heard { examples, unread } = &Heard::of(&query.examples);
         let answers = |of: &[Example]| of.iter().map(|e| e.tokens.len() - e.answer).sum::<usize>();
         let answers = [answers(examples), answers(examples.get(1..).unwrap_or_default())];
         let proposed: Vec<(String, f32)> = ranking.by_task.iter().take(most).map(|t| (t.task.clone(), t.score)).collect();
@@ -309,7 +346,8 @@ impl Lab {
             let known = Known {
                 read: query.parsed.read(),
                 view,
-                shots: query.shots(),
+                shots: query.shots().min(examples.len()),
+                unread: *unread,
                 answers,
                 proposed: &proposed,
                 similarity: &similarity,
@@ -349,6 +387,7 @@ struct Known<'a> {
     read: String,
     view: &'a RankView,
     shots: usize,
+    unread: Unread,
     /// Tokens of the answers: of all examples, of those after the first.
     answers: [usize; 2],
     proposed: &'a [(String, f32)],
@@ -394,6 +433,7 @@ impl Known<'_> {
             read: self.read.clone(),
             view: self.view.clone(),
             shots: self.shots,
+            unread: self.unread,
             answer_tokens: all,
             none: none.all,
             none_posterior: p_none,
@@ -510,8 +550,10 @@ struct MadeOf(Vec<usize>);
 impl MadeOf {
     /// A skill alone, or those of a task but for one.
     fn find(library: &Library, candidate: &str, but: Option<&str>) -> Result<Self> {
-        let of_task = |i: &usize| library.skills()[*i].task == candidate && but != Some(library.skills()[*i].id.as_str());
-        let places = library.find(candidate).map_or_else(|| (0..library.len()).filter(of_task).collect(), |i| vec![i]);
+        let places = library.find(candidate).map_or_else(
+            || library.of_task(candidate).into_iter().filter(|&i| but != Some(library.skills()[i].id.as_str())).collect(),
+            |i| vec![i],
+        );
         if places.is_empty() {
             return Err(Error::Input(format!("the library has no skill or task `{candidate}`")));
         }
@@ -538,5 +580,40 @@ impl MadeOf {
             sum.add(&library.state(i)?, share)?;
         }
         sum.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examples(lengths: &[usize]) -> Vec<Example> {
+        lengths.iter().enumerate().map(|(i, &n)| Example { tokens: vec![i as u32; n], answer: n.saturating_sub(2) }).collect()
+    }
+
+    #[test]
+    fn the_last_examples_that_fit_are_read_and_the_rest_is_named() {
+        let short = examples(&[10; 102]);
+        let heard = Heard::of(&short);
+        assert_eq!((heard.examples, heard.unread.words()), (short, None));
+        assert_eq!(Heard::of(&[]).unread.words(), None);
+
+        let heard = Heard::of(&examples(&[10; 103]));
+        assert_eq!((heard.examples.len(), heard.examples[0].tokens[0]), (102, 1));
+        assert_eq!(
+            heard.unread.words().unwrap(),
+            "Evidence reads the last 102 of the query's 103 examples, which are 1024 tokens at most."
+        );
+
+        // One that does not fit ends it, though one before it would.
+        let heard = Heard::of(&examples(&[5, MOST_TOKENS, 5]));
+        assert_eq!(heard.examples, examples(&[5, MOST_TOKENS, 5])[2..]);
+
+        let heard = Heard::of(&examples(&[7, MOST_TOKENS + 50]));
+        assert_eq!((heard.examples.len(), heard.examples[0].tokens.len(), heard.examples[0].answer), (1, MOST_TOKENS, MOST_TOKENS - 2));
+        assert_eq!(
+            heard.unread.words().unwrap(),
+            "Evidence reads the last 1024 tokens of the query's last example, and none of the other 1."
+        );
     }
 }

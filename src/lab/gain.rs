@@ -2,6 +2,7 @@
 
 use super::Lab;
 use super::answer::{Start, target_from};
+use super::evidence::Heard;
 use super::mixer::Mixer;
 use super::query::Query;
 use super::{AnswerFrom, AskRequest, Gain};
@@ -50,12 +51,14 @@ impl Lab {
         if pairs.is_empty() || pairs.len() < query.parsed.segments.len() {
             return Ok(None);
         }
+        // Each example left out is one more reading of the others: those that evidence reads.
+        let pairs = &pairs[Heard::of(&query.examples).unread.examples.min(pairs.len() - 1)..];
         let quiet = control.with_progress(&|_| {});
         let whole = Mixer::new(self, Some(&query), &request.view, quiet);
         let among =
             if soup.reads_evidence() { whole.evidence()?.tasks.iter().take(TASKS).map(|t| t.task.clone()).collect() } else { Vec::new() };
         let mut nats = 0.0;
-        if let [pair] = &pairs[..] {
+        if let [pair] = pairs {
             let Some(states) = without_query(soup, &whole)? else { return Ok(None) };
             nats += self.target(states, pair, quiet)? - self.target(vec![self.neutral(quiet)?], pair, quiet)?;
             return Ok(Some(Gain { nats, examples: 1, left_out: false }));
@@ -65,7 +68,7 @@ impl Lab {
             control.report(i as u64, asked.len() as u64, "examples");
             control.check()?;
             let held = pairs.len() - asked.len() + i;
-            let rest: String = pairs.iter().enumerate().filter(|(j, _)| *j != held).map(|(_, p)| self.template.example(p)).collect();
+            let rest: String = pairs.iter().enumerate().filter(|(j, _)| *j != held).map(|(_, p)| self.build.template.example(p)).collect();
             let rest: Query = self.query(&rest)?;
             let mixer = Mixer::new(self, Some(&rest), &request.view, quiet).among(&among);
             nats += self.target(soup.answering(&mixer)?, pair, quiet)? - self.target(vec![mixer.query()?], pair, quiet)?;

@@ -9,7 +9,6 @@ use crate::library::{
     BatchSize, Borders, Health, Library, LibraryWriter, NewLibrary, SkillMeta, SkillOrigin, SkillPlan, Wait, build, missing,
 };
 use crate::model::{Prompt, Want};
-use crate::soup::decay;
 use crate::state::State;
 use crate::task::{Segment, TaskOrigin, Template};
 use std::collections::HashSet;
@@ -53,7 +52,7 @@ impl Lab {
                         ));
                     }
                     for (set, indices) in split.sets.iter().enumerate() {
-                        let segments = indices.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
+                        let segments = indices.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
                         plans.push((set, SkillPlan::examples(&task.name, &task.family, set, segments, &self.build)));
                     }
                 }
@@ -225,7 +224,9 @@ impl Lab {
         } else {
             LibraryWriter::open_existing(library.path(), &model, wait)
         };
-        let opened = Arc::new(Mutex::new(opened?));
+        let mut opened = opened?;
+        opened.share(&library);
+        let opened = Arc::new(Mutex::new(opened));
         *writing = Arc::downgrade(&opened);
         Ok(opened)
     }
@@ -288,9 +289,9 @@ impl Lab {
     /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the model's.
     pub fn add_task(&self, task: &str, shots: usize, seed: u64, control: Control<'_>) -> Result<()> {
         let task = self.task_named(task)?;
-        let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.template.example(&task.pairs[i])).collect();
+        let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
         let id = self.free_id(&task.name);
-        self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template), control)
+        self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template.to_string()), control)
     }
 
     /// The first id of a task that no skill has or had, and no build makes.
@@ -340,7 +341,7 @@ impl Lab {
 
     /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
     pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let mut lives = decay::half_lives(self.model.mamba.rates(), state, layer);
+        let mut lives = self.model.mamba.decay().half_lives(state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }
@@ -351,7 +352,7 @@ impl Lab {
     /// [`Error::Cancelled`]; the library's if its manifest can not be read any more.
     pub fn check(&self, control: Control<'_>) -> Result<Health> {
         // Another process may have changed it since: a file that was replaced is not a missing one.
-        self.set_library(self.library().reopened()?);
+        self.set_library(self.library().read_again()?);
         self.library().check(control)
     }
 }

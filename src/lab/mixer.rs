@@ -1,15 +1,15 @@
 //! What the names in a recipe stand for at one query: skills, tasks, `query`, `top(n)`, the posterior.
 
-use super::evidence::Told;
+use super::evidence::{Heard, Told};
 use super::open::{find, lock};
 use super::query::Query;
 use super::{CANDIDATES, Evidence, Lab, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::library::{Candidate, Explained, Posterior, Ranking};
+use crate::library::{Candidate, Explained, Posterior, Ranking, ScoredSkill};
 use crate::model::{Prompt, Want};
 use crate::soup::{Recipe, Resolver};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{Decay, Layout, State};
 use std::sync::{Arc, Mutex};
 
 /// What a recipe's names stand for, at one query.
@@ -68,11 +68,10 @@ impl Mixer<'_> {
         if let Some(ranking) = &*lock(&self.ranked) {
             return Ok(Arc::clone(ranking));
         }
-        let query = self.needed_query()?;
-        let read = self.lab.read_for_ranking(query, self.control)?;
-        let mut ranking = self.lab.filled_library()?.rank(&read.state, self.view, None)?;
-        ranking.leave_out(self.without);
-        let ranking = Arc::new(ranking);
+        let mut ranking = self.lab.ranking_of(self.needed_query()?, self.view, self.control)?;
+        if !self.without.is_empty() {
+            Arc::make_mut(&mut ranking).leave_out(self.without);
+        }
         *lock(&self.ranked) = Some(Arc::clone(&ranking));
         Ok(ranking)
     }
@@ -97,17 +96,24 @@ impl Mixer<'_> {
         if self.by_evidence
             && let Some(best) = self.evidence()?.tasks.first().filter(|t| t.posterior > 0.0)
         {
-            let skill = ranking.by_task.iter().find(|t| t.task == best.task).map(|t| t.skill.clone());
+            let skill = ranking.ranking.iter().find(|s| s.task == best.task && self.is_sound(s)).map(|s| s.skill.clone());
             return Ok((skill.unwrap_or_default(), best.task.clone()));
         }
-        let best = ranking.ranking.first().ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
+        let best =
+            ranking.ranking.iter().find(|s| self.is_sound(s)).ok_or_else(|| Error::Library("the library has no skill yet".into()))?;
         Ok((best.skill.clone(), best.task.clone()))
+    }
+
+    /// Whether a ranked skill's state can be read.
+    fn is_sound(&self, skill: &ScoredSkill) -> bool {
+        let library = self.lab.library();
+        library.find(&skill.skill).is_some_and(|i| library.is_sound(i))
     }
 
     /// The posterior of these skills and tasks.
     fn weighed(&self, candidates: &[String]) -> Result<Posterior> {
         let query = self.needed_query()?;
-        let (read, none) = self.lab.explain(candidates, None, &query.examples, self.control)?;
+        let (read, none) = self.lab.explain(candidates, None, &Heard::of(&query.examples).examples, self.control)?;
         let similarity = self.lab.weighed_similarity(query, self.view, &*self.ranking()?, self.control)?;
         let candidate = |(name, read): (&String, Vec<Explained>)| Candidate {
             explained: Told::of(&read).all,
@@ -125,12 +131,12 @@ impl Mixer<'_> {
 }
 
 impl Resolver for Mixer<'_> {
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         self.lab.shape()
     }
 
-    fn rates(&self) -> &DecayRates {
-        self.lab.model.mamba.rates()
+    fn decay(&self) -> &Decay {
+        self.lab.model.mamba.decay()
     }
 
     fn skill(&self, id: &str) -> Result<State> {
@@ -150,7 +156,7 @@ impl Resolver for Mixer<'_> {
 
     fn task(&self, name: &str) -> Result<Vec<String>> {
         let library = self.lab.library();
-        let ids: Vec<String> = library.skills().iter().filter(|s| s.task == name).map(|s| s.id.clone()).collect();
+        let ids: Vec<String> = library.of_task(name).into_iter().map(|i| library.skills()[i].id.clone()).collect();
         if ids.is_empty() {
             return Err(Error::Input(format!("the library has no task `{name}`")));
         }
@@ -163,7 +169,8 @@ impl Resolver for Mixer<'_> {
     }
 
     fn top(&self, n: usize) -> Result<Vec<(String, f32)>> {
-        Ok(self.ranking()?.ranking.iter().take(n).map(|s| (s.skill.clone(), s.score)).collect())
+        let ranking = self.ranking()?;
+        Ok(ranking.ranking.iter().filter(|s| self.is_sound(s)).take(n).map(|s| (s.skill.clone(), s.score)).collect())
     }
 
     fn similarity(&self, id: &str) -> Result<f32> {

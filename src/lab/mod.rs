@@ -41,7 +41,7 @@ pub use answer::logprob;
 pub(crate) use answer::{Spec, Start, continue_from, mean_logits};
 pub use decay::{DecayRequest, DecaySource, DecayView, RuleResult};
 pub use document::Cut;
-pub use evidence::CANDIDATES;
+pub use evidence::{CANDIDATES, MOST_TOKENS};
 pub use keep::BuildReport;
 pub use open::{Lab, Setup};
 pub use shelve::shelver;

@@ -6,11 +6,11 @@ use super::evidence::EvidenceReader;
 use super::map::Drawn;
 use super::reader::QueryReader;
 use super::{LibraryView, ModelView, RankView};
-use crate::control::Control;
+use crate::control::{Control, quiet};
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use crate::task::{SplitSpec, Task, TaskOrigin, Template};
 use candle_core::DeviceLocation;
 use std::path::{Path, PathBuf};
@@ -80,20 +80,28 @@ pub struct Lab {
     pub(super) build: BuildSettings,
     /// Whether the model is the one inside the program, whose training is known.
     bundled: bool,
-    pub(super) template: Template,
     library: Mutex<Arc<Library>>,
     /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     pub(super) reader: Mutex<QueryReader>,
     /// What the query's examples are from the library's tasks.
     pub(super) evidence: Mutex<EvidenceReader>,
-    pub(super) previous: Mutex<Option<Arc<Ranking>>>,
+    /// The ranking made last for the screen.
+    pub(super) last: Mutex<Option<LastRanking>>,
     /// The library that was ranked last, and how often in turn.
     pub(super) ranked: Mutex<(Weak<Library>, u64)>,
     /// The document read last, for the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
+}
+
+/// The ranking made last, and what it is a ranking of besides its view.
+pub(super) struct LastRanking {
+    pub ranking: Arc<Ranking>,
+    /// The tokens that were read.
+    pub segments: Vec<Vec<u32>>,
+    pub library: Weak<Library>,
 }
 
 /// What the texts of the library in a folder began with; `None` without a library, or where it is
@@ -174,6 +182,8 @@ impl Lab {
         begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
+        library.look(control)?;
+        let library = library.without_damaged();
         // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
@@ -184,22 +194,20 @@ impl Lab {
                 setup.build
             )));
         }
-        let template: Template = build.template.parse()?;
         for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
-            task.check(&template)?;
+            task.check(&build.template)?;
         }
         Ok(Self {
             model,
             device,
             tasks: setup.tasks,
             build,
-            template,
             library: Mutex::new(Arc::new(library)),
             writing: Mutex::default(),
             reader: Mutex::default(),
             evidence: Mutex::default(),
             bundled: setup.model == ModelSource::Bundled,
-            previous: Mutex::default(),
+            last: Mutex::default(),
             ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),
@@ -220,12 +228,16 @@ impl Lab {
         Ok(())
     }
 
+    /// Puts a library in place, without its damaged skills. What this one had already was looked at
+    /// before, so that this costs only what is new.
     pub(super) fn set_library(&self, library: Library) {
-        *lock(&self.library) = Arc::new(library);
+        // Nobody cancels it.
+        let _ = quiet(|control| library.look(control));
+        *lock(&self.library) = Arc::new(library.without_damaged());
     }
 
     /// Sizes of the model's states.
-    pub fn shape(&self) -> StateShape {
+    pub fn shape(&self) -> Layout {
         self.model.mamba.shape()
     }
 
@@ -256,7 +268,7 @@ impl Lab {
 
     /// How an example becomes text.
     pub fn template(&self) -> &Template {
-        &self.template
+        &self.build.template
     }
 
     /// The model's fingerprint.
@@ -280,7 +292,7 @@ impl Lab {
             name: self.model.name.clone(),
             fingerprint: self.model.fingerprint.clone(),
             parameters: self.config().parameters(),
-            shape: self.shape(),
+            layout: self.shape(),
             device: self.device.clone(),
         }
     }

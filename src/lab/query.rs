@@ -30,7 +30,7 @@ impl Query {
 
 impl Lab {
     pub(super) fn query(&self, text: &str) -> Result<Query> {
-        let parsed = parse_query(text, &self.template);
+        let parsed = parse_query(text, &self.build.template);
         let examples = self.examples_of(parsed.pieces())?;
         let (segments, tail, alone) = if parsed.tail.is_empty() {
             (examples.clone(), Vec::new(), Vec::new())
@@ -59,10 +59,6 @@ impl Lab {
         let alone = query.examples.is_empty().then(|| query.alone.clone());
         let read = query.examples.iter().map(|e| e.tokens.clone());
         std::iter::once(self.bos()).chain(read).chain(alone).collect()
-    }
-
-    pub(super) fn read_for_ranking(&self, query: &Query, control: Control<'_>) -> Result<Read> {
-        self.read(&self.ranked_segments(query), control)
     }
 
     /// Forgets the query read last.

@@ -43,14 +43,14 @@ impl Lab {
     /// A segment up to its answer, and the rest.
     fn halves(&self, segment: &Segment) -> [String; 2] {
         match &segment.pair {
-            Some(pair) => [self.template.tail(&pair.input), self.template.answer(&pair.output)],
+            Some(pair) => [self.build.template.tail(&pair.input), self.build.template.answer(&pair.output)],
             None => [segment.text.clone(), String::new()],
         }
     }
 
     /// Segments as they are read where another example follows: by a ranking, and by whatever is made into a skill.
     pub(crate) fn examples_of<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>) -> Result<Vec<Example>> {
-        Ok(self.tokens_of(segments, &self.template.tail(WORD))?.0)
+        Ok(self.tokens_of(segments, &self.build.template.tail(WORD))?.0)
     }
 
     /// Segments, and an unfinished line after them; after any example if there are none.
@@ -63,13 +63,13 @@ impl Lab {
 
     /// What an unfinished line after segments is hoped to be completed by, with its end. `asked`: the line's tokens there.
     pub(crate) fn answer_after(&self, segments: &[Segment], tail: &str, asked: &[u32], output: &str) -> Result<Vec<u32>> {
-        let (context, answer) = ([self.any_example()], self.template.answer(output));
+        let (context, answer) = ([self.any_example()], self.build.template.answer(output));
         let before = if segments.is_empty() { &context } else { segments };
         if self.build.borders == Borders::Apart {
             return self.tokens(&answer);
         }
         let mut pieces: Vec<&str> = before.iter().map(|s| s.text.as_str()).collect();
-        let next = self.template.tail(WORD);
+        let next = self.build.template.tail(WORD);
         pieces.extend([tail, &answer, &next]);
         let mut tokens = self.model.tokenizer.encode_pieces(&pieces)?;
         tokens.pop();
@@ -81,14 +81,14 @@ impl Lab {
 
     /// The unfinished line of a pair, and its answer, after an example.
     pub(crate) fn question(&self, pair: &Pair) -> Result<(Vec<u32>, Vec<u32>)> {
-        let tail = self.template.tail(&pair.input);
+        let tail = self.build.template.tail(&pair.input);
         let (_, asked) = self.tail_after(&[], &tail)?;
         let answer = self.answer_after(&[], &tail, &asked, &pair.output)?;
         Ok((asked, answer))
     }
 
     fn any_example(&self) -> Segment {
-        self.template.segment(Pair { input: WORD.into(), output: WORD.into() })
+        self.build.template.segment(Pair { input: WORD.into(), output: WORD.into() })
     }
 
     /// The tokens of a whole text.

@@ -78,7 +78,7 @@ impl Lab {
             found.ok_or_else(|| Error::Input(format!("`{task}` has no held-out questions: it was made from a text, not from a task")))?;
         let split = self.split_spec().draw(task)?;
         let tail = &query.parsed.tail;
-        let shown = |pair: &Pair| query.parsed.pairs().any(|p| p.input == pair.input) || *tail == self.template.tail(&pair.input);
+        let shown = |pair: &Pair| query.parsed.pairs().any(|p| p.input == pair.input) || *tail == self.build.template.tail(&pair.input);
         let pairs: Vec<Pair> = split.test.iter().map(|&i| task.pairs[i].clone()).filter(|p| !shown(p)).take(QUESTIONS).collect();
         if pairs.is_empty() {
             return Err(Error::Input(format!("`{}` has no held-out question that is not in the query", task.name)));

@@ -33,7 +33,7 @@ impl SkillPlan {
             set,
             shots: segments.len(),
             seed: settings.seed,
-            template: settings.template.clone(),
+            template: settings.template.to_string(),
             text_hash: text_hash(&segments),
         };
         Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), segments, origin }
@@ -247,13 +247,14 @@ fn folder_name(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> 
 mod tests {
     use super::*;
     use crate::library::tests::settings;
+    use crate::task::Template;
 
     #[test]
     fn folder_names_differ_by_model_and_by_every_setting() {
         let base = settings();
         let mut names = HashSet::from([folder_name("abc", &base, &[]), folder_name("abd", &base, &[]), folder_name("abc", &base, &["t"])]);
         let changed = [
-            BuildSettings { template: "qa".into(), ..base.clone() },
+            BuildSettings { template: Template::Qa, ..base.clone() },
             BuildSettings { shots: 16, ..base.clone() },
             BuildSettings { sets: 4, ..base.clone() },
             BuildSettings { seed: 1, ..base.clone() },

@@ -2,7 +2,6 @@
 
 use super::shard::Shard;
 use super::store::{Library, list, live};
-use super::types::Part;
 use crate::control::Control;
 use crate::error::Result;
 
@@ -61,7 +60,8 @@ impl Library {
         let mut health = Health::default();
         control.report(0, total, "bytes");
         for entry in &self.manifest.shards {
-            let living: Vec<&str> = live(&self.manifest).filter(|s| s.shard == entry.file).map(|s| s.meta.id.as_str()).collect();
+            let entries: Vec<_> = live(&self.manifest).filter(|s| s.shard == entry.file).collect();
+            let living: Vec<&str> = entries.iter().map(|s| s.meta.id.as_str()).collect();
             let whole = |shard: &Shard| {
                 shard.hash_is_right(&mut |bytes| {
                     control.report(done + bytes, total, "bytes");
@@ -69,7 +69,14 @@ impl Library {
                 })
             };
             // Opened anew: a map made earlier outlives a file that has gone since.
-            let fault = match Shard::open(self.path(), entry, self.shape()) {
+            let opened = Shard::open(self.path(), entry, self.shape());
+            let mut damaged = Vec::new();
+            for (shard, s) in opened.iter().flat_map(|shard| entries.iter().map(move |s| (shard, s))) {
+                control.check()?;
+                let id = &s.meta.id;
+                damaged.extend(shard.fault(s.index).map(|fault| (id.clone(), shard.sentence(id, s.index, fault))));
+            }
+            let fault = match opened {
                 Err(what) if self.shards.contains_key(&entry.file) => Some(format!("{what}; it held {}", list(&living))),
                 // No warning either when the library was opened: nothing is lost by it.
                 Err(_) if living.is_empty() => None,
@@ -80,15 +87,6 @@ impl Library {
                     Some(format!("the shard {} is not what was written (its BLAKE3 differs); it holds {}", path.display(), list(&living)))
                 }
             };
-            if let Some(shard) = self.shards.get(&entry.file) {
-                for (part, layer) in [Part::Ssm, Part::Conv].into_iter().flat_map(|p| (0..self.shape().n_layer).map(move |l| (p, l))) {
-                    control.report(done + entry.bytes, total, "bytes");
-                    control.check()?;
-                    shard.norms(part, layer);
-                }
-            }
-            let found = |id: &&str| Some(((*id).to_owned(), self.found_damaged(self.find(id)?)?));
-            let damaged = living.iter().filter_map(found).collect();
             let skills = living.iter().map(|id| (*id).to_owned()).collect();
             health.shards.push(ShardHealth { file: entry.file.clone(), skills, fault, damaged });
             done += entry.bytes;

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const MANIFEST_TMP: &str = "manifest.json.tmp";
 pub(super) const FORMAT: &str = "state-soup library";
-pub(super) const VERSION: u64 = 1;
+/// What is written. Version 1, which is read too, named Mamba-1's sizes alone as the model's
+/// `shape`; version 2 names the family and every part of a state as its `layout`.
+pub(super) const VERSION: u64 = 2;
 
 /// One shard file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,16 +133,17 @@ impl Manifest {
             )));
         }
         match probe.version {
-            Some(VERSION) => {}
+            Some(1..=VERSION) => {}
             Some(v) => {
                 return Err(Error::Library(format!(
-                    "the library {} has format version {v}; this program reads version {VERSION} only",
+                    "the library {} has format version {v}; this program reads versions 1 to {VERSION}",
                     dir.display()
                 )));
             }
             None => return Err(Error::Library(format!("the library manifest {} names no format version", path.display()))),
         }
-        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
+        let mut manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
+        manifest.version = VERSION;
         manifest.check().map_err(|what| Error::Library(format!("the library manifest {} contradicts itself: {what}", path.display())))?;
         Ok(Some(manifest))
     }
@@ -181,10 +184,10 @@ impl Manifest {
     pub fn check_model(&self, dir: &Path, model: &ModelIdentity) -> Result<()> {
         let (own, dir) = (&self.model, dir.display());
         let refuse = |what: String| Err(Error::Mismatch(what));
-        if own.shape != model.shape {
+        if own.layout != model.layout {
             return refuse(format!(
                 "the library {dir} holds states of {} ({}); the model {} has {}",
-                own.name, own.shape, model.name, model.shape
+                own.name, own.layout, model.name, model.layout
             ));
         }
         if own.tokenizer_hash != model.tokenizer_hash {

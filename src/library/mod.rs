@@ -5,11 +5,12 @@
 //! - `manifest`, `shard`: the two kinds of file.
 //! - `store`: [`Library`], for reading; needs no lock. `health`: its files checked byte by byte.
 //!   `writer`: [`LibraryWriter`], the one process that may change it.
-//! - `kernel`, `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
+//!   `lock`: what makes it the one. `compact`: how it drops the states of deleted skills.
+//! - `stats`, `rank`: similarity of a query's state to every skill. `spread`: how far states lie from their mean.
 //! - `posterior`: what similarity proposes and evidence decides, and how the two are weighed.
 //! - `build`: from plans to skills on disk; where libraries are cached.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! A library is a folder with these files; any other file in it is ignored and left alone.
 //!
@@ -27,10 +28,10 @@
 //! | key | value |
 //! |---|---|
 //! | `format` | `"state-soup library"` |
-//! | `version` | `1`; a reader refuses any other |
+//! | `version` | `2`; version 1 is read too (its `model` has `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` for `layout`) and becomes 2 at the next change; others are refused |
 //! | `generation` | goes up by one at every change |
 //! | `next_shard` | number of the next shard; numbers are never used twice |
-//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `bos` (tokens that texts begin with; absent in libraries from before it was written down, which began them with the `bos_token_id` of config.json, else `<\|endoftext\|>`), `shape`: `n_layer`, `d_inner`, `d_state`, `d_conv` |
+//! | `model` | `name`, `fingerprint`, `tokenizer_hash` (BLAKE3, hexadecimal), `bos` (tokens that texts begin with; absent in libraries from before it was written down, which began them with the `bos_token_id` of config.json, else `<\|endoftext\|>`), `layout`: `family`, `n_layer`, `parts` ([`crate::state::Layout`]) |
 //! | `dtype` | type new shards are meant to have: `"f16"` or `"f32"` |
 //! | `settings` | of the latest build: `template`, `shots`, `sets`, `seed`, `test_share` ([`BuildSettings`]) |
 //! | `shards` | list of `file`, `bytes` (length), `blake3` (of the whole file, hexadecimal), `skills` (how many), `dtype` |
@@ -81,15 +82,17 @@
 //!
 //! Nothing on disk is changed by a refusal. The whole library: another model, tokenizer or shape, an unknown version, a manifest
 //! that is unreadable or contradicts itself. A shard (its skills are left out, a warning says so, the rest opens): missing, of
-//! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill: NaN or infinity,
-//! found when its state is read, ranked or verified. Hashes are only compared by [`Library::check`], which reads every byte.
+//! another length than the manifest says, not safetensors, a tensor missing or of another type or shape. A skill whose state holds
+//! NaN or infinity is left out with a warning ([`Library::look`], [`Library::without_damaged`]): all states are looked at when a lab
+//! opens a library of at most 8 GiB; in a larger one, each when it is used. Hashes are only compared by [`Library::check`], which reads every byte.
 
 mod build;
+mod compact;
 mod copy;
 mod disk;
 pub mod fault;
 mod health;
-mod kernel;
+mod lock;
 mod manifest;
 mod posterior;
 mod rank;

@@ -20,12 +20,12 @@
 //! other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, what the machine reads) and 0.04 ms for the order; all layers
 //! 4 ms; the first ranking of a layer after opening 2 ms (cosine), 8 ms (z-scored).
 
-use super::kernel::{CENTRED, DISTANCE, DOT, Element, Level, rows};
 use super::rows::{Job, Sum};
 use super::shard::LayerView;
 use super::store::Library;
 use super::types::{Metric, Part, RankView, Ranking, ScoredSkill, ScoredTask};
 use crate::error::{Error, Result};
+use crate::simd::{Centred, Distance, Dot, Stored, rows};
 use crate::state::State;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -79,12 +79,11 @@ impl Library {
         self.norms_ready(view, wide);
         let prepared: Vec<Prepared<'_>> = layers.clone().map(|l| self.prepare(query, view, l)).collect();
         let mut sums = vec![0.0f64; self.len()];
-        let level = Level::best();
         let given = self.given(view, &prepared);
         let score = |(b, out): (usize, &mut [f64])| {
             for (i, p) in prepared.iter().enumerate() {
                 let given = given.as_ref().map(|all| &all[i * self.len()..(i + 1) * self.len()]);
-                self.add_scores(view, p, given, level, b * BLOCK, out);
+                self.add_scores(view, p, given, b * BLOCK, out);
             }
         };
         if wide {
@@ -174,18 +173,18 @@ impl Library {
     }
 
     /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`; `given`: the sums over all rows, if a device has made them.
-    fn add_scores(&self, view: &RankView, p: &Prepared<'_>, given: Option<&[f32]>, level: Level, first: usize, out: &mut [f64]) {
+    fn add_scores(&self, view: &RankView, p: &Prepared<'_>, given: Option<&[f32]>, first: usize, out: &mut [f64]) {
         let mut at = 0;
         while at < out.len() {
             let n = if out.len() - at >= TOGETHER && given.is_none() { TOGETHER } else { 1 };
             let row = |k: usize| self.row(first + at + k, view.part, p.layer);
-            let raw = if n == TOGETHER { four(view.metric, level, p, [row(0), row(1), row(2), row(3)]) } else { None };
+            let raw = if n == TOGETHER { four(view.metric, p, [row(0), row(1), row(2), row(3)]) } else { None };
             for k in 0..n {
                 let i = first + at + k;
                 let raw = match (given, raw) {
                     (Some(given), _) => f64::from(given[i]),
                     (None, Some(raw)) => raw[k],
-                    (None, None) => one(view.metric, level, p, row(k)),
+                    (None, None) => one(view.metric, p, row(k)),
                 };
                 let raw = if raw.is_finite() { raw } else { exact(view.metric, p, row(k)) } - p.excess;
                 let (shard, index) = &self.places[i];
@@ -203,27 +202,27 @@ impl Library {
     }
 }
 
-fn run<T: Element, const R: usize>(metric: Metric, level: Level, p: &Prepared<'_>, x: [&[T]; R]) -> [f64; R] {
+fn run<T: Stored, const R: usize>(metric: Metric, p: &Prepared<'_>, x: [&[T]; R]) -> [f64; R] {
     match metric {
-        Metric::Cosine => rows::<T, DOT, R>(level, &p.a, &[], x),
-        Metric::ZCosine => rows::<T, CENTRED, R>(level, &p.a, p.centre, x),
-        Metric::L2 => rows::<T, DISTANCE, R>(level, &p.a, &[], x),
+        Metric::Cosine => rows::<T, Dot, R>(&p.a, &[], x),
+        Metric::ZCosine => rows::<T, Centred, R>(&p.a, p.centre, x),
+        Metric::L2 => rows::<T, Distance, R>(&p.a, &[], x),
     }
 }
 
 /// Four rows at once, if they are stored alike.
-fn four(metric: Metric, level: Level, p: &Prepared<'_>, x: [LayerView<'_>; TOGETHER]) -> Option<[f64; TOGETHER]> {
+fn four(metric: Metric, p: &Prepared<'_>, x: [LayerView<'_>; TOGETHER]) -> Option<[f64; TOGETHER]> {
     match x {
-        [LayerView::F16(a), LayerView::F16(b), LayerView::F16(c), LayerView::F16(d)] => Some(run(metric, level, p, [a, b, c, d])),
-        [LayerView::F32(a), LayerView::F32(b), LayerView::F32(c), LayerView::F32(d)] => Some(run(metric, level, p, [a, b, c, d])),
+        [LayerView::F16(a), LayerView::F16(b), LayerView::F16(c), LayerView::F16(d)] => Some(run(metric, p, [a, b, c, d])),
+        [LayerView::F32(a), LayerView::F32(b), LayerView::F32(c), LayerView::F32(d)] => Some(run(metric, p, [a, b, c, d])),
         _ => None,
     }
 }
 
-fn one(metric: Metric, level: Level, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
+fn one(metric: Metric, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
     match x {
-        LayerView::F16(x) => run(metric, level, p, [x])[0],
-        LayerView::F32(x) => run(metric, level, p, [x])[0],
+        LayerView::F16(x) => run(metric, p, [x])[0],
+        LayerView::F32(x) => run(metric, p, [x])[0],
     }
 }
 

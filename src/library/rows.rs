@@ -1,6 +1,7 @@
 //! A second place where the rows of a library may lie: a device that adds them up faster than the host can read them.
 
 use crate::error::Result;
+use crate::state::State;
 use std::fmt::Debug;
 
 /// What is summed over a row x.
@@ -33,10 +34,12 @@ pub trait Rows: Debug + Send + Sync {
     /// [`crate::error::Error::Model`] if the device fails.
     fn sums(&self, sum: Sum, jobs: &[Job<'_>]) -> Result<Vec<f32>>;
 
-    /// Σ w·(skill's state) over skills by their place in the library, in this order: SSM states, windows, and Σ |w|·ΣΔ, all layers of each,
-    /// `[n_layer, d_inner, d_state]`, `[n_layer, d_inner, d_conv - 1]`, `[n_layer, d_inner]`.
+    /// The state Σ w·(skill's state) over skills by their place in the library, with
+    /// `share`·Σ |w|·ΣΔ as its sidecar, of so many `tokens`. It lies wherever the device reads
+    /// states from fastest.
     ///
     /// # Errors
-    /// [`crate::error::Error::Model`] if the device fails.
-    fn combine(&self, picks: &[(usize, f32)]) -> Result<[Vec<f32>; 3]>;
+    /// [`crate::error::Error::Mismatch`] if a sum is not finite; [`crate::error::Error::Model`] if
+    /// the device fails.
+    fn combine(&self, picks: &[(usize, f32)], share: f32, tokens: u64) -> Result<State>;
 }

@@ -1,10 +1,11 @@
 //! One shard: a batch of states in a safetensors file, written in one pass and read through a memory map.
 
 use super::disk::{Disk, DiskFile};
-use super::manifest::{ShardEntry, VERSION};
+use super::manifest::ShardEntry;
 use super::types::{ModelIdentity, Part, SkillMeta, StoredType};
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::simd::Stored;
+use crate::state::{Layout, State};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
@@ -71,6 +72,15 @@ impl LayerView<'_> {
         }
     }
 
+    /// Whether every entry is a finite number.
+    pub fn is_finite(&self) -> bool {
+        // Without a way out in the middle: the compiler makes vectors of it.
+        match self {
+            Self::F16(x) => x.iter().fold(true, |all, v| all & (v.to_bits() & 0x7c00 != 0x7c00)),
+            Self::F32(x) => x.iter().fold(true, |all, v| all & v.is_finite()),
+        }
+    }
+
     /// The entries as f32.
     pub fn to_vec(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.len()];
@@ -80,10 +90,10 @@ impl LayerView<'_> {
 }
 
 /// Entries of one skill in one layer.
-pub(super) fn part_len(shape: &StateShape, part: Part) -> usize {
+pub(super) fn part_len(shape: &Layout, part: Part) -> usize {
     match part {
-        Part::Ssm => shape.ssm_len(),
-        Part::Conv => shape.conv_len(),
+        Part::Ssm => shape.memory.len(),
+        Part::Conv => shape.window.len(),
     }
 }
 
@@ -92,11 +102,15 @@ pub(super) fn fits_f16(state: &State) -> bool {
     state.ssm().iter().chain(state.conv()).all(|v| v.abs() <= F16_MAX)
 }
 
+/// The version that shards name; readers do not depend on it.
+const VERSION: u64 = 1;
+
 /// Name, type and shape of every tensor of a shard, in file order.
-fn layout(shape: &StateShape, dtype: StoredType, n: usize) -> Vec<(String, StoredType, [usize; 3])> {
-    let mut tensors = vec![("dt_sum".to_owned(), StoredType::F32, [n, shape.n_layer, shape.d_inner])];
-    tensors.extend((0..shape.n_layer).map(|l| (format!("ssm.{l}"), dtype, [n, shape.d_inner, shape.d_state])));
-    tensors.extend((0..shape.n_layer).map(|l| (format!("conv.{l}"), dtype, [n, shape.d_inner, shape.d_conv - 1])));
+fn layout(shape: &Layout, dtype: StoredType, n: usize) -> Vec<(String, StoredType, Vec<usize>)> {
+    let mut tensors = vec![(shape.sidecar.name.to_owned(), StoredType::F32, [&[n, shape.n_layer], shape.sidecar.shape()].concat())];
+    for part in [shape.memory, shape.window] {
+        tensors.extend((0..shape.n_layer).map(|l| (format!("{}.{l}", part.name), dtype, [&[n], part.shape()].concat())));
+    }
     tensors
 }
 
@@ -115,7 +129,7 @@ fn header(model: &ModelIdentity, dtype: StoredType, skills: &[(&SkillMeta, &Stat
         "tokenizer": model.tokenizer_hash, "skills": json!(ids).to_string()});
     head.insert("__metadata__".into(), about);
     let mut at = 0;
-    for (name, dtype, dims) in layout(&model.shape, dtype, skills.len()) {
+    for (name, dtype, dims) in layout(&model.layout, dtype, skills.len()) {
         let end = at + dims.iter().product::<usize>() * dtype.size();
         head.insert(name, json!({"dtype": dtype_name(dtype), "shape": dims, "data_offsets": [at, end]}));
         at = end;
@@ -185,12 +199,12 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
     for (_, s) in skills {
         out.put_floats(s.dt_sum(), StoredType::F32)?;
     }
-    for l in 0..model.shape.n_layer {
+    for l in 0..model.layout.n_layer {
         for (_, s) in skills {
             out.put_floats(s.ssm_layer(l), dtype)?;
         }
     }
-    for l in 0..model.shape.n_layer {
+    for l in 0..model.layout.n_layer {
         for (_, s) in skills {
             out.put_floats(s.conv_layer(l), dtype)?;
         }
@@ -198,12 +212,27 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
     Ok(())
 }
 
+/// Where a state holds NaN or infinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// What of the state: `SSM state`, `convolution window` or `ΣΔ`.
+    pub what: &'static str,
+    /// The first layer in which it does.
+    pub layer: usize,
+}
+
+impl Fault {
+    fn of(part: Part, layer: usize) -> Self {
+        Self { what: if part == Part::Ssm { "SSM state" } else { "convolution window" }, layer }
+    }
+}
+
 /// An open shard.
 #[derive(Debug)]
 pub(super) struct Shard {
     pub entry: ShardEntry,
     path: PathBuf,
-    shape: StateShape,
+    shape: Layout,
     /// What is mapped: asked for its length before the map is read.
     mapped: File,
     map: Mmap,
@@ -211,12 +240,14 @@ pub(super) struct Shard {
     tensors: Vec<Range<usize>>,
     /// Euclidean norms of its skills, by part and layer, once they were asked for.
     norms: Vec<OnceLock<Vec<f64>>>,
+    /// What [`Self::fault`] found of each skill, once it was asked.
+    faults: Vec<OnceLock<Option<Fault>>>,
 }
 
 impl Shard {
     /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor. The error is a
     /// sentence for the list of warnings.
-    pub fn open(dir: &Path, entry: &ShardEntry, shape: StateShape) -> Result<Self, String> {
+    pub fn open(dir: &Path, entry: &ShardEntry, shape: Layout) -> Result<Self, String> {
         let path = dir.join(&entry.file);
         let say = |what: String| format!("the shard {} {what}", path.display());
         let file = File::open(&path).map_err(|e| match e.kind() {
@@ -251,7 +282,8 @@ impl Shard {
             tensors.push(range);
         }
         let norms = (0..2 * shape.n_layer).map(|_| OnceLock::new()).collect();
-        Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms })
+        let faults = (0..entry.skills).map(|_| OnceLock::new()).collect();
+        Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms, faults })
     }
 
     /// A sentence if the file was cut short since it was mapped: then reading the map would end the process. Costs a system call.
@@ -296,11 +328,41 @@ impl Shard {
         })
     }
 
-    /// The first part and layer in which a skill was found to hold NaN or infinity, among the norms asked for so far.
-    pub fn found_damaged(&self, index: usize) -> Option<(Part, usize)> {
-        let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
-        let layers = self.shape.n_layer;
-        Some(if at < layers { (Part::Ssm, at) } else { (Part::Conv, at - layers) })
+    /// Where a skill was found to hold NaN or infinity: by [`Self::fault`], or by the norms asked for so far.
+    pub fn found_damaged(&self, index: usize) -> Option<Fault> {
+        self.known_fault(index).or_else(|| {
+            let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
+            let layers = self.shape.n_layer;
+            Some(if at < layers { Fault::of(Part::Ssm, at) } else { Fault::of(Part::Conv, at - layers) })
+        })
+    }
+
+    /// Where a skill's state holds NaN or infinity. Reads all of it on first use and remembers what it found: a shard
+    /// never changes. Nothing of a file that was cut short is read.
+    pub fn fault(&self, index: usize) -> Option<Fault> {
+        if self.cut_short().is_some() {
+            return self.known_fault(index);
+        }
+        *self.faults[index].get_or_init(|| {
+            let layers = 0..self.shape.n_layer;
+            let parts = [Part::Ssm, Part::Conv].into_iter().flat_map(|part| layers.clone().map(move |layer| (part, layer)));
+            let found = parts.into_iter().find(|&(part, layer)| !self.row(part, layer, index).is_finite());
+            found.map(|(part, layer)| Fault::of(part, layer)).or_else(|| {
+                let at = self.dt_sum(index).iter().position(|v| !v.is_finite())?;
+                Some(Fault { what: "ΣΔ", layer: at / self.shape.sidecar.len().max(1) })
+            })
+        })
+    }
+
+    /// What [`Self::fault`] has found so far.
+    pub fn known_fault(&self, index: usize) -> Option<Fault> {
+        self.faults[index].get().copied().flatten()
+    }
+
+    /// What is said of a skill that is left out for a fault of its state.
+    pub fn sentence(&self, id: &str, index: usize, fault: Fault) -> String {
+        let (Fault { what, layer }, file) = (fault, &self.entry.file);
+        format!("the {what} of {id} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out")
     }
 
     /// One skill, whole.
@@ -320,7 +382,7 @@ impl Shard {
 
     /// One skill's ΣΔ, `[n_layer, d_inner]`.
     pub fn dt_sum(&self, index: usize) -> &[f32] {
-        let n = self.shape.n_layer * self.shape.d_inner;
+        let n = self.shape.n_layer * self.shape.sidecar.len();
         &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
     }
 
@@ -352,14 +414,9 @@ pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
     sums.iter().sum()
 }
 
-/// Types for which every bit pattern is a value.
-trait Plain: Copy {}
-impl Plain for f16 {}
-impl Plain for f32 {}
-
 /// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so nothing is cut off.
-fn cast<T: Plain>(bytes: &[u8]) -> &[T] {
-    // SAFETY: every bit pattern is a valid f16 and f32, and `align_to` hands out aligned, whole elements only.
+fn cast<T: Stored>(bytes: &[u8]) -> &[T] {
+    // SAFETY: any bytes are a `Stored`, and `align_to` hands out aligned, whole elements only.
     let (before, values, after) = unsafe { bytes.align_to::<T>() };
     debug_assert!(before.is_empty() && after.is_empty());
     values
@@ -372,9 +429,15 @@ mod tests {
 
     #[test]
     fn the_header_is_padded_and_data_begins_on_a_cache_line() {
-        let shape = StateShape { n_layer: 3, d_inner: 32, d_state: 16, d_conv: 4 };
-        let model =
-            ModelIdentity { name: "m".into(), fingerprint: "f".into(), tokenizer_hash: "t".into(), bos: None, weights: None, shape };
+        let shape = Layout::mamba1(3, 32, 16, 4);
+        let model = ModelIdentity {
+            name: "m".into(),
+            fingerprint: "f".into(),
+            tokenizer_hash: "t".into(),
+            bos: None,
+            weights: None,
+            layout: shape,
+        };
         let state = State::zeros(shape);
         let meta = crate::library::tests::meta("a/0");
         let head = header(&model, StoredType::F16, &[(&meta, &state), (&meta, &state)]);

@@ -10,10 +10,17 @@ use super::types::{BuildSettings, ModelIdentity, Part, SkillMeta, SkillOrigin, S
 use super::writer::{LibraryWriter, NewLibrary, Wait};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+/// Bytes of a library that is read through for damaged states when it is opened: no more than the largest model's weights,
+/// which are looked at likewise. Opening a larger one would last too long.
+const LOOKED_AT: u64 = 8 << 30;
+/// Skills looked at between two looks at the cancel handle.
+const LOOKED_AT_ONCE: usize = 32;
 
 /// Open shards by file name.
 pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
@@ -23,10 +30,10 @@ pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
 /// ```
 /// use state_soup::control::quiet;
 /// use state_soup::library::{BuildSettings, Library, NewLibrary, StoredType};
-/// use state_soup::state::{ModelIdentity, StateShape};
+/// use state_soup::state::{Layout, ModelIdentity};
 /// # fn main() -> state_soup::error::Result<()> {
 /// let folder = tempfile::tempdir().expect("a folder");
-/// let model = ModelIdentity::random(StateShape { n_layer: 2, d_inner: 4, d_state: 3, d_conv: 4 });
+/// let model = ModelIdentity::random(Layout::mamba1(2, 4, 3, 4));
 /// let settings = BuildSettings::default();
 /// let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
 /// let (library, warnings) = quiet(|control| Library::create_or_open(folder.path(), &new, control))?;
@@ -96,8 +103,57 @@ impl Library {
     /// # Errors
     /// Those of [`Self::open`].
     pub fn reopened(&self) -> Result<Self> {
+        self.load_again(&self.shards)
+    }
+
+    /// As [`Self::reopened`], with every file mapped anew and nothing taken over of what was found in it before.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn read_again(&self) -> Result<Self> {
+        self.load_again(&Shards::new())
+    }
+
+    fn load_again(&self, reuse: &Shards) -> Result<Self> {
         let gone = || Error::Library(format!("the library {} has lost its manifest.json", self.dir.display()));
-        Self::load(&self.dir, &self.manifest.model, &self.shards)?.ok_or_else(gone)
+        Self::load(&self.dir, &self.manifest.model, reuse)?.ok_or_else(gone)
+    }
+
+    /// Looks for states that hold NaN or infinity, each once. A library of more than [`LOOKED_AT`] bytes is not read
+    /// through: there a state is looked at when it is used ([`Self::is_sound`]). Reports progress in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn look(&self, control: Control<'_>) -> Result<()> {
+        if self.bytes() > LOOKED_AT {
+            return Ok(());
+        }
+        let each = self.bytes() / self.len().max(1) as u64;
+        for (i, together) in self.places.chunks(LOOKED_AT_ONCE).enumerate() {
+            control.check()?;
+            together.par_iter().for_each(|(shard, index)| _ = shard.fault(*index));
+            control.report(((i + 1) * LOOKED_AT_ONCE).min(self.len()) as u64 * each, self.bytes(), "bytes");
+        }
+        Ok(())
+    }
+
+    /// The library without the skills whose states were found to hold NaN or infinity; [`Self::warnings`] names them.
+    #[must_use]
+    pub fn without_damaged(self) -> Self {
+        if self.places.iter().all(|(shard, index)| shard.known_fault(*index).is_none()) {
+            return self;
+        }
+        Self::assemble(&self.dir, self.manifest, &self.shards)
+    }
+
+    /// Whether a skill's state holds finite numbers alone. Reads all of it the first time.
+    pub fn is_sound(&self, i: usize) -> bool {
+        self.places.get(i).is_some_and(|(shard, index)| shard.fault(*index).is_none())
+    }
+
+    /// The places of a task's skills that can be used, in the library's order.
+    pub fn of_task(&self, task: &str) -> Vec<usize> {
+        (0..self.len()).filter(|&i| self.skills[i].task == task && self.is_sound(i)).collect()
     }
 
     /// Takes in what a writer has changed since; maps and norms of shards that are still there are kept. Returns whether
@@ -133,7 +189,7 @@ impl Library {
     }
 
     pub(super) fn assemble(dir: &Path, manifest: Manifest, reuse: &Shards) -> Self {
-        let shape = manifest.model.shape;
+        let shape = manifest.model.layout;
         let (mut shards, mut left_out) = (Shards::new(), Vec::new());
         for entry in &manifest.shards {
             let known = reuse.get(&entry.file).filter(|s| s.entry == *entry && s.cut_short().is_none());
@@ -150,6 +206,10 @@ impl Library {
         let (mut skills, mut places, mut by_id) = (Vec::new(), Vec::new(), HashMap::new());
         for s in live(&manifest) {
             if let Some(shard) = shards.get(&s.shard) {
+                if let Some(fault) = shard.known_fault(s.index) {
+                    left_out.push(shard.sentence(&s.meta.id, s.index, fault));
+                    continue;
+                }
                 by_id.insert(s.meta.id.clone(), skills.len());
                 skills.push(s.meta.clone());
                 places.push((Arc::clone(shard), s.index));
@@ -171,8 +231,8 @@ impl Library {
     }
 
     /// Sizes of a state.
-    pub fn shape(&self) -> StateShape {
-        self.manifest.model.shape
+    pub fn shape(&self) -> Layout {
+        self.manifest.model.layout
     }
 
     /// Settings of the latest build.
@@ -230,9 +290,10 @@ impl Library {
         live(&self.manifest).map(|s| &s.meta)
     }
 
-    /// Living skills whose shards are damaged.
+    /// Living skills that are left out: their shards or their own states are damaged.
     pub fn lost(&self) -> impl Iterator<Item = &SkillMeta> {
-        live(&self.manifest).filter(|s| !self.shards.contains_key(&s.shard)).map(|s| &s.meta)
+        let is_lost = |s: &&SkillEntry| self.shards.get(&s.shard).is_none_or(|shard| shard.known_fault(s.index).is_some());
+        live(&self.manifest).filter(is_lost).map(|s| &s.meta)
     }
 
     /// The file that each of [`Self::skills`] lies in.
@@ -300,12 +361,8 @@ impl Library {
         let heard: Vec<(usize, f32)> = picks.iter().filter(|p| p.1 != 0.0).map(|&(i, w)| (i, w as f32)).collect();
         let size: f64 = picks.iter().map(|p| p.1.abs()).sum();
         let tokens = heard.iter().fold(0u64, |sum, (i, _)| sum.saturating_add(self.skills[*i].tokens));
-        let [ssm, conv, mut dt_sum] = rows.combine(&heard)?;
-        if size > 0.0 && size != 1.0 {
-            let share = (1.0 / size) as f32;
-            dt_sum.iter_mut().for_each(|v| *v *= share);
-        }
-        State::new(self.shape(), ssm, conv, dt_sum, tokens).map(Some)
+        let share = if size > 0.0 { (1.0 / size) as f32 } else { 1.0 };
+        rows.combine(&heard, share, tokens).map(Some)
     }
 
     /// ΣΔ of one skill, `[n_layer, d_inner]`.
@@ -339,23 +396,20 @@ impl Library {
         all
     }
 
-    /// Sentences about what is damaged: shards left out at opening, and states found since to hold NaN or infinity.
+    /// Sentences about what is damaged: shards and states left out when the library was opened, and states found since to
+    /// hold NaN or infinity.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = self.left_out.clone();
-        all.extend((0..self.len()).filter_map(|i| self.found_damaged(i)));
+        all.extend(self.found_since());
         all
     }
 
-    /// A sentence about a skill whose state was found to hold NaN or infinity.
-    pub(super) fn found_damaged(&self, i: usize) -> Option<String> {
-        let ((shard, index), meta) = (self.places.get(i)?, self.skills.get(i)?);
-        let (part, layer) = shard.found_damaged(*index)?;
-        let part = if part == Part::Ssm { "SSM state" } else { "convolution window" };
-        let file = &shard.entry.file;
-        Some(format!(
-            "the {part} of {} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out of rankings",
-            meta.id
-        ))
+    /// Those of the [`Self::warnings`] that were not known when the library was opened.
+    pub fn found_since(&self) -> Vec<String> {
+        let found = |((shard, index), meta): (&(Arc<Shard>, usize), &SkillMeta)| {
+            Some(shard.sentence(&meta.id, *index, shard.found_damaged(*index)?))
+        };
+        self.places.iter().zip(&self.skills).filter_map(found).collect()
     }
 }
 

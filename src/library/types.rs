@@ -1,14 +1,15 @@
 //! The values that describe skills and rankings.
 
 pub use crate::state::ModelIdentity;
+use crate::task::Template;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// How a library's skills were drawn from the tasks and written as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildSettings {
-    /// Template, as `--template` takes it.
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// Examples of a skill.
     pub shots: usize,
     /// Disjoint sets of a task, at most.
@@ -43,7 +44,7 @@ impl Borders {
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { template: "arrow".into(), shots: 32, sets: 3, seed: 0, test_share: 0.2, borders: Borders::Whole }
+        Self { template: Template::Arrow, shots: 32, sets: 3, seed: 0, test_share: 0.2, borders: Borders::Whole }
     }
 }
 
@@ -157,8 +158,10 @@ pub struct SkillMeta {
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The SSM state.
+    #[serde(alias = "Ssm")] // Journals were once written with these names.
     Ssm,
     /// The convolution window.
+    #[serde(alias = "Conv")]
     Conv,
 }
 
@@ -167,10 +170,13 @@ pub enum Part {
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Cosine of the raw, flattened states (the paper's).
+    #[serde(alias = "Cosine")] // As for `Part`.
     Cosine,
     /// Minus the Euclidean distance.
+    #[serde(alias = "L2")]
     L2,
     /// Cosine after every entry is centred and scaled by the library's mean and deviation of that entry.
+    #[serde(alias = "ZCosine")]
     ZCosine,
 }
 

@@ -1,7 +1,8 @@
 //! Changing a library: one process at a time, every change atomic.
 
 use super::disk::{Disk, RealDisk};
-use super::manifest::{Manifest, Removed, SkillEntry, is_shard, own_files, shard_name};
+use super::lock::{LOCK, Lock, take, unwritable};
+use super::manifest::{Manifest, SkillEntry, is_shard, own_files, shard_name};
 use super::posterior::Calibration;
 use super::shard::{self, fits_f16};
 use super::store::{Library, Shards};
@@ -10,16 +11,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::state::State;
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-const LOCK: &str = "lock";
-
-/// Bytes of states that compaction gathers into one shard.
-const COMPACT_BYTES: usize = 64 << 20;
 
 /// What a library is made with if there is none yet. An existing one keeps its own type and, until a build, its settings.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +39,7 @@ pub enum Wait<'a> {
 /// Every method either does the whole change or, on an error, leaves the library as it was; the writer can go on being used.
 #[derive(Debug)]
 pub struct LibraryWriter {
-    library: Library,
+    pub(super) library: Library,
     disk: Arc<dyn Disk>,
     _lock: Lock,
 }
@@ -269,63 +262,9 @@ impl LibraryWriter {
         })
     }
 
-    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills are kept as
-    /// they are. Reports progress in skills copied.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].
-    pub fn compact(&mut self, control: Control<'_>) -> Result<u64> {
-        let before = self.library.bytes();
-        let all = &self.library.manifest;
-        let lives = |file: &str| all.skills.iter().filter(|s| s.shard == file && s.deleted.is_none()).count();
-        let is_old = |s: &&super::manifest::ShardEntry| {
-            let n = lives(&s.file);
-            n < s.skills && (n == 0 || self.library.shards.contains_key(&s.file))
-        };
-        let old: HashSet<String> = all.shards.iter().filter(is_old).map(|s| s.file.clone()).collect();
-        if old.is_empty() {
-            return Ok(0);
-        }
-        self.change(|disk, library, manifest| {
-            let dead = |s: &SkillEntry| s.deleted.is_some() && old.contains(&s.shard);
-            let gone: Vec<_> = manifest.skills.iter().filter(|s| dead(s)).cloned().collect();
-            manifest.skills.retain(|s| !dead(s));
-            for s in gone {
-                let removed = Removed { id: s.meta.id, origin: s.meta.origin };
-                let lives = manifest.live(&removed.id).is_some();
-                if !lives && !manifest.removed.contains(&removed) {
-                    manifest.removed.push(removed);
-                }
-            }
-            let moving: Vec<usize> = (0..manifest.skills.len()).filter(|&i| old.contains(&manifest.skills[i].shard)).collect();
-            let mut copied = 0;
-            for dtype in [StoredType::F16, StoredType::F32] {
-                let of_type = |i: &&usize| library.shards.get(&manifest.skills[**i].shard).is_some_and(|s| s.entry.dtype == dtype);
-                let picks: Vec<usize> = moving.iter().filter(of_type).copied().collect();
-                let at_once = (COMPACT_BYTES / (library.shape().total_len() * dtype.size()).max(1)).max(1);
-                for group in picks.chunks(at_once) {
-                    control.check()?;
-                    let mut states = Vec::new();
-                    for &i in group {
-                        let s = &manifest.skills[i];
-                        let shard =
-                            library.shards.get(&s.shard).ok_or_else(|| Error::Library(format!("the shard {} is not open", s.shard)))?;
-                        if let Some(what) = shard.cut_short() {
-                            return Err(Error::Library(what));
-                        }
-                        states.push((s.meta.clone(), shard.state(s.index, s.meta.tokens)?));
-                    }
-                    let states: Vec<_> = states.iter().map(|(m, s)| (m, s)).collect();
-                    put(disk, library.path(), manifest, dtype, &states, group)?;
-                    copied += group.len() as u64;
-                    control.report(copied, moving.len() as u64, "skills");
-                }
-            }
-            manifest.shards.retain(|s| !old.contains(&s.file));
-            Ok(())
-        })?;
-        self.remove_orphans();
-        Ok(before.saturating_sub(self.library.bytes()))
+    /// Takes over what a reader of the same library has mapped and found damaged so far.
+    pub fn share(&mut self, library: &Library) {
+        self.library = Library::assemble(self.library.path(), self.library.manifest.clone(), &library.shards);
     }
 
     fn no_skill(&self, id: &str) -> Error {
@@ -351,7 +290,7 @@ impl LibraryWriter {
     }
 
     /// Makes a changed copy of the manifest and puts it in place. If that fails anywhere, the disk says what is true.
-    fn change(&mut self, edit: impl FnOnce(&dyn Disk, &Library, &mut Manifest) -> Result<()>) -> Result<()> {
+    pub(super) fn change(&mut self, edit: impl FnOnce(&dyn Disk, &Library, &mut Manifest) -> Result<()>) -> Result<()> {
         let mut manifest = self.library.manifest.clone();
         let dir = self.library.path().to_path_buf();
         let done = edit(&*self.disk, &self.library, &mut manifest).and_then(|()| {
@@ -377,7 +316,7 @@ impl LibraryWriter {
     }
 
     /// Removes files of this format that the manifest does not name. One that stays does no harm, so failures are let pass.
-    fn remove_orphans(&self) {
+    pub(super) fn remove_orphans(&self) {
         let named: HashSet<&str> = self.library.manifest.shards.iter().map(|s| s.file.as_str()).collect();
         for (name, path) in own_files(self.library.path()).unwrap_or_default() {
             if !named.contains(name.as_str()) && self.disk.remove(&path).is_err() {
@@ -388,7 +327,7 @@ impl LibraryWriter {
 }
 
 /// Writes a shard and lets the manifest's skills at `places` point at it.
-fn put(
+pub(super) fn put(
     disk: &dyn Disk,
     dir: &Path,
     manifest: &mut Manifest,
@@ -421,51 +360,4 @@ fn refuse_lost_manifest(dir: &Path) -> Result<()> {
         "{} holds {shards} shards of a library but no manifest.json; bring it back, or empty the folder, or choose another with --library DIR",
         dir.display()
     )))
-}
-
-fn unwritable(dir: &Path) -> impl FnOnce(io::Error) -> Error {
-    let dir = dir.to_path_buf();
-    move |e| {
-        let what = format!("the library can not be written here ({e}); choose another folder with --library DIR");
-        Error::Io { path: dir, source: io::Error::new(e.kind(), what) }
-    }
-}
-
-/// A lock held. The system gives it back when the process dies; on every other way out it is given back by name, for closing the
-/// file is not enough while a child process that is just being started holds a copy of the descriptor.
-#[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
-}
-
-/// Takes the lock.
-fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<Lock> {
-    loop {
-        match lock.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(e)) => return Err(unwritable(dir)(e)),
-            Err(TryLockError::WouldBlock) => match wait {
-                Wait::Until(control) => {
-                    control.check()?;
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Wait::No => {
-                    let mut holder = String::new();
-                    let _ = lock.read_to_string(&mut holder);
-                    let holder = holder.trim().parse::<u32>().map_or("another process".to_owned(), |id| format!("the process {id}"));
-                    let dir = dir.display();
-                    return Err(Error::Library(format!(
-                        "the library {dir} is being written by {holder}; wait until it is done, or choose another folder with --library DIR"
-                    )));
-                }
-            },
-        }
-    }
-    // Only for the sentence above; without it that names nobody.
-    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
-    Ok(Lock(lock))
 }

@@ -7,8 +7,9 @@ use super::tensors::Wanted;
 use super::{MambaConfig, TensorSource};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{Decay, Layout, State};
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 #[cfg(feature = "cuda")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +24,17 @@ pub struct LoadOptions {
 }
 
 /// Precision of the weight matrices in memory. Sums and states are always f32; on a GPU the activations between two matrix products have the weights' precision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightType {
     /// As the file has them.
+    #[serde(rename = "Stored")]
     AsStored,
     /// 32-bit floats.
     F32,
     /// IEEE half precision.
     F16,
     /// bfloat16.
+    #[serde(rename = "Bf16")]
     BF16,
 }
 
@@ -77,7 +80,7 @@ pub struct Prefilled {
 /// A Mamba-1 model.
 pub struct Mamba {
     config: MambaConfig,
-    rates: DecayRates,
+    rates: Decay,
     device: Device,
     backend: Backend,
     notes: Vec<String>,
@@ -125,7 +128,7 @@ impl Mamba {
             }
             other => return Err(Error::Model(format!("this build cannot compute on {other:?}"))),
         };
-        let rates = DecayRates::new(config.shape(), a)?;
+        let rates = Decay::channel(config.shape(), a)?;
         Ok(Self { config, rates, device: options.device.clone(), backend, notes, precision })
     }
 
@@ -146,12 +149,12 @@ impl Mamba {
     }
 
     /// Sizes of a state.
-    pub fn shape(&self) -> StateShape {
+    pub fn shape(&self) -> Layout {
         self.config.shape()
     }
 
     /// `A` of all layers.
-    pub fn rates(&self) -> &DecayRates {
+    pub fn decay(&self) -> &Decay {
         &self.rates
     }
 

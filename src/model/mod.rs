@@ -1,7 +1,7 @@
 //! The model.
 //!
 //! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
-//! - `pages`: memory in large pages. `config`, `source`, `tensors`, `tokenizer`, `special` (what
+//! - `config`, `source`, `tensors`, `tokenizer`, `special` (what
 //!   texts begin and end with), `json`: a model's files.
 
 mod config;
@@ -10,7 +10,6 @@ mod cpu;
 pub mod cuda;
 mod json;
 mod mamba;
-mod pages;
 pub(crate) mod plan;
 mod source;
 mod special;
@@ -19,10 +18,9 @@ mod tokenizer;
 
 pub use config::MambaConfig;
 pub use cpu::model::CHUNK;
-pub use cpu::stored::{Stored, dot_rows, widen_into};
 pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
 pub use source::{
-    Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, TensorSource, Token, check_description, open,
+    Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, Roots, TensorSource, Token, check_description, open,
 };
 pub use special::{Bos, Special};
 pub use tokenizer::Tokenizer;
@@ -116,7 +114,7 @@ impl Model {
             tokenizer_hash: self.tokenizer.hash().into(),
             bos: Some(self.tokenizer.bos().to_vec()),
             weights: Some(self.mamba.precision().to_owned()),
-            shape: self.mamba.shape(),
+            layout: self.mamba.shape(),
         }
     }
 }

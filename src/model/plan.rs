@@ -4,7 +4,7 @@
 
 use super::{Prefilled, Prompt, Want};
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 
 /// A prompt's tokens within a chunk: rows `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ struct Partial {
 
 impl Results {
     /// Nothing yet, but for prompts without a token.
-    pub fn new(prompts: &[Prompt<'_>], shape: StateShape) -> Self {
+    pub fn new(prompts: &[Prompt<'_>], shape: Layout) -> Self {
         let empty = |p: &Prompt<'_>| p.tokens.is_empty().then(|| p.initial.cloned().unwrap_or_else(|| State::zeros(shape)));
         Self(prompts.iter().map(|p| Partial { state: empty(p), ..Partial::default() }).collect())
     }

@@ -5,6 +5,7 @@
 //! Gradient, gains and schedule as in van der Maaten and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning rate n/12).
 
 use super::affinity::Affinities;
+use crate::simd::LANES;
 use rayon::prelude::*;
 
 /// Epochs with exaggerated attraction, then without.
@@ -19,8 +20,6 @@ const LEAST_RATE: f32 = 50.0;
 const TOGETHER: usize = 64;
 /// Pairs below which threads cost more than they bring.
 const SERIAL: usize = 1 << 15;
-/// Sums kept side by side: a whole number of registers on every processor.
-const LANES: usize = 16;
 
 /// A map on its way.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use super::eigen::largest;
 use super::space::{Lengths, Space};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::simd::dot_rows;
 
 /// Components kept at most: enough for t-SNE, and what linfa-tsne takes safely (it aborts the process on very wide input).
 pub const PCA_DIMS: usize = 50;
@@ -87,7 +88,7 @@ impl Pca {
         let scale = self.lengths.scale(row);
         let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| (f64::from(*v) * scale - m) as f32).collect();
         let mut scores = vec![0.0; self.dims];
-        crate::model::dot_rows(&centred, &self.basis, &mut scores);
+        dot_rows(&centred, &self.basis, &mut scores);
         Ok(scores)
     }
 

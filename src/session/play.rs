@@ -8,7 +8,7 @@ use crate::app::session::{self, Session, expect::compare};
 use crate::app::show::leaves_no_file;
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
-use crate::engine::{Engine, Event, JobKind, Open};
+use crate::engine::{Engine, Event, JobKind, News, Open};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -141,12 +141,8 @@ impl Player {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit => {
-                    self.apply(Action::Engine(Event::Done { generation: job.generation, kind: JobKind::Edit }));
-                }
-                Effect::Send(job) if !leaves_no_file(&job.request) => {
-                    let kind = job.request.kind();
-                    self.apply(Action::Engine(Event::Done { generation: job.generation, kind }));
+                Effect::Send(job) if self.sitting && job.request.kind() == JobKind::Edit || !leaves_no_file(&job.request) => {
+                    self.apply(Action::Engine(job.event(News::Done)));
                 }
                 Effect::Send(job) => self.engine.send(job),
                 Effect::Cancel(kind) => self.engine.cancel(kind),
@@ -188,7 +184,7 @@ impl Player {
     fn opened(&mut self, control: Control<'_>) -> Result<()> {
         while self.state.model.is_none() || self.state.library.is_none() {
             let event = self.event(control)?;
-            if let Event::Failed { kind: JobKind::Open, message, .. } = &event {
+            if let Event::Job { kind: JobKind::Open, news: News::Failed { message, .. }, .. } = &event {
                 return Err(Error::Model(message.clone()));
             }
             self.apply(Action::Engine(event));

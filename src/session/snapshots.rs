@@ -141,12 +141,15 @@ fn merged(disk: &[Snapshot], before: &[Snapshot], after: Vec<Snapshot>) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soup::{Ingredient, Soup};
+    use crate::soup::{Ingredient, Soup, Values};
     use std::sync::mpsc::channel;
 
     fn snapshot(name: &str, weight: f64) -> Snapshot {
         let ingredients = vec![Ingredient { weight, ..Ingredient::new("antonym/0") }];
-        Snapshot { name: name.into(), soup: Soup { ingredients, gamma: f64::INFINITY, ..Soup::default() } }
+        Snapshot {
+            name: name.into(),
+            soup: Soup { ingredients, values: Values::default().with("gamma", f64::INFINITY), ..Soup::default() },
+        }
     }
 
     fn keep(path: &Path, before: &[Snapshot], after: &[Snapshot]) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::{decay, mix, picaso};
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State};
+use crate::state::{Decay, State};
 
 /// The states of a document's chunks, and of the one pass. At least one chunk; as many with halo as without.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl ChunkStates {
     ///
     /// # Errors
     /// [`Error::Input`] if there is no chunk, for γ < 0, or for more chunks than PICASO takes; [`Error::Mismatch`] for another model's rates.
-    pub fn compose(&self, rule: ChunkRule, rates: &DecayRates) -> Result<State> {
+    pub fn compose(&self, rule: ChunkRule, rates: &Decay) -> Result<State> {
         let (Some(first), Some(last)) = (self.chunks.first(), self.chunks.last()) else {
             return Err(Error::Input("there is no chunk to compose".into()));
         };

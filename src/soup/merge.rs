@@ -52,7 +52,7 @@ pub fn ties(neutral: &State, states: &[State], density: f64, lambda: f64) -> Res
     if !lambda.is_finite() {
         return Err(Error::Input(format!("lambda is {lambda}; it must be a finite number")));
     }
-    let len = neutral.shape().ssm_len();
+    let len = neutral.shape().memory.len();
     let keep = (len as f64 * density).round() as usize;
     let mut trimmed = vec![0.0f32; states.len() * len];
     let (mut sum, mut total, mut count) = (vec![0.0f32; len], vec![0.0f32; len], vec![0.0f32; len]);
@@ -94,7 +94,7 @@ pub fn dare(neutral: &State, states: &[State], p: f64, seed: u64) -> Result<Stat
     let scale = (1.0 / ((1.0 - p) * states.len() as f64)) as f32;
     // An entry is dropped if 32 random bits fall below this share of their range.
     let dropped = (p * f64::from(u32::MAX)).round() as u32;
-    let len = neutral.shape().ssm_len();
+    let len = neutral.shape().memory.len();
     let (mut tau, mut bits) = (vec![0.0f32; len], vec![0u8; len * 4]);
     layerwise(neutral, states, |layer, h0, out| {
         out.copy_from_slice(h0);
@@ -123,7 +123,7 @@ fn layerwise(neutral: &State, states: &[State], mut merge: impl FnMut(usize, &[f
     }
     let straight = straight.finish()?;
     let mut ssm = vec![0.0f32; straight.ssm().len()];
-    for (layer, out) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
+    for (layer, out) in ssm.chunks_exact_mut(shape.memory.len()).enumerate() {
         merge(layer, neutral.ssm_layer(layer), out);
     }
     State::new(shape, ssm, straight.conv().to_vec(), straight.dt_sum().to_vec(), straight.tokens())

@@ -1,13 +1,13 @@
 //! Sums, means, arithmetic, layers, norms.
 
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 
 /// The shape all states share.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no state, [`Error::Mismatch`] if two shapes differ.
-pub fn common_shape(states: &[State]) -> Result<StateShape> {
+pub fn common_shape(states: &[State]) -> Result<Layout> {
     let first = states.first().ok_or_else(|| Error::Input("there is nothing to mix".into()))?.shape();
     match states.iter().find(|s| s.shape() != first) {
         Some(other) => Err(Error::Mismatch(format!("states of {first} and of {} cannot be mixed", other.shape()))),
@@ -29,7 +29,7 @@ pub(super) fn check_weights(states: &[State], weights: &[f64]) -> Result<()> {
 /// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts', weighted by |w_i|: a sum of durations, never negative. A part
 /// of weight 0 is as if it were not there; one part of weight 1 comes out exactly.
 pub struct WeightedSum {
-    shape: StateShape,
+    shape: Layout,
     ssm: Vec<f32>,
     conv: Vec<f32>,
     dt_sum: Vec<f32>,
@@ -40,12 +40,12 @@ pub struct WeightedSum {
 
 impl WeightedSum {
     /// The sum of nothing: the empty state.
-    pub fn new(shape: StateShape) -> Self {
+    pub fn new(shape: Layout) -> Self {
         Self {
             shape,
-            ssm: vec![0.0; shape.n_layer * shape.ssm_len()],
-            conv: vec![0.0; shape.n_layer * shape.conv_len()],
-            dt_sum: vec![0.0; shape.n_layer * shape.d_inner],
+            ssm: vec![0.0; shape.n_layer * shape.memory.len()],
+            conv: vec![0.0; shape.n_layer * shape.window.len()],
+            dt_sum: vec![0.0; shape.n_layer * shape.sidecar.len()],
             size: 0.0,
             tokens: 0,
         }
@@ -156,10 +156,10 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
     };
     State::new(
         shape,
-        blend(State::ssm, shape.ssm_len()),
-        blend(State::conv, shape.conv_len()),
+        blend(State::ssm, shape.memory.len()),
+        blend(State::conv, shape.window.len()),
         // A weight beyond 0..1 may not turn a sum of durations negative.
-        blend(State::dt_sum, shape.d_inner).into_iter().map(|v| v.max(0.0)).collect(),
+        blend(State::dt_sum, shape.sidecar.len()).into_iter().map(|v| v.max(0.0)).collect(),
         mixed.tokens().max(base.tokens()),
     )
 }
@@ -185,7 +185,7 @@ pub fn scale_to_norms(mixed: &State, norms: &[f64]) -> Result<State> {
         return Err(Error::Input(format!("{} norms are given, the model has {} layers", norms.len(), shape.n_layer)));
     }
     let mut ssm = mixed.ssm().to_vec();
-    for (l, layer) in ssm.chunks_exact_mut(shape.ssm_len()).enumerate() {
+    for (l, layer) in ssm.chunks_exact_mut(shape.memory.len()).enumerate() {
         let norm = f64::from(mixed.ssm_norm(l));
         if norm > 0.0 {
             let scale = (norms[l] / norm) as f32;

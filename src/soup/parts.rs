@@ -1,18 +1,12 @@
 //! A soup taken apart: with other shares, without an ingredient, without some layers; and the mixes a landscape is drawn from.
 
-use super::{Rule, Soup};
+use super::{Shares, Soup};
 use std::ops::Range;
 
 impl Soup {
     /// Whether its rule reads weights, so that other shares make another state.
     pub fn takes_shares(&self) -> bool {
-        matches!(self.rule, Rule::Weighted | Rule::Sum | Rule::Arithmetic | Rule::Decay | Rule::Slerp)
-    }
-
-    /// Places of the ingredients that count (see [`Soup::audible`]) in the list.
-    pub fn audible_places(&self) -> Vec<usize> {
-        let solo = self.ingredients.iter().any(|i| i.solo);
-        (0..self.ingredients.len()).filter(|&i| !self.ingredients[i].muted && (self.ingredients[i].solo || !solo)).collect()
+        self.rule.offer.shares != Shares::Ignored
     }
 
     /// The same soup with these weights on the ingredients that count, in order.

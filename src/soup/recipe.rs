@@ -1,15 +1,16 @@
 //! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
 
+use super::{Needs, Rule, Value};
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{Decay, Layout, State};
 use serde::{Deserialize, Serialize};
 
 /// What the names in a recipe stand for.
 pub trait Resolver {
     /// Sizes of the model's states.
-    fn shape(&self) -> StateShape;
+    fn shape(&self) -> Layout;
     /// The model's decay rates.
-    fn rates(&self) -> &DecayRates;
+    fn decay(&self) -> &Decay;
     /// A skill's state.
     ///
     /// # Errors
@@ -147,7 +148,7 @@ pub enum Divisor {
 /// # Ok::<(), state_soup::error::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "op")]
+#[serde(rename_all = "snake_case", tag = "op", try_from = "super::file::Fields")]
 pub enum Recipe {
     /// The empty state.
     Zero,
@@ -170,79 +171,6 @@ pub enum Recipe {
         /// The terms.
         terms: Vec<Term>,
     },
-    /// The mean, weighted where weights are written.
-    Mean {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// The sum.
-    Sum {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// Weights by softmax(similarity/τ).
-    Softmax {
-        /// The items; skills only.
-        items: Vec<Term>,
-        /// Temperature.
-        tau: f64,
-    },
-    /// A-decay, items in order.
-    Decay {
-        /// The items, first chunk first.
-        items: Vec<Term>,
-        /// Scales the decay: 0 none, 1 the model's, inf the last chunk alone.
-        #[serde(with = "maybe_infinite")]
-        gamma: f64,
-        /// What the sum is divided by.
-        #[serde(default)]
-        z: Divisor,
-    },
-    /// A-decay averaged over all orders.
-    PicasoS {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// A-decay averaged over the rotations of the order.
-    PicasoR {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// h0 + Σ λ_i (H_i − h0).
-    Arith {
-        /// The items, weighted by λ_i.
-        items: Vec<Term>,
-    },
-    /// h0 + τ, with τ on the arc from the first item's H − h0 (t = 0) to the second's (t = 1).
-    Slerp {
-        /// Two items.
-        items: Vec<Term>,
-        /// How far.
-        t: f64,
-    },
-    /// Trim, elect sign, merge.
-    Ties {
-        /// The items.
-        items: Vec<Term>,
-        /// Share of entries kept.
-        density: f64,
-        /// Scales the result.
-        lambda: f64,
-    },
-    /// Drop and rescale.
-    Dare {
-        /// The items.
-        items: Vec<Term>,
-        /// Share of entries dropped.
-        p: f64,
-        /// Seed of the draw.
-        seed: u64,
-    },
-    /// Σ p_i S_i over skills and tasks (each the mean of its skills), p the softmax of their scores by evidence and similarity.
-    Posterior {
-        /// The items: skills, tasks, `top(n)` for the n best tasks.
-        items: Vec<Term>,
-    },
     /// The state after the query's examples, read from this state instead of from nothing.
     Primed {
         /// What they are read from.
@@ -252,11 +180,6 @@ pub enum Recipe {
     Gated {
         /// The state.
         of: Box<Recipe>,
-    },
-    /// What answers together by the mean of their logits: an answer, not a state.
-    Ensemble {
-        /// The states.
-        items: Vec<Term>,
     },
     /// What the evidence calls for at this query: a mix of task means and the query's own state.
     Auto,
@@ -290,31 +213,16 @@ pub enum Recipe {
         /// Gives the windows.
         from: Box<Recipe>,
     },
-}
-
-/// JSON has no infinity: it is written as the text `inf`.
-pub(super) mod maybe_infinite {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(f64),
-        Text(String),
-    }
-
-    #[allow(clippy::trivially_copy_pass_by_ref)]
-    pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
-        if value.is_infinite() { to.serialize_str("inf") } else { to.serialize_f64(*value) }
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
-        match Either::deserialize(from)? {
-            Either::Number(n) => Ok(n),
-            Either::Text(t) if t == "inf" => Ok(f64::INFINITY),
-            Either::Text(t) => Err(D::Error::custom(format!("`{t}` is no number"))),
-        }
-    }
+    /// A rule of the table over a list: `ties(a, b; density=0.2)`.
+    #[serde(untagged, serialize_with = "super::file::write_mix")]
+    Mix {
+        /// The rule.
+        rule: &'static Rule,
+        /// Its items.
+        items: Vec<Term>,
+        /// A value for each of the rule's parameters, in their order.
+        values: Vec<Value>,
+    },
 }
 
 impl Recipe {
@@ -345,17 +253,11 @@ impl Recipe {
     pub fn needs_query(&self) -> bool {
         let mut needs = false;
         self.visit(&mut |r| {
-            needs |= matches!(
-                r,
-                Self::Query
-                    | Self::Top { .. }
-                    | Self::Softmax { .. }
-                    | Self::WithQuery { .. }
-                    | Self::Posterior { .. }
-                    | Self::Primed { .. }
-                    | Self::Gated { .. }
-                    | Self::Auto
-            );
+            needs |= match r {
+                Self::Query | Self::Top { .. } | Self::WithQuery { .. } | Self::Primed { .. } | Self::Gated { .. } | Self::Auto => true,
+                Self::Mix { rule, .. } => rule.needs != Needs::Nothing,
+                _ => false,
+            };
         });
         needs
     }
@@ -384,7 +286,13 @@ impl Recipe {
     /// Whether what the query's examples say of skills changes it.
     pub fn reads_evidence(&self) -> bool {
         let mut reads = false;
-        self.visit(&mut |r| reads |= matches!(r, Self::Posterior { .. } | Self::Gated { .. } | Self::Auto));
+        self.visit(&mut |r| {
+            reads |= match r {
+                Self::Gated { .. } | Self::Auto => true,
+                Self::Mix { rule, .. } => rule.needs == Needs::Evidence,
+                _ => false,
+            };
+        });
         reads
     }
 
@@ -400,19 +308,7 @@ impl Recipe {
     /// The items of a list-like recipe.
     pub fn items(&self) -> Option<&[Term]> {
         match self {
-            Self::Plus { terms: items }
-            | Self::Mean { items }
-            | Self::Sum { items }
-            | Self::Softmax { items, .. }
-            | Self::Decay { items, .. }
-            | Self::PicasoS { items }
-            | Self::PicasoR { items }
-            | Self::Arith { items }
-            | Self::Slerp { items, .. }
-            | Self::Ties { items, .. }
-            | Self::Dare { items, .. }
-            | Self::Posterior { items }
-            | Self::Ensemble { items } => Some(items),
+            Self::Plus { terms: items } | Self::Mix { items, .. } => Some(items),
             _ => None,
         }
     }

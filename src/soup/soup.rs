@@ -1,72 +1,10 @@
 //! What the screen edits: ingredients with weights, a rule, a few knobs. It becomes a [`Recipe`]; the recipe does the mixing.
 
-use super::recipe::maybe_infinite;
-use super::{Divisor, Layers, Recipe, Term};
+use super::{Choice, Divisor, Layers, Recipe, Shares, Term, Value, Values, rules};
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Range;
-
-/// How the ingredients become one state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// Weighted by hand, brought to a sum of 1.
-    Weighted,
-    /// The plain mean; weights do not count.
-    Mean,
-    /// Weighted by hand, as they are.
-    Sum,
-    /// Weights by softmax(similarity/τ).
-    Softmax,
-    /// A-decay in the order listed, scaled by γ.
-    Decay,
-    /// A-decay averaged over all orders.
-    PicasoS,
-    /// A-decay averaged over the rotations of the order.
-    PicasoR,
-    /// h0 + Σ w_i (H_i − h0).
-    Arithmetic,
-    /// On the arc between two ingredients, as far as their weights say.
-    Slerp,
-    /// TIES.
-    Ties,
-    /// DARE.
-    Dare,
-}
-
-impl Rule {
-    /// All, in the order they are offered.
-    pub const ALL: [Self; 11] = [
-        Self::Weighted,
-        Self::Mean,
-        Self::Sum,
-        Self::Softmax,
-        Self::Decay,
-        Self::PicasoS,
-        Self::PicasoR,
-        Self::Arithmetic,
-        Self::Slerp,
-        Self::Ties,
-        Self::Dare,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Weighted => "weighted",
-            Self::Mean => "mean",
-            Self::Sum => "sum",
-            Self::Softmax => "softmax",
-            Self::Decay => "A-decay",
-            Self::PicasoS => "PICASO-S",
-            Self::PicasoR => "PICASO-R",
-            Self::Arithmetic => "arithmetic",
-            Self::Slerp => "SLERP",
-            Self::Ties => "TIES",
-            Self::Dare => "DARE",
-        }
-    }
-}
 
 /// One ingredient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +28,7 @@ impl Ingredient {
     /// What it stands for in a recipe.
     pub fn recipe(&self) -> Recipe {
         let skill = Recipe::skill(&self.skill);
-        if self.mean { Recipe::Mean { items: vec![Term { weight: 1.0, recipe: skill }] } } else { skill }
+        if self.mean { rules::MEAN.mix(vec![Term { weight: 1.0, recipe: skill }]) } else { skill }
     }
 
     /// An ingredient of weight 1.
@@ -115,22 +53,19 @@ pub enum Window {
 }
 
 /// The soup on the screen. In a file every field may be left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Soup {
     /// In order (which A-decay and PICASO-R care about).
     pub ingredients: Vec<Ingredient>,
     /// How they become one state.
-    pub rule: Rule,
-    /// Scales the decay of A-decay; may be infinite.
-    #[serde(with = "maybe_infinite")]
-    pub gamma: f64,
-    /// What A-decay's sum is divided by.
-    pub z: Divisor,
+    pub rule: Choice,
+    /// The values of the rules' parameters: those of this rule, and those that other rules were
+    /// left with. In a file each is a field of the soup.
+    #[serde(flatten)]
+    pub values: Values,
     /// Share of the soup when it is mixed with the query's state; 1 leaves the query out.
     pub lambda: f64,
-    /// Temperature of softmax.
-    pub tau: f64,
     /// Layers it acts on (the others are the query's); `None` is all.
     pub layers: Option<Range<usize>>,
     /// A weight for each layer, instead of the range.
@@ -139,39 +74,74 @@ pub struct Soup {
     pub conv: Window,
     /// Whether each layer is scaled to the mean norm of the ingredients'.
     pub match_norm: bool,
-    /// Share of entries TIES keeps.
-    pub density: f64,
-    /// Share of entries DARE drops.
-    pub drop: f64,
-    /// Seed of DARE's draw.
-    pub seed: u64,
 }
 
 impl Default for Soup {
     fn default() -> Self {
         Self {
             ingredients: Vec::new(),
-            rule: Rule::Weighted,
-            gamma: 1.0,
-            z: Divisor::One,
+            rule: Choice::default(),
+            values: Values::default(),
             lambda: 1.0,
-            tau: 0.1,
             layers: None,
             layer_weights: None,
             conv: Window::Rule,
             match_norm: false,
-            density: 0.2,
-            drop: 0.5,
-            seed: 0,
         }
     }
 }
 
+/// By hand, so that each value is a field like the others, whatever the format makes of fields.
+impl Serialize for Soup {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self { ingredients, rule, values, lambda, layers, layer_weights, conv, match_norm } = self;
+        let mut soup = to.serialize_struct("Soup", 7 + values.iter().count())?;
+        soup.serialize_field("ingredients", ingredients)?;
+        soup.serialize_field("rule", rule)?;
+        for (field, value) in values.iter() {
+            soup.serialize_field(field, &value)?;
+        }
+        soup.serialize_field("lambda", lambda)?;
+        soup.serialize_field("layers", layers)?;
+        soup.serialize_field("layer_weights", layer_weights)?;
+        soup.serialize_field("conv", conv)?;
+        soup.serialize_field("match_norm", match_norm)?;
+        soup.end()
+    }
+}
+
 impl Soup {
-    /// The ingredients that count: the solo ones if there are any, without the muted ones.
-    pub fn audible(&self) -> impl Iterator<Item = &Ingredient> {
+    /// Places in the list of the ingredients that count: the solo ones if there are any, without
+    /// the muted ones. This is the only place that decides it.
+    pub fn audible_places(&self) -> Vec<usize> {
         let solo = self.ingredients.iter().any(|i| i.solo);
-        self.ingredients.iter().filter(move |i| !i.muted && (i.solo || !solo))
+        (0..self.ingredients.len()).filter(|&at| !self.ingredients[at].muted && (self.ingredients[at].solo || !solo)).collect()
+    }
+
+    /// The ingredients that count, in order.
+    pub fn audible(&self) -> impl Iterator<Item = &Ingredient> {
+        self.audible_places().into_iter().filter_map(|at| self.ingredients.get(at))
+    }
+
+    /// Whether the ingredient at this place counts.
+    pub fn is_audible(&self, place: usize) -> bool {
+        self.audible_places().contains(&place)
+    }
+
+    /// The ingredients that count and whose weights are free, to be changed.
+    fn free_mut(&mut self) -> impl Iterator<Item = &mut Ingredient> {
+        let places = self.audible_places();
+        self.ingredients.iter_mut().enumerate().filter(move |(at, i)| places.contains(at) && !i.locked).map(|(_, i)| i)
+    }
+
+    /// Gives the unlocked weights of what takes part ([`Soup::audible`]) equal shares of what the
+    /// locked ones leave of 1; 1 each if they leave nothing. What is muted, or silenced by a solo,
+    /// keeps its weight.
+    pub fn level(&mut self) {
+        let locked: f64 = self.audible().filter(|i| i.locked).map(|i| i.weight).sum();
+        let free = self.audible().filter(|i| !i.locked).count();
+        let share = if locked < 1.0 { (1.0 - locked) / free as f64 } else { 1.0 };
+        self.free_mut().for_each(|i| i.weight = share);
     }
 
     /// Brings the weights of what takes part ([`Soup::audible`]) to a sum of 1: locked ones stay, the others share the rest in proportion (or
@@ -193,10 +163,7 @@ impl Soup {
         if !why.is_empty() {
             return Err(Error::Input(format!("The weights cannot be normalised: {why}.")));
         }
-        let solo = self.ingredients.iter().any(|i| i.solo);
-        for i in self.ingredients.iter_mut().filter(|i| !i.muted && (i.solo || !solo) && !i.locked) {
-            i.weight = if free > 0.0 { i.weight * room / free } else { room / count as f64 };
-        }
+        self.free_mut().for_each(|i| i.weight = if free > 0.0 { i.weight * room / free } else { room / count as f64 });
         Ok(())
     }
 
@@ -213,41 +180,14 @@ impl Soup {
 
     /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are to be brought to 1).
     pub fn to_recipe(&self) -> Option<Recipe> {
-        let weighted = matches!(self.rule, Rule::Weighted | Rule::Sum | Rule::Arithmetic | Rule::Decay);
-        let item = |i: &Ingredient| Term { weight: if weighted { i.weight } else { 1.0 }, recipe: i.recipe() };
-        let items: Vec<Term> = self.audible().map(item).collect();
-        let last = items.last()?.recipe.clone();
-        let total: f64 = self.audible().map(|i| i.weight).sum();
-        let shares = matches!(self.rule, Rule::Weighted | Rule::Slerp) || (self.rule == Rule::Decay && self.z == Divisor::Weights);
-        if shares && total.abs() < 1e-12 {
-            return None;
-        }
-        let plain = || self.audible().map(|i| Term { weight: 1.0, recipe: i.recipe() }).collect();
-        let window = match self.conv {
-            Window::Rule => None,
-            Window::Last => Some(last),
-            Window::Mean => Some(Recipe::Mean { items: plain() }),
-            Window::Query => Some(Recipe::Query),
-        };
-        let mut recipe = match self.rule {
-            Rule::Weighted | Rule::Mean => Recipe::Mean { items },
-            Rule::Sum => Recipe::Sum { items },
-            Rule::Softmax => Recipe::Softmax { items, tau: self.tau },
-            Rule::Decay => Recipe::Decay { items, gamma: self.gamma, z: self.z },
-            Rule::PicasoS => Recipe::PicasoS { items },
-            Rule::PicasoR => Recipe::PicasoR { items },
-            Rule::Arithmetic => Recipe::Arith { items },
-            Rule::Slerp => Recipe::Slerp { items, t: self.audible().last().map_or(0.0, |i| i.weight / total) },
-            Rule::Ties => Recipe::Ties { items, density: self.density, lambda: 1.0 },
-            Rule::Dare => Recipe::Dare { items, p: self.drop, seed: self.seed },
-        };
+        let mut recipe = self.mix()?;
         if self.match_norm {
             recipe = Recipe::MatchNorm { of: Box::new(recipe) };
         }
         if self.lambda < 1.0 {
             recipe = Recipe::WithQuery { of: Box::new(recipe), lambda: Some(self.lambda) };
         }
-        if let Some(window) = window {
+        if let Some(window) = self.window() {
             recipe = Recipe::Conv { of: Box::new(recipe), from: Box::new(window) };
         }
         let layers = match (&self.layer_weights, &self.layers) {
@@ -256,6 +196,41 @@ impl Soup {
             (None, None) => return Some(recipe),
         };
         Some(Recipe::At { of: Box::new(recipe), layers, over: Some(Box::new(Recipe::Query)) })
+    }
+
+    /// The rule over what is audible, without what is around it.
+    fn mix(&self) -> Option<Recipe> {
+        let Choice { rule, offer } = self.rule;
+        let last = self.audible().last()?;
+        let total: f64 = self.audible().map(|i| i.weight).sum();
+        let mut values = self.rule.values(&self.values);
+        let divides = matches!(offer.shares, Shares::Normalised | Shares::Along(_)) || values.contains(&Value::Divisor(Divisor::Weights));
+        if divides && total.abs() < 1e-12 {
+            return None;
+        }
+        if let Shares::Along(key) = offer.shares {
+            let place = rule.parameters.iter().position(|p| p.key == key)?;
+            *values.get_mut(place)? = Value::Number(last.weight / total);
+        }
+        let weighted = matches!(offer.shares, Shares::Plain | Shares::Normalised);
+        let item = |i: &Ingredient| Term { weight: if weighted { i.weight } else { 1.0 }, recipe: i.recipe() };
+        Some(Recipe::Mix { rule, items: self.audible().map(item).collect(), values })
+    }
+
+    /// Where the convolution windows come from; `None` where the rule says so, or nothing is
+    /// audible.
+    fn window(&self) -> Option<Recipe> {
+        match self.conv {
+            Window::Rule => None,
+            Window::Last => self.audible().last().map(Ingredient::recipe),
+            Window::Mean => Some(self.plain_mean()),
+            Window::Query => Some(Recipe::Query),
+        }
+    }
+
+    /// The mean of what is audible, whatever the weights.
+    pub(super) fn plain_mean(&self) -> Recipe {
+        rules::MEAN.mix(self.audible().map(|i| Term { weight: 1.0, recipe: i.recipe() }).collect())
     }
 }
 
@@ -286,6 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn levelling_shares_out_what_takes_part() {
+        let weights = |s: &Soup| s.ingredients.iter().map(|i| i.weight).collect::<Vec<f64>>();
+        let mut s = soup(&[0.7, 1.0, 3.0]);
+        s.ingredients[0].muted = true;
+        s.level();
+        assert_eq!(weights(&s), [0.7, 0.5, 0.5]);
+        assert_eq!(s.to_recipe().unwrap().to_string(), "mean(0.5*t/1, 0.5*t/2)");
+        // A lock keeps its share, but not where it takes no part.
+        s.ingredients[1].weight = 0.25;
+        s.ingredients[1].locked = true;
+        s.level();
+        assert_eq!(weights(&s), [0.7, 0.25, 0.75]);
+        s.ingredients[0].muted = false;
+        s.ingredients[1].muted = true;
+        s.level();
+        assert_eq!(weights(&s), [0.5, 0.25, 0.5]);
+        // What a solo silences keeps its weight.
+        s.ingredients[2].solo = true;
+        s.level();
+        assert_eq!(weights(&s), [0.5, 0.25, 1.0]);
+        assert_eq!((0..4).map(|at| s.is_audible(at)).collect::<Vec<bool>>(), [false, false, true, false]);
+    }
+
+    #[test]
     fn what_cannot_be_normalised_stays_as_it_is_and_says_why() {
         let refused = |mut s: Soup, why: &str| {
             let before = s.clone();
@@ -309,12 +308,12 @@ mod tests {
         s.ingredients[2].muted = true;
         assert_eq!(s.to_recipe().unwrap().to_string(), "mean(0.6*t/0, 0.4*t/1)");
         s.ingredients[1].solo = true;
-        s.rule = Rule::Decay;
+        s.rule = Choice::of("decay").unwrap();
         s.lambda = 0.5;
         s.layers = Some(2..4);
         assert_eq!(s.to_recipe().unwrap().to_string(), "(decay(0.4*t/1; gamma=1) | with_query(0.5)) @ 2..4 | over(query)");
         let mut s = soup(&[1.0, 3.0]);
-        s.rule = Rule::Slerp;
+        s.rule = Choice::of("slerp").unwrap();
         s.conv = Window::Last;
         s.match_norm = true;
         assert_eq!(s.to_recipe().unwrap().to_string(), "(slerp(t/0, t/1; t=0.75) | match_norm) | conv(t/1)");
@@ -325,13 +324,12 @@ mod tests {
     /// What every rule makes of a soup is a recipe that reads back as itself.
     #[test]
     fn every_rule_has_a_text() {
-        for rule in Rule::ALL {
+        for rule in Choice::all() {
             let s = Soup {
                 rule,
-                gamma: f64::INFINITY,
+                values: Values::default().with("gamma", f64::INFINITY).with("seed", u64::MAX),
                 conv: Window::Mean,
                 layer_weights: Some(vec![0.5, 1.0]),
-                seed: u64::MAX,
                 ..soup(&[0.25, 0.5])
             };
             let recipe = s.to_recipe().unwrap();

@@ -12,7 +12,7 @@
 //!
 //! A file appears whole or not at all: it is written beside its place, synced and renamed.
 
-use super::{State, StateShape};
+use super::{Layout, State};
 use crate::error::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -69,9 +69,9 @@ type Tensors = Vec<(String, Vec<usize>, Vec<u8>)>;
 pub fn save(path: &Path, state: &State, about: &Provenance) -> Result<()> {
     let s = state.shape();
     let tensors = vec![
-        ("ssm".into(), vec![s.n_layer, s.d_inner, s.d_state], bytes(state.ssm())),
-        ("conv".into(), vec![s.n_layer, s.d_inner, s.d_conv - 1], bytes(state.conv())),
-        ("dt_sum".into(), vec![s.n_layer, s.d_inner], bytes(state.dt_sum())),
+        ("ssm".into(), vec![s.n_layer, s.sidecar.len(), s.memory.row()], bytes(state.ssm())),
+        ("conv".into(), vec![s.n_layer, s.window.shape()[0], s.reach()], bytes(state.conv())),
+        ("dt_sum".into(), vec![s.n_layer, s.sidecar.len()], bytes(state.dt_sum())),
     ];
     write(path, &tensors, state.tokens(), about)
 }
@@ -84,13 +84,13 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
     let s = state.shape();
     let mut tensors = Tensors::new();
     for l in 0..s.n_layer {
-        let mut window = vec![0.0f32; s.d_inner * s.d_conv];
-        if s.d_conv > 1 {
-            let channels = window.chunks_exact_mut(s.d_conv).zip(state.conv_layer(l).chunks_exact(s.d_conv - 1));
+        let mut window = vec![0.0f32; s.sidecar.len() * (s.reach() + 1)];
+        if s.reach() > 0 {
+            let channels = window.chunks_exact_mut(s.reach() + 1).zip(state.conv_layer(l).chunks_exact(s.reach()));
             channels.for_each(|(to, from)| to[1..].copy_from_slice(from));
         }
-        tensors.push((format!("ssm_states.{l}"), vec![1, s.d_inner, s.d_state], bytes(state.ssm_layer(l))));
-        tensors.push((format!("conv_states.{l}"), vec![1, s.d_inner, s.d_conv], bytes(&window)));
+        tensors.push((format!("ssm_states.{l}"), vec![1, s.sidecar.len(), s.memory.row()], bytes(state.ssm_layer(l))));
+        tensors.push((format!("conv_states.{l}"), vec![1, s.sidecar.len(), (s.reach() + 1)], bytes(&window)));
     }
     write(path, &tensors, state.tokens(), about)
 }
@@ -99,7 +99,7 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
 ///
 /// # Errors
 /// As [`load`]; [`Error::Mismatch`] if the state is another model's.
-pub fn load_for(path: &Path, shape: StateShape, model: &str) -> Result<(State, Provenance)> {
+pub fn load_for(path: &Path, shape: Layout, model: &str) -> Result<(State, Provenance)> {
     let (state, about) = load(path)?;
     if about.model != model {
         let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_string();
@@ -152,7 +152,7 @@ pub fn load(path: &Path) -> Result<(State, Provenance)> {
     if let Some(i) = dt_sum.iter().position(|v| *v < 0.0) {
         return Err(wrong(&format!("ΣΔ of layer {}, channel {} is {}, below 0", i / d_inner, i % d_inner, dt_sum[i])));
     }
-    let shape = StateShape { n_layer, d_inner, d_state, d_conv: window + 1 };
+    let shape = Layout::mamba1(n_layer, d_inner, d_state, window + 1);
     let text = |key: &str| about.get(key).cloned().unwrap_or_default();
     let tokens = text("tokens").parse().map_err(|_| wrong(&"its `tokens` entry is no number"))?;
     let details = about.get("provenance").map(|json| serde_json::from_str(json)).transpose();

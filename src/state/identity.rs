@@ -1,6 +1,6 @@
 //! What makes states comparable.
 
-use super::StateShape;
+use super::Layout;
 use serde::{Deserialize, Serialize};
 
 /// What makes states comparable: the same weights, configuration and tokenizer.
@@ -19,13 +19,14 @@ pub struct ModelIdentity {
     /// Precision of the weights that made its states (`f32`, `bf16`); `None` where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// Sizes of its states.
-    pub shape: StateShape,
+    /// The arrays of its states.
+    #[serde(alias = "shape")]
+    pub layout: Layout,
 }
 
 impl ModelIdentity {
     /// What states of random weights are marked with: benchmarks and checks have no model's files.
-    pub fn random(shape: StateShape) -> Self {
-        Self { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), bos: None, weights: None, shape }
+    pub fn random(layout: Layout) -> Self {
+        Self { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), bos: None, weights: None, layout }
     }
 }

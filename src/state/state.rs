@@ -1,6 +1,6 @@
 //! What a Mamba remembers after reading a text.
 
-use super::StateShape;
+use super::Layout;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -14,9 +14,9 @@ use std::sync::Arc;
 /// (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state this one was started from.
 ///
 /// ```
-/// use state_soup::state::{State, StateShape};
+/// use state_soup::state::{Layout, State};
 ///
-/// let shape = StateShape { n_layer: 2, d_inner: 3, d_state: 2, d_conv: 4 };
+/// let shape = Layout::mamba1(2, 3, 2, 4);
 /// let empty = State::zeros(shape);
 /// assert_eq!((empty.ssm().len(), empty.conv().len(), empty.dt_sum().len()), (12, 18, 6));
 ///
@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    shape: StateShape,
+    shape: Layout,
     ssm: Floats,
     conv: Floats,
     dt_sum: Floats,
@@ -99,12 +99,12 @@ fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
 
 impl State {
     /// The empty state: nothing read.
-    pub fn zeros(shape: StateShape) -> Self {
+    pub fn zeros(shape: Layout) -> Self {
         Self {
             shape,
-            ssm: vec![0.0; shape.n_layer * shape.ssm_len()].into(),
-            conv: vec![0.0; shape.n_layer * shape.conv_len()].into(),
-            dt_sum: vec![0.0; shape.n_layer * shape.d_inner].into(),
+            ssm: vec![0.0; shape.n_layer * shape.memory.len()].into(),
+            conv: vec![0.0; shape.n_layer * shape.window.len()].into(),
+            dt_sum: vec![0.0; shape.n_layer * shape.sidecar.len()].into(),
             tokens: 0,
         }
     }
@@ -113,7 +113,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
-    pub fn new(shape: StateShape, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
+    pub fn new(shape: Layout, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
         Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
     }
 
@@ -121,8 +121,8 @@ impl State {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn from_slices(shape: StateShape, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
-        let parts = [("ssm", ssm, shape.ssm_len()), ("conv", conv, shape.conv_len()), ("dt_sum", dt_sum, shape.d_inner)];
+    pub fn from_slices(shape: Layout, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
+        let parts = [("ssm", ssm, shape.memory.len()), ("conv", conv, shape.window.len()), ("dt_sum", dt_sum, shape.sidecar.len())];
         for (name, data, layer_len) in parts {
             let want = shape.n_layer * layer_len;
             if data.len() != want {
@@ -150,8 +150,8 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the memory has another size.
-    pub fn lent(shape: StateShape, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
-        let (ssm, conv) = (shape.n_layer * shape.ssm_len(), shape.n_layer * shape.conv_len());
+    pub fn lent(shape: Layout, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
+        let (ssm, conv) = (shape.n_layer * shape.memory.len(), shape.n_layer * shape.window.len());
         let (have, want) = (memory.floats().len(), shape.total_len());
         if have != want {
             return Err(Error::Mismatch(format!("memory of {have} numbers is no state of {shape}, which has {want}")));
@@ -161,7 +161,7 @@ impl State {
     }
 
     /// The sizes.
-    pub fn shape(&self) -> StateShape {
+    pub fn shape(&self) -> Layout {
         self.shape
     }
 
@@ -187,19 +187,19 @@ impl State {
 
     /// SSM state of one layer, `[d_inner, d_state]`.
     pub fn ssm_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.ssm_len();
+        let n = self.shape.memory.len();
         &self.ssm[layer * n..(layer + 1) * n]
     }
 
     /// Convolution window of one layer, `[d_inner, d_conv - 1]`.
     pub fn conv_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.conv_len();
+        let n = self.shape.window.len();
         &self.conv[layer * n..(layer + 1) * n]
     }
 
     /// ΣΔ of one layer, `[d_inner]`.
     pub fn dt_sum_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.d_inner;
+        let n = self.shape.sidecar.len();
         &self.dt_sum[layer * n..(layer + 1) * n]
     }
 

@@ -6,13 +6,16 @@
 
 use super::{Pair, Task};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// How an example becomes text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// How an example becomes text. In files it is the text that `--template` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Template {
     /// `x -> y⏎`
+    #[default]
     Arrow,
     /// `Q: x⏎A: y⏎⏎`, the form of the function-vectors experiments.
     Qa,
@@ -118,6 +121,20 @@ impl std::str::FromStr for Template {
         }
         let end = if end.is_empty() { "\n" } else { end };
         Ok(Self::Custom { prefix: prefix.into(), middle: middle.into(), end: end.into() })
+    }
+}
+
+impl TryFrom<String> for Template {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.to_string()
     }
 }
 

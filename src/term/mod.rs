@@ -23,7 +23,7 @@ use crate::app::decay::DecayAction;
 use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
-use crate::engine::Event;
+use crate::engine::{Event, News};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::session::journal::{self, Journal};
@@ -98,6 +98,8 @@ pub struct Left {
     pub journal: Option<PathBuf>,
     /// What is to come now.
     pub then: Then,
+    /// The signal that ended it, by its number.
+    pub signal: Option<i32>,
 }
 
 /// What comes after the lab.
@@ -145,7 +147,7 @@ pub fn run(
     let signals = Signals::new().map_err(Error::io("terminal"))?;
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
-    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End };
+    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End, signal: None };
     let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events, told));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
@@ -156,11 +158,12 @@ pub fn run(
     if let Some(snapshots) = lab.snapshots {
         snapshots.finish();
     }
-    let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then };
+    let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then, signal: lab.signal };
     // A terminal that is gone is how the lab ends after a hang-up; there is nobody to tell.
     match result.and(given_back) {
-        Err(error) if !tui::is_gone(&error) => Err(Error::io("terminal")(error)),
-        _ => Ok(left),
+        Err(error) if tui::is_gone(&error) => Ok(Left { signal: left.signal.or(Some(signals::HANG_UP)), ..left }),
+        Err(error) => Err(Error::io("terminal")(error)),
+        Ok(()) => Ok(left),
     }
 }
 
@@ -175,6 +178,8 @@ struct Lab<E> {
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
+    /// The signal that asks for the end.
+    signal: Option<i32>,
 }
 
 /// What the loop does next.
@@ -217,7 +222,10 @@ impl<E: EngineHandle> Lab<E> {
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Quit => actions.push(Action::Quit),
+                    Signal::Quit(raw) => {
+                        self.signal = Some(raw);
+                        actions.push(Action::Quit);
+                    }
                     Signal::Suspend => actions.push(Action::Suspend),
                     // Every frame asks for the size.
                     Signal::Resize => {}
@@ -232,7 +240,7 @@ impl<E: EngineHandle> Lab<E> {
                 event = events.recv(), if engine_lives => {
                     engine_lives = event.is_some();
                     let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
-                    if let Some(Event::Failed { kind, cancelled: false, message, .. }) = &event {
+                    if let Some(Event::Job { kind, news: News::Failed { cancelled: false, message }, .. }) = &event {
                         tracing::warn!("{kind:?} failed: {message}");
                     }
                     actions.push(event.map_or_else(gone, Action::Engine));

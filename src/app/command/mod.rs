@@ -12,8 +12,12 @@ mod session;
 
 use super::action::Action;
 use super::keymap::Keymap;
-use super::state::{Focus, State};
-use Place::{Everywhere, General, In};
+use super::state::State;
+use super::tab::{Focus, Tab};
+use super::{
+    decay as decay_tab, experiments as experiments_tab, lab as lab_tab, library as library_tab, map as map_tab, session as session_tab,
+};
+use Place::{Everywhere, General, In, Lists};
 use std::fmt::Write as _;
 
 /// Where a command's keys work.
@@ -23,6 +27,8 @@ pub enum Place {
     Everywhere,
     /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them too.
     General,
+    /// In every pane that is no editor.
+    Lists,
     /// Only in these panes.
     In(&'static [Focus]),
 }
@@ -33,8 +39,20 @@ impl Place {
     pub fn clashes(self, other: Self) -> bool {
         match (self, other) {
             (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
-            (Self::In(a), Self::In(b)) => a.iter().any(|f| b.contains(f)),
+            (Self::Lists, Self::Lists) => true,
+            (Self::In(panes), other @ (Self::In(_) | Self::Lists)) | (other @ Self::Lists, Self::In(panes)) => {
+                panes.iter().any(|pane| other.is_at(*pane))
+            }
             _ => false,
+        }
+    }
+
+    /// Whether it is a place of panes, and this pane is one of them.
+    pub fn is_at(self, pane: Focus) -> bool {
+        match self {
+            Self::Everywhere | Self::General => false,
+            Self::Lists => !pane.is_editor(),
+            Self::In(panes) => panes.contains(&pane),
         }
     }
 }
@@ -82,6 +100,17 @@ const fn command(
     Command { id, name, doc, keys, place, hint: None, over_overlays: false, hidden: false, available: always, action }
 }
 
+/// The command that goes to a tab; `name` is the tab's title.
+pub(super) const fn go(
+    id: &'static str,
+    keys: &'static [&'static str],
+    name: &'static str,
+    doc: &'static str,
+    action: fn(&State) -> Action,
+) -> Command {
+    command(id, keys, General, name, doc, action)
+}
+
 impl Command {
     const fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
@@ -101,6 +130,10 @@ impl Command {
     }
 }
 
+/// What goes to each tab.
+static TABS: &[Command] =
+    &[lab_tab::TAB.go, map_tab::TAB.go, decay_tab::TAB.go, experiments_tab::TAB.go, library_tab::TAB.go, session_tab::TAB.go];
+
 /// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
 static TABLES: &[&[Command]] = &[
     general::SHARED,
@@ -112,6 +145,8 @@ static TABLES: &[&[Command]] = &[
     library::COMMANDS,
     session::COMMANDS,
     general::COMMANDS,
+    TABS,
+    general::MORE,
     screen::COMMANDS,
 ];
 
@@ -131,7 +166,7 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let here = |c: &&Command| match c.place {
         Everywhere => true,
         General => !state.takes_text(),
-        In(panes) => panes.contains(&focus),
+        Lists | In(_) => c.place.is_at(focus),
     };
     let mut hints: Vec<(String, &'static str)> = Vec::new();
     if focus.is_editor() {
@@ -151,10 +186,14 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
 
 /// A command's place in words.
 pub fn place_name(place: Place) -> String {
+    fn names<'p>(panes: impl Iterator<Item = &'p Focus>) -> String {
+        panes.map(|pane| pane.name()).collect::<Vec<_>>().join(", ")
+    }
     match place {
         Everywhere => "everywhere".into(),
         General => "any pane".into(),
-        In(panes) => panes.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
+        Lists => names(Tab::ALL.into_iter().flat_map(Tab::panes).filter(|pane| !pane.is_editor())),
+        In(panes) => names(panes.iter()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Panel, sides};
 use crate::app::action::Motion;
+use crate::app::bench;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
 use crate::app::lab::moved;
@@ -9,7 +10,6 @@ use crate::app::line::Line;
 use crate::app::overlay::Overlay;
 use crate::app::soup_edit::SoupEdit;
 use crate::app::state::State;
-use crate::app::update::edit_soup;
 use crate::soup::Soup;
 
 /// A key for the panel; the overlay is put back unless it closes.
@@ -173,5 +173,5 @@ fn set_weights(state: &mut State, mix: &[usize]) -> Vec<Effect> {
     let steps = mix.iter().sum::<usize>().max(1) as f64;
     let weights: Vec<(usize, f64)> = soup.audible_places().into_iter().zip(mix.iter().map(|&n| n as f64 / steps)).collect();
     state.say("The soup has the weights of this mix; u takes them back.");
-    edit_soup(state, &SoupEdit::Weights(weights))
+    bench::edit(state, &SoupEdit::Weights(weights))
 }

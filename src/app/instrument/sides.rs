@@ -1,11 +1,11 @@
 //! Soups besides the one on the bench: named snapshots, and the other side of A/B.
 
+use crate::app::bench;
 use crate::app::effect::Effect;
 use crate::app::lab::ShownAnswer;
 use crate::app::session;
 use crate::app::soup_edit::{Bench, SoupEdit};
 use crate::app::state::State;
-use crate::app::update::{edit_soup, soup_changed};
 use crate::lab::AnswerFrom;
 use crate::soup::Soup;
 use serde::{Deserialize, Serialize};
@@ -160,7 +160,7 @@ pub fn misfit(state: &State, soup: &Soup) -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("this library lacks {}", missing.join(", ")));
     }
-    let layers = model.shape.n_layer;
+    let layers = model.layout.n_layer;
     match (&soup.layer_weights, &soup.layers) {
         (Some(weights), _) if weights.len() != layers => Some(format!("it weighs {} layers, this model has {layers}", weights.len())),
         (None, Some(range)) if range.end > layers => {
@@ -184,7 +184,7 @@ fn fitting(state: &mut State, at: usize) -> Option<Snapshot> {
 pub fn restore(state: &mut State, at: usize) -> Vec<Effect> {
     let Some(Snapshot { name, soup }) = fitting(state, at) else { return Vec::new() };
     state.say(format!("`{name}` is the soup; u brings back the one before."));
-    edit_soup(state, &SoupEdit::Replace(Box::new(soup)))
+    bench::edit(state, &SoupEdit::Replace(Box::new(soup)))
 }
 
 /// Puts a snapshot on the other side.
@@ -233,6 +233,6 @@ pub fn flip(state: &mut State) -> Vec<Effect> {
         sides.other = Some(Box::new(Side { bench: lab.bench.clone(), answer }));
         state.say("Soup B, made of A; b flips between them.");
     }
-    soup_changed(state);
+    bench::changed(state);
     Vec::new()
 }

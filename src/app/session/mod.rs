@@ -17,7 +17,8 @@ use super::instrument::sides::{self, Snapshot};
 use super::key::{Key, KeyCode};
 use super::lab::moved;
 use super::overlay::{Overlay, PromptKind};
-use super::state::{Focus, State, Tab};
+use super::state::State;
+use super::tab::{self, Focus, Tab, TabRow};
 use super::{command, update};
 
 pub use expect::Expect;
@@ -350,6 +351,42 @@ fn way_to(state: &State, tab: Tab) -> Option<(Key, &'static str)> {
     let command = command::all().filter(|c| c.id.starts_with("tab.")).find(leads)?;
     let key = state.keymap.keys(command).iter().find(|k| k.typed().is_none())?;
     Some((*key, command.name))
+}
+
+/// The tab's row in the table of tabs.
+pub const TAB: TabRow = TabRow {
+    go: command::go(
+        "tab.session",
+        &["6", "alt-6"],
+        "Session",
+        "Go to the Session: what was done, chapters, notes, earlier sittings.",
+        |_| Action::Tab(Tab::Session),
+    ),
+    panes: &[Focus::Journal, Focus::Sittings],
+    shown,
+    motion,
+    select,
+    typed: tab::not_typed,
+    pasted: tab::not_pasted,
+    copied,
+    skill: tab::no_skill,
+    compare: None,
+};
+
+fn select(state: &mut State, pane: Focus, row: usize) {
+    match pane {
+        Focus::Journal => state.session.selected = row,
+        Focus::Sittings => state.session.sitting = row,
+        _ => {}
+    }
+}
+
+/// The journal as a table, or the selected sitting's path.
+fn copied(state: &State) -> Option<String> {
+    if state.focus() == Focus::Sittings {
+        return sitting(state).map(|s| s.path.clone());
+    }
+    Some(rows(state).iter().map(|r| format!("{}\t{}\t{}\t{}\n", r.clock, r.kind, r.text, r.led)).collect())
 }
 
 /// The tab comes to the front: the earlier sittings are looked up.

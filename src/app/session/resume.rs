@@ -9,7 +9,7 @@ use crate::app::instrument::sides;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
 use crate::app::{experiments, lab};
-use crate::engine::{Event, JobKind, Request};
+use crate::engine::{JobKind, News, Request};
 use std::collections::VecDeque;
 
 /// What is still to be given.
@@ -40,14 +40,6 @@ fn is_done(input: &Input) -> bool {
     !matches!(input, Input::Snapshots(_))
 }
 
-/// Results that a command may act on.
-fn matters(kind: JobKind) -> bool {
-    matches!(
-        kind,
-        JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Weigh | JobKind::Map | JobKind::Decay | JobKind::Inspect
-    )
-}
-
 /// Whether the lab can take the next input.
 fn ready(state: &State) -> bool {
     let building = state.jobs.is_running(JobKind::Build) || state.library.as_ref().is_none_or(|l| l.missing > 0 && l.skills.is_empty());
@@ -57,7 +49,7 @@ fn ready(state: &State) -> bool {
     // Text needs no results.
     let next = state.resume.as_ref().and_then(|r| r.inputs.front());
     let text = state.takes_text() && next.is_some_and(|(_, input)| !matches!(input, Input::Key(key) if key.typed().is_none()));
-    text || !state.jobs.kinds().any(matters)
+    text || !state.jobs.kinds().any(|kind| kind.about().awaited)
 }
 
 /// Gives as many inputs as the lab can take now.
@@ -71,7 +63,7 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
         state.clock = state.clock.max(clock);
         let mut made = update::due(state);
         made.extend(super::input(state, input));
-        effects.extend(only(state, made, |request| matters(request.kind())));
+        effects.extend(only(state, made, |request| request.kind().about().awaited));
         state.quitting = false;
     }
     effects
@@ -84,8 +76,7 @@ pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) 
     while let Some(effect) = queue.pop_front() {
         match effect {
             Effect::Send(job) if !wanted(&job.request) => {
-                let done = Event::Done { generation: job.generation, kind: job.request.kind() };
-                queue.extend(engine_event::apply(state, done));
+                queue.extend(engine_event::apply(state, job.event(News::Done)));
             }
             Effect::Send(_) | Effect::Cancel(_) | Effect::ListSittings | Effect::Redraw => kept.push(effect),
             _ => {}

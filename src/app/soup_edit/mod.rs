@@ -3,7 +3,7 @@
 mod apply;
 pub mod curve;
 
-use crate::soup::{Ingredient, Rule, Soup};
+use crate::soup::{Ingredient, Soup};
 use curve::CurveShape;
 use std::ops::Range;
 
@@ -14,12 +14,10 @@ pub enum SoupRow {
     Ingredient(usize),
     /// The rule.
     Rule,
-    /// γ.
-    Gamma,
+    /// A parameter of the rule, by the field of the soup that has its value.
+    Value(&'static str),
     /// λ.
     Lambda,
-    /// τ.
-    Tau,
     /// The layer range.
     Layers,
     /// The per-layer weights, where the soup has them instead of a range.
@@ -43,7 +41,7 @@ pub enum SoupEdit {
     Lock,
     /// Scale the unlocked weights so that all add up to 1.
     Normalise,
-    /// Give all unlocked weights the same value.
+    /// Give the unlocked weights of what takes part equal shares.
     Level,
     /// Take the selected ingredient out.
     Remove,
@@ -90,34 +88,16 @@ const HISTORY: usize = 500;
 /// Nudges of one row closer than this many milliseconds are one step.
 const RUN_MS: u64 = 800;
 
-/// The rows of a soup: its ingredients, then what its rule takes.
+/// The rows of a soup: its ingredients, its rule with the parameters that the screen offers, then
+/// what every rule takes.
 pub fn rows(soup: &Soup) -> Vec<SoupRow> {
     let mut rows: Vec<SoupRow> = (0..soup.ingredients.len()).map(SoupRow::Ingredient).collect();
     rows.push(SoupRow::Rule);
-    if uses_gamma(soup.rule) {
-        rows.push(SoupRow::Gamma);
-    }
+    let shown = soup.rule.rule.parameters.iter().filter(|p| p.knob.is_some());
+    rows.extend(shown.filter_map(|p| p.field).map(SoupRow::Value));
     rows.push(SoupRow::Lambda);
-    if uses_tau(soup.rule) {
-        rows.push(SoupRow::Tau);
-    }
     rows.push(if soup.layer_weights.is_some() { SoupRow::Curve } else { SoupRow::Layers });
     rows
-}
-
-/// Whether the rule has a decay exponent γ.
-pub fn uses_gamma(rule: Rule) -> bool {
-    matches!(rule, Rule::Decay)
-}
-
-/// Whether the rule takes weights from similarities at temperature τ.
-pub fn uses_tau(rule: Rule) -> bool {
-    matches!(rule, Rule::Softmax)
-}
-
-/// Whether the rule reads the ingredients' weights.
-pub fn uses_weights(rule: Rule) -> bool {
-    matches!(rule, Rule::Weighted | Rule::Sum | Rule::Arithmetic | Rule::Decay)
 }
 
 /// Reads a layer range as the user writes it: `all`, `8`, `4..8`, `4..`, `..8`.

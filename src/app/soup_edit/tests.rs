@@ -42,6 +42,48 @@ fn normalise_leaves_locked_weights_alone() {
 }
 
 #[test]
+fn levelling_leaves_what_is_muted_alone() {
+    let mut bench = bench();
+    bench.selected = 0;
+    bench.edit(&SoupEdit::Type(SoupRow::Ingredient(0), "0.7".into()), 12, 0).unwrap();
+    bench.edit(&SoupEdit::Mute, 12, 0).unwrap();
+    bench.edit(&SoupEdit::Level, 12, 0).unwrap();
+    assert_eq!(weights(&bench), [0.7, 0.5, 0.5]);
+    assert_eq!(bench.text().as_deref(), Some("mean(0.5*b/0, 0.5*c/0)"));
+}
+
+#[test]
+fn the_values_of_each_rule_are_rows_within_their_ranges() {
+    let mut bench = bench();
+    for (rule, fields) in
+        [("weighted", &[][..]), ("softmax", &["tau"]), ("A-decay", &["gamma"]), ("TIES", &["density"]), ("DARE", &["drop"])]
+    {
+        bench.edit(&SoupEdit::Type(SoupRow::Rule, rule.into()), 12, 0).unwrap();
+        let values = |row: &SoupRow| if let SoupRow::Value(field) = row { Some(*field) } else { None };
+        assert_eq!(rows(&bench.soup).iter().filter_map(values).collect::<Vec<_>>(), fields, "{rule}");
+    }
+    let value = |bench: &Bench, field: &str| bench.soup.values.number(field).unwrap();
+    bench.selected = rows(&bench.soup).iter().position(|r| *r == SoupRow::Value("drop")).unwrap();
+    bench.edit(&SoupEdit::Nudge(10), 12, 0).unwrap();
+    assert_eq!((value(&bench, "drop"), bench.text().as_deref()), (0.6, Some("dare(a/0, b/0, c/0; p=0.6, seed=0)")));
+    bench.edit(&SoupEdit::Nudge(-100), 12, 9000).unwrap();
+    assert_eq!(value(&bench, "drop"), 0.0);
+    for (field, text, why) in [
+        ("drop", "1.5", "The value must lie between 0 and 1."),
+        ("gamma", "-1", "The value must be 0 or more."),
+        ("tau", "inf", "The value must be finite."),
+        ("density", "x", "`x` is not a number."),
+    ] {
+        let before = bench.soup.clone();
+        assert_eq!(bench.edit(&SoupEdit::Type(SoupRow::Value(field), text.into()), 12, 0).unwrap_err(), why);
+        assert_eq!(bench.soup, before);
+    }
+    bench.edit(&SoupEdit::Type(SoupRow::Value("gamma"), "0.25".into()), 12, 0).unwrap();
+    assert_eq!(value(&bench, "gamma"), 0.25);
+    assert!(bench.edit(&SoupEdit::Type(SoupRow::Rule, "TEIS".into()), 12, 0).unwrap_err().contains("weighted, mean, sum"));
+}
+
+#[test]
 fn a_run_of_nudges_is_one_step_of_history() {
     let mut bench = bench();
     for t in 0..5 {

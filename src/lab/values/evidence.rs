@@ -18,6 +18,33 @@ pub struct TaskEvidence {
     pub posterior: f64,
 }
 
+/// What of a query evidence does not read: it reads [`MOST_TOKENS`](crate::lab::MOST_TOKENS) tokens, the last ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Examples of which it reads nothing.
+    pub examples: usize,
+    /// Examples in the query.
+    pub of: usize,
+    /// Whether it reads the end of the last example alone.
+    pub is_cut: bool,
+}
+
+impl Unread {
+    /// That, in a sentence; `None` if it reads all of it.
+    pub fn words(&self) -> Option<String> {
+        let Self { examples, of, is_cut } = *self;
+        let most = crate::lab::MOST_TOKENS;
+        match (is_cut, examples) {
+            (false, 0) => None,
+            (false, n) => {
+                Some(format!("Evidence reads the last {} of the query's {of} examples, which are {most} tokens at most.", of - n))
+            }
+            (true, 0) => Some(format!("Evidence reads the last {most} tokens of the query's example.")),
+            (true, n) => Some(format!("Evidence reads the last {most} tokens of the query's last example, and none of the other {n}.")),
+        }
+    }
+}
+
 /// What a query's own examples say of the tasks that are most similar to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
@@ -25,8 +52,10 @@ pub struct Evidence {
     pub read: String,
     /// How similarity was measured.
     pub view: RankView,
-    /// Complete examples in the query.
+    /// Complete examples that were read.
     pub shots: usize,
+    /// What of the query was not.
+    pub unread: Unread,
     /// Tokens of their answers, ends included.
     pub answer_tokens: usize,
     /// The tasks read, the most probable first.

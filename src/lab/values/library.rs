@@ -2,7 +2,7 @@
 
 use super::Autopsy;
 use crate::library::SkillMeta;
-use crate::state::StateShape;
+use crate::state::Layout;
 
 /// What the screen knows of the model.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct ModelView {
     /// Parameters.
     pub parameters: u64,
     /// Sizes of a state.
-    pub shape: StateShape,
+    pub layout: Layout,
     /// `cpu`, `cuda:0`.
     pub device: String,
 }

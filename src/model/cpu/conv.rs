@@ -1,8 +1,6 @@
 //! The causal convolution over time with its SiLU, in one pass.
 
-use super::lanes::Lanes;
-use super::math::silu;
-use super::{LANES, Shared, simd};
+use crate::simd::{LANES, Lanes, Shared, silu, simd};
 
 /// What the convolution of one layer needs, channels padded to a multiple of [`LANES`].
 pub struct Conv {
@@ -22,7 +20,7 @@ pub struct ConvIo<'a> {
     /// Row length of `xz`.
     pub stride: usize,
     /// Output, `[tokens, d_inner]`.
-    pub u: Shared,
+    pub u: Shared<'a>,
     /// Channels.
     pub d_inner: usize,
 }

@@ -4,16 +4,16 @@
 //! products of a chunk are dense; only the convolution and the scan look at where one prompt ends and the next begins.
 
 use super::conv::{ConvIo, conv_block};
-use super::linear::{Linear, Rows};
+use super::in_pool;
 use super::scan::{ScanIo, scan_block};
 use super::weights::{Layer, Weightset};
 use super::working::Working;
-use super::{LANES, Shared, in_pool, math};
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::plan::{Chunk, Look, Plan, Results, Span};
 use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, WeightType};
-use crate::state::{State, StateShape};
+use crate::simd::{LANES, Linear, Rows, Shared, rms_norm, rms_scale};
+use crate::state::{Layout, State};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +64,7 @@ impl Model {
         &self.weights.config
     }
 
-    fn shape(&self) -> StateShape {
+    fn shape(&self) -> Layout {
         self.config().shape()
     }
 
@@ -164,11 +164,11 @@ impl Model {
         let (m, e, n, r) = (config.d_model, config.d_inner, config.d_state, config.dt_rank);
         let blocks = e.div_ceil(LANES);
         let width = r + 2 * n;
-        math::rms_norm(&b.x[..t * m], &layer.norm, config.norm_eps, &mut b.normed);
+        rms_norm(&b.x[..t * m], &layer.norm, config.norm_eps, &mut b.normed);
         self.product(&layer.in_proj, Rows { data: &b.normed, stride: m, count: t }, &mut b.xz[..t * 2 * e], false);
 
-        let states: Vec<Cells> = working.iter_mut().map(|w| Cells::of(w, l)).collect();
-        let kept: Vec<Cells> = kept.iter_mut().map(|w| Cells::of(w, l)).collect();
+        let states: Vec<Cells<'_>> = working.iter_mut().map(|w| Cells::of(w, l)).collect();
+        let kept: Vec<Cells<'_>> = kept.iter_mut().map(|w| Cells::of(w, l)).collect();
         let sizes = [n * LANES, (config.d_conv - 1) * LANES, LANES];
         let io = ConvIo { xz: &b.xz, stride: 2 * e, u: Shared::new(&mut b.u), d_inner: e };
         each_block(blocks, t, &|block| {
@@ -190,7 +190,7 @@ impl Model {
                 let (dt, bc) = row.split_at_mut(r);
                 let (b, c) = bc.split_at_mut(n);
                 for part in [dt, b, c] {
-                    let scale = math::rms_scale(part, eps);
+                    let scale = rms_scale(part, eps);
                     part.iter_mut().for_each(|v| *v *= scale);
                 }
             }
@@ -250,7 +250,7 @@ impl Model {
         let (m, vocab) = (self.config().d_model, self.config().vocab_size);
         let packed = rows.concat();
         let mut normed = vec![0.0; packed.len()];
-        math::rms_norm(&packed, &self.weights.norm_f, self.config().norm_eps, &mut normed);
+        rms_norm(&packed, &self.weights.norm_f, self.config().norm_eps, &mut normed);
         buffers.logits.resize(rows.len() * vocab, 0.0);
         let x = Rows { data: &normed, stride: m, count: rows.len() };
         self.product(self.weights.head(), x, &mut buffers.logits, false);
@@ -281,10 +281,10 @@ fn log_softmax_at(logits: &[f32], token: u32) -> f32 {
 }
 
 /// One layer of a working state, for threads that each own some of its blocks.
-struct Cells([Shared; 3]);
+struct Cells<'a>([Shared<'a>; 3]);
 
-impl Cells {
-    fn of(working: &mut Working, layer: usize) -> Self {
+impl<'a> Cells<'a> {
+    fn of(working: &'a mut Working, layer: usize) -> Self {
         let [h, window, dt_sum] = working.layer(layer);
         Self([Shared::new(h), Shared::new(window), Shared::new(dt_sum)])
     }
@@ -293,8 +293,7 @@ impl Cells {
     ///
     /// # Safety
     /// No other thread touches the same block meanwhile.
-    #[allow(clippy::mut_from_ref)] // what `Shared` is for
-    unsafe fn block(&self, block: usize, sizes: [usize; 3]) -> [&mut [f32]; 3] {
+    unsafe fn block(&self, block: usize, sizes: [usize; 3]) -> [&'a mut [f32]; 3] {
         // SAFETY: blocks lie one after the other in each part; the rest is promised by the caller.
         std::array::from_fn(|i| unsafe { self.0[i].part(block * sizes[i], sizes[i]) })
     }

@@ -3,9 +3,7 @@
 //! Sixteen channels are the sixteen lanes of a register; the loop over the `d_state` entries is inside the loop over time, so that no
 //! sum across lanes is ever needed and any `d_state` runs at full width. A block's state (16 × d_state floats) stays in the first-level cache.
 
-use super::lanes::Lanes;
-use super::math::{exp2, silu, softplus};
-use super::{LANES, Shared, simd};
+use crate::simd::{LANES, Lanes, Shared, exp2, silu, simd, softplus};
 
 /// What the scan of one layer needs, channels padded to a multiple of [`LANES`].
 pub struct Scan {
@@ -37,7 +35,7 @@ pub struct ScanIo<'a> {
     /// First gate column.
     pub z_at: usize,
     /// Output, `[tokens, d_inner]`.
-    pub y: Shared,
+    pub y: Shared<'a>,
     /// Channels.
     pub d_inner: usize,
 }

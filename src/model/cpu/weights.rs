@@ -1,14 +1,12 @@
 //! Weights by name, checked and brought into the kernels' layout.
 
-use super::LANES;
 use super::conv::Conv;
-use super::linear::{Linear, Weights};
-use super::panels::Panels;
 use super::scan::Scan;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::tensors::{EMBEDDING, Tensors, dtype};
 use crate::model::{MambaConfig, TensorSource, WeightType};
+use crate::simd::{LANES, Linear, Panels, Weights};
 use candle_core::DType;
 use half::{bf16, f16};
 

@@ -2,7 +2,7 @@
 
 use super::gpu::Gpu;
 use crate::error::{Error, Result};
-use crate::model::pages::LargePages;
+use crate::simd::LargePages;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaSlice, CudaStream, DevicePtr, sys};
 use rayon::prelude::*;
 use std::sync::Arc;

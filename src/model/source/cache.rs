@@ -13,12 +13,12 @@
 //! Names that come from a hub are checked before they get here, and a link that leads out of the
 //! model's folder is never written through.
 
+pub(super) use super::part::Part;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,12 +32,6 @@ const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The longest list of a commit's files that is read.
 const LONGEST_TREE: u64 = 64 << 20;
-
-/// Bytes of an earlier try hashed between two looks at the cancel handle.
-const STEP: usize = 1 << 20;
-
-/// Bytes of a part kept as its head.
-const HEAD: usize = 512;
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This file is a cache directory tag created by huggingface_hub.\n\
@@ -225,13 +219,8 @@ impl ModelCache {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn keep(&self, mut part: Part, blob: &str) -> Result<()> {
-        let path = self.folder(&["blobs"])?.join(blob);
-        part.file.sync_data().map_err(Error::io(&part.path))?;
-        // Replaces a link that leads nowhere, instead of writing through it.
-        std::fs::rename(&part.path, &path).map_err(Error::io(&path))?;
-        part.fate = Fate::Kept;
-        Ok(())
+    pub(super) fn keep(&self, part: Part, blob: &str) -> Result<()> {
+        part.keep(&self.folder(&["blobs"])?.join(blob))
     }
 
     /// Makes a content a file of a commit.
@@ -333,109 +322,4 @@ fn no_follow() -> i32 {
 
 fn unique() -> String {
     format!("{:08x}", rand::random::<u32>())
-}
-
-enum Fate {
-    /// It rests for the next try.
-    Rests,
-    /// It is wrong and goes.
-    Goes,
-    /// It has become a content.
-    Kept,
-}
-
-/// A content on its way. Dropped before its time it stays for the next try, unless it was found
-/// wrong.
-pub(super) struct Part {
-    file: File,
-    path: PathBuf,
-    resting: PathBuf,
-    len: u64,
-    /// Of what is there so far, where the content's name says what it must come to.
-    hasher: Option<Sha256>,
-    /// The first bytes.
-    head: Vec<u8>,
-    fate: Fate,
-}
-
-impl Part {
-    fn adopt(file: File, path: PathBuf, resting: PathBuf, blob: &str, control: Control<'_>) -> Result<Self> {
-        // Marks it as somebody's, see `abandoned`; where there are no locks, its age does.
-        let _ = file.try_lock();
-        let hasher = (blob.len() == 64).then(Sha256::new);
-        let mut part = Self { file, path, resting, len: 0, hasher, head: Vec::new(), fate: Fate::Rests };
-        let mut buffer = vec![0; STEP];
-        let total = part.file.metadata().map_err(Error::io(&part.path))?.len();
-        loop {
-            control.check()?;
-            let n = part.file.read(&mut buffer).map_err(Error::io(&part.path))?;
-            if n == 0 {
-                return Ok(part);
-            }
-            part.count(&buffer[..n]);
-            control.report(part.len, total, "bytes");
-        }
-    }
-
-    /// Bytes there are.
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// The first bytes, at most 512.
-    pub(super) fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(Error::io(&self.path))?;
-        self.count(bytes);
-        Ok(())
-    }
-
-    fn count(&mut self, bytes: &[u8]) {
-        let room = HEAD - self.head.len();
-        self.head.extend(&bytes[..room.min(bytes.len())]);
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        self.len += bytes.len() as u64;
-    }
-
-    /// Begins anew.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub(super) fn restart(&mut self) -> Result<()> {
-        self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))).map_err(Error::io(&self.path))?;
-        self.hasher = self.hasher.is_some().then(Sha256::new);
-        self.head.clear();
-        self.len = 0;
-        Ok(())
-    }
-
-    /// The content's SHA-256, where its name asks for one.
-    pub(super) fn sha256(&self) -> Option<String> {
-        self.hasher.clone().map(|h| h.finalize().iter().map(|b| format!("{b:02x}")).collect())
-    }
-
-    /// Marks it as wrong: it does not stay.
-    pub(super) fn discard(&mut self) {
-        self.fate = Fate::Goes;
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // The next try takes what it finds; nothing else depends on it.
-        let _ = match self.fate {
-            Fate::Kept => Ok(()),
-            Fate::Rests if self.file.metadata().is_ok_and(|m| m.len() > 0) => std::fs::rename(&self.path, &self.resting),
-            Fate::Rests | Fate::Goes => std::fs::remove_file(&self.path),
-        };
-    }
 }

@@ -1,17 +1,23 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
-//! - `pickle`: PyTorch's `.bin`, read as data.
-//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that cache's layout;
-//!   `download`: HTTP.
+//! - `pickle`: PyTorch's `.bin`; `unpickle`: the pickle in it, read as data.
+//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that
+//!   cache's layout; `part`: a file on its way into it; `download`: HTTP; `roots`: whose certificates
+//!   are trusted.
+//! - `instead`: what lies or comes in the place of a file: a web page, a Git LFS pointer.
 //! - `random`: weights for benchmarks and checks.
 
 mod cache;
 mod checkpoint;
 mod download;
 mod hub;
+mod instead;
+mod part;
 mod pickle;
 mod random;
+mod roots;
+mod unpickle;
 
 use super::json;
 use crate::control::Control;
@@ -24,7 +30,9 @@ use std::str::FromStr;
 pub use checkpoint::Checkpoint;
 pub use download::{Patience, Proxies, Token};
 pub use hub::Hub;
+pub(super) use instead::Instead;
 pub use random::RandomWeights;
+pub use roots::Roots;
 
 /// Tensors by name, on the CPU, in the precision they are stored in.
 pub trait TensorSource: Send + Sync {

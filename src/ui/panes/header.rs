@@ -32,7 +32,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width.saturating_sub(tabs.width() as u16 + 2);
     put(buf, area, 0, 0, tabs);
     // As much of it as there is room for, the least important first to go.
-    let work = state.jobs.shown().map(|(kind, running)| work(paint, kind, running)).unwrap_or_default();
+    let work = state.jobs.shown().map(|(word, running)| work(paint, word, running)).unwrap_or_default();
     let facts = facts(paint);
     for drop in 0..=facts.len() {
         let mut spans = work.clone();
@@ -66,36 +66,15 @@ fn facts<'a>(paint: &Paint<'a>) -> Vec<Vec<Span<'a>>> {
         }
         facts.push(vec![paint.span(model.device.as_str(), Role::Dim)]);
         facts.push(vec![paint.span(format!("{} parameters", short_count(model.parameters)), Role::Dim)]);
-        facts.push(vec![paint.span(format!("{} layers", model.shape.n_layer), Role::Dim)]);
+        facts.push(vec![paint.span(format!("{} layers", model.layout.n_layer), Role::Dim)]);
     } else if state.jobs.running(JobKind::Open).is_none() {
         facts.push(vec![paint.span("loading the model", Role::Stale)]);
     }
     facts
 }
 
-fn work<'a>(paint: &Paint<'a>, kind: JobKind, running: &Running) -> Vec<Span<'a>> {
-    let name = match kind {
-        JobKind::Open => "loading",
-        JobKind::Build => "building",
-        JobKind::Check => "checking",
-        JobKind::Map => "map",
-        JobKind::Decay => "comparing",
-        JobKind::Edit => "reading",
-        JobKind::Experiment => "measuring",
-        JobKind::Ecg => "ECG",
-        JobKind::Landscape => "landscape",
-        JobKind::Attribution => "attribution",
-        JobKind::Verdict => "verdict",
-        JobKind::Rank
-        | JobKind::Weigh
-        | JobKind::Ask
-        | JobKind::Inspect
-        | JobKind::Place
-        | JobKind::Results
-        | JobKind::Autopsy
-        | JobKind::Compare => "working",
-    };
-    let mut spans = vec![paint.span(name, Role::Stale), Span::raw(" ")];
+fn work<'a>(paint: &Paint<'a>, word: &'static str, running: &Running) -> Vec<Span<'a>> {
+    let mut spans = vec![paint.span(word, Role::Stale), Span::raw(" ")];
     let is_bytes = running.unit == "bytes";
     let amount = |n: u64| if is_bytes { bytes(n) } else { n.to_string() };
     if running.total > 0 {

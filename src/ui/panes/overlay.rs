@@ -102,8 +102,8 @@ fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolle
     let words = filter.text().to_lowercase();
     let fits =
         |c: &&Command| words.split_whitespace().all(|w| format!("{} {} {}", c.name, c.doc, keys(paint, c)).to_lowercase().contains(w));
-    let here = |c: &&Command| matches!(c.place, Place::In(panes) if panes.contains(&focus));
-    let general = |c: &&Command| !matches!(c.place, Place::In(_));
+    let here = |c: &&Command| c.place.is_at(focus);
+    let general = |c: &&Command| matches!(c.place, Place::Everywhere | Place::General);
     let elsewhere = |c: &&Command| !here(c) && !general(c);
     let mut lines: Vec<Line<'_>> = Vec::new();
     let sections: [(String, Belongs<'_>); 3] =

@@ -3,6 +3,7 @@
 
 use crate::app::Focus;
 use crate::app::screen::Target;
+use crate::task::Template;
 use crate::ui::paint::{Paint, put, scroll};
 use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
@@ -38,11 +39,11 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// A template as one readable line.
-fn template_text(template: &str) -> String {
+fn template_text(template: &Template) -> String {
     match template {
-        "arrow" => "x -> y".into(),
-        "qa" => "Q: x A: y".into(),
-        own => crate::ui::paint::fit(own, 28),
+        Template::Arrow => "x -> y".into(),
+        Template::Qa => "Q: x A: y".into(),
+        Template::Custom { .. } => crate::ui::paint::fit(&template.to_string(), 28),
     }
 }
 

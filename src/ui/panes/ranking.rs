@@ -70,7 +70,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn said(evidence: &Evidence, width: usize) -> Vec<String> {
     let read =
         if evidence.is_whole() { String::new() } else { format!(" {} of {} tasks are read so far.", evidence.tasks.len(), evidence.asked) };
-    wrap(&format!("{}{read}", evidence.words()), width)
+    let unread = evidence.unread.words().map_or_else(String::new, |words| format!(" {words}"));
+    wrap(&format!("{}{read}{unread}", evidence.words()), width)
 }
 
 fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {

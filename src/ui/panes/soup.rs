@@ -3,7 +3,8 @@
 use crate::app::Focus;
 use crate::app::overlay::layers_text;
 use crate::app::screen::Target;
-use crate::app::soup_edit::{SoupRow, rows, uses_weights};
+use crate::app::soup_edit::{SoupRow, rows};
+use crate::soup::parameter_of;
 use crate::ui::glyphs;
 use crate::ui::layout::Size;
 use crate::ui::paint::{Paint, pad, put, scroll, signed, wrap};
@@ -84,8 +85,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn ingredient<'a>(paint: &Paint<'a>, index: usize, width: u16, scale: f64) -> Vec<Span<'a>> {
     let soup = &paint.state.lab.bench.soup;
     let ingredient = &soup.ingredients[index];
-    let soloed = soup.ingredients.iter().any(|i| i.solo);
-    let heard = !ingredient.muted && (!soloed || ingredient.solo);
+    let heard = soup.is_audible(index);
     let free = usize::from(width).saturating_sub(1 + 8 + 5);
     let name_width = (free / 2).clamp(10, 26).min(free);
     let bar_width = free.saturating_sub(name_width + 1).min(30) as u16;
@@ -97,7 +97,7 @@ fn ingredient<'a>(paint: &Paint<'a>, index: usize, width: u16, scale: f64) -> Ve
         (true, false) => Role::Bar,
     };
     spans.extend(paint.bar(ingredient.weight.abs() / scale, bar_width, role));
-    let weight_role = if heard && uses_weights(soup.rule) { Role::Strong } else { Role::Dim };
+    let weight_role = if heard && soup.takes_shares() { Role::Strong } else { Role::Dim };
     spans.push(paint.span(format!(" {:>7}", signed(ingredient.weight, 2)), weight_role));
     let flag = |on: bool, letter: &'static str, role: Role| paint.span(if on { letter } else { " " }, role);
     spans.push(Span::raw(" "));
@@ -113,7 +113,13 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
     let with_bar = |share: f64| if bar_width >= 4 { paint.bar(share, bar_width, Role::Bar) } else { Vec::new() };
     let (name, value, more) = match row {
         SoupRow::Rule => ("rule", soup.rule.name().to_owned(), Vec::new()),
-        SoupRow::Gamma => ("γ decay", signed(soup.gamma, 2), with_bar(soup.gamma / 2.0)),
+        SoupRow::Value(field) => {
+            let value = soup.values.number(field).unwrap_or(f64::NAN);
+            let knob = parameter_of(field).and_then(|p| p.knob.as_ref());
+            let mut more = knob.and_then(|k| k.full).map_or_else(Vec::new, |full| with_bar(value / full));
+            more.extend(knob.map(|k| paint.span(k.note, Role::Dim)).filter(|span| !span.content.is_empty()));
+            (knob.map_or(field, |k| k.label), signed(value, 2), more)
+        }
         SoupRow::Lambda => {
             let note = match soup.lambda {
                 l if l >= 1.0 => " without the query",
@@ -123,10 +129,6 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
             let mut more = with_bar(soup.lambda);
             more.push(paint.span(note, Role::Dim));
             ("λ soup : query", signed(soup.lambda, 2), more)
-        }
-        SoupRow::Tau => {
-            let note = if soup.tau <= 0.0 { "weights by hand" } else { "softmax(similarity / τ)" };
-            ("τ similarity", signed(soup.tau, 2), vec![paint.span(note, Role::Dim)])
         }
         SoupRow::Layers => {
             let layers = paint.state.layers();

@@ -4,7 +4,7 @@ use super::window;
 use crate::app::overlay::{layers_text, trim_number};
 use crate::engine::JobKind;
 use crate::lab::Answer;
-use crate::soup::Soup;
+use crate::soup::{Soup, Value, parameter_of};
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, pad, put, put_right, signed};
 use crate::ui::theme::Role;
@@ -59,7 +59,7 @@ fn weights<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'
     }
     let weight = |soup: &Soup, name: &str| {
         let Some(at) = soup.ingredients.iter().position(|i| i.skill == name) else { return "–".to_owned() };
-        let heard = soup.audible_places().contains(&at);
+        let heard = soup.is_audible(at);
         format!("{}{}", signed(soup.ingredients[at].weight, 2), if heard { "" } else { " (does not count)" })
     };
     let head = Line::from(head.spans.into_iter().map(|s| paint.span(s.content.replace('≠', " "), Role::Title)).collect::<Vec<_>>());
@@ -74,20 +74,26 @@ fn parameters<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Lin
         Some(weights) => weights.iter().map(|w| glyphs::level(paint.set, *w)).collect(),
         None => layers_text(s.layers.as_ref()),
     };
-    let all: [(&str, [String; 2]); 10] = [
-        ("rule", soups.map(|s| s.rule.name().to_owned())),
-        ("γ decay", soups.map(|s| trim_number(s.gamma))),
+    let mut all = vec![("rule", soups.map(|s| s.rule.name().to_owned()))];
+    for (field, _) in soups[0].values.iter() {
+        let label = parameter_of(field).and_then(|p| p.knob.as_ref()).map_or(field, |knob| knob.label);
+        all.push((label, soups.map(|s| s.values.get(field).map_or_else(String::new, value))));
+    }
+    all.extend([
         ("λ soup : query", soups.map(|s| trim_number(s.lambda))),
-        ("τ similarity", soups.map(|s| trim_number(s.tau))),
         ("layers", soups.map(layers)),
-        ("divisor", soups.map(|s| format!("{:?}", s.z).to_lowercase())),
         ("windows from", soups.map(|s| format!("{:?}", s.conv).to_lowercase())),
         ("norms matched", soups.map(|s| if s.match_norm { "yes" } else { "no" }.to_owned())),
-        ("density", soups.map(|s| trim_number(s.density))),
-        ("drop, seed", soups.map(|s| format!("{}, {}", trim_number(s.drop), s.seed))),
-    ];
+    ]);
     let shown = all.into_iter().filter(|(name, [a, b])| a != b || *name == "rule");
     shown.map(|(name, values)| row(paint, name, values, width)).collect()
+}
+
+fn value(value: Value) -> String {
+    match value {
+        Value::Number(value) => trim_number(value),
+        other => other.to_string(),
+    }
 }
 
 fn answers<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
