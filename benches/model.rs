@@ -10,7 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)]
 
 use candle_core::{DType, Device, Tensor};
-use candle_transformers::models::network as candle_mamba;
+use candle_transformers::models::mamba as candle_mamba;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use memmap2::MmapMut;

@@ -23,6 +23,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`error`], [`control`], [`text`], [`files`], [`log`] | the ground: refusals in sentences, cancel and progress, texts and files that users name |
+//! | [`guide`] | the pages of the guide, and their layout in columns |
 //! | [`stats`] | means with intervals, and what may be concluded from them |
 //! | `simd` | arithmetic on plain slices: lanes, exponentials, dot and matrix products of stored numbers |
 //! | [`state`] | what a recurrent network remembers, how it forgets, and which model made it |
@@ -62,6 +63,7 @@ pub mod engine;
 pub mod error;
 pub mod experiment;
 pub mod files;
+pub mod guide;
 pub mod lab;
 pub mod library;
 pub mod log;

@@ -83,6 +83,8 @@ pub enum Action {
     CycleFocus(i32),
     /// Open the help.
     Help,
+    /// Open the guide's list of pages.
+    Guide,
     /// Open the palette.
     Palette,
     /// Ask for a value.

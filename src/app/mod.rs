@@ -14,12 +14,12 @@
 //!   autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: what follows from them.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help,
-//!   palette and README come from.
+//!   palette and the guide come from.
 //! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
 //! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
 //! - [`show`]: a session played on the screen.
 //! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab;
-//!   [`jobs`]: generations and progress.
+//!   [`guide`]: the guide above it; [`jobs`]: generations and progress.
 //! - [`editor`]: texts being edited, and their limit.
 //! - [`screen`]: mouse, slow lines, what was written.
 //! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
@@ -32,6 +32,7 @@ pub mod editor;
 pub mod effect;
 pub mod engine_event;
 pub mod experiments;
+pub mod guide;
 pub mod instrument;
 pub mod jobs;
 pub mod key;

@@ -2,6 +2,7 @@
 
 use super::command::{self, Command};
 use super::effect::Effect;
+use super::guide::{self, Reading};
 use super::instrument::{self, Panel};
 use super::key::{Key, KeyCode};
 use super::library::{self, parse_tags};
@@ -52,6 +53,8 @@ pub enum Overlay {
         /// First line shown.
         scroll: usize,
     },
+    /// The guide.
+    Guide(Reading),
     /// All commands.
     Palette {
         /// Words to look for.
@@ -81,6 +84,13 @@ pub enum Overlay {
         /// Why it was not taken.
         error: Option<String>,
     },
+}
+
+impl Overlay {
+    /// The keys that work here, all of them.
+    pub fn help() -> Self {
+        Self::Help { filter: Line::default(), scroll: 0 }
+    }
 }
 
 /// The row a soup prompt sets.
@@ -206,12 +216,22 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
                 KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
                 KeyCode::PageDown => *scroll += 10,
                 KeyCode::Enter => return Vec::new(),
+                KeyCode::Tab | KeyCode::BackTab => {
+                    state.overlay = Some(guide::open(state));
+                    return Vec::new();
+                }
                 _ => {
                     filter.input(key);
                     *scroll = 0;
                 }
             }
             *scroll = (*scroll).min(command::all().count());
+            Vec::new()
+        }
+        Overlay::Guide(reading) => {
+            if !guide::input(reading, key) {
+                overlay = Overlay::help();
+            }
             Vec::new()
         }
         Overlay::Palette { input, selected } => {
@@ -300,7 +320,7 @@ pub fn paste(state: &mut State, pasted: &str) {
         Some(Overlay::AddSkill { name, text, on_text, error }) => {
             *error = if *on_text { editor::pasted(text, pasted) } else { name.insert(pasted) };
         }
-        None => {}
+        Some(Overlay::Guide(_)) | None => {}
     }
 }
 

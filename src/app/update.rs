@@ -7,7 +7,7 @@ use super::line::Line;
 use super::overlay::{self, Overlay};
 use super::soup_edit::SoupEdit;
 use super::state::{Focus, State, Tab};
-use super::{bench, decay, engine_event, experiments, instrument, lab, library, map, screen, session, show};
+use super::{bench, decay, engine_event, experiments, guide, instrument, lab, library, map, screen, session, show};
 use crate::engine::JobKind;
 use ratatui_textarea::Input;
 
@@ -44,7 +44,8 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             let at = panes.iter().position(|p| *p == state.focus()).unwrap_or(0) as i32;
             focus_on(state, panes[(at + by).rem_euclid(panes.len() as i32) as usize])
         }
-        Action::Help => none(state.overlay = Some(Overlay::Help { filter: Line::default(), scroll: 0 })),
+        Action::Help => none(state.overlay = Some(Overlay::help())),
+        Action::Guide => none(state.overlay = Some(guide::open(state))),
         Action::Palette => none(state.overlay = Some(Overlay::Palette { input: Line::default(), selected: 0 })),
         Action::Prompt(kind) => none(overlay::open_prompt(state, kind)),
         Action::Undo { redo } => bench::undo(state, redo),

@@ -4,8 +4,8 @@
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
 //! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`,
-//!   `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs
-//!   give the schema of its `--json`.
+//!   `optimise`, `reproduce`, `replay`, `bench`, `config`, `guide`: one subcommand each; its module
+//!   docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
 //! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input,
@@ -19,6 +19,7 @@ mod build;
 mod config;
 mod decay;
 mod doctor;
+mod guide;
 mod inspect;
 mod instrument;
 mod lab;
@@ -97,6 +98,8 @@ enum Command {
     Bench(bench::Args),
     /// Show the configuration, print one to start from, or the table of keys.
     Config(config::Args),
+    /// Read the guide: a list of its pages, or one page.
+    Guide(guide::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -131,6 +134,7 @@ pub fn run() -> Result<()> {
         Some(Command::Doctor(args)) => doctor::run(&common, &args, &config),
         Some(Command::Bench(args)) => bench::run(&common, &args),
         Some(Command::Config(args)) => config::run(&common, &args, &Cli::command(), &config),
+        Some(Command::Guide(args)) => guide::run(&common, &args),
     }
 }
 

@@ -89,6 +89,15 @@ pub fn print(text: &str) -> Result<()> {
     write(&visible(text))
 }
 
+/// Prints text whose escape sequences are the program's own; what else is in it went through
+/// [`visible`] already.
+///
+/// # Errors
+/// As [`print`].
+pub fn styled(text: &str) -> Result<()> {
+    write(text)
+}
+
 fn write(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -39,6 +39,41 @@ pub struct Setup {
 pub(super) const STORED: StoredType = StoredType::F16;
 
 /// One model and its library.
+///
+/// ```
+/// use state_soup::control::quiet;
+/// use state_soup::lab::{Lab, Setup};
+/// use state_soup::library::BuildSettings;
+/// use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
+/// use state_soup::soup::Recipe;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let few = ["antonym", "country_capital"];
+/// let lab = quiet(|control| {
+///     let lab = Lab::open(
+///         Setup {
+///             model: ModelSource::Bundled,
+///             load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
+///             bos: Bos::Auto,
+///             library: Some(folder.path().to_owned()),
+///             chosen: true,
+///             build: BuildSettings { shots: 4, sets: 1, ..BuildSettings::default() },
+///             tasks: state_soup::task::bundled().iter().filter(|t| few.contains(&t.name.as_str())).cloned().collect(),
+///         },
+///         control,
+///     )?;
+///     lab.build(control, &|_| {})?;
+///     Ok::<_, state_soup::error::Error>(lab)
+/// })?;
+/// let ranking = quiet(|control| lab.rank("France -> Paris", &lab.default_view(), control))?;
+/// assert_eq!(ranking.by_task[0].task, "country_capital");
+///
+/// let soup: Recipe = "0.6*antonym/0 + 0.4*country_capital/0".parse()?;
+/// let state = quiet(|control| lab.mix(&soup, None, &lab.default_view(), control))?;
+/// assert_eq!(state.shape(), lab.shape());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Lab {
     pub(super) model: Model,
     pub(super) device: String,

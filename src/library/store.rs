@@ -27,6 +27,22 @@ pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
 
 /// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and
 /// never changes the disk.
+///
+/// ```
+/// use state_soup::control::quiet;
+/// use state_soup::library::{BuildSettings, Library, NewLibrary, StoredType};
+/// use state_soup::state::{Layout, ModelIdentity};
+/// # fn main() -> state_soup::error::Result<()> {
+/// let folder = tempfile::tempdir().expect("a folder");
+/// let model = ModelIdentity::random(Layout::mamba1(2, 4, 3, 4));
+/// let settings = BuildSettings::default();
+/// let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
+/// let (library, warnings) = quiet(|control| Library::create_or_open(folder.path(), &new, control))?;
+/// assert!(library.is_empty() && warnings.is_empty());
+/// assert_eq!(Library::model_of(folder.path())?, Some(model));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Library {
     dir: PathBuf,

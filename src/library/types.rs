@@ -92,8 +92,8 @@ pub struct RankView {
 
 impl RankView {
     /// The layers compared unless the user says otherwise: from a quarter to two thirds of the
-    /// depth, where tasks are told apart best (measured on the bundled model: README, "Which
-    /// layers").
+    /// depth, where tasks are told apart best (measured on the bundled model: the guide,
+    /// `experiments`, "Which layers").
     pub fn default_layers(n_layer: usize) -> Range<usize> {
         n_layer / 4..(2 * n_layer).div_ceil(3)
     }

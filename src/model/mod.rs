@@ -31,6 +31,21 @@ use crate::error::{Error, Result};
 use crate::state::ModelIdentity;
 
 /// A model with its tokenizer and its identity.
+///
+/// ```
+/// use state_soup::control::quiet;
+/// use state_soup::model::{LoadOptions, Model, ModelSource, Prompt, Want, WeightType};
+/// # fn main() -> state_soup::error::Result<()> {
+/// let options = LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored };
+/// let model = quiet(|control| Model::open(&ModelSource::Bundled, &options, control))?;
+///
+/// let tokens = model.tokenizer.encode("hot -> cold\n")?;
+/// let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &[], want: Want::State };
+/// let read = quiet(|control| model.mamba.prefill(&[prompt], control))?;
+/// assert_eq!(read[0].state.tokens(), tokens.len() as u64);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Model {
     /// `bundled`, a folder's name, a hub id.
     pub name: String,

@@ -15,4 +15,4 @@ pub mod snapshots;
 pub mod writer;
 
 pub use crate::app::session::{Expect, Session, Step};
-pub use play::{StepReport, play};
+pub use play::{Audience, StepReport, play, play_to};

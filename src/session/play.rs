@@ -8,7 +8,8 @@ use crate::app::session::{self, Session, expect::compare};
 use crate::app::show::leaves_no_file;
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
-use crate::engine::{Engine, Event, JobKind, News, Open};
+use crate::engine::News;
+use crate::engine::{Engine, Event, JobKind, Open};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -25,6 +26,41 @@ pub struct StepReport {
     pub held: Vec<String>,
     /// Expectations that do not, each with what was found instead.
     pub broken: Vec<String>,
+}
+
+/// Who watches a session that is played without a terminal.
+pub trait Audience {
+    /// Whether [`Self::key`] is of interest: then what each key alone leads to is waited for.
+    fn watches_keys(&self) -> bool;
+
+    /// A key of a step (from 1) was pressed, and what the lab does at once is done.
+    ///
+    /// # Errors
+    /// Whatever ends the session.
+    fn key(&mut self, step: usize, state: &State) -> Result<()>;
+
+    /// A step has come to rest.
+    ///
+    /// # Errors
+    /// Whatever ends the session.
+    fn step(&mut self, report: &StepReport, state: &State) -> Result<()>;
+}
+
+/// An audience that looks at the steps only.
+struct Steps<'a>(&'a mut dyn FnMut(&StepReport, &State) -> Result<()>);
+
+impl Audience for Steps<'_> {
+    fn watches_keys(&self) -> bool {
+        false
+    }
+
+    fn key(&mut self, _: usize, _: &State) -> Result<()> {
+        Ok(())
+    }
+
+    fn step(&mut self, report: &StepReport, state: &State) -> Result<()> {
+        (self.0)(report, state)
+    }
 }
 
 struct Player {
@@ -49,6 +85,20 @@ pub fn play(
     control: Control<'_>,
     seen: &mut dyn FnMut(&StepReport, &State) -> Result<()>,
 ) -> Result<Vec<StepReport>> {
+    play_to(session, options, open, control, &mut Steps(seen))
+}
+
+/// Plays as [`play`] does, to an audience that may look at every key.
+///
+/// # Errors
+/// As [`play`]; whatever the audience returns.
+pub fn play_to(
+    session: &Session,
+    options: Options,
+    open: Open,
+    control: Control<'_>,
+    audience: &mut dyn Audience,
+) -> Result<Vec<StepReport>> {
     let (send, events) = channel();
     let tell = Arc::new(move |event| {
         // After the last step nobody listens, and nothing is lost: the engine ends next.
@@ -69,11 +119,15 @@ pub fn play(
             }
             let effects = session::input(&mut player.state, input);
             player.carry_out(effects);
+            if audience.watches_keys() {
+                player.results(control)?;
+                audience.key(i + 1, &player.state)?;
+            }
         }
         player.rest(control)?;
         let (held, broken) = compare(&step.expect, &player.state);
         let report = StepReport { step: i + 1, chapter: step.chapter.clone(), held, broken };
-        seen(&report, &player.state)?;
+        audience.step(&report, &player.state)?;
         reports.push(report);
         if player.state.quitting {
             break;
@@ -141,6 +195,15 @@ impl Player {
             self.apply(Action::Engine(event));
         }
         self.rest(control)
+    }
+
+    /// Until nothing runs; what a pause would begin is not begun.
+    fn results(&mut self, control: Control<'_>) -> Result<()> {
+        while self.state.jobs.any() {
+            let event = self.event(control)?;
+            self.apply(Action::Engine(event));
+        }
+        Ok(())
     }
 
     /// Until nothing runs and no work is due.

@@ -138,6 +138,18 @@ pub enum Divisor {
 }
 
 /// An expression that yields a state.
+///
+/// ```
+/// use state_soup::soup::Recipe;
+///
+/// let recipe: Recipe = "0.6*antonym/0 + 0.4*antonym/1".parse()?;
+/// assert_eq!(recipe.ingredients(), ["antonym/0", "antonym/1"]);
+/// assert_eq!(recipe.to_string().parse::<Recipe>()?, recipe);
+///
+/// let wrong = "0.6 antonym/0".parse::<Recipe>().unwrap_err();
+/// assert!(wrong.to_string().starts_with("recipe, column 5"));
+/// # Ok::<(), state_soup::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "op", try_from = "super::file::Fields")]
 pub enum Recipe {

@@ -13,6 +13,19 @@ use std::sync::Arc;
 /// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv -
 /// 1]`, oldest input first (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state
 /// this one was started from.
+///
+/// ```
+/// use state_soup::state::{Layout, State};
+///
+/// let shape = Layout::mamba1(2, 3, 2, 4);
+/// let empty = State::zeros(shape);
+/// assert_eq!((empty.ssm().len(), empty.conv().len(), empty.dt_sum().len()), (12, 18, 6));
+///
+/// let state = State::new(shape, vec![2.0; 12], vec![0.0; 18], vec![0.1; 6], 5)?;
+/// assert_eq!(state.ssm_layer(1), [2.0; 6]);
+/// assert!((state.ssm_norm(1) - 24.0_f32.sqrt()).abs() < 1e-6);
+/// # Ok::<(), state_soup::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     shape: Layout,

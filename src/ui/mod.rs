@@ -7,12 +7,14 @@
 //! - [`chart`]: curves with axes, letters and a legend.
 //! - [`hit`](self::hit()): what lies under the pointer.
 //! - [`panes`]: one file a pane.
-//! - [`export`]: a drawn buffer as text, ANSI or SVG; [`sgr`]: styles as escape sequences.
+//! - [`export`]: a drawn buffer as text, ANSI or SVG; [`film`]: several of them as one moving
+//!   picture; [`sgr`]: styles as escape sequences.
 
 pub mod big;
 pub mod chart;
 pub mod draw;
 pub mod export;
+pub mod film;
 pub mod glyphs;
 pub mod hit;
 pub mod layout;

@@ -7,7 +7,9 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{Event, Generation, JobKind, News, Request, ResultsRequest};
+use state_soup::engine::{Event, Generation, JobKind, Request, ResultsRequest};
+use state_soup::guide::TOPICS;
+use state_soup::engine::News;
 use state_soup::lab::{AnswerFrom, AskRequest, DecaySource, Decoding, Evidence, LibraryEdit, MapMethod};
 use state_soup::library::Metric;
 use state_soup::soup::{Recipe, Soup};
@@ -582,22 +584,40 @@ fn every_draw_of_the_screen_begins_from_the_seed_of_the_command_line() {
     assert!(matches!(lab.state.lab.decoding, Decoding::Sample { seed: 7, .. }), "{:?}", lab.state.lab.decoding);
 }
 
-/// The README's key table is the command table. After a change of commands: `UPDATE_README=1 cargo
-/// nextest run --test keys readme`.
 #[test]
-fn the_readme_has_the_key_table() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once("<!-- keys -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- end of keys -->").unwrap();
-    let keymap = state_soup::app::keymap::Keymap::new(&[]).unwrap();
-    let table = state_soup::app::command::key_table(&keymap);
-    let wanted = format!("{before}<!-- keys -->\n\n{table}\n<!-- end of keys -->{after}");
-    if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(&path, wanted).unwrap();
-    } else {
-        assert!(text == wanted, "the key table in README.md is not that of the commands; UPDATE_README=1 writes it anew");
-    }
+fn the_guide_is_read_from_the_help_and_back() {
+    let mut lab = Lab::ready(options());
+    let guide = |lab: &Lab| match &lab.state.overlay {
+        Some(Overlay::Guide(reading)) => Some((TOPICS[reading.topic].name, reading.scroll)),
+        _ => None,
+    };
+    lab.keys("<esc>2?");
+    assert!(matches!(lab.state.overlay, Some(Overlay::Help { .. })), "the keys that work here come first");
+    lab.keys("<tab>");
+    assert_eq!(guide(&lab), Some(("map", None)), "the page on this tab is selected");
+    lab.keys("<up>k<home><down><down><end><up>");
+    assert_eq!(guide(&lab), Some((TOPICS[TOPICS.len() - 2].name, None)));
+    lab.keys("<enter>");
+    assert_eq!(guide(&lab).unwrap().1, Some(0));
+    lab.keys("<down><pgdn><up>");
+    assert_eq!(guide(&lab).unwrap().1, Some(10));
+    lab.keys("<end>");
+    let end = guide(&lab).unwrap().1.unwrap();
+    lab.keys("<down><pgdn>");
+    assert_eq!(guide(&lab).unwrap().1, Some(end), "a page ends");
+    lab.keys("<up>");
+    assert_eq!(guide(&lab).unwrap().1, Some(end - 1));
+    lab.keys("<left>");
+    assert_eq!(guide(&lab).unwrap().1, None, "back to the list");
+    lab.keys("?");
+    assert!(matches!(lab.state.overlay, Some(Overlay::Help { .. })), "and to the keys");
+    lab.keys("<tab><enter><esc>");
+    assert!(lab.state.overlay.is_none());
+    lab.keys(":guide<enter>");
+    assert_eq!(guide(&lab), Some(("map", None)), "the palette has it too");
+    lab.act(Action::Paste("no text goes in here".into()));
+    lab.keys("qzx<ctrl-q>");
+    assert!(lab.state.quitting);
 }
 
 #[test]

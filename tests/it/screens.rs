@@ -106,6 +106,8 @@ fn overlays_and_first_frame() {
         ("add", "<esc>5a"),
         ("task", "<esc>A<ctrl-u>country"),
         ("health", "<esc>v<down>"),
+        ("guide", "<esc>?<tab>"),
+        ("guide-page", "<home><enter><down><down>"),
     ] {
         lab.keys(keys);
         insta::assert_snapshot!(format!("{name}-80x24"), export::text(&frame(&lab, 80, 24)));
@@ -383,7 +385,7 @@ fn clicks_focus_and_select_and_the_wheel_scrolls() {
 /// Every size once, with everything on screen.
 #[test]
 fn every_size_is_drawn() {
-    let tabs = ["", "2", "3", "4<enter>", "4<enter>v<tab><left>", "5", "6", "?", ":", "<home>=", "<alt-p>"];
+    let tabs = ["", "2", "3", "4<enter>", "4<enter>v<tab><left>", "5", "6", "?", "?<tab>", "?<tab><enter><end>", ":", "<home>=", "<alt-p>"];
     let panels = ["bD", "E", "T", "A", "X", "wW", "V"];
     for keys in tabs.into_iter().chain(panels) {
         let mut lab = busy(options());

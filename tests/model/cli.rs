@@ -84,6 +84,40 @@ fn json_has_what_its_readers_rely_on() {
     assert_eq!(seen["provenance"]["recipe_hash"], mixed["hash"]);
     assert_eq!(json(&run(dir.path(), &["inspect", "antonym/0", "--json"]))["preview"].as_array().unwrap().len(), 4);
     shares_of_a_recipe_add_up_to_one(dir.path());
+    a_session_becomes_a_film(dir.path());
+}
+
+/// Every key has a frame, a frame holds what it changed, and the last one stands longest.
+fn a_session_becomes_a_film(library: &Path) {
+    let [session, film] = ["typed.toml", "typed.svg"].map(|name| library.join(name));
+    std::fs::write(&session, "title = 'x'\n[[step]]\nkeys = 'hot'\n[[step]]\nkeys = ' -> co'\n").unwrap();
+    let film_of = |more: &[&str]| {
+        let args = ["replay", session.to_str().unwrap(), "--film", film.to_str().unwrap(), "--size", "80x24", "--speed", "10"];
+        let output = run(library, &[&args, more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read_to_string(&film).unwrap()
+    };
+    let whole = film_of(&[]);
+    let groups: Vec<&str> = whole.split("<g").skip(1).collect();
+    assert!((9..=11).contains(&groups.len()), "nine keys, and what two rests change: {}", groups.len());
+    assert!(groups[0].contains("state-soup") && !groups[1].contains("state-soup"), "the header does not change");
+    assert!(whole.contains(".f{animation:7.90s"), "nine keys of 100 ms, two rests of 3.5 s");
+    let second = film_of(&["--steps", "2"]);
+    assert!(second.contains(".f{animation:4.10s") && second.contains("hot"), "the first step is played, not shown");
+}
+
+#[test]
+fn the_guide_is_printed_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = String::from_utf8(run(dir.path(), &["guide"]).stdout).unwrap();
+    assert!(list.contains("recipes        Recipes: how to write a soup\n"), "{list}");
+    let page = String::from_utf8(run(dir.path(), &["guide", "recipes"]).stdout).unwrap();
+    assert_eq!(page, include_str!("../../assets/guide/recipes.md"), "into a pipe goes the Markdown as it is");
+    let read = json(&run(dir.path(), &["guide", "recipes", "--json"]));
+    assert_eq!((&read["topic"], read["text"].as_str()), (&"recipes".into(), Some(page.as_str())));
+    assert_eq!(json(&run(dir.path(), &["guide", "--json"])).as_array().unwrap().len(), list.lines().count() - 3);
+    let (message, code) = refusal(&run(dir.path(), &["guide", "recipe"]));
+    assert!(message.contains("`recipe`") && message.contains("did you mean `recipes`?") && code == 2, "{code} {message}");
 }
 
 /// The keys of an object, sorted.

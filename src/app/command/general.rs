@@ -43,6 +43,7 @@ pub static COMMANDS: &[Command] = &[
 #[rustfmt::skip]
 pub static MORE: &[Command] = &[
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),
+    command("guide", &[], General, "Guide", "Read the guide, from the page on this tab.", |_| Action::Guide),
     command("palette", &[":", "ctrl-p"], General, "Command palette", "Find any command by name.", |_| Action::Palette).hint("commands"),
     command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk, and the journal keeps what was done.", |_| Action::Quit).above(),
     command("suspend", &["ctrl-z"], Everywhere, "Suspend", "Stop and give the terminal back; `fg` goes on.", |_| Action::Suspend).above(),

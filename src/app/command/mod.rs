@@ -1,5 +1,5 @@
-//! The command table: keys, hints, help, palette and the README's key table all come from here. One
-//! file a tab, and [`general`] for what works in several.
+//! The command table: keys, hints, help, palette and the guide's page of keys all come from here.
+//! One file a tab, and [`general`] for what works in several.
 
 mod decay;
 mod experiments;
@@ -201,7 +201,37 @@ pub fn place_name(place: Place) -> String {
     }
 }
 
-/// The README's key table, in Markdown.
+/// The guide's page of keys, in Markdown: the commands of each place.
+pub fn key_page(keymap: &Keymap) -> String {
+    let mut page = String::from(
+        "# Keys and commands\n\n<!-- Generated: UPDATE_GUIDE=1 cargo test --lib guide -->\n\n`?` in the lab shows the keys of the pane \
+         you are in, `:` finds any command by its name.\n`state-soup config --keys` prints your own keys, [configuration](configuration.md) \
+         says how to change them.\n",
+    );
+    let mut places: Vec<Place> = Vec::new();
+    for command in all() {
+        if !places.contains(&command.place) {
+            places.push(command.place);
+        }
+    }
+    for place in places {
+        let _ = write!(page, "\n## {}\n\n", capital(&place_name(place)));
+        for command in all().filter(|c| c.place == place) {
+            let keys: Vec<String> = keymap.keys(command).iter().map(|k| format!("`{k}`")).collect();
+            let keys = if keys.is_empty() { "no key".into() } else { keys.join(" ") };
+            let _ = writeln!(page, "- {keys}: **{}**. {}", command.name, command.doc);
+        }
+    }
+    page
+}
+
+/// A text with its first letter in upper case.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The key table, in Markdown.
 pub fn key_table(keymap: &Keymap) -> String {
     let mut table = String::from("| Key | Where | Command | What it does |\n|---|---|---|---|\n");
     for command in all() {

@@ -11,7 +11,8 @@ use crate::app::instrument::sides;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
 use crate::app::{experiments, lab};
-use crate::engine::{JobKind, News, Request};
+use crate::engine::News;
+use crate::engine::{JobKind, Request};
 use std::collections::VecDeque;
 
 /// What is still to be given.
