@@ -425,11 +425,7 @@ fn typed(state: &mut State, key: Key) -> Vec<Effect> {
             Err(why) => state.complain(why),
         },
         Focus::Target if key.code == KeyCode::Enter => return update::focus_on(state, Focus::Answers),
-        Focus::Target => {
-            if state.lab.target.input(key) {
-                bench::changed(state);
-            }
-        }
+        Focus::Target if state.lab.target.input(key) => bench::changed(state),
         _ => {}
     }
     Vec::new()

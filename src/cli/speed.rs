@@ -58,7 +58,7 @@ pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()>
     let device = super::args::device(&common.device)?;
     // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is
     // most exact with.
-    let weights = match WeightType::from(common.weights) {
+    let weights = match common.weights {
         WeightType::AsStored if device.is_cuda() => WeightType::BF16,
         WeightType::AsStored => WeightType::F32,
         other => other,

@@ -6,9 +6,9 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::instrument::Panel;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
+use state_soup::engine::News;
 use state_soup::engine::{Event, JobKind, Request};
 use state_soup::lab::Instrument;
-use state_soup::engine::News;
 use std::sync::Arc;
 
 fn weights(lab: &Lab) -> Vec<f64> {

@@ -41,8 +41,7 @@ impl Place {
     /// nothing may share a key with what works everywhere.
     pub fn clashes(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
-            (Self::Lists, Self::Lists) => true,
+            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) | (Self::Lists, Self::Lists) => true,
             (Self::In(panes), other @ (Self::In(_) | Self::Lists)) | (other @ Self::Lists, Self::In(panes)) => {
                 panes.iter().any(|pane| other.is_at(*pane))
             }
