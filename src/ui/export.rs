@@ -1,4 +1,4 @@
-//! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames
+//! A drawn buffer as plain text, as ANSI and as SVG, for the README's pictures, for saved frames
 //! and for tests.
 
 use super::sgr;
@@ -8,8 +8,8 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// A frame in the format of a file. `light` says whether the terminal's background is, which only a
-/// picture has to paint.
+/// A frame in a file format. `light` is whether the terminal's background is light; only the SVG
+/// paints it.
 pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     match format {
         FrameFormat::Svg => svg(buf, light),
@@ -18,7 +18,7 @@ pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     }
 }
 
-/// Plain text, one line a row, blanks at the ends of lines cut.
+/// Plain text, one line per row, without trailing blanks.
 pub fn text(buf: &Buffer) -> String {
     let mut out = String::new();
     for row in rows(buf) {
@@ -47,7 +47,7 @@ pub fn ansi(buf: &Buffer) -> String {
     out
 }
 
-/// Cells of every row with their columns, without those covered by a wide character.
+/// The cells of every row with their columns, without those covered by a wide character.
 fn rows(buf: &Buffer) -> Vec<Vec<(u16, &Cell)>> {
     let area = buf.area;
     (area.top()..area.bottom())
@@ -91,10 +91,10 @@ fn rgb(color: Color) -> Option<u32> {
     }
 }
 
-/// Width and height of a cell in the picture.
+/// Width and height of a cell in the SVG.
 const CELL: (f32, f32) = (8.4, 18.0);
 
-/// A picture. `light` tells the paper's colour.
+/// An SVG picture; `light` selects a light background.
 pub fn svg(buf: &Buffer, light: bool) -> String {
     let (paper, ink) = if light { (0xFF_FF_FF, 0x1C_21_28) } else { (0x14_18_1D, 0xD8_DE_E6) };
     let margin = 12.0;
