@@ -1,5 +1,5 @@
-//! Does the mean of many short states match one long one? 32 × 1, 8 × 4, 4 × 8 against 1 × 32
-//! examples of the same set.
+//! Does the mean of many short states match one long state? Compares 32 × 1, 8 × 4 and 4 × 8 with 1
+//! × 32 examples of the same set.
 
 use super::group::Group;
 use super::{Live, Report, Settings, compare};

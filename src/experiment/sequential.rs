@@ -1,6 +1,6 @@
-//! Chunks in order, read independently: `sequential` (which rule comes closest to reading on),
-//! `exactness` (one layer with halo is exact; how the error grows with depth) and `permutation`
-//! (which rules heed the order).
+//! Ordered chunks, read independently. `sequential` asks which rule comes closest to one pass over
+//! the text, `exactness` whether one layer with halo is exact and how the error grows with depth,
+//! and `permutation` which rules depend on the order.
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -15,7 +15,7 @@ use crate::stats::Interval;
 use crate::stats::bootstrap;
 use crate::task::{draw, rng};
 
-/// Tokens of the continuation.
+/// Tokens predicted after the chunks.
 const AFTER: usize = 64;
 const RULES: [(&str, ChunkRule); 12] = [
     ("full pass", ChunkRule::FullPass),
@@ -32,9 +32,9 @@ const RULES: [(&str, ChunkRule); 12] = [
     ("empty", ChunkRule::Empty),
 ];
 
-/// A document cut into chunks and what follows them.
+/// A document cut into chunks, with its continuation.
 struct Document {
-    /// Which text it is of.
+    /// The resampling group: the index of its text.
     source: usize,
     text: document::Document,
 }
@@ -65,10 +65,10 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report)
 }
 
-/// For each rule, each document's text and its losses by position.
+/// For each rule and document: the document's source, and its loss at each position, nats.
 type Losses = Vec<Vec<(usize, Vec<f32>)>>;
 
-/// Adds table, findings and figure of one number and length of chunks.
+/// Adds the table, findings and figure for `count` chunks of `length` tokens.
 fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, settings: &Settings) {
     let mut table =
         Table::new(&format!("{count}x{length}"), &["rule", "nats a token", "low", "high", "minus full pass", "low", "high", "documents"]);
@@ -100,7 +100,7 @@ fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, 
     let curve = |r: usize| {
         let by_position = |p: usize| losses[r].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[r].len() as f64;
         let full = |p: usize| losses[0].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[0].len() as f64;
-        // Eight positions together: single ones are too noisy to be read.
+        // Mean over eight positions, because single ones are too noisy.
         let bins = (0..AFTER / 8).map(|b| (b as f64 * 8.0 + 4.0, (b * 8..b * 8 + 8).map(|p| by_position(p) - full(p)).sum::<f64>() / 8.0));
         (RULES[r].0.to_string(), bins.collect())
     };
@@ -122,7 +122,8 @@ fn setup(settings: &Settings) -> Vec<String> {
     ]
 }
 
-/// Documents of `count` chunks of `length` tokens and a continuation of [`AFTER`] predicted tokens.
+/// Makes documents of `count` chunks of `length` tokens, each with a continuation of [`AFTER`]
+/// predicted tokens.
 fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usize) -> Result<Vec<Document>> {
     let bos = trials.prompt([])?;
     let cut = Cut { chunks: count, length, after: AFTER };
@@ -147,9 +148,10 @@ fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usi
     (0..wanted).map(of_tasks).collect()
 }
 
-/// Which of [`RULES`] are looked at layer by layer: A-decay with halo and without, mean, last only.
+/// Indices in [`RULES`] of the rules measured layer by layer: A-decay with halo, A-decay without,
+/// mean, last only.
 const EXACT: [usize; 4] = [1, 2, 4, 8];
-/// For each of [`EXACT`] and each layer, each document's text and error.
+/// For each of [`EXACT`], layer and document: the document's source and relative error.
 type ByLayer = Vec<Vec<Vec<(usize, f64)>>>;
 
 pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -222,7 +224,7 @@ pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_
         let swapped: Vec<State> = [1, 0, 2, 3].map(|i: usize| chunks[i].clone()).to_vec();
         for (slot, (rule, order)) in [(0, &swapped), (1, &turned), (1, &swapped), (2, &swapped)].into_iter().enumerate() {
             let (a, b) = ((rules[rule].1)(&chunks)?, (rules[rule].1)(order)?);
-            // The same window for both: only the memory is compared.
+            // Both get the same convolution window, so that only the SSM states are compared.
             let b = mix::with_window(&b, &a)?;
             let asked = &document.text.after[..1];
             let prompts = [&a, &b].map(|s| Prompt { tokens: asked, initial: Some(s), snapshots: &[], want: Want::LastLogits });

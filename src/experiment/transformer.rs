@@ -1,5 +1,5 @@
-//! A Transformer of about as many parameters as a Mamba, with random weights: candle-transformers'
-//! Llama with its cache of keys and values.
+//! A Transformer with random weights and about the same number of parameters as a Mamba:
+//! candle-transformers' Llama with its key-value cache.
 
 use crate::control::Control;
 use crate::error::Result;
@@ -10,10 +10,10 @@ use candle_transformers::models::llama::{Cache, Config, Llama};
 
 /// Width of a head.
 const HEAD: usize = 32;
-/// Positions its rotary table holds.
+/// Positions in the rotary table.
 const LONGEST: usize = 1 << 14;
 
-/// The Transformer. On the CPU, in f32.
+/// A Transformer on the CPU, in f32.
 pub struct Transformer {
     model: Llama,
     config: Config,
@@ -49,7 +49,7 @@ fn config(network: &MambaConfig) -> Config {
 }
 
 impl Transformer {
-    /// A Transformer like a Mamba.
+    /// Makes a Transformer of the same size as a Mamba.
     ///
     /// # Errors
     /// Candle's.
@@ -61,19 +61,18 @@ impl Transformer {
         Ok(Self { model, config, parameters })
     }
 
-    /// Parameters it really has.
+    /// Its actual number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Bytes of keys and values that a token leaves in the cache: 2 · layers · heads · width of a
-    /// head · 4.
+    /// Bytes of keys and values in the cache per token: 2 · layers · heads · width of a head · 4.
     pub fn bytes_per_token(&self) -> usize {
         let c = &self.config;
         2 * c.num_hidden_layers * c.num_key_value_heads * (c.hidden_size / c.num_attention_heads) * 4
     }
 
-    /// Its sizes in words.
+    /// A description of its sizes.
     pub fn describe(&self) -> String {
         let c = &self.config;
         format!(
@@ -82,7 +81,8 @@ impl Transformer {
         )
     }
 
-    /// Reads tokens piece by piece; the logits after the last one, `[vocab]`.
+    /// Reads tokens in pieces of `piece` tokens; returns the logits after the last token,
+    /// `[vocab]`.
     ///
     /// # Errors
     /// Candle's; [`crate::error::Error::Cancelled`].

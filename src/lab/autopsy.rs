@@ -1,5 +1,5 @@
-//! A state layer by layer: norms, directions, memory, and whether it lies where the library's
-//! states do.
+//! A state layer by layer: norms, effective ranks, half-lives, and distances from the library's
+//! states.
 
 use super::Lab;
 use super::mixer::Mixer;

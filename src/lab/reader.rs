@@ -5,20 +5,22 @@ use crate::error::{Error, Result};
 use crate::model::{Network, Prompt, Want};
 use crate::state::State;
 
-/// Boundary states kept. Typing happens at the end, so the last few are what the next keystroke
-/// needs; more would let a long query fill the memory (a state of mamba-2.8b takes 28 MB).
+/// Maximum number of boundary states stored. Edits are mostly at the end, so the last few are what
+/// the next keystroke needs. More would let a long query fill the memory (a state of mamba-2.8b
+/// takes 28 MB).
 const KEPT: usize = 16;
 
 /// The states at the example boundaries of the query read last.
 #[derive(Clone, Default)]
 pub struct QueryReader {
-    /// Tokens of each segment read; segment 0 is what begins every text, and may be empty.
+    /// Tokens of each segment read. Segment 0 holds the tokens that begin every text, and may be
+    /// empty.
     segments: Vec<Vec<u32>>,
     /// `(n, state)`: the state after the first `n` segments, ascending, at most [`KEPT`].
     states: Vec<(usize, State)>,
 }
 
-/// What reading a query cost and gave.
+/// The state after a query, and the tokens run to get it.
 pub struct Read {
     /// The state after all segments.
     pub state: State,
@@ -27,7 +29,7 @@ pub struct Read {
 }
 
 impl QueryReader {
-    /// The state after the segments, run from the last kept boundary before the first change.
+    /// The state after the segments, run from the last stored boundary before the first change.
     ///
     /// # Errors
     /// Whatever the model reports; [`Error::Cancelled`].
@@ -43,7 +45,7 @@ impl QueryReader {
         let tokens: Vec<u32> = rest.iter().flatten().copied().collect();
         let state = match initial {
             Some(state) if tokens.is_empty() => state,
-            // Where nothing begins a text, no example leaves nothing to read.
+            // Without beginning-of-text tokens and without examples there is nothing to read.
             None if tokens.is_empty() => State::zeros(network.shape()),
             initial => {
                 let boundaries = boundaries(rest);
@@ -64,8 +66,8 @@ impl QueryReader {
     }
 }
 
-/// `(segments, tokens)` at the end of each segment that has a token: snapshots must ascend
-/// strictly.
+/// `(segments, tokens)` at the end of each segment that has a token. Empty segments are skipped,
+/// because snapshots must ascend strictly.
 fn boundaries(segments: &[Vec<u32>]) -> Vec<(usize, usize)> {
     let mut at = 0;
     let mut ends = Vec::with_capacity(segments.len());

@@ -1,4 +1,4 @@
-//! Has a library's rows copied to the model's own device.
+//! Copies a library's states to the model's own device.
 
 use super::Lab;
 use super::open::lock;
@@ -7,13 +7,13 @@ use crate::library::{Library, Rows};
 use crate::model::Network;
 use std::sync::Arc;
 
-/// What copies a library's rows to the card that a model computes on.
+/// A function that copies a library's states to the GPU on which a model computes.
 pub type Copy = Box<dyn FnOnce(&Library) -> Result<Arc<dyn Rows>> + Send>;
 
 impl Lab {
-    /// Has a library's rows copied to the card, on a thread of its own, when it has been ranked
-    /// twice: one that is being built changes all the time. Until they are there, where they do
-    /// not fit, and where the model computes on the CPU, the CPU ranks.
+    /// Copies a library's states to the GPU, on a separate thread, once the library has been ranked
+    /// twice (a library that is being built changes constantly). The CPU ranks until the copy is
+    /// complete. It also ranks if the copy does not fit or the model computes on the CPU.
     pub(super) fn shelve(&self, library: &Arc<Library>) {
         let mut ranked = lock(&self.ranked);
         let again = std::ptr::eq(ranked.0.as_ptr(), Arc::as_ptr(library));
@@ -34,8 +34,8 @@ impl Lab {
     }
 }
 
-/// What copies a library's rows to the card, if the model computes on one, so that they are ranked
-/// there. It takes a while, and may run on a thread of its own.
+/// A function that copies a library's states to the GPU, so that they are ranked there; `None` if
+/// the model computes on the CPU. It takes a while and may run on a separate thread.
 #[cfg(feature = "cuda")]
 pub fn shelver(network: &Network) -> Option<Copy> {
     let model = network.on_card()?;
@@ -43,7 +43,7 @@ pub fn shelver(network: &Network) -> Option<Copy> {
     Some(Box::new(move |library| Ok(Arc::new(super::shelf::Shelf::new(gpu, kernels, library)?))))
 }
 
-/// Nothing: this build has no card.
+/// Always `None`: this build has no GPU support.
 #[cfg(not(feature = "cuda"))]
 pub fn shelver(_: &Network) -> Option<Copy> {
     None

@@ -1,16 +1,16 @@
-//! One state for a document out of the states of its chunks, read independently of each other: the
-//! rules that are compared, and how far each is from the state that one pass over all of them ends
-//! in.
+//! One state for a document, from the states of its chunks, which are read independently. Here are
+//! the rules that are compared, and the error of each relative to the state after one pass over all
+//! chunks.
 
 use super::{decay, mix, picaso};
 use crate::error::{Error, Result};
 use crate::state::{Decay, State};
 
-/// The states of a document's chunks, and of the one pass. At least one chunk; as many with halo as
-/// without.
+/// The states of a document's chunks, and the state of one pass over it. There is at least one
+/// chunk, and `halo` is as long as `chunks`.
 #[derive(Clone, Debug)]
 pub struct ChunkStates {
-    /// One pass over all chunks: what the rules try to come near.
+    /// The state after one pass over all chunks, which the rules approximate.
     pub full: State,
     /// Each chunk read from the empty state.
     pub chunks: Vec<State>,
@@ -19,10 +19,10 @@ pub struct ChunkStates {
     pub halo: Vec<State>,
 }
 
-/// A way to make one state of chunks in order.
+/// A way to make one state from chunks in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChunkRule {
-    /// All chunks read in one pass: no rule, but what every rule is measured against.
+    /// All chunks read in one pass: not a rule, but the reference for every rule.
     FullPass,
     /// Σ_i exp(γ Σ_{j>i} log P_j) ⊙ H_i.
     Decay {
@@ -70,7 +70,7 @@ impl ChunkRule {
 }
 
 impl ChunkStates {
-    /// The state a rule makes. The next token meets the end of the last chunk whatever the rule, so
+    /// The state that a rule makes. The next token always follows the end of the last chunk, so
     /// sums, means and PICASO take its window.
     ///
     /// # Errors
