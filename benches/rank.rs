@@ -1,5 +1,5 @@
-//! The scan behind a ranking: 330 skills of the bundled model's sizes (12 layers, 512 × 16), f16, against the speed at which this
-//! machine reads memory. Run with `cargo bench --bench rank`.
+//! The scan behind a ranking: 330 skills of the bundled model's sizes (12 layers, 512 × 16), f16,
+//! against the speed at which this machine reads memory. Run with `cargo bench --bench rank`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use divan::{Bencher, counter::BytesCount};
@@ -7,10 +7,10 @@ use rand::{Rng, SeedableRng};
 use state_soup::library::{
     BuildSettings, Library, LibraryWriter, Metric, ModelIdentity, NewLibrary, Part, RankView, SkillMeta, SkillOrigin, StoredType, Wait,
 };
-use state_soup::state::{State, StateShape};
+use state_soup::state::{Layout, State};
 use std::sync::OnceLock;
 
-const SHAPE: StateShape = StateShape { n_layer: 12, d_inner: 512, d_state: 16, d_conv: 4 };
+const SHAPE: Layout = Layout::mamba1(12, 512, 16, 4);
 const SKILLS: usize = 330;
 
 fn main() {
@@ -20,8 +20,8 @@ fn main() {
 fn state(seed: u64) -> State {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
-    let (ssm, conv) = (draw(SHAPE.n_layer * SHAPE.ssm_len()), draw(SHAPE.n_layer * SHAPE.conv_len()));
-    State::new(SHAPE, ssm, conv, vec![1.0; SHAPE.n_layer * SHAPE.d_inner], 300).unwrap()
+    let (ssm, conv) = (draw(SHAPE.n_layer * SHAPE.memory.len()), draw(SHAPE.n_layer * SHAPE.window.len()));
+    State::new(SHAPE, ssm, conv, vec![1.0; SHAPE.n_layer * SHAPE.sidecar.len()], 300).unwrap()
 }
 
 fn library() -> &'static (tempfile::TempDir, Library) {
@@ -34,7 +34,7 @@ fn library() -> &'static (tempfile::TempDir, Library) {
             tokenizer_hash: "t".into(),
             bos: None,
             weights: None,
-            shape: SHAPE,
+            layout: SHAPE,
         };
         let settings = BuildSettings { sets: 5, ..BuildSettings::default() };
         let new = NewLibrary { model: &model, settings: &settings, dtype: StoredType::F16 };
@@ -54,7 +54,7 @@ fn library() -> &'static (tempfile::TempDir, Library) {
 }
 
 fn bytes(layers: usize) -> usize {
-    SKILLS * SHAPE.ssm_len() * 2 * layers
+    SKILLS * SHAPE.memory.len() * 2 * layers
 }
 
 fn rank(bencher: Bencher<'_, '_>, metric: Metric, layers: std::ops::Range<usize>) {
@@ -77,7 +77,8 @@ fn all_layers(bencher: Bencher<'_, '_>, metric: Metric) {
     rank(bencher, metric, 0..SHAPE.n_layer);
 }
 
-/// What a ranking waits for after the library has changed: norms are kept by shard, means and deviations are not.
+/// What a ranking waits for after the library has changed: norms are kept by shard, means and
+/// deviations are not.
 #[divan::bench(args = [Metric::Cosine, Metric::ZCosine], sample_count = 20)]
 fn first_of_a_layer(bencher: Bencher<'_, '_>, metric: Metric) {
     let (library, query) = (&library().1, state(9999));
@@ -92,7 +93,8 @@ fn open(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| Library::open(library.path(), library.model()).unwrap());
 }
 
-/// The yardstick: adding up as many bytes as all layers hold, from memory that is already there, on all threads.
+/// The yardstick: adding up as many bytes as all layers hold, from memory that is already there, on
+/// all threads.
 #[divan::bench]
 fn read_bandwidth(bencher: Bencher<'_, '_>) {
     use rayon::prelude::*;

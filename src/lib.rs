@@ -23,10 +23,11 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`error`], [`control`], [`text`], [`files`], [`log`] | the ground: refusals in sentences, cancel and progress, texts and files that users name |
+//! | [`guide`] | the pages of the guide, and their layout in columns |
 //! | [`stats`] | means with intervals, and what may be concluded from them |
+//! | `simd` | arithmetic on plain slices: lanes, exponentials, dot and matrix products of stored numbers |
 //! | [`state`] | what a recurrent network remembers, how it forgets, and which model made it |
 //! | [`task`] | pairs, templates, splits, task files |
-//! | `simd` | arithmetic on plain slices: lanes, exponentials, dot and matrix products of stored numbers |
 //! | [`soup`] | recipes: rules of mixing, parsed, printed, evaluated |
 //! | [`library`] | skills on disk: format, writer, ranking |
 //! | [`model`] | a model's files, its tokenizer, its network on each device |
@@ -40,8 +41,10 @@
 //! | `term`, [`cli`] | the terminal's loop; the commands |
 //!
 //! # Threads
-//! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
-//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one notices a terminal that is gone; the journal and a recording each have a thread that writes.
+//! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing
+//! at a time, letting more urgent requests overtake between chunks of [`model::CHUNK`] tokens;
+//! rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one
+//! notices a terminal that is gone; the journal and a recording each have a thread that writes.
 //!
 //! # What always holds
 //! 1. The screen's state changes only in `app::update`, which is deterministic.
@@ -49,7 +52,8 @@
 //! 3. One thread owns the device; every long loop polls a [`control::Cancel`] and reports progress.
 //! 4. A frame is written only when something visible changed.
 //! 5. A library on disk is whole at every instant: new files, then the manifest by rename.
-//! 6. Every stored state says which model and tokenizer made it; others are refused with the reason.
+//! 6. Every stored state says which model and tokenizer made it; others are refused with the
+//!    reason.
 
 pub mod app;
 pub mod cli;
@@ -59,6 +63,7 @@ pub mod engine;
 pub mod error;
 pub mod experiment;
 pub mod files;
+pub mod guide;
 pub mod lab;
 pub mod library;
 pub mod log;

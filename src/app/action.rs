@@ -5,6 +5,7 @@ use super::effect::FrameFormat;
 use super::experiments::ExperimentsAction;
 use super::instrument::InstrumentAction;
 use super::key::Key;
+use super::lab::LabAction;
 use super::library::LibraryAction;
 use super::map::MapAction;
 use super::overlay::PromptKind;
@@ -35,16 +36,27 @@ pub enum Motion {
     Last,
 }
 
+/// A change of what a tab compares (Lab) or draws (Map).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// Switch between SSM state and convolution window.
+    NextPart,
+    /// Shift the compared layers, or the drawn layer.
+    ShiftLayers(i32),
+    /// Another seed for sampled answers, or for the map.
+    NextSeed,
+}
+
 /// One change of the state. Nothing else changes it.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The clock, in milliseconds since the start.
     Tick(u64),
-    /// A key pressed: written down, then what it does here.
+    /// A key pressed: recorded first, then applied.
     Key(Key),
-    /// A text pasted by the terminal: written down, then [`Action::Paste`].
+    /// A text pasted by the terminal: recorded first, then applied as [`Action::Paste`].
     Pasted(String),
-    /// The engine says something.
+    /// An event from the engine.
     Engine(Event),
     /// A key for the editor in focus or the overlay on top.
     Type(Key),
@@ -52,109 +64,74 @@ pub enum Action {
     Paste(String),
     /// A sentence for the user, from the loop.
     Notice(String),
-    /// A complaint for the user, from the loop.
+    /// An error message for the user, from the loop.
     Complain(String),
 
     /// End the program.
     Quit,
     /// Stop as Ctrl-Z does.
     Suspend,
-    /// Draw everything anew.
+    /// Draw everything again.
     Redraw,
     /// Leave what is in front: an overlay, a notice, an editor, running work.
     Back,
     /// Go to a tab.
     Tab(Tab),
-    /// Focus a pane of the present tab.
+    /// Focus a pane of the current tab.
     Focus(Focus),
     /// Focus the next (+1) or previous (−1) pane.
     CycleFocus(i32),
     /// Open the help.
     Help,
+    /// Open the guide's list of pages.
+    Guide,
     /// Open the palette.
     Palette,
-    /// Ask for a value.
+    /// Open a prompt for a value.
     Prompt(PromptKind),
-    /// Take back (false) or repeat (true) the last change of the soup.
+    /// Undo (false) or redo (true) the last change of the soup.
     Undo {
-        /// Whether to repeat instead.
+        /// Redo instead of undo.
         redo: bool,
     },
-    /// Copy what is focused.
+    /// Copy the text of the focused pane.
     Copy,
-    /// Write what would be copied to a file.
+    /// Write that text to a file.
     CopyToFile,
-    /// The screen as a thing: mouse, slow lines.
+    /// An action on the screen itself: mouse, slow lines.
     Screen(ScreenAction),
     /// Write the frame to a file.
     SaveFrame(FrameFormat),
     /// The next glyph set.
     NextGlyphs,
-    /// Light for dark, dark for light.
+    /// Switch between the dark and the light theme.
     FlipBackground,
     /// Move the selection.
     Move(Motion),
 
-    /// Rank tasks or skills.
-    ToggleGrouping,
-    /// The next similarity.
-    NextMetric,
-    /// The list by evidence, or by similarity alone.
-    ToggleEvidence,
-    /// SSM state or convolution window.
-    NextPart,
-    /// Shift the compared layers (Lab) or the drawn layer (Map).
-    ShiftLayers(i32),
-    /// Widen (+) or narrow (−) the range of compared layers.
-    GrowLayers(i32),
+    /// A change of the Lab tab.
+    Lab(LabAction),
+    /// A change of what the current tab compares or draws.
+    Compare(Compare),
     /// Add the selected skill to the soup.
     AddSelected,
     /// Change the soup.
     Soup(SoupEdit),
     /// Use an instrument of the Lab.
     Instrument(InstrumentAction),
-    /// Ask for all answers again.
-    AskAgain,
-    /// Greedy or sampled.
-    ToggleSampling,
-    /// Another seed for sampling or the map.
-    NextSeed,
-
-    /// PCA or t-SNE.
-    NextMapMethod,
-    /// The next way to colour the map.
-    NextMapColour,
-    /// Letters or dots.
-    ToggleMapMarkers,
-    /// Scale the perplexity.
-    ScalePerplexity(f64),
-    /// Compute the map again.
-    RunMap,
-    /// The next (+1) or previous (−1) point: of those searched for, or in the library's order.
-    NextPoint(i32),
     /// A change of the Map tab.
     Map(MapAction),
 
-    /// What happens on the Decay tab.
+    /// An action of the Decay tab.
     Decay(DecayAction),
     /// A change of the Experiments tab.
     Experiments(ExperimentsAction),
 
-    /// The next way to sort the library.
-    NextSort,
-    /// Leave the selected skill out of the library.
-    DeleteSkill,
-    /// Take back the last deletion, or the last skills read again.
-    RestoreSkill,
-    /// Open the form for a skill from text.
-    AddSkill,
-    /// Build what is missing from the library or damaged.
-    Build,
-    /// What else is done to the library.
+    /// A change of the Library tab, or of the library.
     Library(LibraryAction),
 
-    /// Draw the screen for an audience, or for work again.
+    /// Switch between the screen for an audience and the screen for work.
     TogglePresent,
-    /// What only the Session tab does.
+    /// An action of the Session tab.
     Session(SessionAction),
 }

@@ -1,175 +1,91 @@
-//! What the engine tells, applied to the state. Results of older generations are dropped here.
+//! Applies the engine's reports to the state. Results of older generations are dropped only here.
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
 use super::session::Entry;
 use super::state::{State, Tab};
+use super::update::none;
 use super::{decay, experiments, instrument, library, map, screen};
-use crate::engine::{Event, JobKind};
-use crate::lab::AnswerFrom;
+use crate::engine::News;
+use crate::engine::{Event, Generation, JobKind};
+use crate::lab::{AnswerFrom, ModelView};
+use std::sync::Arc;
 
-/// Applies one event.
+/// Applies one event. A job's results count only while no newer job of its kind has been sent.
 pub fn apply(state: &mut State, event: Event) -> Vec<Effect> {
-    let clock = state.clock;
     match event {
-        Event::Model(model) => {
-            state.jobs.finish(JobKind::Open);
-            state.lab.fit_layers(model.shape.n_layer);
-            state.map.request.layer = state.map.request.layer.min(model.shape.n_layer.saturating_sub(1));
-            let mut effects = vec![Effect::Journal(Entry::Model(model.fingerprint.clone()))];
-            state.model = Some(model);
-            effects.extend(lab::query_changed(state));
-            if state.tab == Tab::Decay {
-                effects.extend(decay::shown(state));
-            }
-            effects
-        }
+        Event::Model(model) => take_model(state, model),
         Event::Library(library) => library::take(state, library),
-        Event::Progress { generation, kind, done, total, unit } => {
-            if state.jobs.is_current(kind, generation) && !screen::too_soon(state, kind, unit) {
-                state.jobs.progress(kind, done, total, unit, clock);
-            }
-            Vec::new()
-        }
-        Event::Ranking { generation, ranking } => {
-            if state.jobs.is_current(JobKind::Rank, generation) {
-                state.lab.take_ranking(ranking);
-            }
-            Vec::new()
-        }
-        Event::Evidence { generation, evidence } => {
-            if state.jobs.is_current(JobKind::Weigh, generation) {
-                state.lab.take_evidence(evidence);
-            }
-            Vec::new()
-        }
-        Event::Gain { generation, gain } => {
-            if state.jobs.is_current(JobKind::Ask, generation) {
-                state.lab.gain = Some((generation, gain));
-            }
-            Vec::new()
-        }
-        Event::Answer { generation, answer } => {
-            if state.jobs.is_current(JobKind::Ask, generation)
-                && let Some(at) = AnswerFrom::ALL.iter().position(|f| *f == answer.from)
-            {
-                state.lab.answers[at] = Some(ShownAnswer { answer, generation });
-            }
-            Vec::new()
-        }
-        Event::Map { generation, map } => {
-            if state.jobs.is_current(JobKind::Map, generation) {
-                map::take(state, map);
-            }
-            Vec::new()
-        }
-        Event::Decay { generation, view } => {
-            if state.jobs.is_current(JobKind::Decay, generation) {
-                decay::take(state, view);
-            }
-            Vec::new()
-        }
-        Event::Placed { generation, placed } => {
-            if state.jobs.is_current(JobKind::Place, generation) {
-                map::take_placed(state, placed);
-            }
-            Vec::new()
-        }
-        Event::Report { generation, report } => {
-            if state.jobs.is_current(JobKind::Inspect, generation) {
-                state.shelf.report = Some(*report);
-            }
-            Vec::new()
-        }
-        Event::Checked { generation, health } => {
-            if state.jobs.is_current(JobKind::Check, generation) {
-                library::take_health(state, health);
-            }
-            Vec::new()
-        }
-        Event::Experiment { generation, report, complete } => {
-            if state.jobs.is_current(JobKind::Experiment, generation) {
-                experiments::take(state, report, complete)
-            } else {
-                Vec::new()
-            }
-        }
-        Event::Loaded { generation, reports, left_out } => {
-            if state.jobs.is_current(JobKind::Results, generation) {
-                experiments::loaded(state, reports, &left_out);
-            }
-            Vec::new()
-        }
-        Event::Saved { generation, folders, kept } => {
-            if state.jobs.is_current(JobKind::Results, generation) {
-                experiments::saved(state, &folders, &kept);
-            }
-            Vec::new()
-        }
-        Event::Instrument { generation, reading } => {
-            if state.jobs.is_current(reading.kind(), generation) {
-                instrument::take(state, reading);
-            }
-            Vec::new()
-        }
-        Event::Done { generation, kind } => {
-            if state.jobs.is_current(kind, generation) {
-                state.jobs.finish(kind);
-                ended(state, kind, None)
-            } else {
-                Vec::new()
-            }
-        }
-        Event::Failed { generation, kind, cancelled, message } => {
-            if !state.jobs.is_current(kind, generation) {
-                return Vec::new();
-            }
+        Event::Job { generation, kind, .. } if !state.jobs.is_current(kind, generation) => Vec::new(),
+        Event::Job { generation, kind, news } => take(state, kind, generation, news),
+    }
+}
+
+fn take_model(state: &mut State, model: Arc<ModelView>) -> Vec<Effect> {
+    state.jobs.finish(JobKind::Open);
+    state.lab.fit_layers(model.layout.n_layer);
+    state.map.request.layer = state.map.request.layer.min(model.layout.n_layer.saturating_sub(1));
+    let mut effects = vec![Effect::Journal(Entry::Model(model.fingerprint.clone()))];
+    state.model = Some(model);
+    effects.extend(lab::query_changed(state));
+    if state.tab == Tab::Decay {
+        effects.extend(decay::shown(state));
+    }
+    effects
+}
+
+/// Takes a report of the newest job of a kind.
+#[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.
+fn take(state: &mut State, kind: JobKind, generation: Generation, news: News) -> Vec<Effect> {
+    match news {
+        News::Progress { done, total, unit } => none(if !screen::too_soon(state, kind, unit) {
+            state.jobs.progress(kind, done, total, unit, state.clock);
+        }),
+        News::Ranking(ranking) => none(state.lab.take_ranking(ranking)),
+        News::Evidence(evidence) => none(state.lab.take_evidence(evidence)),
+        News::Gain(gain) => none(state.lab.gain = Some((generation, gain))),
+        News::Answer(answer) => none(if let Some(at) = AnswerFrom::ALL.iter().position(|f| *f == answer.from) {
+            state.lab.answers[at] = Some(ShownAnswer { answer, generation });
+        }),
+        News::Map(map) => none(map::take(state, map)),
+        News::Decay(view) => none(decay::take(state, view)),
+        News::Placed(placed) => none(map::take_placed(state, placed)),
+        News::Report(report) => none(state.shelf.report = Some(*report)),
+        News::Checked(health) => none(library::take_health(state, health)),
+        News::Experiment { report, complete } => experiments::take(state, report, complete),
+        News::Loaded { reports, left_out } => none(experiments::loaded(state, reports, &left_out)),
+        News::Saved { folders, kept } => none(experiments::saved(state, &folders, &kept)),
+        News::Reading(reading) => none(instrument::take(state, reading)),
+        News::Done => {
             state.jobs.finish(kind);
-            let ended = ended(state, kind, Some(&message));
-            instrument::failed(state, kind);
-            if kind == JobKind::Decay && !cancelled {
-                // It stands where the numbers would: while a text is typed it is too short until it is long enough.
-                decay::refuse(state, message);
-            } else if cancelled {
-                let standing = if kind == JobKind::Map { map::standing(state) } else { None };
-                state.say(standing.unwrap_or_else(|| format!("{} stopped.", work_name(kind))));
-            } else {
-                state.complain(message);
-            }
-            ended
+            ended(state, kind, None)
         }
+        News::Failed { cancelled, message } => failed(state, kind, cancelled, message),
     }
 }
 
-/// What a kind of work is called in sentences.
-pub fn work_name(kind: JobKind) -> &'static str {
-    match kind {
-        JobKind::Open => "Loading the model",
-        JobKind::Build => "Building the library",
-        JobKind::Check => "Checking the library",
-        JobKind::Rank => "Ranking",
-        JobKind::Weigh => "Reading the evidence",
-        JobKind::Ask => "Answering",
-        JobKind::Map => "Drawing the map",
-        JobKind::Decay => "Comparing the rules",
-        JobKind::Place => "Placing the query",
-        JobKind::Inspect => "Reading the skill",
-        JobKind::Edit => "Changing the library",
-        JobKind::Experiment => "Measuring",
-        JobKind::Results => "Reading or writing the results",
-        JobKind::Ecg => "The skill ECG",
-        JobKind::Landscape => "The landscape",
-        JobKind::Attribution => "The attribution",
-        JobKind::Verdict => "The verdict",
-        JobKind::Autopsy => "The autopsy",
-        JobKind::Compare => "Comparing the soups",
+fn failed(state: &mut State, kind: JobKind, cancelled: bool, message: String) -> Vec<Effect> {
+    state.jobs.finish(kind);
+    let ended = ended(state, kind, Some(&message));
+    instrument::failed(state, kind);
+    if kind == JobKind::Decay && !cancelled {
+        // The message stands where the numbers would. It is no notice, because a text being typed
+        // is too short until it is long enough.
+        decay::refuse(state, message);
+    } else if cancelled {
+        let standing = if kind == JobKind::Map { map::standing(state) } else { None };
+        state.say(standing.unwrap_or_else(|| format!("{} stopped.", kind.about().name)));
+    } else {
+        state.complain(message);
     }
+    ended
 }
 
-/// What follows a job's end; `failure` says why it ended badly.
+/// Follows up the end of a job; `failure` says why it failed.
 fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect> {
     match kind {
-        // Answers that the newest request did not ask for (the soup was emptied) go with its end.
+        // Answers that the newest request did not cover (the soup was emptied) are removed at its
+        // end.
         JobKind::Ask if failure.is_none() => {
             let newest = state.jobs.generation(JobKind::Ask);
             for slot in &mut state.lab.answers {
@@ -184,7 +100,7 @@ fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect>
         JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
         JobKind::Build => {
             library::built(state, failure.is_none());
-            // The map that was asked for before the library grew is drawn again once the library is at rest.
+            // A map requested before the library grew is drawn again once the build has ended.
             if state.tab == Tab::Map { map::shown(state) } else { Vec::new() }
         }
         _ => Vec::new(),

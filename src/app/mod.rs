@@ -1,30 +1,38 @@
 //! What the screen knows and how it changes: plain values, no terminal, no runtime, no device.
 //!
-//! The rule of the house is `Key → Action → State`: a key is looked up in the one command table, which names an
-//! [`Action`]; [`update`] applies it and answers with [`Effect`]s for the loop in `term` to carry out. Results of the engine
-//! come back as actions too. `update` is deterministic (time arrives as [`Action::Tick`]), so the same actions and the same
-//! results always give the same screen.
+//! The rule is `Key → Action → State`. A key is looked up in the one command table, which names an
+//! [`Action`]. [`update`] applies the action and returns [`Effect`]s for the loop in `term` to
+//! carry out. The engine's results come back as actions too. `update` is deterministic (time
+//! arrives as [`Action::Tick`]): the same actions and results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`lab`], [`map`], [`decay`], [`experiments`], [`library`], [`session`]: one file a tab (values and their changes).
-//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
-//! - [`soup_edit`]: changes of the soup and their undo history.
-//! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and README come from.
-//! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
-//! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
+//! - [`state`]: the whole state; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
+//!   [`experiments`], [`library`], [`session`]: one file per tab (values, their changes, its row in
+//!   the table).
+//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict,
+//!   autopsy.
+//! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: their consequences.
+//! - [`command`]: the table `{id, keys, name, doc, where, when, action}`, the source of keys,
+//!   hints, help, palette and the README's key table.
+//! - [`key`]: keys as values (`ctrl-p`); [`keymap`]: which command a key runs in which place.
+//! - [`session`]: the sitting so far, as a journal and as a session file; every key passes through
+//!   it.
 //! - [`show`]: a session played on the screen.
-//! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`jobs`]: generations and progress.
+//! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab;
+//!   [`guide`]: the guide above it; [`jobs`]: generations and progress.
 //! - [`editor`]: texts being edited, and their limit.
-//! - [`screen`]: mouse, slow lines, what was written.
+//! - [`screen`]: mouse, slow lines, count of bytes written.
 //! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;
+pub mod bench;
 pub mod command;
 pub mod decay;
 pub mod editor;
 pub mod effect;
 pub mod engine_event;
 pub mod experiments;
+pub mod guide;
 pub mod instrument;
 pub mod jobs;
 pub mod key;
@@ -41,11 +49,13 @@ pub mod session;
 pub mod show;
 pub mod soup_edit;
 pub mod state;
+pub mod tab;
 pub mod update;
 
 pub use action::{Action, Motion};
 pub use effect::{Effect, EngineHandle, FrameFormat};
 pub use key::{Key, KeyCode};
 pub use look::{Background, ColourDepth, GlyphSet, Look};
-pub use state::{Focus, Notice, Options, State, Tab};
+pub use state::{Notice, Options, State};
+pub use tab::{Focus, Tab};
 pub use update::update;

@@ -2,14 +2,16 @@
 
 use super::command::{self, Command};
 use super::effect::Effect;
+use super::guide::{self, Reading};
 use super::instrument::{self, Panel};
 use super::key::{Key, KeyCode};
 use super::library::{self, parse_tags};
 use super::line::Line;
 use super::soup_edit::{SoupEdit, SoupRow};
 use super::state::State;
-use super::{decay, editor, experiments, lab, map, session, update};
+use super::{bench, decay, editor, experiments, lab, map, session, update};
 use crate::lab::LibraryEdit;
+use crate::soup::parameter_of;
 use ratatui_textarea::TextArea;
 
 /// A value that a prompt asks for.
@@ -25,51 +27,53 @@ pub enum PromptKind {
     MapLayer,
     /// The map's perplexity.
     Perplexity,
-    /// What the map's points that are looked for are called.
+    /// The words to search the map's points for.
     MapSearch,
     /// Tags of the selected skill.
     Tags,
     /// A task, its examples and a seed, for a new skill.
     TaskSkill,
-    /// Tokens at most, of each answer.
+    /// Maximum tokens per answer.
     MaxTokens,
-    /// A value of the Decay tab.
+    /// A value on the Decay tab.
     Decay(decay::DecayValue),
-    /// The folder that reports of experiments are written to.
+    /// The folder that experiment reports are written to.
     ResultsFolder,
     /// A text for the session.
     Session(session::Ask),
 }
 
-/// What is open.
+/// The open overlay.
 #[derive(Clone, Debug)]
 pub enum Overlay {
     /// The keys that work here.
     Help {
-        /// Words to look for.
+        /// The search words.
         filter: Line,
         /// First line shown.
         scroll: usize,
     },
+    /// The guide.
+    Guide(Reading),
     /// All commands.
     Palette {
-        /// Words to look for.
+        /// The search words.
         input: Line,
         /// The selected match.
         selected: usize,
     },
-    /// A value to type.
+    /// A prompt for a value.
     Prompt {
-        /// Which.
+        /// The value it asks for.
         kind: PromptKind,
-        /// As typed so far.
+        /// The text so far.
         input: Line,
-        /// Why it was not taken.
+        /// Why the text was refused.
         error: Option<String>,
     },
     /// A panel of one of the Lab's instruments.
     Instrument(Panel),
-    /// A skill from text.
+    /// A form for a skill from text.
     AddSkill {
         /// The skill's task name.
         name: Line,
@@ -77,9 +81,16 @@ pub enum Overlay {
         text: Box<TextArea<'static>>,
         /// Whether keys go to the text rather than the name.
         on_text: bool,
-        /// Why it was not taken.
+        /// Why the form was refused.
         error: Option<String>,
     },
+}
+
+impl Overlay {
+    /// The keys that work here, all of them.
+    pub fn help() -> Self {
+        Self::Help { filter: Line::default(), scroll: 0 }
+    }
 }
 
 /// The row a soup prompt sets.
@@ -102,9 +113,8 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         return match row {
             SoupRow::Ingredient(i) => format!("Weight of {}", state.lab.bench.soup.ingredients.get(i).map_or("", |x| x.skill.as_str())),
             SoupRow::Rule => "Rule".into(),
-            SoupRow::Gamma => "γ, exponent of the decay (0: no decay, 1: A-decay)".into(),
+            SoupRow::Value(field) => parameter_of(field).and_then(|p| p.knob.as_ref()).map_or(field, |knob| knob.question).into(),
             SoupRow::Lambda => "λ, share of the soup beside the query (0 to 1)".into(),
-            SoupRow::Tau => "τ, softmax temperature of similarities (0: weights by hand)".into(),
             SoupRow::Curve => format!("Weight of layer {} (or all {}, or `range`)", state.lab.bench.layer, state.layers()),
             SoupRow::Layers => format!("Layers mixed, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         };
@@ -124,7 +134,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
     }
 }
 
-/// Opens a prompt with the present value in it.
+/// Opens a prompt with the current value in it.
 pub fn open_prompt(state: &mut State, kind: PromptKind) {
     let soup = &state.lab.bench.soup;
     let value = match soup_row(state, &kind) {
@@ -137,9 +147,8 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
             None => return,
         },
         Some(SoupRow::Rule) => soup.rule.name().to_owned(),
-        Some(SoupRow::Gamma) => trim_number(soup.gamma),
+        Some(SoupRow::Value(field)) => soup.values.number(field).map_or_else(String::new, trim_number),
         Some(SoupRow::Lambda) => trim_number(soup.lambda),
-        Some(SoupRow::Tau) => trim_number(soup.tau),
         Some(SoupRow::Layers) => layers_text(soup.layers.as_ref()),
         Some(SoupRow::Curve) => {
             let weight = soup.layer_weights.as_ref().and_then(|w| w.get(state.lab.bench.layer));
@@ -169,7 +178,8 @@ pub fn trim_number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Commands that match the palette's words, best first: available ones before the others, names before descriptions.
+/// Commands that match the palette's words, best first: available ones before the others, names
+/// before descriptions.
 pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
     let input = input.to_lowercase();
     let words: Vec<&str> = input.split_whitespace().collect();
@@ -206,12 +216,22 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
                 KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
                 KeyCode::PageDown => *scroll += 10,
                 KeyCode::Enter => return Vec::new(),
+                KeyCode::Tab | KeyCode::BackTab => {
+                    state.overlay = Some(guide::open(state));
+                    return Vec::new();
+                }
                 _ => {
                     filter.input(key);
                     *scroll = 0;
                 }
             }
             *scroll = (*scroll).min(command::all().count());
+            Vec::new()
+        }
+        Overlay::Guide(reading) => {
+            if !guide::input(reading, key) {
+                overlay = Overlay::help();
+            }
             Vec::new()
         }
         Overlay::Palette { input, selected } => {
@@ -300,7 +320,7 @@ pub fn paste(state: &mut State, pasted: &str) {
         Some(Overlay::AddSkill { name, text, on_text, error }) => {
             *error = if *on_text { editor::pasted(text, pasted) } else { name.insert(pasted) };
         }
-        None => {}
+        Some(Overlay::Guide(_)) | None => {}
     }
 }
 
@@ -309,7 +329,7 @@ fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect
         let (layers, clock) = (state.layers(), state.clock);
         let changed = state.lab.bench.edit(&SoupEdit::Type(row, text.to_owned()), layers, clock)?;
         if changed {
-            update::soup_changed(state);
+            bench::changed(state);
         }
         return Ok(Vec::new());
     }

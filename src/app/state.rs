@@ -1,4 +1,4 @@
-//! Everything the screen knows.
+//! The whole state of the screen.
 
 use super::action::Action;
 use super::decay::DecayTab;
@@ -16,144 +16,26 @@ use super::palette::Palette;
 use super::screen::Screen;
 use super::session::{Resume, SessionTab};
 use super::show::Show;
+pub use super::tab::{Focus, Tab};
 use crate::lab::{LibraryView, ModelView, RankView};
 use crate::library::{Metric, Part};
 use crate::soup::Soup;
+use crate::task::Template;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A tab. Adding one: a variant here, a file in `app/` for its values, one in `ui/panes/` for its picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Tab {
-    /// Query, ranking, soup, answers.
-    Lab,
-    /// Scatter of the library.
-    Map,
-    /// Chunks of a document, and rules that make one state of theirs.
-    Decay,
-    /// The claims, measured.
-    Experiments,
-    /// The library itself.
-    Library,
-    /// What was done in this sitting.
-    Session,
-}
-
-impl Tab {
-    /// All, in the order they are shown.
-    pub const ALL: [Self; 6] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library, Self::Session];
-
-    /// Its title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Lab => "Lab",
-            Self::Map => "Map",
-            Self::Decay => "Decay",
-            Self::Experiments => "Experiments",
-            Self::Library => "Library",
-            Self::Session => "Session",
-        }
-    }
-
-    /// Its panes, in the order Tab visits them; the first is focused at the start.
-    pub fn panes(self) -> &'static [Focus] {
-        match self {
-            Self::Lab => &[Focus::Query, Focus::Ranking, Focus::Soup, Focus::Answers, Focus::Target],
-            Self::Map => &[Focus::Map, Focus::Neighbours],
-            Self::Decay => &[Focus::Rules, Focus::Positions, Focus::Layers, Focus::Document],
-            Self::Experiments => &[Focus::Experiments, Focus::Result],
-            Self::Library => &[Focus::Skills, Focus::Filter],
-            Self::Session => &[Focus::Journal, Focus::Sittings],
-        }
-    }
-
-    /// Its place among the tabs.
-    pub fn index(self) -> usize {
-        Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
-    }
-}
-
-/// What keys go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Focus {
-    /// The query editor.
-    Query,
-    /// The ranking.
-    Ranking,
-    /// The soup.
-    Soup,
-    /// The answers.
-    Answers,
-    /// The line with the answer whose log-probability is asked for.
-    Target,
-    /// The scatter.
-    Map,
-    /// The list of neighbours beside it.
-    Neighbours,
-    /// The document editor.
-    Document,
-    /// The table of rules.
-    Rules,
-    /// Loss by position.
-    Positions,
-    /// Errors and half-lives by layer.
-    Layers,
-    /// The list of experiments.
-    Experiments,
-    /// What the selected one found.
-    Result,
-    /// The list of skills.
-    Skills,
-    /// The line that filters it.
-    Filter,
-    /// The journal of this sitting.
-    Journal,
-    /// The list of earlier sittings.
-    Sittings,
-}
-
-impl Focus {
-    /// Whether characters typed here are text rather than commands.
-    pub fn is_editor(self) -> bool {
-        matches!(self, Self::Query | Self::Target | Self::Filter | Self::Document)
-    }
-
-    /// Its name in help.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "Query",
-            Self::Ranking => "Ranking",
-            Self::Soup => "Soup",
-            Self::Answers => "Answers",
-            Self::Target => "Target",
-            Self::Map => "Map",
-            Self::Neighbours => "Neighbours",
-            Self::Document => "Document",
-            Self::Rules => "Rules",
-            Self::Positions => "Positions",
-            Self::Layers => "Layers",
-            Self::Experiments => "Experiments",
-            Self::Result => "Result",
-            Self::Skills => "Skills",
-            Self::Filter => "Filter",
-            Self::Journal => "Journal",
-            Self::Sittings => "Sittings",
-        }
-    }
-}
-
-/// A sentence for the user, kept until Esc.
+/// A sentence for the user, shown until Esc or for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The sentence.
     pub text: String,
     /// Whether something went wrong.
     pub bad: bool,
-    /// The clock when it goes by itself; complaints stay.
+    /// The clock at which it disappears; `None` for complaints, which stay.
     pub until: Option<u64>,
 }
 
-/// What the screen starts with.
+/// The options that the screen starts with.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Colours, background, glyphs.
@@ -164,29 +46,31 @@ pub struct Options {
     pub screen: Screen,
     /// The first query.
     pub query: String,
-    /// The template as the user gave it (`arrow`, `qa`, or their own).
-    pub template: String,
-    /// How to rank; layers beyond the model's are cut off, none left means all.
+    /// How an example becomes text.
+    pub template: Template,
+    /// How to rank. Layers beyond the model's are dropped; if none remain, all are compared.
     pub view: RankView,
     /// The first soup.
     pub soup: Soup,
-    /// Whether what the query's examples say moves the ranking and chooses the soup until a person does. Off for what was recorded before there was evidence.
+    /// Whether the evidence of the query's examples orders the ranking, and chooses the soup until
+    /// a person does. Off for recordings from before there was evidence.
     pub evidence: bool,
-    /// Tokens at most, of each answer.
+    /// Maximum tokens per answer.
     pub max_tokens: usize,
     /// Seed of every draw: sampled answers, the map's jitter, experiments.
     pub seed: u64,
-    /// The answer whose log-probability is asked for.
+    /// The target: the answer whose log-probability is requested.
     pub target: String,
-    /// Where reports of experiments are read from and written to; `None` keeps them in memory.
+    /// The folder that experiment reports are read from and written to; `None` keeps them in memory
+    /// only.
     pub results: Option<PathBuf>,
-    /// Other keys for commands, by id: they replace the default ones.
+    /// Keys that replace the default keys of commands, by command id.
     pub keys: Vec<(String, Vec<Key>)>,
-    /// Snapshots of soups kept on disk; `None` if none are to be.
+    /// The snapshots of soups stored on disk; `None` if none are to be stored.
     pub snapshots: Option<Vec<Snapshot>>,
-    /// Where the journal is kept, for the user to read; none if it is not.
+    /// The journal's path, shown to the user; `None` if there is no journal.
     pub journal: Option<String>,
-    /// The sitting to go on with.
+    /// The sitting to resume.
     pub resume: Option<Resume>,
     /// The session to play.
     pub show: Option<Show>,
@@ -201,7 +85,7 @@ impl Default for Options {
             palette: Palette::new(),
             screen: Screen::default(),
             query: String::new(),
-            template: "arrow".into(),
+            template: Template::Arrow,
             view: RankView { metric: Metric::Cosine, layers: 0..0, part: Part::Ssm },
             soup: Soup::default(),
             evidence: false,
@@ -219,10 +103,10 @@ impl Default for Options {
     }
 }
 
-/// Everything there is.
+/// The state.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Milliseconds since the start, as told by [`Action::Tick`].
+    /// Milliseconds since the start, set by [`Action::Tick`].
     pub clock: u64,
     /// Colours, background, glyphs.
     pub look: Look,
@@ -230,8 +114,8 @@ pub struct State {
     pub palette: Palette,
     /// Mouse and line.
     pub screen: Screen,
-    /// The template's name.
-    pub template: String,
+    /// How an example becomes text.
+    pub template: Template,
     /// The model, once it is loaded.
     pub model: Option<Arc<ModelView>>,
     /// The library, once it is open.
@@ -244,7 +128,7 @@ pub struct State {
     pub focus_of: [Focus; Tab::ALL.len()],
     /// What lies above the tab.
     pub overlay: Option<Overlay>,
-    /// The sentence at the bottom.
+    /// The notice at the bottom.
     pub notice: Option<Notice>,
     /// Which keys run which commands.
     pub keymap: Keymap,
@@ -260,11 +144,11 @@ pub struct State {
     pub shelf: LibraryTab,
     /// The Session tab.
     pub session: SessionTab,
-    /// The sitting whose keys are being given again.
+    /// The sitting being resumed.
     pub resume: Option<Resume>,
-    /// The session that is played.
+    /// The session being played.
     pub show: Option<Show>,
-    /// Whether the screen is for an audience: fewer panes, larger figures, keys told.
+    /// Whether the screen is for an audience: fewer panes, larger figures, keys shown.
     pub present: bool,
     /// Whether the program is to end.
     pub quitting: bool,
@@ -274,7 +158,7 @@ impl State {
     /// The state before anything happened.
     ///
     /// # Errors
-    /// A sentence about keys in `options` that name no command or clash.
+    /// An error about keys in `options` that name no command or clash.
     pub fn new(options: Options) -> crate::error::Result<Self> {
         Ok(Self {
             clock: 0,
@@ -315,7 +199,7 @@ impl State {
 
     /// Layers of the model; 0 before it is loaded.
     pub fn layers(&self) -> usize {
-        self.model.as_ref().map_or(0, |m| m.shape.n_layer)
+        self.model.as_ref().map_or(0, |m| m.layout.n_layer)
     }
 
     /// Skills in the library; 0 before it is open.
@@ -323,10 +207,11 @@ impl State {
         self.library.as_ref().map_or(0, |l| l.skills.len())
     }
 
-    /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
+    /// The clock at which the state needs an [`Action::Tick`], if any: the earliest of all
+    /// deadlines.
     pub fn wake_at(&self) -> Option<u64> {
         if self.resume.is_some() {
-            // The clock stands at the input given last; the engine's events drive what comes next.
+            // The clock stays at the last input replayed; the engine's events drive the next one.
             return None;
         }
         let notice = self.notice.as_ref().and_then(|n| n.until);
@@ -334,7 +219,7 @@ impl State {
         [self.work_at(), notice, show].into_iter().flatten().min()
     }
 
-    /// The clock at which work is due that was put off until a pause, if any.
+    /// The clock at which work postponed until a pause is due, if any.
     pub fn work_at(&self) -> Option<u64> {
         [self.lab.weigh_at, self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
     }
@@ -344,12 +229,12 @@ impl State {
         self.keymap.action(self, key)
     }
 
-    /// Says a sentence that goes by itself.
+    /// Shows a sentence that disappears by itself.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: false, until: Some(self.clock + 4000) });
     }
 
-    /// Says what went wrong; it stays until Esc.
+    /// Shows an error message; it stays until Esc.
     pub fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true, until: None });
     }

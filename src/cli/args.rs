@@ -6,9 +6,10 @@ use crate::error::{Error, Result, did_you_mean};
 use crate::lab::{Lab, RankView, Setup};
 use crate::library::{BuildSettings, Metric, Part};
 use crate::model::{Bos, LoadOptions, ModelSource, WeightType};
-use crate::task::{Task, TaskOrigin, Template};
+use crate::task::{Task, TaskOrigin};
 use candle_core::Device;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,20 +18,23 @@ use std::path::PathBuf;
 /// Flags shared by every subcommand.
 #[derive(Args, Debug, Clone, Serialize, Deserialize)]
 pub struct Common {
-    /// Model: `bundled`, a folder in HF layout, or a hub id such as `state-spaces/mamba-130m-hf[@revision]`
+    /// Model: `bundled`, a folder in HF layout, or a hub id such as
+    /// `state-spaces/mamba-130m-hf[@revision]`
     #[arg(long, global = true, default_value = "bundled", value_name = "SOURCE")]
     pub model: String,
     /// Where to compute: `auto`, `cpu`, `cuda:0`
     #[arg(long, global = true, default_value = "auto")]
     pub device: String,
     /// How weights are kept in memory
-    #[arg(long, global = true, value_enum, default_value_t = Weights::Stored)]
-    pub weights: Weights,
-    /// What every text begins with: `auto` (what the model's own tokenizer puts there), `none`, or a token's number
+    #[arg(long, global = true, value_parser = one_of(WEIGHTS), default_value = "stored")]
+    pub weights: WeightType,
+    /// What every text begins with: `auto` (what the model's own tokenizer puts there), `none`, or
+    /// a token's number
     #[arg(long, global = true, default_value_t = Bos::Auto, value_name = "BOS")]
     #[serde(default)]
     pub bos: Bos,
-    /// Library folder [default: a cache folder of its own for each model and each set of build settings]
+    /// Library folder [default: a cache folder of its own for each model and each set of build
+    /// settings]
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
     /// Tasks of your own: a TSV, CSV, JSON or JSONL file, or a folder of them (repeatable)
@@ -44,7 +48,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "TASK", value_delimiter = ',')]
     #[serde(default)]
     pub only: Vec<String>,
-    /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input} and {output}
+    /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input}
+    /// and {output}
     #[arg(long, global = true, default_value = "arrow")]
     pub template: String,
     /// Examples read for each skill
@@ -56,15 +61,16 @@ pub struct Common {
     /// Seed of every draw
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
-    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds of the depth]
+    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds
+    /// of the depth]
     #[arg(long, global = true, value_name = "LAYERS")]
     pub layer: Option<String>,
     /// Similarity
-    #[arg(long, global = true, value_enum, default_value_t = MetricArg::Cosine)]
-    pub metric: MetricArg,
+    #[arg(long, global = true, value_parser = one_of(METRICS), default_value = "cosine")]
+    pub metric: Metric,
     /// Part of the state that is compared
-    #[arg(long, global = true, value_enum, default_value_t = PartArg::Ssm)]
-    pub part: PartArg,
+    #[arg(long, global = true, value_parser = one_of(PARTS), default_value = "ssm")]
+    pub part: Part,
     /// What the screen looks like
     #[command(flatten)]
     #[serde(skip)]
@@ -78,63 +84,39 @@ pub struct Common {
     /// No progress on stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Stop where anything given would be left out (a damaged shard, a second output, a task too small),
-    /// which is otherwise told on stderr; `reproduce` always does
+    /// Stop where anything given would be left out (a damaged shard, a second output, a task too
+    /// small), which is otherwise told on stderr; `reproduce` always does
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     #[serde(default)]
     pub strict: bool,
 }
 
-/// `--weights`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Weights {
-    /// As the file has them
-    Stored,
-    /// 32-bit floats
-    F32,
-    /// IEEE half precision
-    F16,
-    /// bfloat16
-    Bf16,
-}
+/// What `--weights` takes.
+const WEIGHTS: &[Choice<WeightType>] = &[
+    ("stored", WeightType::AsStored, "As the file has them"),
+    ("f32", WeightType::F32, "32-bit floats"),
+    ("f16", WeightType::F16, "IEEE half precision"),
+    ("bf16", WeightType::BF16, "bfloat16"),
+];
 
-/// `--metric`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MetricArg {
-    /// Cosine of the raw states (the paper's)
-    Cosine,
-    /// Minus the Euclidean distance
-    L2,
-    /// Cosine after each entry is centred and scaled over the library
-    ZCosine,
-}
+/// What `--metric` takes.
+const METRICS: &[Choice<Metric>] = &[
+    ("cosine", Metric::Cosine, "Cosine of the raw states (the paper's)"),
+    ("l2", Metric::L2, "Minus the Euclidean distance"),
+    ("z-cosine", Metric::ZCosine, "Cosine after each entry is centred and scaled over the library"),
+];
 
-impl From<MetricArg> for Metric {
-    fn from(arg: MetricArg) -> Self {
-        match arg {
-            MetricArg::Cosine => Self::Cosine,
-            MetricArg::L2 => Self::L2,
-            MetricArg::ZCosine => Self::ZCosine,
-        }
-    }
-}
+/// What `--part` takes.
+const PARTS: &[Choice<Part>] = &[("ssm", Part::Ssm, "The SSM state"), ("conv", Part::Conv, "The convolution window")];
 
-/// `--part`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PartArg {
-    /// The SSM state
-    Ssm,
-    /// The convolution window
-    Conv,
-}
+/// A value of a flag: its name, the value, its help.
+type Choice<T> = (&'static str, T, &'static str);
 
-impl From<PartArg> for Part {
-    fn from(arg: PartArg) -> Self {
-        match arg {
-            PartArg::Ssm => Self::Ssm,
-            PartArg::Conv => Self::Conv,
-        }
-    }
+/// Takes one of a few names.
+fn one_of<T: Copy + Send + Sync + 'static>(choices: &'static [Choice<T>]) -> impl TypedValueParser<Value = T> {
+    let names = choices.iter().map(|(name, _, help)| PossibleValue::new(*name).help(*help));
+    PossibleValuesParser::new(names)
+        .try_map(|given| choices.iter().find(|(name, ..)| *name == given).map(|(_, value, _)| *value).ok_or("is not known"))
 }
 
 impl Common {
@@ -169,12 +151,12 @@ impl Common {
         }
         Ok(Setup {
             model: self.model.parse::<ModelSource>()?,
-            load: LoadOptions { device: device(&self.device)?, weights: self.weights.into() },
+            load: LoadOptions { device: device(&self.device)?, weights: self.weights },
             bos: self.bos,
             library: self.library.clone(),
             chosen: self.no_bundled || !self.only.is_empty(),
             build: BuildSettings {
-                template: self.template.parse::<Template>()?.to_string(),
+                template: self.template.parse()?,
                 shots: self.shots,
                 sets: self.sets,
                 seed: self.seed,
@@ -192,8 +174,8 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
-    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what is
-    /// left out of the tasks and the library, is said on standard error.
+    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what
+    /// is left out of the tasks and the library, is said on standard error.
     ///
     /// # Errors
     /// As [`Common::open`] and [`Common::tell`].
@@ -213,8 +195,9 @@ impl Common {
         Ok(lab)
     }
 
-    /// Opens the lab and builds what it needs, with progress: what a headless command begins with. What of the user's own tasks could not be built, and what of the
-    /// bundled tasks the library lacks, is said on standard error.
+    /// Opens the lab and builds what it needs, with progress: what a headless command begins with.
+    /// What of the user's own tasks could not be built, and what of the bundled tasks the library
+    /// lacks, is said on standard error.
     ///
     /// # Errors
     /// As [`Common::opened`] and [`Lab::build_what_is_needed`].
@@ -230,6 +213,16 @@ impl Common {
             self.tell(&[lacks])?;
         }
         Ok(lab)
+    }
+
+    /// As [`Common::ready`], with how rankings are made there.
+    ///
+    /// # Errors
+    /// As [`Common::ready`] and [`Common::view`].
+    pub fn ready_to_rank(&self) -> Result<(Lab, RankView)> {
+        let lab = self.ready()?;
+        let view = self.view(&lab)?;
+        Ok((lab, view))
     }
 
     /// What of the files given, and of the library, is not used or not as one would expect.
@@ -267,18 +260,7 @@ impl Common {
             Some(text) => layers(text, lab.shape().n_layer)?,
             None => view.layers,
         };
-        Ok(RankView { metric: self.metric.into(), layers, part: self.part.into() })
-    }
-}
-
-impl From<Weights> for WeightType {
-    fn from(arg: Weights) -> Self {
-        match arg {
-            Weights::Stored => Self::AsStored,
-            Weights::F32 => Self::F32,
-            Weights::F16 => Self::F16,
-            Weights::Bf16 => Self::BF16,
-        }
+        Ok(RankView { metric: self.metric, layers, part: self.part })
     }
 }
 
@@ -340,10 +322,12 @@ pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
     if range.is_empty() || range.end > n_layer { Err(wrong()) } else { Ok(range) }
 }
 
-/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for standard input.
+/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for
+/// standard input.
 ///
 /// # Errors
-/// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be read.
+/// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be
+/// read.
 pub fn query(argument: &str) -> Result<String> {
     let text = match argument.strip_prefix('@') {
         Some(path) => crate::text::read(path),
@@ -381,6 +365,17 @@ mod tests {
         std::fs::write(file.path(), b"a -> \xff").unwrap();
         let message = query(&format!("@{}", file.path().display())).unwrap_err().to_string();
         assert!(message.contains("not UTF-8") && message.contains("byte 5"), "{message}");
+    }
+
+    #[test]
+    fn flags_are_read_as_journals_were_and_are_written() {
+        let read = |text: &str| serde_json::from_value::<Metric>(text.into()).unwrap();
+        assert_eq!([read("ZCosine"), read("z-cosine")], [Metric::ZCosine; 2]);
+        assert_eq!(["Cosine", "L2"].map(read), [Metric::Cosine, Metric::L2]);
+        let part = |text: &str| serde_json::from_value::<Part>(text.into()).unwrap();
+        assert_eq!(["Ssm", "Conv", "conv"].map(part), [Part::Ssm, Part::Conv, Part::Conv]);
+        assert_eq!(serde_json::to_value(WeightType::BF16).unwrap(), "Bf16");
+        assert_eq!(serde_json::from_value::<WeightType>("Stored".into()).unwrap(), WeightType::AsStored);
     }
 
     #[test]

@@ -1,28 +1,34 @@
 //! `state-soup ask`: answer a query from several states side by side.
 //!
-//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "missing", "text", "logprob", "target_logprob", "weights", "top": [{ "token",
-//! "probability" }] }],
-//! "evidence", "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's
-//! `origin` is its recipe, `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among them (null for other answers and for a recipe that is no
-//! plain list). `evidence` is as `rank` has it, null where the recipe does not read any. `gain` says how many nats an example the soup gains on the query alone, each example left
-//! out in turn (`left_out`) or, where there is one, against nothing read; null where there is nothing to ask. `target` may be null. An answer that cannot be given (`full`, where the
-//! task's examples are not at hand) is `missing`: its `origin` says why.
+//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "missing", "text",
+//! "logprob", "target_logprob", "weights", "top": [{ "token", "probability" }] }], "evidence",
+//! "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`,
+//! `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's `origin` is its recipe,
+//! `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among
+//! them (null for other answers and for a recipe that is no plain list). `evidence` is as `rank`
+//! has it, null where the recipe does not read any. `gain` says how many nats an example the soup
+//! gains on the query alone, each example left out in turn (`left_out`) or, where there is one,
+//! against nothing read; null where there is nothing to ask. `target` may be null. An answer that
+//! cannot be given (`full`, where the task's examples are not at hand) is `missing`: its `origin`
+//! says why.
 
 use super::args::{Common, query};
 use super::output;
 use super::rank::evidence_json;
 use crate::error::{Error, Result};
 use crate::lab::{Answer, AnswerFrom, AskRequest, CANDIDATES, Decoding, Evidence, Gain, Lab};
-use crate::soup::{Recipe, Rule, Soup};
+use crate::soup::{Recipe, Shares, Soup, rules};
 use serde_json::json;
 
 /// Flags of `ask`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for standard input
+    /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for
+    /// standard input
     #[arg(allow_hyphen_values = true)]
     query: String,
-    /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
+    /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`,
+    /// `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
     #[arg(long, value_name = "RECIPE", default_value = "auto")]
     soup: String,
     /// Which answers, with commas between [default: all]
@@ -52,17 +58,20 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let from = sources(&args.from)?;
     let decoding = decoding(args, common.seed)?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
+    let (lab, view) = common.ready_to_rank()?;
     let request = AskRequest {
         query,
         soup: Some(soup),
-        view: common.view(&lab)?,
+        view,
         by_evidence: true,
         from,
         max_tokens: args.max_tokens,
         decoding,
         target: args.target.clone(),
     };
+    if request.from.contains(&AnswerFrom::Soup) || request.from.contains(&AnswerFrom::BestSkill) {
+        common.tell(&lab.unread(&request.query)?.into_iter().collect::<Vec<_>>())?;
+    }
     let answers = output::with_progress(quiet, "answering", |control| lab.ask(&request, control))?;
     let gain = output::with_progress(quiet, "comparing", |control| lab.gain(&request, control))?;
     let reads = request.soup.as_ref().is_some_and(Recipe::reads_evidence);
@@ -73,6 +82,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
             })
         })
         .transpose()?;
+    common.tell(&lab.library().found_since())?;
     if common.json {
         output::json(&as_json(&request, &answers, evidence.as_ref(), gain, &lab))
     } else {
@@ -125,14 +135,15 @@ fn as_json(request: &AskRequest, answers: &[Answer], evidence: Option<&Evidence>
     })
 }
 
-/// The shares of a recipe that is a weighted mean or a written sum, with the query's own last; null for any other.
+/// The shares of a recipe that is a weighted mean or a written sum, with the query's own last; null
+/// for any other.
 fn weights(recipe: &str) -> serde_json::Value {
     let soup = match recipe.parse::<Recipe>() {
         Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),
         other => other.ok().as_ref().and_then(Soup::of_recipe),
     };
-    let Some(soup) = soup.filter(|s| matches!(s.rule, Rule::Weighted | Rule::Sum)) else { return serde_json::Value::Null };
-    let total: f64 = if soup.rule == Rule::Weighted { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
+    let Some(soup) = soup.filter(|s| [&rules::MEAN, &rules::SUM].contains(&s.rule.rule)) else { return serde_json::Value::Null };
+    let total: f64 = if soup.rule.offer.shares == Shares::Normalised { soup.audible().map(|i| i.weight).sum() } else { 1.0 };
     let mut list: Vec<serde_json::Value> =
         soup.audible().map(|i| json!({ "name": i.skill, "weight": i.weight / total * soup.lambda })).collect();
     if soup.lambda < 1.0 {

@@ -1,8 +1,11 @@
 //! `state-soup doctor`: what the lab finds on this machine, and what is wrong with it.
 //!
-//! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name", "fingerprint", "parameters", "layers", "d_inner",
-//! "d_state", "d_conv", "vocabulary", "trained", "bos": [..], "bos_by", "eos": [..], "notes": [..] }, "library": { "path", "skills", "missing", "bytes", "warnings" }, "terminal": { "term",
-//! "colours", "colours_by", "background", "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": { "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
+//! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name",
+//! "fingerprint", "parameters", "layers", "d_inner", "d_state", "d_conv", "vocabulary", "trained",
+//! "bos": [..], "bos_by", "eos": [..], "notes": [..] }, "library": { "path", "skills", "missing",
+//! "bytes", "warnings" }, "terminal": { "term", "colours", "colours_by", "background",
+//! "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": {
+//! "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
 
 use super::args::Common;
 use super::output;
@@ -45,10 +48,10 @@ pub fn run(common: &Common, args: &Args, config: &Config) -> Result<()> {
             "name": model.name,
             "fingerprint": model.fingerprint,
             "parameters": model.parameters,
-            "layers": model.shape.n_layer,
-            "d_inner": model.shape.d_inner,
-            "d_state": model.shape.d_state,
-            "d_conv": model.shape.d_conv,
+            "layers": model.layout.n_layer,
+            "d_inner": lab.config().d_inner,
+            "d_state": lab.config().d_state,
+            "d_conv": lab.config().d_conv,
             "vocabulary": lab.config().vocab_size,
             "trained": lab.trained(),
             "bos": lab.model().special.bos,

@@ -35,9 +35,12 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let recipe = recipe(&args.recipe)?;
     let query = args.query.as_deref().map(query).transpose()?;
     let quiet = common.quiet;
-    let lab = common.ready()?;
-    let view = common.view(&lab)?;
+    let (lab, view) = common.ready_to_rank()?;
     let state = output::with_progress(quiet, "mixing", |control| lab.mix(&recipe, query.as_deref(), &view, control))?;
+    common.tell(&lab.library().found_since())?;
+    if let Some(query) = query.as_deref().filter(|_| recipe.reads_evidence()) {
+        common.tell(&lab.unread(query)?.into_iter().collect::<Vec<_>>())?;
+    }
     if let Some(path) = &args.out {
         let about = codec::Provenance::of_recipe(lab.fingerprint(), &recipe.to_string(), &recipe.hash()).with(made(
             &lab,
@@ -69,12 +72,13 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     ))
 }
 
-/// What made a state beside the model's files and the recipe: precision, library, query, similarity.
+/// What made a state beside the model's files and the recipe: precision, library, query,
+/// similarity.
 fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> serde_json::Value {
     let library = lab.library();
     let read = recipe.reads_query();
     json!({
-        "weights": lab.model().mamba.precision(),
+        "weights": lab.model().network.precision(),
         "library": { "path": library.path(), "skills": library.len(), "built": library.settings().to_string() },
         "query": query.filter(|_| read),
         "view": read.then_some(view),

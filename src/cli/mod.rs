@@ -3,11 +3,14 @@
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
-//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`: one subcommand each; its module docs give
-//!   the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`,
+//!   `optimise`, `reproduce`, `replay`, `bench`, `config`, `guide`: one subcommand each; its module
+//!   docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
-//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled.
+//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input,
+//! 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled,
+//! 128 and its number for a signal.
 
 mod args;
 mod ask;
@@ -16,6 +19,7 @@ mod build;
 mod config;
 mod decay;
 mod doctor;
+mod guide;
 mod inspect;
 mod instrument;
 mod lab;
@@ -37,7 +41,8 @@ use args::Common;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
-/// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by similarity, mixed by linear algebra.
+/// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by
+/// similarity, mixed by linear algebra.
 #[derive(Parser, Debug)]
 #[command(name = "state-soup", version, after_help = EXAMPLES, arg_required_else_help = false)]
 struct Cli {
@@ -58,7 +63,7 @@ Examples:
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
   echo 'France -> Paris' | state-soup rank - --json
-  state-soup --model state-spaces/mamba-130m-hf doctor";
+  state-soup --model state-spaces/network-130m-hf doctor";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -80,7 +85,8 @@ enum Command {
     Instrument(instrument::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
-    /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
+    /// Choose the weights of a soup by a query's own examples, and measure what that gains on
+    /// others.
     Optimise(optimise::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
@@ -92,6 +98,8 @@ enum Command {
     Bench(bench::Args),
     /// Show the configuration, print one to start from, or the table of keys.
     Config(config::Args),
+    /// Read the guide: a list of its pages, or one page.
+    Guide(guide::Args),
 }
 
 /// Parses the process's arguments and does what they say.
@@ -126,11 +134,12 @@ pub fn run() -> Result<()> {
         Some(Command::Doctor(args)) => doctor::run(&common, &args, &config),
         Some(Command::Bench(args)) => bench::run(&common, &args),
         Some(Command::Config(args)) => config::run(&common, &args, &Cli::command(), &config),
+        Some(Command::Guide(args)) => guide::run(&common, &args),
     }
 }
 
-/// The process's arguments, over what the configuration file says. They are read without it first: `--help`, a wrong flag and
-/// `--config` itself come before a file that may be wrong.
+/// The process's arguments, over what the configuration file says. They are read without it first:
+/// `--help`, a wrong flag and `--config` itself come before a file that may be wrong.
 fn parse() -> Result<(Cli, Config)> {
     let cli = from_words()?;
     let config = Config::load(cli.common.config.as_deref(), &config::settings(&Cli::command()))?;
@@ -146,7 +155,8 @@ fn words() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// Reads the arguments, or prints clap's answer (help, a refusal) and ends. What a refusal quotes of them is shown, not obeyed.
+/// Reads the arguments, or prints clap's answer (help, a refusal) and ends. What a refusal quotes
+/// of them is shown, not obeyed.
 fn from_words() -> Result<Cli> {
     let refused = match Cli::try_parse() {
         Ok(cli) => return Ok(cli),
@@ -155,7 +165,8 @@ fn from_words() -> Result<Cli> {
     if words().all(|word| !word.to_string_lossy().contains(is_obeyed)) {
         refused.exit();
     }
-    // The same words, harmless, are refused for the same reason. (Were they not, the words themselves would still be wrong.)
+    // The same words, harmless, are refused for the same reason. (Were they not, the words
+    // themselves would still be wrong.)
     let harmless = words().map(|word| visible(&word.to_string_lossy()).into_owned());
     match Cli::try_parse_from(harmless) {
         Err(refused) => refused.exit(),
@@ -184,11 +195,11 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_the_defaults() {
         let file = "metric = 'l2'\nshots = 4\ntasks = ['a', 'b']\nlibrary = 'here'\nlayer = 3\n";
         let cli = parsed(file, &["rank", "x", "--shots", "8"]);
-        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (args::MetricArg::L2, 8, 3));
+        assert_eq!((cli.common.metric, cli.common.shots, cli.common.sets), (crate::library::Metric::L2, 8, 3));
         assert_eq!(cli.common.tasks, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!((cli.common.library, cli.common.layer.as_deref()), (Some(PathBuf::from("here")), Some("3")));
         let cli = parsed(file, &["--tasks", "c", "--metric", "cosine"]);
-        assert_eq!((cli.common.metric, cli.common.tasks), (args::MetricArg::Cosine, vec![PathBuf::from("c")]));
+        assert_eq!((cli.common.metric, cli.common.tasks), (crate::library::Metric::Cosine, vec![PathBuf::from("c")]));
     }
 
     #[test]

@@ -1,25 +1,29 @@
-//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it expects.
+//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it
+//! expects.
 //!
-//! It is played on the terminal if standard output is one, unless `--headless`, `--json` or `--frames` asks for something else.
+//! It is played on the terminal if standard output is one, unless `--headless`, `--json`,
+//! `--frames` or `--film` asks for something else.
 //!
 //! It is played on a copy of the library, unless `--apply` is given: a session may delete skills.
 //!
-//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }], "not_kept": [text] }`; `not_kept`:
-//! what the session did to the copy, such as `deleted antonym/0`. Exit code 1 if an expectation does not hold.
+//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken":
+//! [text] }], "not_kept": [text] }`; `not_kept`: what the session did to the copy, such as `deleted
+//! antonym/0`. Exit code 1 if an expectation does not hold.
 
 use super::args::Common;
 use super::{lab, output};
 use crate::app::show::{self, Show};
-use crate::app::{Background, ColourDepth, FrameFormat, Look, Options};
+use crate::app::{Background, ColourDepth, FrameFormat, Look, Options, State};
 use crate::config::Config;
 use crate::engine::opener_on;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::library::Copies;
 use crate::session::journal::Read;
-use crate::session::{Session, StepReport, play};
+use crate::session::{Audience, Session, StepReport, play_to};
 use crate::term::{Files, Left};
 use crate::ui::export;
+use crate::ui::film::Film;
 use clap::ValueEnum;
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde_json::json;
@@ -37,20 +41,23 @@ pub struct Args {
     /// Let the session change the library itself (without it, it changes a copy)
     #[arg(long)]
     apply: bool,
-    /// Keys typed a second, on a terminal
+    /// Keys typed a second, on a terminal and in a film
     #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
     speed: f64,
     /// Draw for an audience: fewer panes, larger figures, keys told
     #[arg(long)]
     present: bool,
     /// Record what the terminal shows to a new file (asciicast)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "json", "frames"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["headless", "json", "frames", "film"])]
     record: Option<PathBuf>,
     /// Save the screen after each step to this folder, named after the session and the step
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "pictures")]
     frames: Option<PathBuf>,
-    /// Save only the screens after these steps, such as `4,6`
-    #[arg(long, value_name = "STEPS", value_delimiter = ',', requires = "frames")]
+    /// Save the session as one moving picture, an SVG that browsers play
+    #[arg(long, value_name = "FILE", group = "pictures")]
+    film: Option<PathBuf>,
+    /// Save only the screens after these steps, such as `4,6`; film only these steps
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', requires = "pictures")]
     steps: Vec<usize>,
     /// What the screens are saved as
     #[arg(long, value_enum, default_value_t = Picture::Svg)]
@@ -145,11 +152,13 @@ fn tell(not_kept: &[String]) {
 /// Plays and prints.
 ///
 /// # Errors
-/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
+/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an
+/// expectation that does not hold.
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let (common, session) = &read(common, &args.file)?;
     let copies = (!args.apply).then(Copies::default);
-    if args.record.is_some() || !(args.headless || common.json || args.frames.is_some()) && std::io::stdout().is_terminal() {
+    let pictures = args.frames.is_some() || args.film.is_some();
+    if args.record.is_some() || !(args.headless || common.json || pictures) && std::io::stdout().is_terminal() {
         let beside = Files { record: args.record.clone(), ..Files::default() };
         return lab::go_on(
             common,
@@ -164,19 +173,13 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     if let Some(dir) = &args.frames {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
     }
-    let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
+    let mut pictures = Pictures { args, film: args.film.as_ref().map(|_| Film::new(args.size, look.background == Background::Light)) };
     let reports = output::with_progress(common.quiet, "playing", |control| {
-        play(session, options, opener_on(setup, copies.clone()), control, &mut |report, state| {
-            let wanted = args.steps.is_empty() || args.steps.contains(&report.step);
-            let Some(dir) = args.frames.as_ref().filter(|_| wanted) else { return Ok(()) };
-            let area = Rect::new(0, 0, args.size.0, args.size.1);
-            let mut frame = Buffer::empty(area);
-            crate::ui::draw(state, area, &mut frame);
-            let text = export::frame(&frame, args.format.into(), state.look.background == Background::Light);
-            let path = dir.join(format!("{name}-{:02}.{}", report.step, FrameFormat::from(args.format).extension()));
-            files::replace(&path, text.as_bytes(), &files::private())
-        })
+        play_to(session, options, opener_on(setup, copies.clone()), control, &mut pictures)
     })?;
+    if let Some((path, film)) = args.film.as_ref().zip(pictures.film) {
+        files::replace(path, film.svg().as_bytes(), &files::private())?;
+    }
     let not_kept = not_kept(copies.as_ref())?;
     let broken: usize = reports.iter().map(|r| r.broken.len()).sum();
     if common.json {
@@ -186,6 +189,63 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
         tell(&not_kept);
     }
     if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
+}
+
+/// How long the screen stands after a step, in a film.
+const STAND_MS: u64 = 3500;
+
+/// What is saved of the screens.
+struct Pictures<'a> {
+    args: &'a Args,
+    film: Option<Film>,
+}
+
+impl Pictures<'_> {
+    fn wants(&self, step: usize) -> bool {
+        self.args.steps.is_empty() || self.args.steps.contains(&step)
+    }
+
+    fn drawn(&self, state: &State) -> Buffer {
+        let area = Rect::new(0, 0, self.args.size.0, self.args.size.1);
+        let mut frame = Buffer::empty(area);
+        crate::ui::draw(state, area, &mut frame);
+        frame
+    }
+
+    /// Adds the screen to the film.
+    fn shoot(&mut self, state: &State, ms: u64) {
+        let frame = self.drawn(state);
+        if let Some(film) = &mut self.film {
+            film.show(&frame, ms);
+        }
+    }
+}
+
+impl Audience for Pictures<'_> {
+    fn watches_keys(&self) -> bool {
+        self.film.is_some()
+    }
+
+    fn key(&mut self, step: usize, state: &State) -> Result<()> {
+        if self.wants(step) {
+            self.shoot(state, (1000.0 / self.args.speed) as u64);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, report: &StepReport, state: &State) -> Result<()> {
+        if !self.wants(report.step) {
+            return Ok(());
+        }
+        if self.film.is_some() {
+            self.shoot(state, STAND_MS);
+        }
+        let Some(dir) = &self.args.frames else { return Ok(()) };
+        let text = export::frame(&self.drawn(state), self.args.format.into(), state.look.background == Background::Light);
+        let name = self.args.file.file_stem().unwrap_or_default().to_string_lossy();
+        let path = dir.join(format!("{name}-{:02}.{}", report.step, FrameFormat::from(self.args.format).extension()));
+        files::replace(&path, text.as_bytes(), &files::private())
+    }
 }
 
 fn as_json(session: &Session, reports: &[StepReport], not_kept: &[String]) -> serde_json::Value {

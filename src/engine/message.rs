@@ -1,4 +1,5 @@
-//! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
+//! The requests to the engine and its events: plain values, so that the screen, the tests and the
+//! command line share them.
 
 use super::JobKind;
 use crate::experiment::{Report, Settings};
@@ -10,7 +11,7 @@ use crate::library::{Health, Ranking};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
+/// The number of a request. A result that is older than the newest request of its kind is dropped.
 pub type Generation = u64;
 
 /// A piece of work for the engine.
@@ -24,60 +25,60 @@ pub enum Request {
     Rank {
         /// The query as typed.
         query: String,
-        /// How.
+        /// How states are compared.
         view: RankView,
     },
-    /// What the query's examples say of the best tasks.
+    /// Compute what the query's examples say about the best tasks.
     Weigh {
         /// The query as typed.
         query: String,
-        /// How similarity proposes them.
+        /// How similarity proposes the tasks.
         view: RankView,
     },
-    /// Answers side by side.
+    /// Answer side by side.
     Ask(AskRequest),
-    /// A map.
+    /// Draw a map.
     Map(MapRequest),
-    /// Rules compared on a document's chunks.
+    /// Compare the rules on a document's chunks.
     Decay(DecayRequest),
-    /// The t-SNE map of this request goes on from where it was called off.
+    /// Resume the t-SNE map of this request where it was cancelled.
     MapOn {
         /// The map's request.
         request: MapRequest,
-        /// For so many epochs, or to its end.
+        /// Number of epochs to run; the map may end earlier.
         epochs: usize,
     },
-    /// The query on the map drawn last.
+    /// Place the query on the map drawn last.
     Place(String),
-    /// One skill's report.
+    /// Report on one skill.
     Inspect(String),
-    /// A change of the library.
+    /// Change the library.
     Edit(LibraryEdit),
-    /// An experiment.
+    /// Run an experiment.
     Experiment {
-        /// Its name.
+        /// The experiment's name.
         name: String,
-        /// How much is drawn.
+        /// The experiment's settings.
         settings: Settings,
     },
-    /// Reports of experiments, read or written.
+    /// Read or write reports of experiments.
     Results(ResultsRequest),
-    /// A measurement of the Lab.
+    /// Run a measurement of the Lab.
     Instrument(Box<Instrument>),
 }
 
-/// What is done with a folder of reports, one folder an experiment.
+/// An operation on a folder of reports, which holds one folder per experiment.
 #[derive(Clone, Debug)]
 pub enum ResultsRequest {
-    /// Read those of the present model.
+    /// Read the reports of the current model.
     Load(PathBuf),
-    /// Write some.
+    /// Write reports.
     Save {
-        /// The folder of folders.
+        /// The folder that holds the experiments' folders.
         dir: PathBuf,
-        /// Which.
+        /// The reports to write.
         reports: Vec<Arc<Report>>,
-        /// Whether reports of other settings that lie there are written over.
+        /// Whether to overwrite existing reports of other settings.
         replace: bool,
     },
 }
@@ -106,145 +107,97 @@ impl Request {
 /// A request with the generation its results carry.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Which.
+    /// The generation.
     pub generation: Generation,
-    /// What.
+    /// The request.
     pub request: Request,
 }
 
-/// What the engine tells. Every event but the first two belongs to a job.
+impl Job {
+    /// An event of this job.
+    pub fn event(&self, news: News) -> Event {
+        Event::Job { generation: self.generation, kind: self.request.kind(), news }
+    }
+}
+
+/// An event from the engine.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The model is loaded.
     Model(Arc<ModelView>),
     /// The library was opened or changed.
     Library(Arc<LibraryView>),
-    /// A job goes on.
-    Progress {
-        /// Whose.
+    /// News of a job.
+    Job {
+        /// The generation of the job's request.
         generation: Generation,
-        /// Of which kind.
+        /// The job's kind.
         kind: JobKind,
-        /// Units done.
+        /// The news.
+        news: News,
+    },
+}
+
+/// News of one job.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The job's progress.
+    Progress {
+        /// Number of units done.
         done: u64,
-        /// Units in all; 0 if not known.
+        /// Total number of units; 0 if not known.
         total: u64,
-        /// What is counted.
+        /// The unit that is counted.
         unit: &'static str,
     },
     /// A ranking.
-    Ranking {
-        /// Whose.
-        generation: Generation,
-        /// The ranking.
-        ranking: Arc<Ranking>,
-    },
-    /// What the query's examples say; several come where the machine is slow, each of more tasks.
-    Evidence {
-        /// Whose.
-        generation: Generation,
-        /// What was found.
-        evidence: Arc<Evidence>,
-    },
-    /// How the soup fares against the query alone on the query's own examples.
-    Gain {
-        /// Whose: that of a request for answers.
-        generation: Generation,
-        /// How.
-        gain: Gain,
-    },
-    /// One answer; they come one by one.
-    Answer {
-        /// Whose.
-        generation: Generation,
-        /// The answer.
-        answer: Answer,
-    },
+    Ranking(Arc<Ranking>),
+    /// What the query's examples say. On a slow machine several arrive, each with more tasks.
+    Evidence(Arc<Evidence>),
+    /// The soup against the query alone, on the query's own examples.
+    Gain(Gain),
+    /// One answer; answers arrive one by one.
+    Answer(Answer),
     /// A map.
-    Map {
-        /// Whose.
-        generation: Generation,
-        /// The map.
-        map: Arc<MapView>,
-    },
+    Map(Arc<MapView>),
     /// Rules compared on a document's chunks.
-    Decay {
-        /// Whose.
-        generation: Generation,
-        /// The comparison.
-        view: Arc<DecayView>,
-    },
+    Decay(Arc<DecayView>),
     /// The query on the map.
-    Placed {
-        /// Whose.
-        generation: Generation,
-        /// Where.
-        placed: Placed,
-    },
+    Placed(Placed),
     /// A skill's report.
-    Report {
-        /// Whose.
-        generation: Generation,
-        /// The report.
-        report: Box<SkillReport>,
-    },
-    /// Every file of the library was checked.
-    Checked {
-        /// Whose.
-        generation: Generation,
-        /// What was found.
-        health: Arc<Health>,
-    },
-    /// What an experiment has found so far, or in all.
+    Report(Box<SkillReport>),
+    /// The findings of a check of every file of the library.
+    Checked(Arc<Health>),
+    /// An experiment's results, partial or complete.
     Experiment {
-        /// Whose.
-        generation: Generation,
         /// The report.
         report: Arc<Report>,
-        /// Whether it is whole.
+        /// Whether the report is complete.
         complete: bool,
     },
     /// Reports were read.
     Loaded {
-        /// Whose.
-        generation: Generation,
-        /// The reports of the present model.
+        /// The reports of the current model.
         reports: Vec<Arc<Report>>,
-        /// A sentence for each one left out.
+        /// A sentence for each report left out.
         left_out: Vec<String>,
     },
     /// Reports were written.
     Saved {
-        /// Whose.
-        generation: Generation,
         /// Their folders.
         folders: Vec<PathBuf>,
-        /// Folders that hold reports of other settings and were left as they are.
+        /// Folders that hold reports of other settings and were left unchanged.
         kept: Vec<PathBuf>,
     },
-    /// What an instrument reads.
-    Instrument {
-        /// Whose.
-        generation: Generation,
-        /// The reading.
-        reading: Reading,
-    },
-    /// A job ended well; nothing more of it comes.
-    Done {
-        /// Whose.
-        generation: Generation,
-        /// Of which kind.
-        kind: JobKind,
-    },
-    /// A job ended badly; `message` is a sentence for the user. Cancelled jobs say so through `cancelled`.
+    /// The reading of an instrument.
+    Reading(Reading),
+    /// The job succeeded and sends nothing more.
+    Done,
+    /// The job failed.
     Failed {
-        /// Whose.
-        generation: Generation,
-        /// Of which kind.
-        kind: JobKind,
-        /// Whether it was called off rather than failed.
+        /// Whether the job was cancelled, as opposed to failed.
         cancelled: bool,
-        /// What to tell the user.
+        /// A sentence for the user.
         message: String,
     },
 }

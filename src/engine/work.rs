@@ -1,6 +1,6 @@
-//! Requests in, events out: the lab as the engine's thread runs it.
+//! Requests in, events out: runs the lab on the engine's thread.
 
-use super::{Event, Job, Outbox, Request, ResultsRequest, Work};
+use super::{Event, Job, News, Outbox, Request, ResultsRequest, Work};
 use crate::control::{Control, quiet};
 use crate::error::Result;
 use crate::experiment;
@@ -10,12 +10,12 @@ use crate::model::{Prompt, Want};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A way to open the lab on the engine's thread.
+/// A function that opens the lab on the engine's thread.
 pub fn opener(setup: Setup) -> super::Open {
     opener_on(setup, None)
 }
 
-/// The same, on a copy of the library if there is a place for one.
+/// As [`opener`], on a copy of the library if there is a place for one.
 pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
     Box::new(move |tell, control| {
         let place = |library: PathBuf| copies.as_ref().map_or(Ok(library.clone()), |copies| copies.of(&library));
@@ -28,16 +28,17 @@ pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
 }
 
 impl Lab {
-    /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are first used shall not be waited for by the first key. What fails here
-    /// fails again, and is told, when it is asked for.
+    /// On a GPU, reads a token and writes one. The driver and cuBLAS defer some work to their first
+    /// use, and the first key must not wait for it. Errors are ignored: they occur and are reported
+    /// again at the first request.
     fn warm_up(&self) {
-        let mamba = &self.model().mamba;
-        if mamba.device().is_cpu() {
+        let network = &self.model().network;
+        if network.device().is_cpu() {
             return;
         }
         let prompt = Prompt { tokens: &[0], initial: None, snapshots: &[], want: Want::LastLogits };
-        if let Ok([read]) = quiet(|control| mamba.prefill(&[prompt], control)).as_deref() {
-            let _ = mamba.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
+        if let Ok([read]) = quiet(|control| network.prefill(&[prompt], control)).as_deref() {
+            let _ = network.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
         }
     }
 
@@ -45,8 +46,8 @@ impl Lab {
         tell(Event::Library(Arc::new(self.library_view())));
     }
 
-    /// The same for the first time: with what should be said of the model, which the screen says as
-    /// it says what is wrong with a library.
+    /// As `tell_library`, for the first time. The notes on the model are added, and the screen
+    /// shows them like the warnings of a library.
     fn tell_opened(&self, tell: &Outbox) {
         let mut view = self.library_view();
         view.warnings.splice(0..0, self.notes().iter().cloned());
@@ -70,9 +71,10 @@ impl Lab {
 
 impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
-        let generation = job.generation;
+        let say = |news| tell(job.event(news));
         if let Err(cut_short) = self.library().check_whole() {
-            // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
+            // The rest of the library can be used. The loss is reported once, now and in the
+            // library's warnings.
             self.reopen()?;
             self.tell_library(tell);
             return Err(cut_short);
@@ -85,44 +87,41 @@ impl Work for Lab {
             }
             Request::Check => {
                 let health = Arc::new(self.check(control)?);
-                tell(Event::Checked { generation, health });
+                say(News::Checked(health));
                 self.tell_library(tell);
                 Ok(())
             }
             Request::Rank { query, view } => {
-                let ranking = Arc::new(self.rank(query, view, control)?);
-                tell(Event::Ranking { generation, ranking });
+                say(News::Ranking(self.rank(query, view, control)?));
                 Ok(())
             }
             Request::Weigh { query, view } => {
-                let found = |evidence| tell(Event::Evidence { generation, evidence: Arc::new(evidence) });
+                let found = |evidence| say(News::Evidence(Arc::new(evidence)));
                 found(self.evidence(query, view, CANDIDATES, control, &mut |so_far| found(so_far))?);
                 Ok(())
             }
             Request::Ask(request) => {
                 let answers: Vec<Answer> = self.ask(request, control)?;
-                answers.into_iter().for_each(|answer| tell(Event::Answer { generation, answer }));
+                answers.into_iter().for_each(|answer| say(News::Answer(answer)));
                 if let Some(gain) = self.gain(request, control)? {
-                    tell(Event::Gain { generation, gain });
+                    say(News::Gain(gain));
                 }
                 Ok(())
             }
-            Request::Map(request) => self.map(request, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop),
+            Request::Map(request) => self.map(request, control, &mut |map| say(News::Map(Arc::new(map)))).map(drop),
             Request::Decay(request) => {
-                let view = Arc::new(self.decay(request, control)?);
-                tell(Event::Decay { generation, view });
+                say(News::Decay(Arc::new(self.decay(request, control)?)));
                 Ok(())
             }
             Request::MapOn { request, epochs } => {
-                self.map_on(request, *epochs, control, &mut |map| tell(Event::Map { generation, map: Arc::new(map) })).map(drop)
+                self.map_on(request, *epochs, control, &mut |map| say(News::Map(Arc::new(map)))).map(drop)
             }
             Request::Place(query) => {
-                tell(Event::Placed { generation, placed: self.place(query, control)? });
+                say(News::Placed(self.place(query, control)?));
                 Ok(())
             }
             Request::Inspect(skill) => {
-                let report = Box::new(self.inspect(skill, control)?);
-                tell(Event::Report { generation, report });
+                say(News::Report(Box::new(self.inspect(skill, control)?)));
                 Ok(())
             }
             Request::Edit(edit) => {
@@ -131,14 +130,14 @@ impl Work for Lab {
                 Ok(())
             }
             Request::Experiment { name, settings } => {
-                let found = |report, complete| tell(Event::Experiment { generation, report: Arc::new(report), complete });
+                let found = |report, complete| say(News::Experiment { report: Arc::new(report), complete });
                 let report = experiment::find(name)?.stream(self, settings, control, &mut |so_far| found(so_far.clone(), false))?;
                 found(report, true);
                 Ok(())
             }
             Request::Results(ResultsRequest::Load(dir)) => {
                 let (reports, left_out) = experiment::load(dir, self.fingerprint())?;
-                tell(Event::Loaded { generation, reports: reports.into_iter().map(Arc::new).collect(), left_out });
+                say(News::Loaded { reports: reports.into_iter().map(Arc::new).collect(), left_out });
                 Ok(())
             }
             Request::Results(ResultsRequest::Save { dir, reports, replace }) => {
@@ -153,12 +152,10 @@ impl Work for Lab {
                         kept.push(folder);
                     }
                 }
-                tell(Event::Saved { generation, folders, kept });
+                say(News::Saved { folders, kept });
                 Ok(())
             }
-            Request::Instrument(instrument) => {
-                self.measure(instrument, control, &|reading| tell(Event::Instrument { generation, reading }))
-            }
+            Request::Instrument(instrument) => self.measure(instrument, control, &|reading| say(News::Reading(reading))),
         }
     }
 }

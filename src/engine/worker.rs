@@ -1,32 +1,34 @@
-//! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
+//! The thread that owns the device. It takes requests by urgency and lets urgent ones overtake long
+//! ones between chunks.
 
-use super::mailbox::{Mailbox, Pending, urgency};
-use super::{Event, Generation, Job, JobKind};
+use super::mailbox::{Mailbox, Pending};
+use super::{Event, Generation, Job, JobKind, News};
 use crate::control::{Cancel, Control};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Where events go. Called from the engine's threads; must be quick and never block.
+/// The receiver of events. It is called from the engine's threads; it must be quick and never
+/// block.
 pub type Outbox = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What does the work: the real laboratory, or a fake in tests.
+/// Does the work: the real laboratory, or a fake in tests.
 ///
-/// `run` may be entered again, on the same thread, from inside its own `control.report`: that is how a ranking overtakes a
-/// library build. So no lock may be held across a report.
+/// `run` may be re-entered, on the same thread, from inside its own `control.report`. This is how a
+/// ranking overtakes a library build. No lock may therefore be held across a report.
 pub trait Work: Sync {
-    /// Does one request, telling results (not `Done` or `Failed`) through `tell`.
+    /// Runs one request and sends its results (not `Done` or `Failed`) through `tell`.
     ///
     /// # Errors
-    /// Whatever went wrong; [`Error::Cancelled`] if it was called off.
+    /// The error of the work; [`Error::Cancelled`] if it was cancelled.
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()>;
 }
 
-/// Opens the work on the engine's thread: loads the model, opens the library.
+/// Opens the work on the engine's thread: loads the model and opens the library.
 pub type Open = Box<dyn FnOnce(&Outbox, Control<'_>) -> Result<Box<dyn Work>> + Send>;
 
-/// The asking side. Dropping it closes the engine and waits for its thread.
+/// The sender's side of the engine. Dropping it closes the engine and waits for its thread.
 pub struct Engine {
     mailbox: Arc<Mailbox>,
     tell: Outbox,
@@ -35,10 +37,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread; `open` runs on it first.
+    /// Starts the thread, which first runs `open`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system gives no thread.
+    /// [`Error::Io`] if the system cannot start a thread.
     pub fn start(open: Open, tell: Outbox) -> Result<Self> {
         let mailbox = Arc::new(Mailbox::default());
         let opening = Cancel::new();
@@ -52,14 +54,15 @@ impl Engine {
         Ok(Self { mailbox, tell, opening, thread: Some(thread) })
     }
 
-    /// Asks. A request of the same kind that waits or runs is called off (edits are not).
+    /// Sends a request. A waiting or running one of the same kind is cancelled, unless the kind
+    /// queues (edits and results).
     pub fn send(&self, job: Job) {
         if let Some(replaced) = self.mailbox.put(job) {
             tell_cancelled(&self.tell, &replaced);
         }
     }
 
-    /// Calls off what waits and runs of a kind.
+    /// Cancels the waiting and running jobs of a kind.
     pub fn cancel(&self, kind: JobKind) {
         if kind == JobKind::Open {
             self.opening.cancel();
@@ -75,15 +78,14 @@ impl Drop for Engine {
         self.opening.cancel();
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // A panic on the engine's thread was already told as a failure.
+            // A panic on the engine's thread was already reported as a failure.
             let _ = thread.join();
         }
     }
 }
 
 fn tell_cancelled(tell: &Outbox, job: &Job) {
-    let (generation, kind) = (job.generation, job.request.kind());
-    tell(Event::Failed { generation, kind, cancelled: true, message: Error::Cancelled.to_string() });
+    tell(job.event(failed(&Error::Cancelled)));
 }
 
 fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
@@ -92,21 +94,17 @@ fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
     let work = match opened {
         Ok(work) => work,
         Err(error) => {
-            tell(Event::Failed {
-                generation: 0,
-                kind: JobKind::Open,
-                cancelled: matches!(error, Error::Cancelled),
-                message: error.to_string(),
-            });
-            // Without a model every request is answered with the same sentence, so that nobody waits for ever.
+            tell(opening_event(failed(&error)));
+            // Without a model, every request is answered with the same sentence, so that no sender
+            // waits for ever.
             let message = format!("there is no model to work with: {error}");
             while let Some(pending) = mailbox.wait() {
-                tell(failed(&pending.job, false, message.clone()));
+                tell(pending.job.event(News::Failed { cancelled: false, message: message.clone() }));
             }
             return;
         }
     };
-    tell(Event::Done { generation: 0, kind: JobKind::Open });
+    tell(opening_event(News::Done));
     let server = Server { work: &*work, mailbox, tell };
     while let Some(pending) = mailbox.wait() {
         server.run(&pending);
@@ -120,16 +118,16 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Runs a job; at each of its progress reports whatever is more urgent runs first.
+    /// Runs a job. At each of its progress reports, all more urgent requests run first.
     fn run(&self, pending: &Pending) {
         let Pending { job, cancel } = pending;
         let kind = job.request.kind();
         let overtaking = AtomicBool::new(false);
         let report = progress_to(self.tell, job.generation, kind);
         let pause = || {
-            // A job run from here pauses too; only the outermost pause of this job may start others.
+            // A job started here pauses too. Only the outermost pause of this job may start others.
             if !overtaking.swap(true, Ordering::Relaxed) {
-                while let Some(urgent) = self.mailbox.take_above(Some(urgency(kind))) {
+                while let Some(urgent) = self.mailbox.take_above(Some(kind.about().urgency)) {
                     self.run(&urgent);
                 }
                 overtaking.store(false, Ordering::Relaxed);
@@ -142,55 +140,33 @@ impl Server<'_> {
             self.work.run(job, self.tell, control)
         });
         self.mailbox.end();
-        (self.tell)(match result {
-            Ok(()) => Event::Done { generation: job.generation, kind },
-            Err(error) => failed(job, matches!(error, Error::Cancelled), error.to_string()),
-        });
+        (self.tell)(job.event(result.map_or_else(|error| failed(&error), |()| News::Done)));
     }
 }
 
-fn failed(job: &Job, cancelled: bool, message: String) -> Event {
-    Event::Failed { generation: job.generation, kind: job.request.kind(), cancelled, message }
+/// Opening has no request: the engine begins with it.
+fn opening_event(news: News) -> Event {
+    Event::Job { generation: 0, kind: JobKind::Open, news }
+}
+
+fn failed(error: &Error) -> News {
+    News::Failed { cancelled: matches!(error, Error::Cancelled), message: error.to_string() }
 }
 
 fn progress_to(tell: &Outbox, generation: Generation, kind: JobKind) -> impl Fn(crate::control::Progress) + Sync + use<> {
     let tell = Arc::clone(tell);
-    move |p| tell(Event::Progress { generation, kind, done: p.done, total: p.total, unit: p.unit })
+    move |p| {
+        let news = News::Progress { done: p.done, total: p.total, unit: p.unit };
+        tell(Event::Job { generation, kind, news });
+    }
 }
 
-/// A panic in the work must not take the lab down with it: it becomes a sentence.
+/// Turns a panic in the work into an error, so that it does not end the engine's thread.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Error::Model(format!("the engine hit a bug and dropped this request: {}", what.unwrap_or_else(|| "no message".into()))))
     })
-}
-
-/// A kind's name in messages.
-impl std::fmt::Display for JobKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Open => "opening",
-            Self::Build => "building",
-            Self::Check => "checking",
-            Self::Rank => "ranking",
-            Self::Weigh => "reading the evidence",
-            Self::Ask => "answering",
-            Self::Map => "mapping",
-            Self::Decay => "comparing",
-            Self::Place => "placing",
-            Self::Inspect => "inspecting",
-            Self::Edit => "editing",
-            Self::Experiment => "measuring",
-            Self::Results => "reading results",
-            Self::Ecg => "reading along the query",
-            Self::Landscape => "drawing the landscape",
-            Self::Attribution => "leaving parts out",
-            Self::Verdict => "judging the soup",
-            Self::Autopsy => "examining the soup",
-            Self::Compare => "comparing soups",
-        })
-    }
 }
 
 #[cfg(test)]
@@ -202,7 +178,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Barrier, Mutex};
 
-    /// Builds in 100 steps, ranks at once; steps wait at a barrier so that the test decides what arrives when.
+    /// A fake that builds in 100 steps and ranks at once. Its steps wait at a barrier, so that the
+    /// test decides what arrives when.
     struct Stepper {
         step: Arc<Barrier>,
         log: Arc<Mutex<Vec<String>>>,
@@ -225,7 +202,7 @@ mod tests {
                 }
                 Request::Rank { .. } => {
                     self.log.lock().unwrap().push(format!("rank {}", job.generation));
-                    tell(Event::Ranking { generation: job.generation, ranking: Arc::new(Ranking::default()) });
+                    tell(job.event(News::Ranking(Arc::new(Ranking::default()))));
                     Ok(())
                 }
                 Request::Inspect(_) => panic!("planted"),
@@ -251,19 +228,23 @@ mod tests {
         Job { generation, request: Request::Rank { query: String::new(), view } }
     }
 
-    fn until_end(rx: &Receiver<Event>, wanted: Generation) -> Event {
-        rx.iter().find(|e| matches!(e, Event::Done { generation, .. } | Event::Failed { generation, .. } if *generation == wanted)).unwrap()
+    fn until_end(rx: &Receiver<Event>, wanted: Generation) -> News {
+        let end = |event| match event {
+            Event::Job { generation, news: news @ (News::Done | News::Failed { .. }), .. } if generation == wanted => Some(news),
+            _ => None,
+        };
+        rx.iter().find_map(end).unwrap()
     }
 
     #[test]
     fn a_ranking_overtakes_a_build_at_the_next_chunk() {
         let (engine, rx, step, log) = start();
         engine.send(Job { generation: 1, request: Request::Build(BuildRequest::default()) });
-        step.wait(); // the build stands in its second step
+        step.wait(); // the build is in its second step
         engine.send(rank(2));
         step.wait();
-        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
-        assert!(matches!(until_end(&rx, 1), Event::Done { .. }));
+        assert!(matches!(until_end(&rx, 2), News::Done));
+        assert!(matches!(until_end(&rx, 1), News::Done));
         let log = log.lock().unwrap();
         assert_eq!(log[..4], ["build 0", "build 1", "rank 2", "build 2"]);
         assert_eq!(log.len(), 101);
@@ -276,7 +257,7 @@ mod tests {
         step.wait();
         engine.cancel(JobKind::Build);
         step.wait();
-        assert!(matches!(until_end(&rx, 1), Event::Failed { cancelled: true, .. }));
+        assert!(matches!(until_end(&rx, 1), News::Failed { cancelled: true, .. }));
         assert_eq!(*log.lock().unwrap(), ["build 0"]);
     }
 
@@ -284,10 +265,10 @@ mod tests {
     fn a_panic_becomes_a_sentence_and_the_engine_lives_on() {
         let (engine, rx, ..) = start();
         engine.send(Job { generation: 1, request: Request::Inspect("x".into()) });
-        let Event::Failed { message, cancelled: false, .. } = until_end(&rx, 1) else { panic!("no failure") };
+        let News::Failed { message, cancelled: false } = until_end(&rx, 1) else { panic!("no failure") };
         assert!(message.contains("planted"), "{message}");
         engine.send(rank(2));
-        assert!(matches!(until_end(&rx, 2), Event::Done { .. }));
+        assert!(matches!(until_end(&rx, 2), News::Done));
     }
 
     #[test]
@@ -299,8 +280,8 @@ mod tests {
         });
         let engine = Engine::start(Box::new(|_, _| Err(Error::Model("model.safetensors is cut short".into()))), tell).unwrap();
         engine.send(rank(7));
-        assert!(matches!(rx.recv().unwrap(), Event::Failed { kind: JobKind::Open, .. }));
-        let Event::Failed { message, .. } = until_end(&rx, 7) else { panic!("no failure") };
+        assert!(matches!(rx.recv().unwrap(), Event::Job { kind: JobKind::Open, news: News::Failed { .. }, .. }));
+        let News::Failed { message, .. } = until_end(&rx, 7) else { panic!("no failure") };
         assert!(message.contains("cut short"), "{message}");
     }
 }

@@ -1,8 +1,8 @@
-//! Ranking the skills for a query, mixing a recipe, and answers from each state asked for.
+//! Ranking the skills for a query, mixing a recipe, and answers from each requested state.
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::mixer::Mixer;
-use super::open::lock;
+use super::open::{LastRanking, lock};
 use super::query::Query;
 use super::{Answer, AnswerFrom, AskRequest, Lab, RankView};
 use crate::control::Control;
@@ -18,31 +18,51 @@ impl Lab {
     /// Ranks the skills for a query.
     ///
     /// # Errors
-    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
-    pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Ranking> {
+    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's;
+    /// [`Error::Cancelled`].
+    pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
         let query = self.query(query)?;
         let library = self.filled_library()?;
         let began = Instant::now();
-        let read = self.read_for_ranking(&query, control)?;
+        let segments = self.ranked_segments(&query);
+        let read = self.read(&segments, control)?;
         let reading = began.elapsed();
         control.check()?;
-        let previous = lock(&self.previous).clone();
+        let before = lock(&self.last).as_ref().map(|last| Arc::clone(&last.ranking));
         let began = Instant::now();
-        let mut ranking = library.rank(&read.state, view, previous.as_deref())?;
-        // The library counts its own time; the whole comparison is what the user waits for.
+        let mut ranking = library.rank(&read.state, view, before.as_deref())?;
+        // The library counts only its own time, but the user waits for the whole comparison.
         ranking.shots = query.shots();
         ranking.read = query.parsed.read();
         ranking.tokens_run = read.tokens_run;
         ranking.millis = [reading, began.elapsed()].map(|d| d.as_secs_f64() * 1e3);
-        *lock(&self.previous) = Some(Arc::new(ranking.clone()));
+        let ranking = Arc::new(ranking);
+        *lock(&self.last) = Some(LastRanking { ranking: Arc::clone(&ranking), segments, library: Arc::downgrade(&library) });
         self.shelve(&library);
         Ok(ranking)
     }
 
-    /// Answers a query from each of the states asked for, in that order.
+    /// The skills by similarity to a query. The last ranking is reused if its text, view and
+    /// library are the same.
+    pub(super) fn ranking_of(&self, query: &Query, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
+        let library = self.filled_library()?;
+        let segments = self.ranked_segments(query);
+        if let Some(last) = &*lock(&self.last)
+            && last.library.as_ptr() == Arc::as_ptr(&library)
+            && last.ranking.view.as_ref() == Some(view)
+            && last.segments == segments
+        {
+            return Ok(Arc::clone(&last.ranking));
+        }
+        let read = self.read(&segments, control)?;
+        Ok(Arc::new(library.rank(&read.state, view, None)?))
+    }
+
+    /// Answers a query from each of the requested states, in that order.
     ///
     /// # Errors
-    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the
+    /// model's; [`Error::Cancelled`].
     pub fn ask(&self, request: &AskRequest, control: Control<'_>) -> Result<Vec<Answer>> {
         let began = Instant::now();
         let query = self.query(&request.query)?;
@@ -67,7 +87,7 @@ impl Lab {
         }
         let ParsedQuery { segments, tail, .. } = &query.parsed;
         let target = request.target.as_ref().map(|t| self.answer_after(segments, tail, &query.tail, t)).transpose()?;
-        let end = self.template.answer_end().to_string();
+        let end = self.build.template.answer_end().to_string();
         let spec = Spec { max_tokens: request.max_tokens, decoding: &request.decoding, end: &end, target: target.as_deref() };
         let continuations = if starts.is_empty() { Vec::new() } else { continue_from(&self.model, &starts, &spec, control)? };
         let millis = began.elapsed().as_secs_f64() * 1e3;
@@ -98,12 +118,12 @@ impl Lab {
             .collect())
     }
 
-    /// Why a task's examples cannot be read before a query, if they cannot.
+    /// Why a task's examples cannot be read before a query; `None` if they can.
     fn not_at_hand(&self, task: &str) -> Option<String> {
         self.first_set(task).err().map(|error| error.to_string())
     }
 
-    /// The state a recipe yields, at a query of which nothing is asked.
+    /// The state that a recipe yields, for a query without a question.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
@@ -112,7 +132,8 @@ impl Lab {
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
-    /// What names and recipes stand for at a query, for as long as `work` takes; `without`: tasks that are as if they were not in the library.
+    /// Calls `work` with the mixer of a query. `without`: tasks to treat as absent from the
+    /// library.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty query; those of `work`.
@@ -128,7 +149,7 @@ impl Lab {
         work(&Mixer::new(self, Some(&query), view, control).without(without))
     }
 
-    /// Where an answer starts; `None` for a soup that was not asked for.
+    /// Where an answer starts; `None` for a soup answer without a soup.
     fn start(&self, from: AnswerFrom, request: &AskRequest, query: &Query, mixer: &mut Mixer<'_>) -> Result<Option<(Start, String)>> {
         let tail = query.tail.clone();
         let bos = self.bos();
@@ -162,14 +183,14 @@ impl Lab {
         }))
     }
 
-    /// A task's first example set, as the library's first skill of it read it.
+    /// A task's first example set, as read by the library's first skill of the task.
     fn first_set(&self, task: &str) -> Result<Vec<Segment>> {
         let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
-        Ok(split.sets.first().into_iter().flatten().map(|&i| self.template.segment(task.pairs[i].clone())).collect())
+        Ok(split.sets.first().into_iter().flatten().map(|&i| self.build.template.segment(task.pairs[i].clone())).collect())
     }
 
-    /// A task at hand, by its name.
+    /// An open task, by its name.
     pub(super) fn task_named(&self, name: &str) -> Result<&Task> {
         self.tasks.iter().find(|t| t.name == name).ok_or_else(|| {
             Error::Input(format!(

@@ -6,70 +6,114 @@ use super::evidence::EvidenceReader;
 use super::map::Drawn;
 use super::reader::QueryReader;
 use super::{LibraryView, ModelView, RankView};
-use crate::control::Control;
+use crate::control::{Control, quiet};
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
 use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use crate::task::{SplitSpec, Task, TaskOrigin, Template};
 use candle_core::DeviceLocation;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Everything a lab is opened with.
+/// The arguments of [`Lab::open`].
 pub struct Setup {
-    /// Which model.
+    /// The model.
     pub model: ModelSource,
-    /// Where and how it is kept.
+    /// The device and precision of the model.
     pub load: LoadOptions,
-    /// What every text begins with.
+    /// The tokens that every text begins with.
     pub bos: Bos,
-    /// The library's folder; `None` is the cache folder of this model and these settings.
+    /// The library's folder; `None` for the cache folder of this model and these settings.
     pub library: Option<PathBuf>,
-    /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
+    /// Whether the tasks are a selection. If so, the cache folder differs from that of all tasks.
     pub chosen: bool,
-    /// What the library is to hold.
+    /// The settings of the library's build.
     pub build: BuildSettings,
-    /// The tasks its skills are of.
+    /// The tasks to make skills of.
     pub tasks: Vec<Task>,
 }
 
-/// Precision of states on disk: half the bytes of f32, a relative error of 2⁻¹¹ in each entry.
+/// Precision of states on disk: half the bytes of f32, with a relative error of 2⁻¹¹ in each entry.
 pub(super) const STORED: StoredType = StoredType::F16;
 
 /// One model and its library.
+///
+/// ```
+/// use state_soup::control::quiet;
+/// use state_soup::lab::{Lab, Setup};
+/// use state_soup::library::BuildSettings;
+/// use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
+/// use state_soup::soup::Recipe;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let few = ["antonym", "country_capital"];
+/// let lab = quiet(|control| {
+///     let lab = Lab::open(
+///         Setup {
+///             model: ModelSource::Bundled,
+///             load: LoadOptions { device: candle_core::Device::Cpu, weights: WeightType::AsStored },
+///             bos: Bos::Auto,
+///             library: Some(folder.path().to_owned()),
+///             chosen: true,
+///             build: BuildSettings { shots: 4, sets: 1, ..BuildSettings::default() },
+///             tasks: state_soup::task::bundled().iter().filter(|t| few.contains(&t.name.as_str())).cloned().collect(),
+///         },
+///         control,
+///     )?;
+///     lab.build(control, &|_| {})?;
+///     Ok::<_, state_soup::error::Error>(lab)
+/// })?;
+/// let ranking = quiet(|control| lab.rank("France -> Paris", &lab.default_view(), control))?;
+/// assert_eq!(ranking.by_task[0].task, "country_capital");
+///
+/// let soup: Recipe = "0.6*antonym/0 + 0.4*country_capital/0".parse()?;
+/// let state = quiet(|control| lab.mix(&soup, None, &lab.default_view(), control))?;
+/// assert_eq!(state.shape(), lab.shape());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Lab {
     pub(super) model: Model,
     pub(super) device: String,
     pub(super) tasks: Vec<Task>,
     pub(super) build: BuildSettings,
-    /// Whether the model is the one inside the program, whose training is known.
+    /// Whether the model is the bundled one, whose training data are known.
     bundled: bool,
-    pub(super) template: Template,
     library: Mutex<Arc<Library>>,
-    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    /// The writer of the current build, for changes that overtake it. A process takes the library's
+    /// lock only once.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     pub(super) reader: Mutex<QueryReader>,
-    /// What the query's examples are from the library's tasks.
+    /// What was read of the query's examples from the library's tasks.
     pub(super) evidence: Mutex<EvidenceReader>,
-    pub(super) previous: Mutex<Option<Arc<Ranking>>>,
-    /// The library that was ranked last, and how often in turn.
+    /// The last ranking for the screen.
+    pub(super) last: Mutex<Option<LastRanking>>,
+    /// The library ranked last, and the number of times in a row.
     pub(super) ranked: Mutex<(Weak<Library>, u64)>,
-    /// The document read last, for the Decay tab.
+    /// The last document of the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
 }
 
-/// What the texts of the library in a folder began with; `None` without a library, or where it is
-/// of another model.
+/// The last ranking, with its inputs besides the view.
+pub(super) struct LastRanking {
+    pub ranking: Arc<Ranking>,
+    /// The tokens read.
+    pub segments: Vec<Vec<u32>>,
+    pub library: Weak<Library>,
+}
+
+/// The tokens that the texts of a folder's library began with; `None` without a library, or if it
+/// belongs to another model.
 fn built_with(dir: &Path, model: &Model) -> Result<Option<Vec<u32>>> {
     let own = Library::model_of(dir)?.filter(|own| own.fingerprint == model.fingerprint);
     Ok(own.map(|own| own.bos.unwrap_or_else(|| model.special.old_bos.clone())))
 }
 
-/// The cache folder of a library whose texts begin as the user says: one of its own where that is
-/// not what they begin with anyway.
+/// The cache folder of a library whose texts begin with the user's choice. It is a separate folder
+/// if that choice differs from what they begin with anyway.
 fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     let there = built_with(&dir, model)?.unwrap_or_else(|| model.special.auto_bos.clone());
     if bos == Bos::Auto || there == model.special.bos {
@@ -80,8 +124,8 @@ fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     Ok(dir.with_file_name(name))
 }
 
-/// Texts begin as those of the library did, unless the user asks for something else, which is
-/// refused.
+/// Makes texts begin as those of the library did. If the user requests another beginning, the
+/// request is refused.
 fn begin_as_built(dir: &Path, model: &mut Model, bos: Bos) -> Result<()> {
     let Some(built) = built_with(dir, model)?.filter(|built| *built != model.special.bos) else { return Ok(()) };
     let words = |bos: &[u32]| if bos.is_empty() { "nothing".into() } else { format!("token {}", list(bos)) };
@@ -105,7 +149,7 @@ fn list(tokens: &[u32]) -> String {
     tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
+/// Locks even after a panic elsewhere: no change of a guarded value leaves it inconsistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -119,7 +163,8 @@ impl Lab {
         Self::open_where(setup, &|library| Ok(library), control)
     }
 
-    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for example.
+    /// As [`Lab::open`], but with the library in the folder that `place` returns for the original
+    /// one: a copy, for example.
     ///
     /// # Errors
     /// Those of [`Lab::open`] and of `place`.
@@ -139,7 +184,10 @@ impl Lab {
         begin_as_built(&dir, &mut model, setup.bos)?;
         let new = NewLibrary { model: &model.identity(), settings: &setup.build, dtype: STORED };
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
-        // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
+        library.look(control)?;
+        let library = library.without_damaged();
+        // All skills of a library are built with the same settings. If no settings are requested,
+        // the library's own apply; if different ones are requested, they are refused.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
         if build != asked && setup.build != BuildSettings::default() {
@@ -149,34 +197,32 @@ impl Lab {
                 setup.build
             )));
         }
-        let template: Template = build.template.parse()?;
         for task in setup.tasks.iter().filter(|t| matches!(t.origin, TaskOrigin::File(_))) {
-            task.check(&template)?;
+            task.check(&build.template)?;
         }
         Ok(Self {
             model,
             device,
             tasks: setup.tasks,
             build,
-            template,
             library: Mutex::new(Arc::new(library)),
             writing: Mutex::default(),
             reader: Mutex::default(),
             evidence: Mutex::default(),
             bundled: setup.model == ModelSource::Bundled,
-            previous: Mutex::default(),
+            last: Mutex::default(),
             ranked: Mutex::default(),
             document: Mutex::default(),
             drawn: Mutex::default(),
         })
     }
 
-    /// The library as it is now; later changes make a new one.
+    /// The current library. Later changes make a new one.
     pub fn library(&self) -> Arc<Library> {
         Arc::clone(&lock(&self.library))
     }
 
-    /// Opens the library again as its files are now: without what was damaged or taken away.
+    /// Opens the library again from its current files, without what was damaged or removed.
     ///
     /// # Errors
     /// Those of [`Library::reopened`].
@@ -185,13 +231,17 @@ impl Lab {
         Ok(())
     }
 
+    /// Replaces the library, without its damaged skills. Skills that the old one had were checked
+    /// before, so only new ones cost time.
     pub(super) fn set_library(&self, library: Library) {
-        *lock(&self.library) = Arc::new(library);
+        // This check is never cancelled.
+        let _ = quiet(|control| library.look(control));
+        *lock(&self.library) = Arc::new(library.without_damaged());
     }
 
     /// Sizes of the model's states.
-    pub fn shape(&self) -> StateShape {
-        self.model.mamba.shape()
+    pub fn shape(&self) -> Layout {
+        self.model.network.shape()
     }
 
     /// The model's configuration.
@@ -204,24 +254,25 @@ impl Lab {
         &self.model
     }
 
-    /// The tasks its skills are of.
+    /// The tasks that skills can be made of.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The names of the tasks that the model's training never saw.
+    /// The names of the tasks that the model never saw in training.
     pub fn unseen(&self) -> Vec<String> {
         self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect()
     }
 
-    /// Whether the model's training never saw any of a task: known of the bundled model alone.
+    /// Whether the model never saw any of a task in training. This is known only of the bundled
+    /// model.
     pub fn is_unseen(&self, task: &Task) -> bool {
         self.bundled && task.unseen
     }
 
     /// How an example becomes text.
     pub fn template(&self) -> &Template {
-        &self.template
+        &self.build.template
     }
 
     /// The model's fingerprint.
@@ -229,12 +280,12 @@ impl Lab {
         &self.model.fingerprint
     }
 
-    /// What was passed over or settled in opening the model, in sentences.
+    /// What was skipped or decided when the model was opened, as sentences.
     pub fn notes(&self) -> &[String] {
         &self.model.notes
     }
 
-    /// When the model was trained, where it says so.
+    /// When the model was trained, if the model records it.
     pub fn trained(&self) -> Option<&str> {
         self.model.trained.as_deref()
     }
@@ -245,7 +296,7 @@ impl Lab {
             name: self.model.name.clone(),
             fingerprint: self.model.fingerprint.clone(),
             parameters: self.config().parameters(),
-            shape: self.shape(),
+            layout: self.shape(),
             device: self.device.clone(),
         }
     }
@@ -266,7 +317,7 @@ impl Lab {
         }
     }
 
-    /// Rankings unless the user says otherwise: the paper's cosine at the middle layer.
+    /// The default view of rankings: cosine over [`RankView::default_layers`].
     pub fn default_view(&self) -> RankView {
         RankView { metric: Metric::Cosine, layers: RankView::default_layers(self.shape().n_layer), part: Part::Ssm }
     }
@@ -288,15 +339,15 @@ impl Lab {
         Ok(library)
     }
 
-    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where
-    /// nothing does.
+    /// The state after only the tokens that begin every text: `h0` of state arithmetic. If there
+    /// are none, it is the empty state.
     pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
         let bos = self.bos();
         if bos.is_empty() {
             return Ok(State::zeros(self.shape()));
         }
         let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
-        let mut read = self.model.mamba.prefill(&[prompt], control)?;
+        let mut read = self.model.network.prefill(&[prompt], control)?;
         read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
     }
 }
@@ -304,7 +355,7 @@ impl Lab {
 /// The index of a skill.
 ///
 /// # Errors
-/// [`Error::Input`] if there is none of that id, naming what the task has.
+/// [`Error::Input`] if no skill has this id; the message lists the skills of its task.
 pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
     library.find(id).ok_or_else(|| {
         let task = id.split('/').next().unwrap_or(id);

@@ -1,13 +1,15 @@
-//! The states of a library on the card, in the precision of its files: ranked and mixed where they lie.
+//! The states of a library on the GPU, in the precision of its files. They are ranked and mixed
+//! there.
 
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
-use crate::model::cuda::{Arg, Buf, Gpu, Grid, Kernels};
-use crate::state::StateShape;
+use crate::model::cuda::{Arg, Buf, Gpu, Grid, Kernels, LARGE, Pinned};
+use crate::state::{Layout, Memory, State};
 use half::f16;
+use rayon::prelude::*;
 use std::sync::Arc;
 
-/// A library's states, each part `[layer][skill][entries]`.
+/// A library's states, each part as `[layer][skill][entries]`.
 pub struct Shelf {
     gpu: Arc<Gpu>,
     kernels: Arc<Kernels>,
@@ -17,7 +19,7 @@ pub struct Shelf {
     sums: Buf,
     half: bool,
     skills: usize,
-    shape: StateShape,
+    shape: Layout,
 }
 
 impl std::fmt::Debug for Shelf {
@@ -27,10 +29,12 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    /// Copies a library's states to the card, with the kernels of the library's model, if they take no more than half of what is free there.
+    /// Copies a library's states to the GPU, with the kernels of the library's model, if they take
+    /// no more than half of its free memory.
     ///
     /// # Errors
-    /// [`Error::Model`] if they do, or the card fails; [`Error::Library`] if some skills are stored as f16 and some as f32.
+    /// [`Error::Model`] if they take more, or the GPU fails; [`Error::Library`] if some skills are
+    /// stored as f16 and some as f32.
     pub fn new(gpu: Arc<Gpu>, kernels: Arc<Kernels>, library: &Library) -> Result<Self> {
         let (skills, shape) = (library.len(), library.shape());
         let is_half = |i: usize| matches!(library.row(i, Part::Ssm, 0), LayerView::F16(_));
@@ -40,7 +44,7 @@ impl Shelf {
         }
         let size = if half { 2 } else { 4 };
         let of = |entries: usize, size: usize| shape.n_layer * skills * entries * size;
-        let bytes = of(shape.ssm_len() + shape.conv_len(), size) + of(shape.d_inner, 4);
+        let bytes = of(shape.memory.len() + shape.window.len(), size) + of(shape.sidecar.len(), 4);
         let (free, _) = gpu.memory();
         if bytes > free / 2 {
             return Err(Error::Model(format!(
@@ -50,19 +54,19 @@ impl Shelf {
             )));
         }
         let part = |entries: usize, size: usize| gpu.alloc(of(entries, size), "the library");
-        let (ssm, conv, sums) = (part(shape.ssm_len(), size)?, part(shape.conv_len(), size)?, part(shape.d_inner, 4)?);
+        let (ssm, conv, sums) = (part(shape.memory.len(), size)?, part(shape.window.len(), size)?, part(shape.sidecar.len(), 4)?);
         for layer in 0..shape.n_layer {
             for skill in 0..skills {
                 let place = layer * skills + skill;
-                // A row at a time: whoever has something urgent comes in between.
+                // One row at a time, so that urgent work can come in between.
                 let _gate = gpu.enqueue();
-                for (part, to, entries) in [(Part::Ssm, &ssm, shape.ssm_len()), (Part::Conv, &conv, shape.conv_len())] {
+                for (part, to, entries) in [(Part::Ssm, &ssm, shape.memory.len()), (Part::Conv, &conv, shape.window.len())] {
                     match library.row(skill, part, layer) {
                         LayerView::F16(x) => gpu.write::<f16>(to.at(place * entries * size), x)?,
                         LayerView::F32(x) => gpu.write::<f32>(to.at(place * entries * size), x)?,
                     }
                 }
-                let e = shape.d_inner;
+                let e = shape.sidecar.len();
                 gpu.write(sums.at(place * e * 4), &library.dt_sum(skill)[layer * e..(layer + 1) * e])?;
             }
         }
@@ -70,7 +74,8 @@ impl Shelf {
         Ok(Self { gpu, kernels, ssm, conv, sums, half, skills, shape })
     }
 
-    /// Enqueues Σ w·x of one part of so many skills (their places, their weights) into `out`, all layers.
+    /// Enqueues Σ w·x of one part of `count` skills (given by their indices and weights) into
+    /// `out`, for all layers.
     fn weigh(&self, part: &Buf, half: bool, entries: usize, (picks, weights, count): (u64, u64, usize), out: u64) -> Result<()> {
         let args = [
             Arg::Ptr(part.at(0)),
@@ -86,23 +91,36 @@ impl Shelf {
     }
 }
 
+/// Numbers that one thread checks.
+const PIECE: usize = 1 << 18;
+
+/// A mix in pinned memory, from which the GPU copies at full speed. From ordinary memory, each copy
+/// of a state of mamba-2.8b (26 MB) takes ten times as long, and every question needs one.
+struct Mean(Pinned);
+
+impl Memory for Mean {
+    fn floats(&self) -> &[f32] {
+        self.0.floats()
+    }
+}
+
 impl Rows for Shelf {
     fn sums(&self, sum: Sum, jobs: &[Job<'_>]) -> Result<Vec<f32>> {
         let gpu = &*self.gpu;
         let layers: Vec<i32> = jobs.iter().map(|j| j.layer as i32).collect();
-        let flat = |part: fn(&Job<'_>) -> usize| jobs.iter().all(|j| part(j) == self.shape.ssm_len());
+        let flat = |part: fn(&Job<'_>) -> usize| jobs.iter().all(|j| part(j) == self.shape.memory.len());
         if !flat(|j| j.a.len()) || sum == Sum::Centred && !flat(|j| j.c.len()) {
             return Err(Error::Mismatch("a query's rows are not as long as the library's".into()));
         }
         let _gate = gpu.enqueue();
         let of_jobs = gpu.upload(&layers, "a ranking")?;
-        let place = |what| gpu.alloc(4 * jobs.len() * self.shape.ssm_len(), what);
+        let place = |what| gpu.alloc(4 * jobs.len() * self.shape.memory.len(), what);
         let a = place("a ranking")?;
         let c = if sum == Sum::Centred { Some(place("a ranking")?) } else { None };
         for (i, job) in jobs.iter().enumerate() {
-            gpu.write(a.at(4 * i * self.shape.ssm_len()), job.a)?;
+            gpu.write(a.at(4 * i * self.shape.memory.len()), job.a)?;
             if let Some(c) = &c {
-                gpu.write(c.at(4 * i * self.shape.ssm_len()), job.c)?;
+                gpu.write(c.at(4 * i * self.shape.memory.len()), job.c)?;
             }
         }
         let count = jobs.len() * self.skills;
@@ -119,7 +137,7 @@ impl Rows for Shelf {
             Arg::Ptr(a.at(0)),
             Arg::Ptr(centre),
             Arg::Int(op),
-            Arg::Int(self.shape.ssm_len()),
+            Arg::Int(self.shape.memory.len()),
             Arg::Ptr(out.at(0)),
         ];
         let kernel = if self.half { "row_sums_f16" } else { "row_sums_f32" };
@@ -129,12 +147,12 @@ impl Rows for Shelf {
         Ok(found.floats()[..count].to_vec())
     }
 
-    fn combine(&self, picks: &[(usize, f32)]) -> Result<[Vec<f32>; 3]> {
+    fn combine(&self, picks: &[(usize, f32)], share: f32, tokens: u64) -> Result<State> {
         let (gpu, s) = (&*self.gpu, self.shape);
         if let Some((i, _)) = picks.iter().find(|(i, _)| *i >= self.skills) {
             return Err(Error::Input(format!("there is no skill {i} among {}", self.skills)));
         }
-        let widths = [s.ssm_len(), s.conv_len(), s.d_inner].map(|entries| s.n_layer * entries);
+        let widths = [s.memory.len(), s.window.len(), s.sidecar.len()].map(|entries| s.n_layer * entries);
         let places: Vec<i32> = picks.iter().map(|(i, _)| *i as i32).collect();
         let weights: Vec<f32> = picks.iter().map(|(_, w)| *w).collect();
         let sizes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
@@ -151,8 +169,15 @@ impl Rows for Shelf {
         }
         gpu.read(out.at(0), found.floats_mut())?;
         gpu.wait()?;
-        let (ssm, rest) = found.floats()[..total].split_at(widths[0]);
-        let (conv, sums) = rest.split_at(widths[1]);
-        Ok([ssm, conv, sums].map(<[f32]>::to_vec))
+        if share != 1.0 {
+            found.floats_mut()[total - widths[2]..].iter_mut().for_each(|v| *v *= share);
+        }
+        let finite = found.floats().par_chunks(PIECE).all(|piece| piece.iter().fold(true, |all, v| all & v.is_finite()));
+        let state = State::lent(s, Arc::new(Mean(found)), tokens)?;
+        // Small states are copied out, because pinned memory comes in large pages.
+        if finite && 4 * total >= LARGE {
+            return Ok(state);
+        }
+        State::from_slices(s, state.ssm(), state.conv(), state.dt_sum(), tokens)
     }
 }

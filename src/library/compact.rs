@@ -1,28 +1,34 @@
-//! Compaction: the only way to get the bytes of deleted skills back.
+//! Compaction: the only way to free the bytes of deleted skills.
 
 use super::manifest::{Removed, ShardEntry, SkillEntry};
+use super::shard::Shard;
 use super::types::StoredType;
 use super::writer::{LibraryWriter, put};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
-/// Bytes of states that compaction gathers into one shard.
+/// Bytes of states per shard that compaction writes.
 const COMPACT_BYTES: usize = 64 << 20;
 
 impl LibraryWriter {
-    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills are kept as
-    /// they are. Reports progress in skills copied.
+    /// Drops the states of deleted skills for good and returns the number of bytes freed. Damaged
+    /// shards with living skills, and shards with a living skill whose state is damaged, are kept
+    /// as they are. Reports progress in skills copied.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].
+    /// [`Error::Io`]; [`Error::Library`] if a state cannot be read; [`Error::Cancelled`].
     pub fn compact(&mut self, control: Control<'_>) -> Result<u64> {
         let before = self.library.bytes();
         let all = &self.library.manifest;
+        let is_damaged = |shard: &Shard| {
+            let mut living = all.skills.iter().filter(|s| s.shard == shard.entry.file && s.deleted.is_none());
+            living.any(|s| shard.fault(s.index).is_some())
+        };
         let lives = |file: &str| all.skills.iter().filter(|s| s.shard == file && s.deleted.is_none()).count();
         let is_old = |s: &&ShardEntry| {
             let n = lives(&s.file);
-            n < s.skills && (n == 0 || self.library.shards.contains_key(&s.file))
+            n < s.skills && (n == 0 || self.library.shards.get(&s.file).is_some_and(|shard| !is_damaged(shard)))
         };
         let old: HashSet<String> = all.shards.iter().filter(is_old).map(|s| s.file.clone()).collect();
         if old.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::error::{Error, Result};
-use crate::state::StateShape;
+use crate::state::Layout;
 use serde_json::Value;
 
 /// Sizes and switches of a Mamba-1.
@@ -61,8 +61,8 @@ impl MambaConfig {
     }
 
     /// Sizes of a state.
-    pub fn shape(&self) -> StateShape {
-        StateShape { n_layer: self.n_layer, d_inner: self.d_inner, d_state: self.d_state, d_conv: self.d_conv }
+    pub fn shape(&self) -> Layout {
+        Layout::mamba1(self.n_layer, self.d_inner, self.d_state, self.d_conv)
     }
 
     /// Parameters, the tied head counted once.

@@ -1,10 +1,11 @@
 //! JSON as Python writes it, read with bounds on its size and depth.
 
+use super::source::Instead;
 use crate::error::{Error, Result};
+use crate::files;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Levels of brackets, at most. What people have has less than ten; readers recurse, and some try
@@ -64,26 +65,29 @@ fn strict<'t>(text: &'t [u8], origin: &str) -> Result<Cow<'t, [u8]>> {
     })
 }
 
-/// The bytes of a plain file of at most `most` bytes; `None` if there is none.
+/// The bytes of a model's file, which may have `most` of them; `None` if there is none.
 ///
 /// # Errors
-/// [`Error::Model`] if it is no plain file, or longer; [`Error::Io`].
+/// [`Error::Model`] if it is no plain file, or longer, or a web page or a pointer lies in its
+/// place; [`Error::Io`].
 pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
-    // The kind is looked at before the file is opened: to open a pipe is to wait for its other end.
-    let about = match std::fs::metadata(path) {
-        Ok(about) => about,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(path)(e)),
+    let bytes = match files::read(path, most) {
+        Ok(bytes) => bytes,
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(of_model(error)),
     };
-    if !about.is_file() {
-        return Err(Error::Model(format!("{} is no plain file", path.display())));
+    match Instead::of(&bytes, true, true).and_then(|instead| instead.in_folder(path)) {
+        Some(why) => Err(Error::Model(why)),
+        None => Ok(Some(bytes)),
     }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(Error::io(path))?;
-    if bytes.len() as u64 > most {
-        return Err(Error::Model(format!("{} is longer than {} MiB, which cannot be meant", path.display(), most >> 20)));
+}
+
+/// What is wrong with a file, as what is wrong with a model.
+pub fn of_model(error: Error) -> Error {
+    match error {
+        Error::Input(what) => Error::Model(what),
+        other => other,
     }
-    Ok(Some(bytes))
 }
 
 #[cfg(test)]

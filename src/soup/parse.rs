@@ -3,125 +3,52 @@
 //! ```text
 //! recipe  = sum ( "|" pipe )*                 pipe   = with_query | with_query(λ) | match_norm | conv(recipe) | over(recipe)
 //! sum     = ["-"] term ( ("+" | "-") term )*  term   = [ number "*" ] layered
-//! layered = atom [ "@" ( a..b | "[" weights "]" ) ]
+//! layered = atom [ "@" ( a | a..b | "[" weights "]" ) ]
 //! atom    = "(" recipe ")" | zero | h0 | query | auto | top(n) | name | function "(" item, …; key=value, … ")"
-//! item    = [ number "*" ] layered
+//! item    = ["-"] [ number "*" ] layered
 //! ```
-//! Functions: `mean`, `sum`, `softmax(…; tau)`, `decay(…; gamma, z)` with z = `1`, `n` (items) or `w` (sum of weights), `picaso_s`, `picaso_r`, `arith`,
-//! `slerp(a, b; t)`, `ties(…; density, lambda)`, `dare(…; p, seed)`, `posterior` (weights by evidence), `ensemble` (an answer: the mean of logits). Two take one
-//! recipe: `primed(recipe)` (the query's examples read from it), `gated(recipe)` (it, if a skill in it explains the query's examples; else the query).
+//! The functions of lists, with their values, are the rows of [`rules`]: `slerp(a, b; t=0.3)`. A
+//! value of kind divisor is `1`, `n` (the number of items) or `w` (the sum of their weights). Two
+//! functions take one recipe: `primed(recipe)` (the query's examples read from it) and
+//! `gated(recipe)` (the recipe, if a skill in it explains the query's examples; otherwise the
+//! query).
 //!
-//! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone) a task is the mean of its skills; as an item of a function it
-//! is all of them, and so is `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus there wants spaces. Any other name goes in
-//! quotes: `"2nd letter/0"`.
+//! A name is `task/set`, or a task. Where one state is needed (`0.5*antonym + …`, `antonym` alone)
+//! a task is the mean of its skills; as an item of a function it stands for all of them. The same
+//! holds for `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it,
+//! so a minus between two letters needs spaces. Any other name goes in quotes: `"2nd letter/0"`.
 
-use super::{Divisor, Layers, Recipe, Term};
+use super::rules::{self, RULES};
+use super::scan::Parser;
+use super::{Layers, Parameter, Recipe, Rule, Term, Value};
 use crate::error::{Error, Result, did_you_mean};
 use std::str::FromStr;
 
-/// Functions over lists, with the values they take and their defaults (of `z` and `seed`, which are no plain numbers, the names alone).
-const FUNCTIONS: &[(&str, &[(&str, f64)])] = &[
-    ("mean", &[]),
-    ("sum", &[]),
-    ("softmax", &[("tau", 0.1)]),
-    ("decay", &[("gamma", 1.0), ("z", 0.0)]),
-    ("picaso_s", &[]),
-    ("picaso_r", &[]),
-    ("arith", &[]),
-    ("slerp", &[("t", 0.5)]),
-    ("ties", &[("density", 0.2), ("lambda", 1.0)]),
-    ("dare", &[("p", 0.5), ("seed", 0.0)]),
-    ("posterior", &[]),
-    ("ensemble", &[]),
-    ("primed", &[]),
-    ("gated", &[]),
-];
+/// The functions of one recipe, with their constructors.
+const OF_ONE: [(&str, fn(Box<Recipe>) -> Recipe); 2] = [("primed", |of| Recipe::Primed { of }), ("gated", |of| Recipe::Gated { of })];
+
 /// The names of all functions.
 pub fn functions() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(name, _)| *name)
+    RULES.iter().map(|rule| rule.name).chain(OF_ONE.iter().map(|(name, _)| *name))
 }
 
-/// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to exhaust the stack (of this parser, or of whatever walks
-/// the recipe later: every pipe wraps all that stands before it).
+/// The maximum depth of nested brackets, and the maximum number of pipes. More could exhaust the
+/// stack, of this parser or of code that walks the recipe later: every pipe wraps all that stands
+/// before it.
 const DEEPEST: usize = 64;
-
-/// Whether a name reads back as itself without quotes.
-pub(super) fn is_plain_name(name: &str) -> bool {
-    !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "auto", "inf", "nan"].contains(&name)
-}
-
-/// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or `_`; and hyphens between letters.
-fn name_len(text: &str) -> usize {
-    let mut before = None;
-    for (i, c) in text.char_indices() {
-        let belongs = match before {
-            None => c.is_alphabetic() || c == '_',
-            Some(before) if c == '-' => char::is_alphabetic(before) && text[i + 1..].starts_with(char::is_alphabetic),
-            Some(_) => is_name_char(c),
-        };
-        if !belongs {
-            return i;
-        }
-        before = Some(c);
-    }
-    text.len()
-}
-
-fn is_name_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '/' | '.')
-}
 
 impl FromStr for Recipe {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parser = Parser { text, at: 0, depth: 0, pipes: 0 };
+        let mut parser = Parser::new(text);
         let recipe = parser.recipe()?;
         parser.skip_space();
         if parser.at < text.len() { Err(parser.wrong("the recipe should end here")) } else { Ok(recipe) }
     }
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    depth: usize,
-    pipes: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.at..]
-    }
-
-    fn wrong(&self, why: &str) -> Error {
-        self.wrong_at(self.at, why)
-    }
-
-    fn wrong_at(&self, at: usize, why: &str) -> Error {
-        let column = self.text[..at].chars().count() + 1;
-        let near: String = self.text[at..].chars().take(16).collect();
-        let near = if near.is_empty() { "its end".into() } else { format!("`{near}`") };
-        Error::Input(format!("recipe, column {column} (at {near}): {why}"))
-    }
-
-    fn skip_space(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start().len();
-    }
-
-    fn eat(&mut self, token: &str) -> bool {
-        self.skip_space();
-        let there = self.rest().starts_with(token);
-        if there {
-            self.at += token.len();
-        }
-        there
-    }
-
-    fn need(&mut self, token: &str) -> Result<()> {
-        if self.eat(token) { Ok(()) } else { Err(self.wrong(&format!("`{token}` is expected"))) }
-    }
-
+impl Parser<'_> {
     fn recipe(&mut self) -> Result<Recipe> {
         let mut recipe = self.sum()?;
         while self.eat("|") {
@@ -212,7 +139,8 @@ impl<'a> Parser<'a> {
         Ok(Recipe::At { of: Box::new(of), layers, over: None })
     }
 
-    /// Reads what stands in brackets; every recursion of the parser leads through here.
+    /// Runs `read` on the content of brackets. Every recursion of the parser goes through this
+    /// function.
     fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == DEEPEST {
             return Err(self.wrong("there are too many brackets within brackets"));
@@ -257,20 +185,20 @@ impl<'a> Parser<'a> {
             self.need(")")?;
             return if n == 0 { Err(self.wrong_at(at, "`top(0)` is nothing")) } else { Ok(Recipe::Top { n }) };
         }
-        if let "primed" | "gated" = name {
+        if let Some((_, make)) = OF_ONE.iter().find(|(function, _)| *function == name) {
             let of = Box::new(self.within(Self::recipe)?);
             self.need(")")?;
-            return Ok(if name == "primed" { Recipe::Primed { of } } else { Recipe::Gated { of } });
+            return Ok(make(of));
         }
-        if let Some((_, values)) = FUNCTIONS.iter().find(|(f, _)| *f == name) {
-            self.within(|parser| parser.call(at, name, values))
-        } else {
-            let hint = did_you_mean(name, FUNCTIONS.iter().map(|(f, _)| *f).chain(["top"]));
-            Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
+        if let Some(rule) = rules::named(name) {
+            return self.within(|parser| parser.call(rule));
         }
+        let hint = did_you_mean(name, functions().chain(["top"]));
+        Err(self.wrong_at(at, &format!("there is no function `{name}`{hint}")))
     }
 
-    fn call(&mut self, at: usize, name: &str, known: &[(&str, f64)]) -> Result<Recipe> {
+    /// A rule's items and values, up to the bracket that closes them.
+    fn call(&mut self, rule: &'static Rule) -> Result<Recipe> {
         let mut items = Vec::new();
         loop {
             let negative = self.eat("-");
@@ -279,144 +207,41 @@ impl<'a> Parser<'a> {
                 break;
             }
         }
-        let mut values: Vec<f64> = known.iter().map(|(_, default)| *default).collect();
-        let (mut z, mut seed) = (Divisor::One, 0);
-        let mut given = Vec::new();
+        let mut values: Vec<Option<Value>> = vec![None; rule.parameters.len()];
         if self.eat(";") {
             loop {
                 self.skip_space();
                 let at = self.at;
                 let key = self.name();
-                let Some(i) = known.iter().position(|(k, _)| *k == key) else {
-                    let keys: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
+                let known = rule.parameters.iter().zip(&mut values).find(|(parameter, _)| parameter.key == key);
+                let Some((parameter, value)) = known else {
+                    let keys: Vec<&str> = rule.parameters.iter().map(|p| p.key).collect();
                     let takes = if keys.is_empty() { "no values".into() } else { format!("`{}`", keys.join("`, `")) };
-                    return Err(self.wrong_at(at, &format!("`{name}` takes {takes}")));
+                    return Err(self.wrong_at(at, &format!("`{}` takes {takes}", rule.name)));
                 };
-                if given.contains(&i) {
+                if value.is_some() {
                     return Err(self.wrong_at(at, &format!("`{key}` is given twice")));
                 }
-                given.push(i);
                 self.need("=")?;
-                match key {
-                    "z" => z = self.divisor()?,
-                    "seed" => seed = self.seed()?,
-                    "gamma" => values[i] = self.number()?,
-                    _ => values[i] = self.finite()?,
-                }
+                *value = Some(self.value(parameter)?);
                 if !self.eat(",") {
                     break;
                 }
             }
         }
         self.need(")")?;
-        Ok(match name {
-            "mean" => Recipe::Mean { items },
-            "sum" => Recipe::Sum { items },
-            "softmax" => Recipe::Softmax { items, tau: values[0] },
-            "decay" => Recipe::Decay { items, gamma: values[0], z },
-            "picaso_s" => Recipe::PicasoS { items },
-            "picaso_r" => Recipe::PicasoR { items },
-            "arith" => Recipe::Arith { items },
-            "slerp" => Recipe::Slerp { items, t: values[0] },
-            "ties" => Recipe::Ties { items, density: values[0], lambda: values[1] },
-            "dare" => Recipe::Dare { items, p: values[0], seed },
-            "posterior" => Recipe::Posterior { items },
-            "ensemble" => Recipe::Ensemble { items },
-            _ => return Err(self.wrong_at(at, &format!("there is no function `{name}`"))),
+        let values = values.into_iter().zip(rule.parameters).map(|(value, parameter)| value.unwrap_or(parameter.default)).collect();
+        Ok(Recipe::Mix { rule, items, values })
+    }
+
+    /// Reads the value after the `=` of a parameter.
+    fn value(&mut self, parameter: &Parameter) -> Result<Value> {
+        Ok(match parameter.default {
+            Value::Number(_) if parameter.may_be_infinite() => self.number()?.into(),
+            Value::Number(_) => self.finite()?.into(),
+            Value::Whole(_) => self.seed()?.into(),
+            Value::Divisor(_) => self.divisor()?.into(),
         })
-    }
-
-    fn quoted(&mut self) -> Result<Recipe> {
-        let mut name = String::new();
-        let mut chars = self.rest().char_indices();
-        while let Some((i, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.at += i + 1;
-                    return Ok(Recipe::skill(name));
-                }
-                '\\' => name.extend(chars.next().map(|(_, c)| c)),
-                c => name.push(c),
-            }
-        }
-        Err(self.wrong("the closing quote is missing"))
-    }
-
-    fn name(&mut self) -> &'a str {
-        self.skip_space();
-        let name = &self.rest()[..name_len(self.rest())];
-        self.at += name.len();
-        name
-    }
-
-    /// A number that is not infinite.
-    fn finite(&mut self) -> Result<f64> {
-        self.skip_space();
-        let at = self.at;
-        let value = self.number()?;
-        if value.is_finite() { Ok(value) } else { Err(self.wrong_at(at, "a finite number is expected")) }
-    }
-
-    /// What `z=` takes.
-    fn divisor(&mut self) -> Result<Divisor> {
-        self.skip_space();
-        for (text, z) in [("1", Divisor::One), ("n", Divisor::Count), ("w", Divisor::Weights)] {
-            if self.eat(text) {
-                return Ok(z);
-            }
-        }
-        Err(self.wrong("`1`, `n` (the number of items) or `w` (the sum of their weights) is expected"))
-    }
-
-    fn seed(&mut self) -> Result<u64> {
-        self.skip_space();
-        let digits = &self.rest()[..self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest().len())];
-        match digits.parse() {
-            Ok(seed) => {
-                self.at += digits.len();
-                Ok(seed)
-            }
-            Err(_) => Err(self.wrong("the seed must be a whole number below 2^64")),
-        }
-    }
-
-    fn number(&mut self) -> Result<f64> {
-        self.skip_space();
-        let rest = self.rest();
-        let negative = rest.starts_with('-');
-        let digits = &rest[usize::from(negative)..];
-        let mut end = if digits.starts_with("inf") {
-            3
-        } else {
-            // `4..8` is a range: a dot belongs to a number only if no other follows it.
-            let bytes = digits.as_bytes();
-            let is_part = |i: usize| match bytes[i] {
-                b'0'..=b'9' => true,
-                b'.' => bytes.get(i + 1) != Some(&b'.') && (i == 0 || bytes[i - 1] != b'.'),
-                b'e' | b'E' => i > 0,
-                b'-' | b'+' => i > 0 && matches!(bytes[i - 1], b'e' | b'E'),
-                _ => false,
-            };
-            (0..bytes.len()).find(|i| !is_part(*i)).unwrap_or(bytes.len())
-        };
-        end += usize::from(negative);
-        match rest[..end].parse::<f64>() {
-            Ok(value) => {
-                self.at += end;
-                Ok(value)
-            }
-            Err(_) => Err(self.wrong("a number is expected")),
-        }
-    }
-
-    fn whole(&mut self) -> Result<usize> {
-        let at = self.at;
-        let value = self.number()?;
-        if value >= 0.0 && value.fract() == 0.0 && value < 1e6 {
-            Ok(value as usize)
-        } else {
-            Err(self.wrong_at(at, "a whole number is expected"))
-        }
     }
 }
 

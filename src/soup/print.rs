@@ -1,6 +1,6 @@
-//! A recipe as text; [`super::parse`] reads it back.
+//! Writes a recipe as text; [`super::parse`] reads it.
 
-use super::{Divisor, Layers, Recipe, Term};
+use super::{Layers, Recipe, Rule, Term, Value};
 use std::fmt;
 
 impl fmt::Display for Recipe {
@@ -12,27 +12,7 @@ impl fmt::Display for Recipe {
             Self::Skill { id } => name(f, id),
             Self::Top { n } => write!(f, "top({n})"),
             Self::Plus { terms } => plus(f, terms),
-            Self::Mean { items } => call(f, "mean", items, &[]),
-            Self::Sum { items } => call(f, "sum", items, &[]),
-            Self::Softmax { items, tau } => call(f, "softmax", items, &[("tau", tau.to_string())]),
-            Self::Decay { items, gamma, z } => {
-                let gamma = ("gamma", gamma.to_string());
-                match z {
-                    Divisor::One => call(f, "decay", items, &[gamma]),
-                    Divisor::Count => call(f, "decay", items, &[gamma, ("z", "n".into())]),
-                    Divisor::Weights => call(f, "decay", items, &[gamma, ("z", "w".into())]),
-                }
-            }
-            Self::PicasoS { items } => call(f, "picaso_s", items, &[]),
-            Self::PicasoR { items } => call(f, "picaso_r", items, &[]),
-            Self::Arith { items } => call(f, "arith", items, &[]),
-            Self::Slerp { items, t } => call(f, "slerp", items, &[("t", t.to_string())]),
-            Self::Ties { items, density, lambda } => {
-                call(f, "ties", items, &[("density", density.to_string()), ("lambda", lambda.to_string())])
-            }
-            Self::Dare { items, p, seed } => call(f, "dare", items, &[("p", p.to_string()), ("seed", seed.to_string())]),
-            Self::Posterior { items } => call(f, "posterior", items, &[]),
-            Self::Ensemble { items } => call(f, "ensemble", items, &[]),
+            Self::Mix { rule, items, values } => call(f, rule, items, values),
             Self::Primed { of } => write!(f, "primed({of})"),
             Self::Gated { of } => write!(f, "gated({of})"),
             Self::Auto => f.write_str("auto"),
@@ -94,7 +74,8 @@ fn plus(f: &mut fmt::Formatter<'_>, terms: &[Term]) -> fmt::Result {
             (_, false) => f.write_str(" + ")?,
             (_, true) => f.write_str(" - ")?,
         }
-        // A single term keeps its weight even if it is 1: that is what makes it a sum.
+        // A single term is written with its weight even if that is 1, because the weight makes it a
+        // sum.
         if terms.len() == 1 {
             write!(f, "{}*", t.weight.abs())?;
             operand(f, &t.recipe)?;
@@ -105,19 +86,20 @@ fn plus(f: &mut fmt::Formatter<'_>, terms: &[Term]) -> fmt::Result {
     Ok(())
 }
 
-fn call(f: &mut fmt::Formatter<'_>, function: &str, items: &[Term], values: &[(&str, String)]) -> fmt::Result {
-    write!(f, "{function}(")?;
+fn call(f: &mut fmt::Formatter<'_>, rule: &Rule, items: &[Term], values: &[Value]) -> fmt::Result {
+    write!(f, "{}(", rule.name)?;
     for (i, t) in items.iter().enumerate() {
         f.write_str(if i == 0 { "" } else { ", " })?;
         term(f, t.weight, &t.recipe)?;
     }
-    for (i, (key, value)) in values.iter().enumerate() {
-        write!(f, "{} {key}={value}", if i == 0 { ";" } else { "," })?;
+    let written = rule.parameters.iter().zip(values).filter(|(parameter, value)| !parameter.optional || **value != parameter.default);
+    for (i, (parameter, value)) in written.enumerate() {
+        write!(f, "{} {}={value}", if i == 0 { ";" } else { "," }, parameter.key)?;
     }
     f.write_str(")")
 }
 
-/// A name that would not be read back as one is quoted.
+/// Writes a name, in quotes if it would not read back as a name without them.
 fn name(f: &mut fmt::Formatter<'_>, id: &str) -> fmt::Result {
-    if super::parse::is_plain_name(id) { f.write_str(id) } else { write!(f, "\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")) }
+    if super::scan::is_plain_name(id) { f.write_str(id) } else { write!(f, "\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")) }
 }

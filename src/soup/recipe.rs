@@ -1,19 +1,21 @@
-//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
+//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure
+//! (serde) are equivalent; its hash is its identity.
 
+use super::{Needs, Rule, Value};
 use crate::error::{Error, Result};
-use crate::state::{DecayRates, State, StateShape};
+use crate::state::{Decay, Layout, State};
 use serde::{Deserialize, Serialize};
 
-/// What the names in a recipe stand for.
+/// Resolves the names in a recipe to states.
 pub trait Resolver {
-    /// Sizes of the model's states.
-    fn shape(&self) -> StateShape;
+    /// The layout of the model's states.
+    fn shape(&self) -> Layout;
     /// The model's decay rates.
-    fn rates(&self) -> &DecayRates;
+    fn decay(&self) -> &Decay;
     /// A skill's state.
     ///
     /// # Errors
-    /// [`Input`](crate::error::Error::Input) if there is none of that id.
+    /// [`Input`](crate::error::Error::Input) if there is no skill of that id.
     fn skill(&self, id: &str) -> Result<State>;
     /// The ids of a task's skills.
     ///
@@ -47,7 +49,8 @@ pub trait Resolver {
     fn top_tasks(&self, _n: usize) -> Result<Vec<String>> {
         Err(no_evidence())
     }
-    /// The posterior of these skills and tasks given the query's examples, in their order; what is missing to 1 is that of none of them.
+    /// The posterior of these skills and tasks given the query's examples, in their order; the rest
+    /// of 1 is the posterior of none of them.
     ///
     /// # Errors
     /// [`Input`](crate::error::Error::Input) if there is no query or no such skill or task.
@@ -61,7 +64,7 @@ pub trait Resolver {
     fn explains(&self, _candidates: &[String]) -> Result<bool> {
         Err(no_evidence())
     }
-    /// The mean of a task's skills, where it is at hand; `None` where it has to be made.
+    /// The mean of a task's skills if it is cached; `None` if it has to be computed.
     ///
     /// # Errors
     /// As [`Self::task`].
@@ -75,14 +78,15 @@ pub trait Resolver {
     fn primed(&self, _state: State) -> Result<State> {
         Err(no_evidence())
     }
-    /// The recipe that `auto` stands for at this query: one that names neither `auto` nor `top(n)`.
+    /// The recipe that `auto` stands for with this query. It contains neither `auto` nor `top(n)`.
     ///
     /// # Errors
     /// [`Input`](crate::error::Error::Input) if there is no query.
     fn auto(&self) -> Result<Recipe> {
         Err(no_evidence())
     }
-    /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it is not.
+    /// Σ w·(skill's state), computed at once where that is faster than skill by skill; otherwise
+    /// `None`.
     ///
     /// # Errors
     /// As [`Self::skill`].
@@ -101,7 +105,7 @@ pub struct Term {
     /// Its weight; 1 if none is written.
     #[serde(default = "one")]
     pub weight: f64,
-    /// What it is. In a list, a task stands for all of its skills and `top(n)` for n of them.
+    /// The item. In a list, a task stands for all of its skills and `top(n)` for n skills.
     #[serde(flatten)]
     pub recipe: Recipe,
 }
@@ -114,7 +118,7 @@ fn one() -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layers {
-    /// From the first to before the second.
+    /// From the first, up to but not including the second.
     Range(usize, usize),
     /// A weight for each layer.
     Weights(Vec<f64>),
@@ -124,7 +128,7 @@ pub enum Layers {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Divisor {
-    /// Nothing: γ = 0 is the sum, γ = 1 is A-decay.
+    /// 1: γ = 0 is the sum, γ = 1 is A-decay.
     #[default]
     One,
     /// The number of items: γ = 0 is the mean.
@@ -134,8 +138,20 @@ pub enum Divisor {
 }
 
 /// An expression that yields a state.
+///
+/// ```
+/// use state_soup::soup::Recipe;
+///
+/// let recipe: Recipe = "0.6*antonym/0 + 0.4*antonym/1".parse()?;
+/// assert_eq!(recipe.ingredients(), ["antonym/0", "antonym/1"]);
+/// assert_eq!(recipe.to_string().parse::<Recipe>()?, recipe);
+///
+/// let wrong = "0.6 antonym/0".parse::<Recipe>().unwrap_err();
+/// assert!(wrong.to_string().starts_with("recipe, column 5"));
+/// # Ok::<(), state_soup::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "op")]
+#[serde(rename_all = "snake_case", tag = "op", try_from = "super::file::Fields")]
 pub enum Recipe {
     /// The empty state.
     Zero,
@@ -150,7 +166,7 @@ pub enum Recipe {
     },
     /// The n best-ranked skills: their mean; in a list, all of them, best first.
     Top {
-        /// How many.
+        /// The number of skills.
         n: usize,
     },
     /// Σ w_i H_i, as written: `0.6*a + 0.4*b`.
@@ -158,151 +174,60 @@ pub enum Recipe {
         /// The terms.
         terms: Vec<Term>,
     },
-    /// The mean, weighted where weights are written.
-    Mean {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// The sum.
-    Sum {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// Weights by softmax(similarity/τ).
-    Softmax {
-        /// The items; skills only.
-        items: Vec<Term>,
-        /// Temperature.
-        tau: f64,
-    },
-    /// A-decay, items in order.
-    Decay {
-        /// The items, first chunk first.
-        items: Vec<Term>,
-        /// Scales the decay: 0 none, 1 the model's, inf the last chunk alone.
-        #[serde(with = "maybe_infinite")]
-        gamma: f64,
-        /// What the sum is divided by.
-        #[serde(default)]
-        z: Divisor,
-    },
-    /// A-decay averaged over all orders.
-    PicasoS {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// A-decay averaged over the rotations of the order.
-    PicasoR {
-        /// The items.
-        items: Vec<Term>,
-    },
-    /// h0 + Σ λ_i (H_i − h0).
-    Arith {
-        /// The items, weighted by λ_i.
-        items: Vec<Term>,
-    },
-    /// h0 + τ, with τ on the arc from the first item's H − h0 (t = 0) to the second's (t = 1).
-    Slerp {
-        /// Two items.
-        items: Vec<Term>,
-        /// How far.
-        t: f64,
-    },
-    /// Trim, elect sign, merge.
-    Ties {
-        /// The items.
-        items: Vec<Term>,
-        /// Share of entries kept.
-        density: f64,
-        /// Scales the result.
-        lambda: f64,
-    },
-    /// Drop and rescale.
-    Dare {
-        /// The items.
-        items: Vec<Term>,
-        /// Share of entries dropped.
-        p: f64,
-        /// Seed of the draw.
-        seed: u64,
-    },
-    /// Σ p_i S_i over skills and tasks (each the mean of its skills), p the softmax of their scores by evidence and similarity.
-    Posterior {
-        /// The items: skills, tasks, `top(n)` for the n best tasks.
-        items: Vec<Term>,
-    },
-    /// The state after the query's examples, read from this state instead of from nothing.
+    /// The state after the query's examples, read from this state instead of from h0.
     Primed {
-        /// What they are read from.
+        /// The state they are read from.
         of: Box<Recipe>,
     },
-    /// The state if one of its skills or tasks explains the query's examples; else the query's.
+    /// The state if one of its skills or tasks explains the query's examples; otherwise the query's
+    /// state.
     Gated {
         /// The state.
         of: Box<Recipe>,
     },
-    /// What answers together by the mean of their logits: an answer, not a state.
-    Ensemble {
-        /// The states.
-        items: Vec<Term>,
-    },
-    /// What the evidence calls for at this query: a mix of task means and the query's own state.
+    /// The mix of task means and the query's own state that the evidence selects for this query.
     Auto,
     /// (1 − λ)·query + λ·of.
     WithQuery {
-        /// What the query is mixed with.
+        /// The state that the query's is mixed with.
         of: Box<Recipe>,
-        /// λ; `None` is r/(r + 1) for r items, the plain average of all with the query.
+        /// λ; `None` is r/(r + 1) for r items, so that the query weighs as much as each item of a
+        /// mean.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lambda: Option<f64>,
     },
     /// Some layers of one state, the others of another.
     At {
-        /// Acts on the layers.
+        /// The state that gives these layers.
         of: Box<Recipe>,
-        /// Which.
+        /// The layers.
         layers: Layers,
-        /// The other layers' state; the empty one if none is written.
+        /// The state that gives the other layers; the empty state by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Box<Recipe>>,
     },
-    /// Each layer scaled to the mean norm of its items.
+    /// Each layer scaled to the mean norm of that layer in the items.
     MatchNorm {
-        /// What is scaled.
+        /// The state that is scaled.
         of: Box<Recipe>,
     },
     /// One state with the convolution windows of another.
     Conv {
-        /// Gives everything else.
+        /// The state that gives everything else.
         of: Box<Recipe>,
-        /// Gives the windows.
+        /// The state that gives the windows.
         from: Box<Recipe>,
     },
-}
-
-/// JSON has no infinity: it is written as the text `inf`.
-pub(super) mod maybe_infinite {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(f64),
-        Text(String),
-    }
-
-    #[allow(clippy::trivially_copy_pass_by_ref)]
-    pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
-        if value.is_infinite() { to.serialize_str("inf") } else { to.serialize_f64(*value) }
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
-        match Either::deserialize(from)? {
-            Either::Number(n) => Ok(n),
-            Either::Text(t) if t == "inf" => Ok(f64::INFINITY),
-            Either::Text(t) => Err(D::Error::custom(format!("`{t}` is no number"))),
-        }
-    }
+    /// A rule of [`rules`](super::rules) over a list: `ties(a, b; density=0.2)`.
+    #[serde(untagged, serialize_with = "super::file::write_mix")]
+    Mix {
+        /// The rule.
+        rule: &'static Rule,
+        /// Its items.
+        items: Vec<Term>,
+        /// A value for each of the rule's parameters, in their order.
+        values: Vec<Value>,
+    },
 }
 
 impl Recipe {
@@ -311,7 +236,8 @@ impl Recipe {
         Self::Skill { id: id.into() }
     }
 
-    /// BLAKE3 of its text, hexadecimal: its identity. Spacing, brackets that change nothing and the spelling of numbers do not matter to it.
+    /// BLAKE3 of its text, hexadecimal: its identity. It does not depend on spacing, redundant
+    /// brackets or the spelling of numbers.
     pub fn hash(&self) -> String {
         blake3::hash(self.to_string().as_bytes()).to_hex().to_string()
     }
@@ -333,17 +259,11 @@ impl Recipe {
     pub fn needs_query(&self) -> bool {
         let mut needs = false;
         self.visit(&mut |r| {
-            needs |= matches!(
-                r,
-                Self::Query
-                    | Self::Top { .. }
-                    | Self::Softmax { .. }
-                    | Self::WithQuery { .. }
-                    | Self::Posterior { .. }
-                    | Self::Primed { .. }
-                    | Self::Gated { .. }
-                    | Self::Auto
-            );
+            needs |= match r {
+                Self::Query | Self::Top { .. } | Self::WithQuery { .. } | Self::Primed { .. } | Self::Gated { .. } | Self::Auto => true,
+                Self::Mix { rule, .. } => rule.needs != Needs::Nothing,
+                _ => false,
+            };
         });
         needs
     }
@@ -369,10 +289,16 @@ impl Recipe {
         }
     }
 
-    /// Whether what the query's examples say of skills changes it.
+    /// Whether it depends on the evidence of the query's examples for skills.
     pub fn reads_evidence(&self) -> bool {
         let mut reads = false;
-        self.visit(&mut |r| reads |= matches!(r, Self::Posterior { .. } | Self::Gated { .. } | Self::Auto));
+        self.visit(&mut |r| {
+            reads |= match r {
+                Self::Gated { .. } | Self::Auto => true,
+                Self::Mix { rule, .. } => rule.needs == Needs::Evidence,
+                _ => false,
+            };
+        });
         reads
     }
 
@@ -385,22 +311,10 @@ impl Recipe {
         reads
     }
 
-    /// The items of a list-like recipe.
+    /// The items of a sum or a rule; `None` for any other recipe.
     pub fn items(&self) -> Option<&[Term]> {
         match self {
-            Self::Plus { terms: items }
-            | Self::Mean { items }
-            | Self::Sum { items }
-            | Self::Softmax { items, .. }
-            | Self::Decay { items, .. }
-            | Self::PicasoS { items }
-            | Self::PicasoR { items }
-            | Self::Arith { items }
-            | Self::Slerp { items, .. }
-            | Self::Ties { items, .. }
-            | Self::Dare { items, .. }
-            | Self::Posterior { items }
-            | Self::Ensemble { items } => Some(items),
+            Self::Plus { terms: items } | Self::Mix { items, .. } => Some(items),
             _ => None,
         }
     }

@@ -1,18 +1,24 @@
-//! One state as a safetensors file: the project's own layout, and the one of HF `transformers`' Mamba cache.
+//! One state as a safetensors file, in the project's own layout or in that of HF `transformers`'
+//! Mamba cache.
 //!
-//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata
-//! `format` = `state-soup/1`, `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, where there is more to say, `provenance` (JSON).
+//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest
+//! first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata `format` = `state-soup/1`,
+//! `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, optionally, `provenance` (JSON).
 //!
-//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for each layer L, the same metadata. The cache keeps one input more
-//! than a state does: the oldest column. It is shifted out before anything reads it (the step convolves the *last* d_conv of cached and new columns), so it is
-//! written as 0. ΣΔ has no place in that layout, so such a file cannot be read back.
+//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for
+//! each layer L, the same metadata. The cache keeps one input more than a state does, the oldest
+//! column. That column is shifted out before it is read (the step convolves the *last* d_conv of
+//! cached and new columns), so it is written as 0. The layout has no place for ΣΔ, so such a file
+//! cannot be read back.
 //!
-//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its
-//! scan from zero, and the SSM state has no effect at all.
+//! A program that loads it into `transformers` must feed tokens **one by one**. Given several at
+//! once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its scan from
+//! zero, so the SSM state has no effect.
 //!
-//! A file appears whole or not at all: it is written beside its place, synced and renamed.
+//! A file appears complete or not at all: it is written under another name in the same folder,
+//! synced and renamed.
 
-use super::{State, StateShape};
+use super::{Layout, State};
 use crate::error::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -27,22 +33,22 @@ const FORMAT: &str = "state-soup/1";
 pub struct Provenance {
     /// Fingerprint of the model.
     pub model: String,
-    /// The recipe's text.
+    /// The text of the recipe.
     pub recipe: String,
-    /// Its hash.
+    /// The hash of the recipe.
     pub recipe_hash: String,
-    /// More: the skills' manifest entries, the query, settings.
+    /// Further details: the skills' manifest entries, the query, settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
 }
 
 impl Provenance {
-    /// A state that a recipe yielded.
+    /// The provenance of a state that a recipe yielded.
     pub fn of_recipe(model: &str, recipe: &str, hash: &str) -> Self {
         Self { model: model.into(), recipe: recipe.into(), recipe_hash: hash.into(), details: None }
     }
 
-    /// The same, with what else made the state.
+    /// The same with further details.
     #[must_use]
     pub fn with(self, details: serde_json::Value) -> Self {
         Self { details: Some(details), ..self }
@@ -62,16 +68,16 @@ impl fmt::Display for Provenance {
 
 type Tensors = Vec<(String, Vec<usize>, Vec<u8>)>;
 
-/// Saves a state; the file appears whole or not at all.
+/// Saves a state. The file appears complete or not at all.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn save(path: &Path, state: &State, about: &Provenance) -> Result<()> {
     let s = state.shape();
     let tensors = vec![
-        ("ssm".into(), vec![s.n_layer, s.d_inner, s.d_state], bytes(state.ssm())),
-        ("conv".into(), vec![s.n_layer, s.d_inner, s.d_conv - 1], bytes(state.conv())),
-        ("dt_sum".into(), vec![s.n_layer, s.d_inner], bytes(state.dt_sum())),
+        ("ssm".into(), vec![s.n_layer, s.sidecar.len(), s.memory.row()], bytes(state.ssm())),
+        ("conv".into(), vec![s.n_layer, s.window.shape()[0], s.reach()], bytes(state.conv())),
+        ("dt_sum".into(), vec![s.n_layer, s.sidecar.len()], bytes(state.dt_sum())),
     ];
     write(path, &tensors, state.tokens(), about)
 }
@@ -84,13 +90,13 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
     let s = state.shape();
     let mut tensors = Tensors::new();
     for l in 0..s.n_layer {
-        let mut window = vec![0.0f32; s.d_inner * s.d_conv];
-        if s.d_conv > 1 {
-            let channels = window.chunks_exact_mut(s.d_conv).zip(state.conv_layer(l).chunks_exact(s.d_conv - 1));
+        let mut window = vec![0.0f32; s.sidecar.len() * (s.reach() + 1)];
+        if s.reach() > 0 {
+            let channels = window.chunks_exact_mut(s.reach() + 1).zip(state.conv_layer(l).chunks_exact(s.reach()));
             channels.for_each(|(to, from)| to[1..].copy_from_slice(from));
         }
-        tensors.push((format!("ssm_states.{l}"), vec![1, s.d_inner, s.d_state], bytes(state.ssm_layer(l))));
-        tensors.push((format!("conv_states.{l}"), vec![1, s.d_inner, s.d_conv], bytes(&window)));
+        tensors.push((format!("ssm_states.{l}"), vec![1, s.sidecar.len(), s.memory.row()], bytes(state.ssm_layer(l))));
+        tensors.push((format!("conv_states.{l}"), vec![1, s.sidecar.len(), (s.reach() + 1)], bytes(&window)));
     }
     write(path, &tensors, state.tokens(), about)
 }
@@ -99,7 +105,7 @@ pub fn save_hf_cache(path: &Path, state: &State, about: &Provenance) -> Result<(
 ///
 /// # Errors
 /// As [`load`]; [`Error::Mismatch`] if the state is another model's.
-pub fn load_for(path: &Path, shape: StateShape, model: &str) -> Result<(State, Provenance)> {
+pub fn load_for(path: &Path, shape: Layout, model: &str) -> Result<(State, Provenance)> {
     let (state, about) = load(path)?;
     if about.model != model {
         let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_string();
@@ -116,10 +122,11 @@ pub fn load_for(path: &Path, shape: StateShape, model: &str) -> Result<(State, P
     Ok((state, about))
 }
 
-/// Loads a state saved by [`save`], of whatever model.
+/// Loads a state of any model that [`save`] saved.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds numbers that are not finite or a negative ΣΔ.
+/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged or of another format, or
+/// holds numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
     let data = crate::files::read(path, crate::files::STATE)?;
     let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));
@@ -152,7 +159,7 @@ pub fn load(path: &Path) -> Result<(State, Provenance)> {
     if let Some(i) = dt_sum.iter().position(|v| *v < 0.0) {
         return Err(wrong(&format!("ΣΔ of layer {}, channel {} is {}, below 0", i / d_inner, i % d_inner, dt_sum[i])));
     }
-    let shape = StateShape { n_layer, d_inner, d_state, d_conv: window + 1 };
+    let shape = Layout::mamba1(n_layer, d_inner, d_state, window + 1);
     let text = |key: &str| about.get(key).cloned().unwrap_or_default();
     let tokens = text("tokens").parse().map_err(|_| wrong(&"its `tokens` entry is no number"))?;
     let details = about.get("provenance").map(|json| serde_json::from_str(json)).transpose();

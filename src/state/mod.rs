@@ -1,15 +1,19 @@
-//! States as plain host memory: what a Mamba has read, apart from any device.
+//! Recurrent states as plain host memory, independent of any device.
 //!
-//! - [`state`](self::state): the [`State`] itself, its [`StateShape`] and the model's [`DecayRates`].
+//! - [`state`](self::state): the [`State`] itself, immutable arrays.
+//! - `layout`: the shapes of these arrays ([`Layout`]); `decay`: how a state decays ([`Decay`]).
 //! - `identity`: which model made a state.
-//! - [`codec`]: one state to and from safetensors, also in the layout of HF `transformers`' cache.
+//! - [`codec`]: reads and writes one state as safetensors; also writes the layout of HF
+//!   `transformers`' cache.
 
 pub mod codec;
+mod decay;
 mod identity;
-mod shape;
+mod layout;
 #[allow(clippy::module_inception)]
 mod state;
 
+pub use decay::Decay;
 pub use identity::ModelIdentity;
-pub use shape::{DecayRates, StateShape};
+pub use layout::{Family, Layout, Part};
 pub use state::{Memory, State};

@@ -1,33 +1,48 @@
-//! What a Mamba remembers after reading a text.
+//! The recurrent state of a Mamba after reading a text.
 
-use super::StateShape;
+use super::Layout;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
-/// immutable and cheap to clone; mixing makes a new one.
+/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all
+/// layers. f32, host memory, immutable and cheap to clone. Mixing makes a new state.
 ///
-/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv - 1]`, oldest input first
-/// (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state this one was started from.
+/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv -
+/// 1]`, oldest input first (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state
+/// that reading started from.
+///
+/// ```
+/// use state_soup::state::{Layout, State};
+///
+/// let shape = Layout::mamba1(2, 3, 2, 4);
+/// let empty = State::zeros(shape);
+/// assert_eq!((empty.ssm().len(), empty.conv().len(), empty.dt_sum().len()), (12, 18, 6));
+///
+/// let state = State::new(shape, vec![2.0; 12], vec![0.0; 18], vec![0.1; 6], 5)?;
+/// assert_eq!(state.ssm_layer(1), [2.0; 6]);
+/// assert!((state.ssm_norm(1) - 24.0_f32.sqrt()).abs() < 1e-6);
+/// # Ok::<(), state_soup::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    shape: StateShape,
+    shape: Layout,
     ssm: Floats,
     conv: Floats,
     dt_sum: Floats,
     tokens: u64,
 }
 
-/// Memory that states may lie in besides their own: a device's, which copies into it and uses it again when the last state there is gone.
+/// Borrowed memory that a state may lie in: that of a device, which copies into it and reuses it
+/// when the last state in it is dropped.
 pub trait Memory: Send + Sync {
-    /// All of it.
+    /// All of its numbers.
     fn floats(&self) -> &[f32];
 }
 
-/// Numbers that do not change any more.
+/// Immutable numbers, owned or borrowed.
 #[derive(Clone)]
 enum Floats {
     Own(Arc<[f32]>),
@@ -63,16 +78,16 @@ impl From<Vec<f32>> for Floats {
     }
 }
 
-/// Numbers copied together by one thread; below this, by the caller alone.
+/// Numbers per piece of work of a thread; up to this many are copied by the caller alone.
 const PIECE: usize = 1 << 18;
 
-/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters) are copied by all threads: the pages of the copy are new, and
-/// most of the time goes into getting them.
+/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters)
+/// are copied by all threads, because most of the time goes into allocating the pages of the copy.
 fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
     let mut copy = Arc::new_uninit_slice(data.len());
     let to = Arc::get_mut(&mut copy)?;
     let finite = |to: &mut [MaybeUninit<f32>], from: &[f32]| {
-        // Without a way out in the middle: the compiler makes vectors of it.
+        // No early exit, so that the compiler vectorises the loop.
         to.iter_mut().zip(from).fold(true, |all, (to, v)| all & to.write(*v).is_finite())
     };
     let all = if data.len() <= PIECE {
@@ -86,12 +101,12 @@ fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
 
 impl State {
     /// The empty state: nothing read.
-    pub fn zeros(shape: StateShape) -> Self {
+    pub fn zeros(shape: Layout) -> Self {
         Self {
             shape,
-            ssm: vec![0.0; shape.n_layer * shape.ssm_len()].into(),
-            conv: vec![0.0; shape.n_layer * shape.conv_len()].into(),
-            dt_sum: vec![0.0; shape.n_layer * shape.d_inner].into(),
+            ssm: vec![0.0; shape.n_layer * shape.memory.len()].into(),
+            conv: vec![0.0; shape.n_layer * shape.window.len()].into(),
+            dt_sum: vec![0.0; shape.n_layer * shape.sidecar.len()].into(),
             tokens: 0,
         }
     }
@@ -99,8 +114,9 @@ impl State {
     /// A state from its arrays.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
-    pub fn new(shape: StateShape, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
+    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message names
+    /// it).
+    pub fn new(shape: Layout, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
         Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
     }
 
@@ -108,8 +124,8 @@ impl State {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn from_slices(shape: StateShape, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
-        let parts = [("ssm", ssm, shape.ssm_len()), ("conv", conv, shape.conv_len()), ("dt_sum", dt_sum, shape.d_inner)];
+    pub fn from_slices(shape: Layout, ssm: &[f32], conv: &[f32], dt_sum: &[f32], tokens: u64) -> Result<Self> {
+        let parts = [("ssm", ssm, shape.memory.len()), ("conv", conv, shape.window.len()), ("dt_sum", dt_sum, shape.sidecar.len())];
         for (name, data, layer_len) in parts {
             let want = shape.n_layer * layer_len;
             if data.len() != want {
@@ -133,12 +149,13 @@ impl State {
         Ok(Self { shape, ssm: whole(ssm_copy), conv: whole(conv_copy), dt_sum: whole(dt_copy), tokens })
     }
 
-    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the other, known to be finite.
+    /// A state in borrowed memory, which holds SSM states, windows and ΣΔ one after the other. The
+    /// caller must know that all numbers are finite.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the memory has another size.
-    pub fn lent(shape: StateShape, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
-        let (ssm, conv) = (shape.n_layer * shape.ssm_len(), shape.n_layer * shape.conv_len());
+    pub fn lent(shape: Layout, memory: Arc<dyn Memory>, tokens: u64) -> Result<Self> {
+        let (ssm, conv) = (shape.n_layer * shape.memory.len(), shape.n_layer * shape.window.len());
         let (have, want) = (memory.floats().len(), shape.total_len());
         if have != want {
             return Err(Error::Mismatch(format!("memory of {have} numbers is no state of {shape}, which has {want}")));
@@ -147,12 +164,12 @@ impl State {
         Ok(Self { shape, ssm: part(0..ssm), conv: part(ssm..ssm + conv), dt_sum: part(ssm + conv..want), tokens })
     }
 
-    /// The sizes.
-    pub fn shape(&self) -> StateShape {
+    /// The layout.
+    pub fn shape(&self) -> Layout {
         self.shape
     }
 
-    /// Tokens read, over all that went into the state.
+    /// Tokens read, summed over everything mixed into the state.
     pub fn tokens(&self) -> u64 {
         self.tokens
     }
@@ -162,7 +179,7 @@ impl State {
         &self.ssm
     }
 
-    /// Convolution windows of all layers, `[n_layer, d_inner, d_conv - 1]`, oldest first.
+    /// Convolution windows of all layers, `[n_layer, d_inner, d_conv - 1]`, oldest input first.
     pub fn conv(&self) -> &[f32] {
         &self.conv
     }
@@ -174,19 +191,19 @@ impl State {
 
     /// SSM state of one layer, `[d_inner, d_state]`.
     pub fn ssm_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.ssm_len();
+        let n = self.shape.memory.len();
         &self.ssm[layer * n..(layer + 1) * n]
     }
 
     /// Convolution window of one layer, `[d_inner, d_conv - 1]`.
     pub fn conv_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.conv_len();
+        let n = self.shape.window.len();
         &self.conv[layer * n..(layer + 1) * n]
     }
 
     /// ΣΔ of one layer, `[d_inner]`.
     pub fn dt_sum_layer(&self, layer: usize) -> &[f32] {
-        let n = self.shape.d_inner;
+        let n = self.shape.sidecar.len();
         &self.dt_sum[layer * n..(layer + 1) * n]
     }
 

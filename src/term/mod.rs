@@ -1,12 +1,16 @@
-//! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and draws what changed.
+//! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and
+//! draws what changed.
 //!
-//! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape sequences; [`watch`]: the thread that notices a terminal that is gone.
-//! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal that may take nothing; [`signals`]: SIGTERM,
-//!   SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the terminal's own word;
+//! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape
+//!   sequences; [`watch`]: the thread that notices a terminal that is gone.
+//! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal
+//!   that may take nothing; [`signals`]: SIGTERM, SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and
+//!   glyphs by the environment; [`background`]: light or dark by the terminal's own word;
 //!   [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
-//! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an event, compared with the one on
-//! screen, and only differing cells go out, at most thirty times a second (five on a slow line), inside a synchronized update.
+//! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an
+//! event, compared with the one on screen, and only differing cells go out, at most thirty times a
+//! second (five on a slow line), inside a synchronized update.
 
 pub mod background;
 pub mod caps;
@@ -24,6 +28,7 @@ use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
 use crate::engine::Event;
+use crate::engine::News;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::session::journal::{self, Journal};
@@ -98,6 +103,8 @@ pub struct Left {
     pub journal: Option<PathBuf>,
     /// What is to come now.
     pub then: Then,
+    /// The signal that ended it, by its number.
+    pub signal: Option<i32>,
 }
 
 /// What comes after the lab.
@@ -112,11 +119,13 @@ pub enum Then {
     Play(PathBuf),
 }
 
-/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if the terminal is light or dark, so that it is asked.
-/// `events` are the engine's; when it closes, the lab goes on without an engine.
+/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if
+/// the terminal is light or dark, so that it is asked. `events` are the engine's; when it closes,
+/// the lab goes on without an engine.
 ///
 /// # Errors
-/// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the terminal cannot be written to or the recording cannot be begun.
+/// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the
+/// terminal cannot be written to or the recording cannot be begun.
 pub fn run(
     options: Options,
     ask_background: bool,
@@ -145,7 +154,7 @@ pub fn run(
     let signals = Signals::new().map_err(Error::io("terminal"))?;
     tui::install_panic_hook();
     let mut tui = Tui::enter(cast.clone()).map_err(Error::io("terminal"))?;
-    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End };
+    let mut lab = Lab { state, engine, started: Instant::now(), from, journal, snapshots, tell, then: Then::End, signal: None };
     let result = runtime.block_on(lab.live(&mut tui, ask_background, signals, events, told));
     tracing::info!("left after {:.0?}; {:?} bytes and frames written", lab.started.elapsed(), tui.written());
     let given_back = tui.leave();
@@ -156,11 +165,12 @@ pub fn run(
     if let Some(snapshots) = lab.snapshots {
         snapshots.finish();
     }
-    let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then };
+    let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then, signal: lab.signal };
     // A terminal that is gone is how the lab ends after a hang-up; there is nobody to tell.
     match result.and(given_back) {
-        Err(error) if !tui::is_gone(&error) => Err(Error::io("terminal")(error)),
-        _ => Ok(left),
+        Err(error) if tui::is_gone(&error) => Ok(Left { signal: left.signal.or(Some(signals::HANG_UP)), ..left }),
+        Err(error) => Err(Error::io("terminal")(error)),
+        Ok(()) => Ok(left),
     }
 }
 
@@ -175,6 +185,8 @@ struct Lab<E> {
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
+    /// The signal that asks for the end.
+    signal: Option<i32>,
 }
 
 /// What the loop does next.
@@ -213,11 +225,15 @@ impl<E: EngineHandle> Lab<E> {
             let frame = dirty.then(|| drawn + least);
             let deadline = [wake, frame].into_iter().flatten().min();
             let mut actions = Vec::new();
-            // Signals first, then keys, then the engine: a flood of results never keeps a key waiting.
+            // Signals first, then keys, then the engine: a flood of results never keeps a key
+            // waiting.
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Signal::Quit => actions.push(Action::Quit),
+                    Signal::Quit(raw) => {
+                        self.signal = Some(raw);
+                        actions.push(Action::Quit);
+                    }
                     Signal::Suspend => actions.push(Action::Suspend),
                     // Every frame asks for the size.
                     Signal::Resize => {}
@@ -232,7 +248,7 @@ impl<E: EngineHandle> Lab<E> {
                 event = events.recv(), if engine_lives => {
                     engine_lives = event.is_some();
                     let gone = || Action::Complain("The engine has stopped; nothing can be computed any more.".into());
-                    if let Some(Event::Failed { kind, cancelled: false, message, .. }) = &event {
+                    if let Some(Event::Job { kind, news: News::Failed { cancelled: false, message }, .. }) = &event {
                         tracing::warn!("{kind:?} failed: {message}");
                     }
                     actions.push(event.map_or_else(gone, Action::Engine));
@@ -255,7 +271,8 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// The action of what a person or the terminal did, if it has one. What is pointed at is what lies there in the present picture.
+    /// The action of what a person or the terminal did, if it has one. What is pointed at is what
+    /// lies there in the present picture.
     fn take_input(&self, tui: &Screen, input: Input) -> Option<Action> {
         let target = |column, row| ui::hit(&self.state, tui.shown().area, column, row);
         Some(Action::Key(match input {

@@ -1,7 +1,8 @@
-//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal takes no more output, and must end all
-//! the same.
+//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal
+//! takes no more output, and must end all the same.
 
 use super::tui;
+use crate::error::Error;
 use rustix::process::Signal as Unix;
 use signal_hook::iterator::Signals as Heard;
 use signal_hook::low_level::emulate_default_handler;
@@ -13,19 +14,29 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM, SIGHUP, SIGINT, SIGQUIT: end in good order.
-    Quit,
+    /// SIGTERM, SIGHUP, SIGINT, SIGQUIT (by their numbers): end in good order.
+    Quit(i32),
     /// SIGTSTP: give the terminal back and stop.
     Suspend,
     /// SIGWINCH: the terminal has another size.
     Resize,
 }
 
+/// That a signal ended the program, as an error: its exit code is what a shell expects.
+pub fn ended_by(raw: i32) -> Error {
+    let named = [(Unix::TERM, "SIGTERM"), (Unix::HUP, "SIGHUP"), (Unix::INT, "SIGINT"), (Unix::QUIT, "SIGQUIT")];
+    let name = named.into_iter().find(|(signal, _)| signal.as_raw() == raw).map_or("a signal", |(_, name)| name);
+    Error::Ended { signal: raw, name }
+}
+
+/// The number of SIGHUP: what a terminal that is gone stands for.
+pub const HANG_UP: i32 = Unix::HUP.as_raw();
+
 /// How long the loop has to give the terminal back by itself.
 const GRACE: Duration = Duration::from_millis(1200);
 
-/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as the process, for a handler can be
-/// replaced but not taken back.
+/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as
+/// the process, for a handler can be replaced but not taken back.
 static LOOP: Mutex<Option<UnboundedSender<Signal>>> = Mutex::new(None);
 
 /// The signals that are listened to.
@@ -63,14 +74,14 @@ fn act(raw: i32) {
     let signal = match raw {
         _ if raw == Unix::WINCH.as_raw() => Signal::Resize,
         _ if raw == Unix::TSTP.as_raw() => Signal::Suspend,
-        _ => Signal::Quit,
+        _ => Signal::Quit(raw),
     };
     let told = LOOP.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|to| to.send(signal).is_ok());
     match signal {
         Signal::Resize => {}
         Signal::Suspend if told => {}
         Signal::Suspend => drop(emulate_default_handler(raw)),
-        Signal::Quit => {
+        Signal::Quit(_) => {
             let deadline = Instant::now() + GRACE;
             while told && tui::is_taken() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
@@ -84,7 +95,8 @@ fn act(raw: i32) {
                 let _ = emulate_default_handler(raw);
             }
             if stuck || !told {
-                // What a shell says of a program that a signal ended. Everything on disk is whole at every instant.
+                // What a shell says of a program that a signal ended. Everything on disk is whole
+                // at every instant.
                 std::process::exit(128 + raw);
             }
         }

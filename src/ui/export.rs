@@ -1,4 +1,5 @@
-//! A drawn buffer as plain text, as ANSI and as SVG: for the README's pictures, for saved frames and for tests.
+//! A drawn buffer as plain text, as ANSI and as SVG, for the README's pictures, for saved frames
+//! and for tests.
 
 use super::sgr;
 use crate::app::FrameFormat;
@@ -7,7 +8,8 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// A frame in the format of a file. `light` says whether the terminal's background is, which only a picture has to paint.
+/// A frame in a file format. `light` is whether the terminal's background is light; only the SVG
+/// paints it.
 pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     match format {
         FrameFormat::Svg => svg(buf, light),
@@ -16,7 +18,7 @@ pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     }
 }
 
-/// Plain text, one line a row, blanks at the ends of lines cut.
+/// Plain text, one line per row, without trailing blanks.
 pub fn text(buf: &Buffer) -> String {
     let mut out = String::new();
     for row in rows(buf) {
@@ -46,7 +48,7 @@ pub fn ansi(buf: &Buffer) -> String {
 }
 
 /// Cells of every row with their columns, without those covered by a wide character.
-fn rows(buf: &Buffer) -> Vec<Vec<(u16, &Cell)>> {
+pub(super) fn rows(buf: &Buffer) -> Vec<Vec<(u16, &Cell)>> {
     let area = buf.area;
     (area.top()..area.bottom())
         .map(|y| {
@@ -55,7 +57,7 @@ fn rows(buf: &Buffer) -> Vec<Vec<(u16, &Cell)>> {
             while x < area.right() {
                 let Some(cell) = buf.cell((x, y)) else { break };
                 row.push((x - area.left(), cell));
-                x += (cell.symbol().width() as u16).max(1);
+                x += columns(cell);
             }
             row
         })
@@ -89,59 +91,97 @@ fn rgb(color: Color) -> Option<u32> {
     }
 }
 
-/// Width and height of a cell in the picture.
+/// Width and height of a cell in the SVG.
 const CELL: (f32, f32) = (8.4, 18.0);
+
+/// Margin around the picture.
+const MARGIN: f32 = 12.0;
+
+/// Paper and ink of a picture.
+#[derive(Clone, Copy)]
+pub(super) struct Colours {
+    pub(super) paper: u32,
+    ink: u32,
+}
+
+impl Colours {
+    /// Those of a terminal whose background is light, or dark.
+    pub(super) fn of(light: bool) -> Self {
+        if light { Self { paper: 0xFF_FF_FF, ink: 0x1C_21_28 } } else { Self { paper: 0x14_18_1D, ink: 0xD8_DE_E6 } }
+    }
+
+    fn text_and_ground(self, cell: &Cell) -> (u32, Option<u32>) {
+        let (fg, bg) = (rgb(cell.fg).unwrap_or(self.ink), rgb(cell.bg));
+        if cell.modifier.contains(Modifier::REVERSED) { (bg.unwrap_or(self.paper), Some(fg)) } else { (fg, bg) }
+    }
+}
 
 /// A picture. `light` tells the paper's colour.
 pub fn svg(buf: &Buffer, light: bool) -> String {
-    let (paper, ink) = if light { (0xFF_FF_FF, 0x1C_21_28) } else { (0x14_18_1D, 0xD8_DE_E6) };
-    let margin = 12.0;
-    let width = f32::from(buf.area.width) * CELL.0 + 2.0 * margin;
-    let height = f32::from(buf.area.height) * CELL.1 + 2.0 * margin;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         font-family=\"'JetBrains Mono','DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" xml:space=\"preserve\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#{paper:06x}\"/>\n"
-    );
-    let colours = |cell: &Cell| {
-        let (fg, bg) = (rgb(cell.fg).unwrap_or(ink), rgb(cell.bg));
-        if cell.modifier.contains(Modifier::REVERSED) { (bg.unwrap_or(paper), Some(fg)) } else { (fg, bg) }
-    };
+    let colours = Colours::of(light);
+    let mut out = svg_start((buf.area.width, buf.area.height), colours);
     for (y, row) in rows(buf).into_iter().enumerate() {
-        let top = margin + y as f32 * CELL.1;
-        let mut runs: Vec<(u16, u16, String, u32, Option<u32>, Modifier)> = Vec::new();
-        for (x, cell) in row {
-            let (fg, bg) = colours(cell);
-            let w = (cell.symbol().width() as u16).max(1);
-            match runs.last_mut() {
-                Some(last) if (last.3, last.4, last.5) == (fg, bg, cell.modifier) => {
-                    last.1 += w;
-                    last.2.push_str(cell.symbol());
-                }
-                _ => runs.push((x, w, cell.symbol().to_owned(), fg, bg, cell.modifier)),
-            }
-        }
-        for (x, w, text, fg, bg, modifier) in runs {
-            let (left, length) = (margin + f32::from(x) * CELL.0, f32::from(w) * CELL.0);
-            if let Some(bg) = bg {
-                let _ =
-                    writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{}\" fill=\"#{bg:06x}\"/>", CELL.1);
-            }
-            if text.trim().is_empty() {
-                continue;
-            }
-            let bold = if modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-            let under = if modifier.contains(Modifier::UNDERLINED) { " text-decoration=\"underline\"" } else { "" };
-            let base = top + CELL.1 * 0.74;
-            let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            let _ = writeln!(
-                out,
-                "<text x=\"{left:.1}\" y=\"{base:.1}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#{fg:06x}\"{bold}{under}>{text}</text>"
-            );
-        }
+        svg_cells(&mut out, y, &row, colours);
     }
     out.push_str("</svg>\n");
     out
+}
+
+/// The beginning of a picture of so many columns and rows: its size and its paper.
+pub(super) fn svg_start(size: (u16, u16), colours: Colours) -> String {
+    let width = f32::from(size.0) * CELL.0 + 2.0 * MARGIN;
+    let height = f32::from(size.1) * CELL.1 + 2.0 * MARGIN;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         font-family=\"'JetBrains Mono','DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" xml:space=\"preserve\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#{:06x}\"/>\n",
+        colours.paper
+    )
+}
+
+/// A rectangle behind `width` cells.
+pub(super) fn svg_ground(out: &mut String, (x, y): (u16, usize), width: u16, fill: u32) {
+    let (left, top, length) = (MARGIN + f32::from(x) * CELL.0, MARGIN + y as f32 * CELL.1, f32::from(width) * CELL.0);
+    let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{}\" fill=\"#{fill:06x}\"/>", CELL.1);
+}
+
+/// Neighbouring cells of a row: what is behind them, and their text.
+pub(super) fn svg_cells(out: &mut String, y: usize, cells: &[(u16, &Cell)], colours: Colours) {
+    let top = MARGIN + y as f32 * CELL.1;
+    let mut runs: Vec<(u16, u16, String, u32, Option<u32>, Modifier)> = Vec::new();
+    for (x, cell) in cells {
+        let (fg, bg) = colours.text_and_ground(cell);
+        let w = columns(cell);
+        match runs.last_mut() {
+            Some(last) if (last.3, last.4, last.5) == (fg, bg, cell.modifier) => {
+                last.1 += w;
+                last.2.push_str(cell.symbol());
+            }
+            _ => runs.push((*x, w, cell.symbol().to_owned(), fg, bg, cell.modifier)),
+        }
+    }
+    for (x, w, text, fg, bg, modifier) in runs {
+        if let Some(bg) = bg {
+            svg_ground(out, (x, y), w, bg);
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        let (left, length) = (MARGIN + f32::from(x) * CELL.0, f32::from(w) * CELL.0);
+        let bold = if modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+        let under = if modifier.contains(Modifier::UNDERLINED) { " text-decoration=\"underline\"" } else { "" };
+        let base = top + CELL.1 * 0.74;
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let _ = writeln!(
+            out,
+            "<text x=\"{left:.1}\" y=\"{base:.1}\" textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#{fg:06x}\"{bold}{under}>{text}</text>"
+        );
+    }
+}
+
+/// Columns that a cell's text takes.
+pub(super) fn columns(cell: &Cell) -> u16 {
+    (cell.symbol().width() as u16).max(1)
 }
 
 #[cfg(test)]

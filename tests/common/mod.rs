@@ -1,8 +1,12 @@
-//! What several tests start from: a deterministic engine made of plain values for those of the screen, and the bundled model for the others.
+//! What several tests start from: a deterministic engine made of plain values for those of the
+//! screen, and the bundled model for the others.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
 mod decay;
+pub mod home;
+#[cfg(target_os = "linux")]
+pub mod pty;
 
 use state_soup::app::key::parse_macro;
 use state_soup::app::session::{SessionAction, Sitting};
@@ -15,7 +19,7 @@ use state_soup::library::{
 };
 use state_soup::model::{Bos, LoadOptions, ModelSource, WeightType};
 use state_soup::soup::{Ingredient, Recipe, Soup, Window};
-use state_soup::state::StateShape;
+use state_soup::state::Layout;
 use state_soup::stats::Interval;
 use state_soup::task::{Template, parse_query};
 use std::path::Path;
@@ -58,7 +62,7 @@ pub fn model() -> Arc<ModelView> {
         name: "bundled".into(),
         fingerprint: "5ba93f1c0d7e4f2a8b6c".into(),
         parameters: 7_350_000,
-        shape: StateShape { n_layer: 12, d_inner: 512, d_state: 16, d_conv: 4 },
+        layout: Layout::mamba1(12, 512, 16, 4),
         device: "cpu".into(),
     })
 }
@@ -143,7 +147,8 @@ pub fn ranking(query: &str, view: &RankView) -> Ranking {
     Ranking { ranking: skills, by_task, margin, read, view: Some(view.clone()), shots, tokens_run: 9, millis: [7.4, 0.6] }
 }
 
-/// The best task by similarity explains the examples well, the second and third a little, the others not.
+/// The best task by similarity explains the examples well, the second and third a little, the
+/// others not.
 pub fn evidence(query: &str, view: &RankView) -> Evidence {
     let ranking = ranking(query, view);
     let answer_tokens = 2 * ranking.shots;
@@ -174,6 +179,7 @@ pub fn evidence(query: &str, view: &RankView) -> Evidence {
         read: parse_query(query, &Template::Arrow).read(),
         view: view.clone(),
         shots: ranking.shots,
+        unread: state_soup::lab::Unread::default(),
         answer_tokens,
         none,
         none_posterior,
@@ -398,7 +404,8 @@ pub fn sittings() -> Vec<Sitting> {
     vec![sitting(23, 412, "hot -> cold big ->"), sitting(22, 38, "France -> Paris")]
 }
 
-/// The state under test with its deterministic engine: effects are answered at once, the clock moves only when told.
+/// The state under test with its deterministic engine: effects are answered at once, the clock
+/// moves only when told.
 pub struct Lab {
     pub state: State,
     pub effects: Vec<Effect>,
@@ -468,51 +475,52 @@ impl Lab {
 
 /// What the engine would say to a job.
 pub fn replies(job: &Job) -> Vec<Event> {
-    let generation = job.generation;
-    let kind = job.request.kind();
-    let mut events = match &job.request {
-        Request::Rank { query, view } => vec![Event::Ranking { generation, ranking: Arc::new(ranking(query, view)) }],
-        Request::Weigh { query, view } => vec![Event::Evidence { generation, evidence: Arc::new(evidence(query, view)) }],
+    let mut events = Vec::new();
+    let mut news = match &job.request {
+        Request::Rank { query, view } => vec![News::Ranking(Arc::new(ranking(query, view)))],
+        Request::Weigh { query, view } => vec![News::Evidence(Arc::new(evidence(query, view)))],
         Request::Ask(request) => {
-            let mut events: Vec<Event> =
-                request.from.iter().map(|from| Event::Answer { generation, answer: answer(*from, request) }).collect();
+            let mut news: Vec<News> = request.from.iter().map(|from| News::Answer(answer(*from, request))).collect();
             if request.soup == Some(Recipe::Auto) {
                 let gain = Gain { nats: if request.query.contains("nothing") { -0.7 } else { 0.82 }, examples: 2, left_out: true };
-                events.push(Event::Gain { generation, gain });
+                news.push(News::Gain(gain));
             }
-            events
+            news
         }
-        Request::Map(request) | Request::MapOn { request, .. } => vec![Event::Map { generation, map: Arc::new(map(request)) }],
-        Request::Decay(request) => vec![Event::Decay { generation, view: Arc::new(decay::decay(request)) }],
+        Request::Map(request) | Request::MapOn { request, .. } => vec![News::Map(Arc::new(map(request)))],
+        Request::Decay(request) => vec![News::Decay(Arc::new(decay::decay(request)))],
         Request::Place(query) => {
             let request = MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::Pca, perplexity: 15.0, seed: 0 };
             let trail = vec![[-0.9, 0.7], [0.1, 0.2], [0.5, -0.3]];
-            vec![Event::Placed { generation, placed: Placed { query: query.clone(), request, trail } }]
+            vec![News::Placed(Placed { query: query.clone(), request, trail })]
         }
-        Request::Inspect(id) => vec![Event::Report { generation, report: Box::new(report(id)) }],
+        Request::Inspect(id) => vec![News::Report(Box::new(report(id)))],
         Request::Edit(LibraryEdit::Delete(id)) => {
             let mut view = library();
             view.skills.retain(|s| s.id != *id);
-            vec![Event::Library(Arc::new(view))]
+            events.push(Event::Library(Arc::new(view)));
+            Vec::new()
         }
-        Request::Edit(_) => vec![Event::Library(Arc::new(library()))],
+        Request::Edit(_) => {
+            events.push(Event::Library(Arc::new(library())));
+            Vec::new()
+        }
         Request::Build(_) => Vec::new(),
-        Request::Check => vec![Event::Checked { generation, health: Arc::new(health()) }],
+        Request::Check => vec![News::Checked(Arc::new(health()))],
         Request::Experiment { name, settings } => {
             let whole = experiment(name, settings);
             let partial = Report { figures: whole.figures[..1].to_vec(), tables: Vec::new(), run: Vec::new(), ..whole.clone() };
-            let event = |report, complete| Event::Experiment { generation, report: Arc::new(report), complete };
-            vec![event(partial, false), event(whole, true)]
+            let found = |report, complete| News::Experiment { report: Arc::new(report), complete };
+            vec![found(partial, false), found(whole, true)]
         }
-        Request::Results(ResultsRequest::Load(_)) => vec![Event::Loaded { generation, reports: Vec::new(), left_out: Vec::new() }],
+        Request::Results(ResultsRequest::Load(_)) => vec![News::Loaded { reports: Vec::new(), left_out: Vec::new() }],
         Request::Results(ResultsRequest::Save { dir, reports, .. }) => {
-            vec![Event::Saved { generation, folders: reports.iter().map(|r| dir.join(&r.name)).collect(), kept: Vec::new() }]
+            vec![News::Saved { folders: reports.iter().map(|r| dir.join(&r.name)).collect(), kept: Vec::new() }]
         }
-        Request::Instrument(instrument) => {
-            readings(instrument).into_iter().map(|reading| Event::Instrument { generation, reading }).collect()
-        }
+        Request::Instrument(instrument) => readings(instrument).into_iter().map(News::Reading).collect(),
     };
-    events.push(Event::Done { generation, kind });
+    news.push(News::Done);
+    events.extend(news.into_iter().map(|news| job.event(news)));
     events
 }
 

@@ -1,4 +1,4 @@
-"""Makes the folders of tests/checkpoints.rs, and what HF transformers makes of each.
+"""Makes the folders of tests/it/checkpoints, and what HF transformers makes of each.
 
     python tests/golden/checkpoints.py tests/golden
 

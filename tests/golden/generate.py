@@ -1,4 +1,4 @@
-"""Makes the golden numbers of tests/golden.rs with HF transformers (torch, transformers, numpy, safetensors).
+"""Makes the golden numbers of tests/model/golden.rs with HF transformers (torch, transformers, numpy, safetensors).
 
     python tests/golden/generate.py tests/golden
 

@@ -1,54 +1,33 @@
-//! Commands of several tabs: what acts on a selected skill, focus, tabs, help, screen, movements.
+//! Commands of several tabs: actions on the selected skill, focus, tabs, help, screen, movements.
 
-use super::Place::{Everywhere, General, In};
+use super::Place::{Everywhere, General, In, Lists};
 use super::{Command, command};
-use crate::app::action::{Action, Motion};
+use crate::app::action::{Action, Compare, Motion};
 use crate::app::effect::FrameFormat;
-use crate::app::library;
-use crate::app::state::{Focus, State, Tab};
+use crate::app::state::{Focus, State};
 
-const LISTS: &[Focus] = &[
-    Focus::Ranking,
-    Focus::Soup,
-    Focus::Answers,
-    Focus::Map,
-    Focus::Neighbours,
-    Focus::Rules,
-    Focus::Positions,
-    Focus::Layers,
-    Focus::Experiments,
-    Focus::Result,
-    Focus::Skills,
-    Focus::Journal,
-    Focus::Sittings,
-];
 const COMPARED: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours];
 const SIDEWAYS: &[Focus] = &[Focus::Map, Focus::Answers, Focus::Positions, Focus::Result];
 const ADDERS: &[Focus] = &[Focus::Ranking, Focus::Map, Focus::Neighbours, Focus::Skills];
 
 pub(super) fn has_skill(s: &State) -> bool {
-    match s.tab {
-        Tab::Lab => s.lab.selected_skill().is_some(),
-        Tab::Map => s.map.picked().is_some(),
-        Tab::Library => library::selected(s).is_some(),
-        Tab::Decay | Tab::Experiments | Tab::Session => false,
-    }
+    (s.tab.row().skill)(s).is_some()
 }
 fn has_layers(s: &State) -> bool {
-    s.model.is_some() && matches!(s.tab, Tab::Lab | Tab::Map)
+    s.model.is_some() && s.tab.row().compare.is_some()
 }
 
-/// What acts on the selected skill or the compared layers.
+/// Actions on the selected skill or the compared layers.
 #[rustfmt::skip]
 pub static SHARED: &[Command] = &[
     command("add", &["enter", "+"], In(ADDERS), "Add to the soup", "Add the selected skill (of a task: its best) to the soup.", |_| Action::AddSelected).hint("add to soup").when(has_skill),
-    command("layers.down", &["["], In(COMPARED), "Layers down", "Compare (or draw) one layer lower.", |_| Action::ShiftLayers(-1)).hint("layer −").when(has_layers),
-    command("layers.up", &["]"], In(COMPARED), "Layers up", "Compare (or draw) one layer higher.", |_| Action::ShiftLayers(1)).hint("layer +").when(has_layers),
-    command("part", &["p"], In(COMPARED), "SSM state or convolution window", "Compare (or draw) the SSM state or the convolution window.", |_| Action::NextPart).hint("ssm/conv").when(has_layers),
-    command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::NextSeed).when(has_layers),
+    command("layers.down", &["["], In(COMPARED), "Layers down", "Compare (or draw) one layer lower.", |_| Action::Compare(Compare::ShiftLayers(-1))).hint("layer −").when(has_layers),
+    command("layers.up", &["]"], In(COMPARED), "Layers up", "Compare (or draw) one layer higher.", |_| Action::Compare(Compare::ShiftLayers(1))).hint("layer +").when(has_layers),
+    command("part", &["p"], In(COMPARED), "SSM state or convolution window", "Compare (or draw) the SSM state or the convolution window.", |_| Action::Compare(Compare::NextPart)).hint("ssm/conv").when(has_layers),
+    command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::Compare(Compare::NextSeed)).when(has_layers),
 ];
 
-/// What works everywhere, and movements.
+/// Actions available everywhere: focus, undo, copy.
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
     command("focus.next", &["tab"], Everywhere, "Next pane", "Focus the next pane.", |_| Action::CycleFocus(1)).hint("pane").hidden(),
@@ -58,13 +37,13 @@ pub static COMMANDS: &[Command] = &[
     command("undo", &["u"], General, "Undo", "Take the last change of the soup back.", |_| Action::Undo { redo: false }).when(|s| s.lab.bench.can_undo()),
     command("redo", &["U"], General, "Redo", "Repeat the change of the soup taken back last.", |_| Action::Undo { redo: true }).when(|s| s.lab.bench.can_redo()),
     command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills, journal.", |_| Action::Copy),
-    command("tab.lab", &["1", "alt-1", "f2"], General, "Lab", "Go to the Lab: query, ranking, soup, answers.", |_| Action::Tab(Tab::Lab)),
-    command("tab.map", &["2", "alt-2", "f3"], General, "Map", "Go to the Map: the library's states as points.", |_| Action::Tab(Tab::Map)),
-    command("tab.decay", &["3", "alt-3"], General, "Decay", "Go to Decay: a document's chunks, composed by every rule.", |_| Action::Tab(Tab::Decay)),
-    command("tab.experiments", &["4", "alt-4"], General, "Experiments", "Go to the Experiments: the claims, measured here.", |_| Action::Tab(Tab::Experiments)),
-    command("tab.library", &["5", "alt-5"], General, "Library", "Go to the Library: skills, their provenance, tags.", |_| Action::Tab(Tab::Library)),
-    command("tab.session", &["6", "alt-6"], General, "Session", "Go to the Session: what was done, chapters, notes, earlier sittings.", |_| Action::Tab(Tab::Session)),
+];
+
+/// Help, the screen itself, quitting, and movements.
+#[rustfmt::skip]
+pub static MORE: &[Command] = &[
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),
+    command("guide", &[], General, "Guide", "Read the guide, from the page on this tab.", |_| Action::Guide),
     command("palette", &[":", "ctrl-p"], General, "Command palette", "Find any command by name.", |_| Action::Palette).hint("commands"),
     command("quit", &["q", "ctrl-q", "ctrl-c"], General, "Quit", "Leave; the library is always whole on disk, and the journal keeps what was done.", |_| Action::Quit).above(),
     command("suspend", &["ctrl-z"], Everywhere, "Suspend", "Stop and give the terminal back; `fg` goes on.", |_| Action::Suspend).above(),
@@ -77,12 +56,12 @@ pub static COMMANDS: &[Command] = &[
     command("background", &["f8"], Everywhere, "Light or dark", "Colours for a light or a dark terminal.", |_| Action::FlipBackground).above(),
 
     // Movements.
-    command("up", &["up", "k"], In(LISTS), "Up", "Select the one above.", |_| Action::Move(Motion::Up)).hidden(),
-    command("down", &["down", "j"], In(LISTS), "Down", "Select the one below.", |_| Action::Move(Motion::Down)).hidden(),
+    command("up", &["up", "k"], Lists, "Up", "Select the one above.", |_| Action::Move(Motion::Up)).hidden(),
+    command("down", &["down", "j"], Lists, "Down", "Select the one below.", |_| Action::Move(Motion::Down)).hidden(),
     command("left", &["left", "h"], In(SIDEWAYS), "Left", "Select the one to the left.", |_| Action::Move(Motion::Left)).hidden(),
     command("right", &["right"], In(SIDEWAYS), "Right", "Select the one to the right.", |_| Action::Move(Motion::Right)).hidden(),
-    command("page.up", &["pgup"], In(LISTS), "Page up", "Select ten above.", |_| Action::Move(Motion::PageUp)).hidden(),
-    command("page.down", &["pgdn"], In(LISTS), "Page down", "Select ten below.", |_| Action::Move(Motion::PageDown)).hidden(),
-    command("first", &["home", "g"], In(LISTS), "First", "Select the first.", |_| Action::Move(Motion::First)).hidden(),
-    command("last", &["end", "G"], In(LISTS), "Last", "Select the last.", |_| Action::Move(Motion::Last)).hidden(),
+    command("page.up", &["pgup"], Lists, "Page up", "Select ten above.", |_| Action::Move(Motion::PageUp)).hidden(),
+    command("page.down", &["pgdn"], Lists, "Page down", "Select ten below.", |_| Action::Move(Motion::PageDown)).hidden(),
+    command("first", &["home", "g"], Lists, "First", "Select the first.", |_| Action::Move(Motion::First)).hidden(),
+    command("last", &["end", "G"], Lists, "Last", "Select the last.", |_| Action::Move(Motion::Last)).hidden(),
 ];

@@ -1,4 +1,5 @@
-//! The command table: keys, hints, help, palette and the README's key table all come from here. One file a tab, and [`general`] for what works in several.
+//! The command table: keys, hints, help, palette and the README's key table all come from here.
+//! Each tab has one file; [`general`] holds the commands that work in several tabs.
 
 mod decay;
 mod experiments;
@@ -12,8 +13,12 @@ mod session;
 
 use super::action::Action;
 use super::keymap::Keymap;
-use super::state::{Focus, State};
-use Place::{Everywhere, General, In};
+use super::state::State;
+use super::tab::{Focus, Tab};
+use super::{
+    decay as decay_tab, experiments as experiments_tab, lab as lab_tab, library as library_tab, map as map_tab, session as session_tab,
+};
+use Place::{Everywhere, General, In, Lists};
 use std::fmt::Write as _;
 
 /// Where a command's keys work.
@@ -21,20 +26,34 @@ use std::fmt::Write as _;
 pub enum Place {
     /// Also while typing.
     Everywhere,
-    /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them too.
+    /// Everywhere. In editors only F-keys and chords work, not keys that type a character.
     General,
+    /// In every pane that is not an editor.
+    Lists,
     /// Only in these panes.
     In(&'static [Focus]),
 }
 
 impl Place {
-    /// Whether one key for commands in both places is ambiguous. A pane's own command goes before a general one by design
-    /// (`u` takes a deletion back in the library), so only equals clash; nothing may share a key with what works everywhere.
+    /// Whether one key for commands in both places is ambiguous. By design a pane's own command
+    /// takes precedence over a general one (`u` restores a deletion in the library), so only places
+    /// of the same rank clash. Nothing may share a key with a command that works everywhere.
     pub fn clashes(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
-            (Self::In(a), Self::In(b)) => a.iter().any(|f| b.contains(f)),
+            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) | (Self::Lists, Self::Lists) => true,
+            (Self::In(panes), other @ (Self::In(_) | Self::Lists)) | (other @ Self::Lists, Self::In(panes)) => {
+                panes.iter().any(|pane| other.is_at(*pane))
+            }
             _ => false,
+        }
+    }
+
+    /// Whether this place is made of panes and `pane` is one of them.
+    pub fn is_at(self, pane: Focus) -> bool {
+        match self {
+            Self::Everywhere | Self::General => false,
+            Self::Lists => !pane.is_editor(),
+            Self::In(panes) => panes.contains(&pane),
         }
     }
 }
@@ -54,11 +73,11 @@ pub struct Command {
     pub place: Place,
     /// Its word in the hint bar, if it is shown there.
     pub hint: Option<&'static str>,
-    /// Whether its keys work above overlays too.
+    /// Whether its keys work in overlays too.
     pub over_overlays: bool,
-    /// Whether it is left out of the palette (movements).
+    /// Whether the palette leaves it out (movements).
     pub hidden: bool,
-    /// Whether it can be done now.
+    /// Whether it can run now.
     pub available: fn(&State) -> bool,
     /// What it does.
     pub action: fn(&State) -> Action,
@@ -82,6 +101,17 @@ const fn command(
     Command { id, name, doc, keys, place, hint: None, over_overlays: false, hidden: false, available: always, action }
 }
 
+/// The command that switches to a tab; `name` is the tab's title.
+pub(super) const fn go(
+    id: &'static str,
+    keys: &'static [&'static str],
+    name: &'static str,
+    doc: &'static str,
+    action: fn(&State) -> Action,
+) -> Command {
+    command(id, keys, General, name, doc, action)
+}
+
 impl Command {
     const fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
@@ -101,7 +131,12 @@ impl Command {
     }
 }
 
-/// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
+/// The commands that switch to each tab.
+static TABS: &[Command] =
+    &[lab_tab::TAB.go, map_tab::TAB.go, decay_tab::TAB.go, experiments_tab::TAB.go, library_tab::TAB.go, session_tab::TAB.go];
+
+/// The tables, in the order the hint bar shows their commands: the panes' own first, then the
+/// general ones.
 static TABLES: &[&[Command]] = &[
     general::SHARED,
     lab::COMMANDS,
@@ -112,6 +147,8 @@ static TABLES: &[&[Command]] = &[
     library::COMMANDS,
     session::COMMANDS,
     general::COMMANDS,
+    TABS,
+    general::MORE,
     screen::COMMANDS,
 ];
 
@@ -131,7 +168,7 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let here = |c: &&Command| match c.place {
         Everywhere => true,
         General => !state.takes_text(),
-        In(panes) => panes.contains(&focus),
+        Lists | In(_) => c.place.is_at(focus),
     };
     let mut hints: Vec<(String, &'static str)> = Vec::new();
     if focus.is_editor() {
@@ -151,14 +188,48 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
 
 /// A command's place in words.
 pub fn place_name(place: Place) -> String {
+    fn names<'p>(panes: impl Iterator<Item = &'p Focus>) -> String {
+        panes.map(|pane| pane.name()).collect::<Vec<_>>().join(", ")
+    }
     match place {
         Everywhere => "everywhere".into(),
         General => "any pane".into(),
-        In(panes) => panes.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
+        Lists => names(Tab::ALL.into_iter().flat_map(Tab::panes).filter(|pane| !pane.is_editor())),
+        In(panes) => names(panes.iter()),
     }
 }
 
-/// The README's key table, in Markdown.
+/// The guide's page of keys, in Markdown: the commands of each place.
+pub fn key_page(keymap: &Keymap) -> String {
+    let mut page = String::from(
+        "# Keys and commands\n\n<!-- Generated: UPDATE_GUIDE=1 cargo test --lib guide -->\n\n`?` in the lab shows the keys of the pane \
+         you are in, `:` finds any command by its name.\n`state-soup config --keys` prints your own keys, [configuration](configuration.md) \
+         says how to change them.\n",
+    );
+    let mut places: Vec<Place> = Vec::new();
+    for command in all() {
+        if !places.contains(&command.place) {
+            places.push(command.place);
+        }
+    }
+    for place in places {
+        let _ = write!(page, "\n## {}\n\n", capital(&place_name(place)));
+        for command in all().filter(|c| c.place == place) {
+            let keys: Vec<String> = keymap.keys(command).iter().map(|k| format!("`{k}`")).collect();
+            let keys = if keys.is_empty() { "no key".into() } else { keys.join(" ") };
+            let _ = writeln!(page, "- {keys}: **{}**. {}", command.name, command.doc);
+        }
+    }
+    page
+}
+
+/// A text with its first letter in upper case.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The key table, in Markdown.
 pub fn key_table(keymap: &Keymap) -> String {
     let mut table = String::from("| Key | Where | Command | What it does |\n|---|---|---|---|\n");
     for command in all() {

@@ -1,7 +1,9 @@
-//! A sitting's keys given to the lab again, as fast as it takes them, so that the lab is where it was left.
+//! Replays a sitting's keys to the lab, as fast as the lab takes them, so that it ends where it was
+//! left.
 //!
-//! Commands act on what they find (the ranking's first row), so what they may depend on is computed again; answers are not, until the end.
-//! What reached the world outside has happened already: changes of the library, copies, saved files, the end.
+//! Commands act on what is on screen (the ranking's first row), so results that they may depend on
+//! are computed again. Answers are computed only at the end. Effects on the world outside are not
+//! repeated: changes of the library, copies, saved files, quitting.
 
 use super::Input;
 use crate::app::effect::Effect;
@@ -9,43 +11,36 @@ use crate::app::instrument::sides;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
 use crate::app::{experiments, lab};
-use crate::engine::{Event, JobKind, Request};
+use crate::engine::News;
+use crate::engine::{JobKind, Request};
 use std::collections::VecDeque;
 
-/// What is still to be given.
+/// The inputs still to be replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume {
     /// Inputs with their clock, in order.
     pub inputs: VecDeque<(u64, Input)>,
-    /// The model it was done with, by fingerprint, if that is known.
+    /// The fingerprint of the model it was made with, if known.
     pub model: Option<String>,
-    /// How many keys and pastes there were.
+    /// Total number of keys and pastes.
     pub total: usize,
 }
 
 impl Resume {
-    /// All of a sitting.
+    /// The whole of a sitting.
     pub fn new(inputs: Vec<(u64, Input)>, model: Option<String>) -> Self {
         Self { total: inputs.iter().filter(|(_, input)| is_done(input)).count(), inputs: inputs.into(), model }
     }
 
-    /// The clock of the last input: where the clock goes on from.
+    /// The clock of the last input, from which the clock continues.
     pub fn clock(&self) -> u64 {
         self.inputs.back().map_or(0, |(clock, _)| *clock)
     }
 }
 
-/// Whether a person did it.
+/// Whether the input came from a person.
 fn is_done(input: &Input) -> bool {
     !matches!(input, Input::Snapshots(_))
-}
-
-/// Results that a command may act on.
-fn matters(kind: JobKind) -> bool {
-    matches!(
-        kind,
-        JobKind::Open | JobKind::Build | JobKind::Check | JobKind::Rank | JobKind::Weigh | JobKind::Map | JobKind::Decay | JobKind::Inspect
-    )
 }
 
 /// Whether the lab can take the next input.
@@ -57,10 +52,10 @@ fn ready(state: &State) -> bool {
     // Text needs no results.
     let next = state.resume.as_ref().and_then(|r| r.inputs.front());
     let text = state.takes_text() && next.is_some_and(|(_, input)| !matches!(input, Input::Key(key) if key.typed().is_none()));
-    text || !state.jobs.kinds().any(matters)
+    text || !state.jobs.kinds().any(|kind| kind.about().awaited)
 }
 
-/// Gives as many inputs as the lab can take now.
+/// Replays as many inputs as the lab can take now.
 pub fn go_on(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     while state.resume.is_some() && ready(state) {
@@ -71,21 +66,21 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
         state.clock = state.clock.max(clock);
         let mut made = update::due(state);
         made.extend(super::input(state, input));
-        effects.extend(only(state, made, |request| matters(request.kind())));
+        effects.extend(only(state, made, |request| request.kind().about().awaited));
         state.quitting = false;
     }
     effects
 }
 
-/// Keeps effects that change nothing outside, and of the jobs those that are `wanted`; the others count as done.
+/// Keeps the effects that change nothing outside, and of the jobs those that are `wanted`; the
+/// other jobs count as done.
 pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) -> Vec<Effect> {
     let mut kept = Vec::new();
     let mut queue = VecDeque::from(made);
     while let Some(effect) = queue.pop_front() {
         match effect {
             Effect::Send(job) if !wanted(&job.request) => {
-                let done = Event::Done { generation: job.generation, kind: job.request.kind() };
-                queue.extend(engine_event::apply(state, done));
+                queue.extend(engine_event::apply(state, job.event(News::Done)));
             }
             Effect::Send(_) | Effect::Cancel(_) | Effect::ListSittings | Effect::Redraw => kept.push(effect),
             _ => {}
@@ -94,10 +89,10 @@ pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) 
     kept
 }
 
-/// Ends it, with the answers to what is there now.
+/// Ends the replay, and requests the answers to the current query.
 fn end(state: &mut State) -> Vec<Effect> {
     let Some(resume) = state.resume.take() else { return Vec::new() };
-    // What was deleted then cannot be told from what is there now.
+    // The log of that sitting's deletions may no longer match the library.
     state.shelf.undo.clear();
     let left = resume.inputs.iter().filter(|(_, input)| is_done(input)).count();
     let mut effects = sides::settle(state);
@@ -114,7 +109,7 @@ fn end(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// Leaves the lab where it is; the rest of the inputs is dropped.
+/// Stops the replay where it is; the remaining inputs are dropped.
 pub fn stop(state: &mut State) -> Vec<Effect> {
     end(state)
 }

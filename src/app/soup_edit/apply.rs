@@ -1,8 +1,8 @@
-//! What each edit does to the soup.
+//! How each edit changes the soup.
 
 use super::curve::parse_weights;
 use super::{Bench, SoupEdit, SoupRow, parse_layers, rows};
-use crate::soup::{Ingredient, Rule, Soup};
+use crate::soup::{Choice, Ingredient, Soup, parameter_of};
 
 impl Bench {
     fn selected_mut(&mut self) -> Result<&mut Ingredient, String> {
@@ -28,18 +28,13 @@ impl Bench {
                 ingredient.locked = !ingredient.locked;
             }
             SoupEdit::Normalise => self.soup.normalise().map_err(|e| e.to_string())?,
-            SoupEdit::Level => {
-                let free = self.soup.ingredients.iter().filter(|i| !i.locked).count();
-                let locked: f64 = self.soup.ingredients.iter().filter(|i| i.locked).map(|i| i.weight).sum();
-                for ingredient in self.soup.ingredients.iter_mut().filter(|i| !i.locked) {
-                    ingredient.weight = if locked < 1.0 { (1.0 - locked) / free as f64 } else { 1.0 };
-                }
-            }
+            SoupEdit::Level => self.soup.level(),
             SoupEdit::Remove => {
                 let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient to remove.".into()) };
                 self.soup.ingredients.remove(i);
             }
-            // What the evidence has set besides (the query's share, its window) goes with its ingredients.
+            // The evidence's other settings (the query's share, its window) are removed with its
+            // ingredients.
             SoupEdit::Clear if self.auto => self.soup = Soup::default(),
             SoupEdit::Clear => self.soup.ingredients.clear(),
             SoupEdit::Shift(by) => {
@@ -52,10 +47,10 @@ impl Bench {
             }
             SoupEdit::CycleRule(by) => {
                 let row = self.row();
-                let all = Rule::ALL;
+                let all: Vec<Choice> = Choice::all().collect();
                 let at = all.iter().position(|r| *r == self.soup.rule).unwrap_or(0) as i32;
                 self.soup.rule = all[(at + by).rem_euclid(all.len() as i32) as usize];
-                // Rows come and go with the rule: stay on the same one.
+                // The number of rows depends on the rule: keep the same row selected.
                 self.selected = rows(&self.soup).iter().position(|r| *r == row).unwrap_or(self.soup.ingredients.len());
             }
             SoupEdit::Curve(shape, ranked) => {
@@ -80,7 +75,7 @@ impl Bench {
                 weights.iter().for_each(|(place, weight)| self.soup.ingredients[*place].weight = *weight);
             }
             SoupEdit::Replace(soup) => self.soup = (**soup).clone(),
-            // What it is then, the evidence says: `Bench::follow`.
+            // `Bench::follow` sets the soup from the evidence.
             SoupEdit::Auto => {}
         }
         Ok(())
@@ -92,7 +87,7 @@ impl Bench {
             return;
         }
         let n = self.soup.ingredients.len();
-        // As heavy as the others are on average, so that a soup stays balanced as it grows.
+        // The mean of the other weights, so that a soup stays balanced as it grows.
         let mean = if n == 0 { 1.0 } else { self.soup.ingredients.iter().map(|i| i.weight).sum::<f64>() / n as f64 };
         let weight = round(if mean > 0.0 { mean } else { 1.0 });
         self.soup.ingredients.push(Ingredient { weight, ..Ingredient::new(skill) });
@@ -110,9 +105,12 @@ impl Bench {
                 ingredient.weight = round(ingredient.weight + by);
             }
             SoupRow::Rule => self.apply(&SoupEdit::CycleRule(steps.signum()), layers)?,
-            SoupRow::Gamma => self.soup.gamma = round(self.soup.gamma + by).max(0.0),
+            SoupRow::Value(field) => {
+                if let (Some(parameter), Some(value)) = (parameter_of(field), self.soup.values.number(field)) {
+                    self.soup.values.set(field, round(value + by).clamp(parameter.least, parameter.most));
+                }
+            }
             SoupRow::Lambda => self.soup.lambda = round(self.soup.lambda + by).clamp(0.0, 1.0),
-            SoupRow::Tau => self.soup.tau = round(self.soup.tau + by).max(0.0),
             SoupRow::Layers => {
                 let all = 0..layers;
                 let range = self.soup.layers.clone().unwrap_or(all);
@@ -136,19 +134,23 @@ impl Bench {
             let value: f64 = text.trim().parse().map_err(|_| format!("`{text}` is not a number."))?;
             if value.is_finite() { Ok(value) } else { Err("The value must be finite.".to_string()) }
         };
-        let at_least_zero = || number().and_then(|v| if v >= 0.0 { Ok(v) } else { Err("The value must be 0 or more.".to_string()) });
         match row {
             SoupRow::Ingredient(i) => {
                 let ingredient = self.soup.ingredients.get_mut(i).ok_or("That ingredient is gone.")?;
                 ingredient.weight = number()?;
             }
             SoupRow::Rule => {
-                let rule = Rule::ALL.into_iter().find(|r| r.name() == text.trim());
-                let names = Rule::ALL.map(Rule::name).join(", ");
-                self.soup.rule = rule.ok_or_else(|| format!("`{text}` is not a rule; there are {names}."))?;
+                let rule = Choice::all().find(|r| r.name() == text.trim());
+                let names: Vec<&str> = Choice::all().map(Choice::name).collect();
+                self.soup.rule = rule.ok_or_else(|| format!("`{text}` is not a rule; there are {}.", names.join(", ")))?;
             }
-            SoupRow::Gamma => self.soup.gamma = at_least_zero()?,
-            SoupRow::Tau => self.soup.tau = at_least_zero()?,
+            SoupRow::Value(field) => {
+                let value = number()?;
+                if let Some(parameter) = parameter_of(field) {
+                    parameter.check(value)?;
+                    self.soup.values.set(field, value);
+                }
+            }
             SoupRow::Lambda => {
                 let value = number()?;
                 if !(0.0..=1.0).contains(&value) {
@@ -163,7 +165,7 @@ impl Bench {
     }
 }
 
-/// Rounds to four digits, so that steps of 0.01 add up without dust.
+/// Rounds to four decimals, so that steps of 0.01 add up without rounding errors.
 pub(super) fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

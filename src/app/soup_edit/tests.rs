@@ -29,7 +29,7 @@ fn normalise_leaves_locked_weights_alone() {
     bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
     let w = weights(&bench);
     assert!((w[0] - 0.4).abs() < 1e-12 && (w[1] - 0.3).abs() < 1e-12 && (w[2] - 0.3).abs() < 1e-12, "{w:?}");
-    // A muted one takes no part: the others make up the whole.
+    // A muted ingredient takes no part: the others make up the whole.
     bench.selected = 2;
     bench.edit(&SoupEdit::Mute, 12, 0).unwrap();
     bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
@@ -39,6 +39,48 @@ fn normalise_leaves_locked_weights_alone() {
     bench.edit(&SoupEdit::Lock, 12, 0).unwrap();
     let why = bench.edit(&SoupEdit::Normalise, 12, 0).unwrap_err();
     assert!(why.contains("no ingredient that takes part is unlocked"), "{why}");
+}
+
+#[test]
+fn levelling_leaves_what_is_muted_alone() {
+    let mut bench = bench();
+    bench.selected = 0;
+    bench.edit(&SoupEdit::Type(SoupRow::Ingredient(0), "0.7".into()), 12, 0).unwrap();
+    bench.edit(&SoupEdit::Mute, 12, 0).unwrap();
+    bench.edit(&SoupEdit::Level, 12, 0).unwrap();
+    assert_eq!(weights(&bench), [0.7, 0.5, 0.5]);
+    assert_eq!(bench.text().as_deref(), Some("mean(0.5*b/0, 0.5*c/0)"));
+}
+
+#[test]
+fn the_values_of_each_rule_are_rows_within_their_ranges() {
+    let mut bench = bench();
+    for (rule, fields) in
+        [("weighted", &[][..]), ("softmax", &["tau"]), ("A-decay", &["gamma"]), ("TIES", &["density"]), ("DARE", &["drop"])]
+    {
+        bench.edit(&SoupEdit::Type(SoupRow::Rule, rule.into()), 12, 0).unwrap();
+        let values = |row: &SoupRow| if let SoupRow::Value(field) = row { Some(*field) } else { None };
+        assert_eq!(rows(&bench.soup).iter().filter_map(values).collect::<Vec<_>>(), fields, "{rule}");
+    }
+    let value = |bench: &Bench, field: &str| bench.soup.values.number(field).unwrap();
+    bench.selected = rows(&bench.soup).iter().position(|r| *r == SoupRow::Value("drop")).unwrap();
+    bench.edit(&SoupEdit::Nudge(10), 12, 0).unwrap();
+    assert_eq!((value(&bench, "drop"), bench.text().as_deref()), (0.6, Some("dare(a/0, b/0, c/0; p=0.6, seed=0)")));
+    bench.edit(&SoupEdit::Nudge(-100), 12, 9000).unwrap();
+    assert_eq!(value(&bench, "drop"), 0.0);
+    for (field, text, why) in [
+        ("drop", "1.5", "The value must lie between 0 and 1."),
+        ("gamma", "-1", "The value must be 0 or more."),
+        ("tau", "inf", "The value must be finite."),
+        ("density", "x", "`x` is not a number."),
+    ] {
+        let before = bench.soup.clone();
+        assert_eq!(bench.edit(&SoupEdit::Type(SoupRow::Value(field), text.into()), 12, 0).unwrap_err(), why);
+        assert_eq!(bench.soup, before);
+    }
+    bench.edit(&SoupEdit::Type(SoupRow::Value("gamma"), "0.25".into()), 12, 0).unwrap();
+    assert_eq!(value(&bench, "gamma"), 0.25);
+    assert!(bench.edit(&SoupEdit::Type(SoupRow::Rule, "TEIS".into()), 12, 0).unwrap_err().contains("weighted, mean, sum"));
 }
 
 #[test]
@@ -119,7 +161,7 @@ fn weights_set_together_respect_locks() {
     assert!(bench.edit(&SoupEdit::Weights(vec![(2, 0.1)]), 12, 0).unwrap_err().contains("locked"));
 }
 
-/// The soup that the evidence calls for, of one task.
+/// The soup of one task, as the evidence calls for it.
 fn called_for(task: &str) -> Soup {
     Soup { ingredients: vec![crate::soup::Ingredient { mean: true, ..crate::soup::Ingredient::new(task) }], lambda: 0.8, ..Soup::default() }
 }
@@ -130,13 +172,13 @@ fn the_evidence_chooses_until_a_person_does() {
     bench.follow(&called_for("a"));
     assert_eq!((bench.soup.clone(), bench.text().as_deref()), (called_for("a"), Some("auto")));
     assert!(!bench.can_undo(), "a person did nothing yet");
-    // The first change goes on from what is there, and makes it the person's own.
+    // The first change starts from the current soup and makes it the person's own.
     bench.selected = 0;
     bench.edit(&SoupEdit::Nudge(-10), 12, 0).unwrap();
     assert_eq!((bench.auto, weights(&bench)), (false, vec![0.9]));
     bench.follow(&called_for("b"));
     assert_eq!(bench.soup.ingredients[0].skill, "a");
-    // Taken back, the evidence chooses again; repeated, it does not.
+    // After undo the evidence chooses again; after redo it does not.
     assert!(bench.step(false) && bench.auto);
     bench.follow(&called_for("b"));
     assert_eq!(bench.soup, called_for("b"));

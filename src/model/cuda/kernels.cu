@@ -2,7 +2,7 @@
 //
 // Compiled at run time (NVRTC) for one model: D_MODEL, D_INNER, D_STATE, D_CONV, DT_RANK, VOCAB are its sizes, ACT is the type of matrices and
 // activations (0: f32, 1: bf16, 2: f16). Sums, states, the residual stream and what is exponentiated are f32. No header is included, so nothing but
-// the driver and NVRTC has to be on the machine. `nvcc --ptx` compiles it too: see the README.
+// the driver and NVRTC has to be on the machine. `nvcc --ptx` compiles it too: see `benches/gpu.sh --compile`.
 //
 // Layouts, row-major: residual x [tokens][D_MODEL] f32; xz [tokens][2 D_INNER] (x half, z half); u, dt, y [tokens][D_INNER]; dbc [tokens][DT_RANK + 2 D_STATE];
 // a state slot: h [layer][D_INNER][D_STATE], window [layer][D_INNER][D_CONV - 1] (oldest first), dt_sum [layer][D_INNER], all f32. Kernels get a

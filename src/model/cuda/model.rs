@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::plan::{Chunk, Kept, Look, Plan, Results, Seq};
 use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, WeightType};
-use crate::state::{State, StateShape};
+use crate::state::{Layout, State};
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::CudaEvent;
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ impl Model {
         self.limits().0
     }
 
-    pub(super) fn shape(&self) -> StateShape {
+    pub(super) fn shape(&self) -> Layout {
         self.config.shape()
     }
 

@@ -4,7 +4,7 @@ use super::gpu::{Act, Gpu};
 use super::memory::{Buf, Pinned};
 use crate::error::Result;
 use crate::model::MambaConfig;
-use crate::state::{Memory, State, StateShape};
+use crate::state::{Layout, Memory, State};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -63,13 +63,13 @@ pub struct Slots {
     pub h: Buf,
     pub window: Buf,
     pub sums: Buf,
-    shape: StateShape,
+    shape: Layout,
 }
 
 impl Slots {
     /// Memory for a number of states.
-    pub fn new(gpu: &Gpu, shape: StateShape, count: usize) -> Result<Self> {
-        let sizes = [shape.ssm_len(), shape.conv_len(), shape.d_inner].map(|layer| count * shape.n_layer * layer * 4);
+    pub fn new(gpu: &Gpu, shape: Layout, count: usize) -> Result<Self> {
+        let sizes = [shape.memory.len(), shape.window.len(), shape.sidecar.len()].map(|layer| count * shape.n_layer * layer * 4);
         let [h, window, sums] = gpu.alloc_all(sizes, &format!("{count} states"))?;
         Ok(Self { h, window, sums, shape })
     }
@@ -77,7 +77,7 @@ impl Slots {
     /// Numbers from one slot to the next: h, window, sums.
     pub fn strides(&self) -> [usize; 3] {
         let s = self.shape;
-        [s.ssm_len(), s.conv_len(), s.d_inner].map(|layer| s.n_layer * layer)
+        [s.memory.len(), s.window.len(), s.sidecar.len()].map(|layer| s.n_layer * layer)
     }
 
     fn parts(&self, slot: usize) -> [u64; 3] {
@@ -93,7 +93,7 @@ impl Slots {
         gpu.write(sums, state.dt_sum())
     }
 
-    /// Enqueues the copy of a slot into a piece of pinned memory of [`StateShape::total_len`] numbers.
+    /// Enqueues the copy of a slot into a piece of pinned memory of [`Layout::total_len`] numbers.
     pub fn read(&self, gpu: &Gpu, slot: usize, to: &mut [f32]) -> Result<()> {
         self.read_layers(gpu, slot, 0..self.shape.n_layer, to)
     }
@@ -102,7 +102,7 @@ impl Slots {
     pub fn read_layers(&self, gpu: &Gpu, slot: usize, layers: Range<usize>, to: &mut [f32]) -> Result<()> {
         let s = self.shape;
         let mut at = 0;
-        for (from, width) in self.parts(slot).into_iter().zip([s.ssm_len(), s.conv_len(), s.d_inner]) {
+        for (from, width) in self.parts(slot).into_iter().zip([s.memory.len(), s.window.len(), s.sidecar.len()]) {
             let range = layers.start * width..layers.end * width;
             gpu.read_beside(from + 4 * range.start as u64, &mut to[at + range.start..at + range.end])?;
             at += s.n_layer * width;
@@ -114,7 +114,7 @@ impl Slots {
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
 const LOT: usize = 8;
 /// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of its own would take longer than the copy.
-const LARGE: usize = 4 << 20;
+pub const LARGE: usize = 4 << 20;
 /// Bytes of such memory kept for the next states.
 const KEPT: usize = 4 << 30;
 
@@ -126,7 +126,7 @@ pub struct Pool {
 
 impl Pool {
     /// An empty pool for states of this shape.
-    pub fn new(shape: StateShape) -> Arc<Self> {
+    pub fn new(shape: Layout) -> Arc<Self> {
         Arc::new(Self { length: shape.total_len(), spare: Mutex::default() })
     }
 
@@ -163,15 +163,15 @@ impl Block {
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] naming what is not finite.
-    pub fn into_state(self, shape: StateShape, tokens: u64, bad: bool) -> Result<State> {
+    pub fn into_state(self, shape: Layout, tokens: u64, bad: bool) -> Result<State> {
         if bad { copied(shape, self.floats(), tokens) } else { State::lent(shape, Arc::new(self), tokens) }
     }
 }
 
 /// A state out of memory that is needed again.
-fn copied(shape: StateShape, numbers: &[f32], tokens: u64) -> Result<State> {
-    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.ssm_len());
-    let (conv, sums) = rest.split_at(shape.n_layer * shape.conv_len());
+fn copied(shape: Layout, numbers: &[f32], tokens: u64) -> Result<State> {
+    let (ssm, rest) = numbers.split_at(shape.n_layer * shape.memory.len());
+    let (conv, sums) = rest.split_at(shape.n_layer * shape.window.len());
     State::from_slices(shape, ssm, conv, sums, tokens)
 }
 
@@ -195,12 +195,12 @@ impl Drop for Block {
 /// A way back for small states: through two lots of pinned memory in turn.
 pub struct Return {
     halves: Option<[Pinned; 2]>,
-    shape: StateShape,
+    shape: Layout,
 }
 
 impl Return {
     /// A way back for states of this shape.
-    pub fn new(shape: StateShape) -> Self {
+    pub fn new(shape: Layout) -> Self {
         Self { halves: None, shape }
     }
 

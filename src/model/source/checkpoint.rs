@@ -1,19 +1,23 @@
-//! Weights in files: safetensors (memory-mapped or embedded) and PyTorch's `.bin`, which is parsed, never run.
+//! Weights in files: safetensors (memory-mapped or embedded) and PyTorch's `.bin`, which is parsed,
+//! never run.
 
 use super::TensorSource;
+use super::instead::Instead;
 use super::pickle::Pickled;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::json;
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors};
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Bytes hashed between two looks at the cancel handle.
 const HASH_STEP: usize = 16 << 20;
+/// Bytes that tell what lies in the place of weights.
+const HEAD: usize = 512;
 /// Bytes of an index at most.
 const INDEX: u64 = 64 << 20;
 
@@ -192,13 +196,14 @@ fn open_part(path: &Path) -> Result<Part> {
 }
 
 fn map_file(path: &Path) -> Result<Mmap> {
-    // The kind is looked at before the file is opened: to open a pipe is to wait for its other end.
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
-        return Err(Error::Model(format!("{} is no plain file", path.display())));
+    let file = files::open(path, u64::MAX).map_err(json::of_model)?;
+    // SAFETY: a checkpoint that another program changes while it is loaded gives wrong weights,
+    // which the fingerprint shows; it is only read here.
+    let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
+    match Instead::of(&map[..map.len().min(HEAD)], true, false).and_then(|instead| instead.in_folder(path)) {
+        Some(why) => Err(Error::Model(why)),
+        None => Ok(map),
     }
-    let file = File::open(path).map_err(Error::io(path))?;
-    // SAFETY: a checkpoint that another program changes while it is loaded gives wrong weights, which the fingerprint shows; it is only read here.
-    unsafe { Mmap::map(&file) }.map_err(Error::io(path))
 }
 
 /// The files an index names, each once.

@@ -6,6 +6,7 @@
 
 use super::cache::{ModelCache, blob_name, is_plain_name};
 use super::download::{Absent, Client, Failure, Patience, Proxies, Token, Wanted};
+use super::roots::Roots;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use std::fmt::Write as _;
@@ -45,6 +46,8 @@ pub struct Hub {
     pub patience: Patience,
     /// Ways around a direct connection.
     pub proxies: Proxies,
+    /// Certificates that count beside the web's.
+    pub roots: Roots,
 }
 
 impl Hub {
@@ -57,6 +60,7 @@ impl Hub {
             token: None,
             patience: Patience { answer: PATIENCE, bytes: PATIENCE, pause: Duration::from_secs(1) },
             proxies: Proxies::default(),
+            roots: Roots::default(),
         }
     }
 
@@ -69,7 +73,8 @@ impl Hub {
     /// cache by `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HOME`; the
     /// token by `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file at `HF_TOKEN_PATH` or in `HF_HOME`
     /// (none with `HF_HUB_DISABLE_IMPLICIT_TOKEN`); `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`;
-    /// seconds in `HF_HUB_ETAG_TIMEOUT` and `HF_HUB_DOWNLOAD_TIMEOUT`; proxies.
+    /// seconds in `HF_HUB_ETAG_TIMEOUT` and `HF_HUB_DOWNLOAD_TIMEOUT`; proxies. Certificates in
+    /// `SSL_CERT_FILE` and in the folders of `SSL_CERT_DIR` count beside the web's.
     pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let first = |names: &[&str]| names.iter().find_map(|name| get(name));
@@ -98,6 +103,10 @@ impl Hub {
                 http: first(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
                 https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
                 direct: first(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+            },
+            roots: Roots {
+                file: get("SSL_CERT_FILE").map(PathBuf::from),
+                folders: get("SSL_CERT_DIR").iter().flat_map(std::env::split_paths).filter(|p| !p.as_os_str().is_empty()).collect(),
             },
             ..usual
         }
@@ -170,7 +179,7 @@ impl Request<'_> {
 
     /// Everything the cache lacks, from the one commit that the revision is at now.
     fn download(&self, accept: &dyn Fn(&Path) -> Result<()>) -> Result<PathBuf> {
-        let client = self.client(self.hub.patience);
+        let client = self.client(self.hub.patience)?;
         let commit = self.resolve(&client)?;
         let get = |file: &str| self.get(&client, &commit, file).map_err(|why| self.sentence(file, why));
         let need = |file: &str, hint: &str| get(file)?.ok_or_else(|| self.missing(&format!("{file}{hint}")));
@@ -204,7 +213,13 @@ impl Request<'_> {
             return Ok(());
         }
         let Patience { answer, bytes, pause } = self.hub.patience;
-        let client = self.client(Patience { answer: answer.min(COURTESY), bytes: bytes.min(COURTESY), pause });
+        let client = match self.client(Patience { answer: answer.min(COURTESY), bytes: bytes.min(COURTESY), pause }) {
+            Ok(client) => client,
+            Err(why) => {
+                tracing::warn!("{why}; the model is opened as the cache has it");
+                return Ok(());
+            }
+        };
         for file in OPTIONAL {
             match self.get(&client, commit, file) {
                 Ok(_) => {}
@@ -288,9 +303,9 @@ impl Request<'_> {
         Ok(self.cache.keep(part, blob)?)
     }
 
-    fn client(&self, patience: Patience) -> Client {
+    fn client(&self, patience: Patience) -> Result<Client> {
         let Hub { endpoint, token, proxies, .. } = self.hub.clone();
-        Client { endpoint, token, patience, proxies }
+        Ok(Client { endpoint, token, patience, proxies, tls: self.hub.roots.config()? })
     }
 
     fn url(&self, revision: &str, file: &str) -> String {
@@ -449,6 +464,9 @@ mod tests {
         assert_eq!(mirror.endpoint, "https://mirror");
         assert_eq!((mirror.patience.answer, mirror.patience.bytes), (Duration::from_secs(3), PATIENCE));
         let proxied = hub(&[("HTTPS_PROXY", "http://p:1"), ("NO_PROXY", "a,b")]).proxies;
+        let own = hub(&[("SSL_CERT_FILE", "/c.pem"), ("SSL_CERT_DIR", "/a:/b")]).roots;
+        assert_eq!(own, Roots { file: Some("/c.pem".into()), folders: vec!["/a".into(), "/b".into()] });
+        assert_eq!(hub(&[("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")]).roots, Roots::default());
         assert_eq!(proxied, Proxies { http: None, https: Some("http://p:1".into()), direct: "a,b".into() });
     }
 

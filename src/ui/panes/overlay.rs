@@ -1,7 +1,7 @@
 //! Help, palette, prompts and forms, drawn above the tab.
 
 use super::footer::key_text;
-use super::{instrument, query};
+use super::{guide, instrument, query};
 use crate::app::command::{self, Command, Place};
 use crate::app::library;
 use crate::app::line::Line as Input;
@@ -21,6 +21,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     match &paint.state.overlay {
         None => {}
         Some(Overlay::Help { filter, scroll }) => help(paint, area, buf, filter, *scroll),
+        Some(Overlay::Guide(reading)) => guide::draw(paint, area, buf, *reading),
         Some(Overlay::Palette { input, selected }) => palette(paint, area, buf, input, *selected),
         Some(Overlay::Prompt { kind, input, error }) => {
             let question = question(paint.state, kind);
@@ -91,18 +92,19 @@ type Belongs<'f> = &'f dyn Fn(&&Command) -> bool;
 fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolled: usize) {
     let state = paint.state;
     let focus = state.focus();
-    // What the lab costs the line is a fact about the screen, and this is the page about the screen.
+    // What the lab costs the line is a fact about the screen, and this is the page about the
+    // screen.
     let written = state.screen;
     let cost = if written.frames > 0 { format!("{} in {} frames · ", bytes(written.bytes), written.frames) } else { String::new() };
-    let hint = format!("{cost}type to search, ↑↓ scroll, esc leaves");
+    let hint = format!("{cost}tab the guide, type to search, ↑↓ scroll, esc leaves");
     let inner = window(paint, area, buf, (96, area.height.saturating_sub(4)), &format!("Keys · {}", focus.name()), &hint);
     put(buf, inner, 0, 0, Line::from(paint.span("search ", Role::Dim)));
     paint.field(buf, inner, 7, 0, filter, true);
     let words = filter.text().to_lowercase();
     let fits =
         |c: &&Command| words.split_whitespace().all(|w| format!("{} {} {}", c.name, c.doc, keys(paint, c)).to_lowercase().contains(w));
-    let here = |c: &&Command| matches!(c.place, Place::In(panes) if panes.contains(&focus));
-    let general = |c: &&Command| !matches!(c.place, Place::In(_));
+    let here = |c: &&Command| c.place.is_at(focus);
+    let general = |c: &&Command| matches!(c.place, Place::Everywhere | Place::General);
     let elsewhere = |c: &&Command| !here(c) && !general(c);
     let mut lines: Vec<Line<'_>> = Vec::new();
     let sections: [(String, Belongs<'_>); 3] =

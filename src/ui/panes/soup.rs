@@ -3,7 +3,8 @@
 use crate::app::Focus;
 use crate::app::overlay::layers_text;
 use crate::app::screen::Target;
-use crate::app::soup_edit::{SoupRow, rows, uses_weights};
+use crate::app::soup_edit::{SoupRow, rows};
+use crate::soup::parameter_of;
 use crate::ui::glyphs;
 use crate::ui::layout::Size;
 use crate::ui::paint::{Paint, pad, put, scroll, signed, wrap};
@@ -12,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -34,7 +35,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let all = rows(soup);
     let recipe = soup.to_recipe().map(|r| r.to_string());
     let recipe_lines = recipe.as_deref().map(|r| wrap(r, usize::from(inner.width))).unwrap_or_default();
-    // The recipe keeps a blank line above it and at most a third of the pane.
+    // The recipe has a blank line above it and takes at most a third of the pane.
     let most = usize::from(inner.height / 3).max(1);
     let recipe_rows = if inner.height >= 6 { recipe_lines.len().min(most) } else { 0 };
     let gap = usize::from(recipe_rows > 0 && paint.size != Size::Small);
@@ -49,7 +50,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         };
         paint.centred(buf, upper, &text.map(|line| (line.into(), Role::Dim)));
     }
-    // Parameters stand at the foot of the list where there is room, ingredients scroll above them.
+    // Parameters stay at the foot of the list if there is room; ingredients scroll above them.
     let room = usize::from(list.height).saturating_sub(parameters);
     let shown = soup.ingredients.len().min(room);
     let first = scroll(bench.selected.min(soup.ingredients.len()), soup.ingredients.len(), room);
@@ -84,8 +85,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn ingredient<'a>(paint: &Paint<'a>, index: usize, width: u16, scale: f64) -> Vec<Span<'a>> {
     let soup = &paint.state.lab.bench.soup;
     let ingredient = &soup.ingredients[index];
-    let soloed = soup.ingredients.iter().any(|i| i.solo);
-    let heard = !ingredient.muted && (!soloed || ingredient.solo);
+    let heard = soup.is_audible(index);
     let free = usize::from(width).saturating_sub(1 + 8 + 5);
     let name_width = (free / 2).clamp(10, 26).min(free);
     let bar_width = free.saturating_sub(name_width + 1).min(30) as u16;
@@ -97,7 +97,7 @@ fn ingredient<'a>(paint: &Paint<'a>, index: usize, width: u16, scale: f64) -> Ve
         (true, false) => Role::Bar,
     };
     spans.extend(paint.bar(ingredient.weight.abs() / scale, bar_width, role));
-    let weight_role = if heard && uses_weights(soup.rule) { Role::Strong } else { Role::Dim };
+    let weight_role = if heard && soup.takes_shares() { Role::Strong } else { Role::Dim };
     spans.push(paint.span(format!(" {:>7}", signed(ingredient.weight, 2)), weight_role));
     let flag = |on: bool, letter: &'static str, role: Role| paint.span(if on { letter } else { " " }, role);
     spans.push(Span::raw(" "));
@@ -113,7 +113,13 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
     let with_bar = |share: f64| if bar_width >= 4 { paint.bar(share, bar_width, Role::Bar) } else { Vec::new() };
     let (name, value, more) = match row {
         SoupRow::Rule => ("rule", soup.rule.name().to_owned(), Vec::new()),
-        SoupRow::Gamma => ("γ decay", signed(soup.gamma, 2), with_bar(soup.gamma / 2.0)),
+        SoupRow::Value(field) => {
+            let value = soup.values.number(field).unwrap_or(f64::NAN);
+            let knob = parameter_of(field).and_then(|p| p.knob.as_ref());
+            let mut more = knob.and_then(|k| k.full).map_or_else(Vec::new, |full| with_bar(value / full));
+            more.extend(knob.map(|k| paint.span(k.note, Role::Dim)).filter(|span| !span.content.is_empty()));
+            (knob.map_or(field, |k| k.label), signed(value, 2), more)
+        }
         SoupRow::Lambda => {
             let note = match soup.lambda {
                 l if l >= 1.0 => " without the query",
@@ -123,10 +129,6 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
             let mut more = with_bar(soup.lambda);
             more.push(paint.span(note, Role::Dim));
             ("λ soup : query", signed(soup.lambda, 2), more)
-        }
-        SoupRow::Tau => {
-            let note = if soup.tau <= 0.0 { "weights by hand" } else { "softmax(similarity / τ)" };
-            ("τ similarity", signed(soup.tau, 2), vec![paint.span(note, Role::Dim)])
         }
         SoupRow::Layers => {
             let layers = paint.state.layers();
@@ -139,7 +141,7 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
         SoupRow::Ingredient(_) | SoupRow::Curve => ("", String::new(), Vec::new()),
     };
     let mut spans = vec![paint.span(pad(name, 15), Role::Dim), paint.span(pad(&value, 8.max(value.chars().count() + 1)), Role::Strong)];
-    // Bars and notes are a help, not the value: each is left out where it would be cut.
+    // Bars and notes only support the value: each is left out where it would be cut.
     let mut used: usize = 1 + spans.iter().map(Span::width).sum::<usize>();
     for span in more {
         if used + span.width() > usize::from(width) {
@@ -151,7 +153,8 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
     spans
 }
 
-/// The layers' own weights: the one under the cursor as a figure, all of them as a strip of bars from 0 to 1.
+/// The per-layer weights: the one under the cursor as a number, all of them as a strip of bars from
+/// 0 to 1.
 fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
     let bench = &paint.state.lab.bench;
     let weights = bench.soup.layer_weights.as_deref().unwrap_or_default();
@@ -163,7 +166,7 @@ fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
     let first = scroll(layer, weights.len(), room);
     for (l, weight) in weights.iter().enumerate().skip(first).take(room) {
         let role = if selected && l == layer { Role::Cursor } else { Role::Bar };
-        // Below 0 and above 1 there is no bar: a sign says so.
+        // Weights below 0 and above 1 have a sign instead of a bar.
         let glyph = match *weight {
             w if w < 0.0 => '−',
             w if w > 1.0 => '▲',

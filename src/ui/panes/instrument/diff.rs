@@ -1,10 +1,11 @@
-//! Soups A and B side by side: weights, what differs in the parameters, answers, and how alike their states are.
+//! Soups A and B side by side: weights, differing parameters, answers, and the similarity of their
+//! states.
 
 use super::window;
 use crate::app::overlay::{layers_text, trim_number};
 use crate::engine::JobKind;
 use crate::lab::Answer;
-use crate::soup::Soup;
+use crate::soup::{Soup, Value, parameter_of};
 use crate::ui::glyphs;
 use crate::ui::paint::{Paint, fit, pad, put, put_right, signed};
 use crate::ui::theme::Role;
@@ -12,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, scroll: usize) {
     let inner = window(paint, area, buf, (100, 30), "Soups A and B", "↑↓ scroll, esc leaves");
     let lab = &paint.state.lab;
@@ -32,7 +33,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, scroll: usize) {
     }
 }
 
-/// One line: a name and its value in each soup, marked where the two differ.
+/// One line: a name and its value in each soup, marked if the two differ.
 fn row<'a>(paint: &Paint<'a>, name: &str, values: [String; 2], width: usize) -> Line<'a> {
     let name_width = (width / 3).clamp(10, 28);
     let value_width = width.saturating_sub(name_width + 3) / 2;
@@ -59,7 +60,7 @@ fn weights<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'
     }
     let weight = |soup: &Soup, name: &str| {
         let Some(at) = soup.ingredients.iter().position(|i| i.skill == name) else { return "–".to_owned() };
-        let heard = soup.audible_places().contains(&at);
+        let heard = soup.is_audible(at);
         format!("{}{}", signed(soup.ingredients[at].weight, 2), if heard { "" } else { " (does not count)" })
     };
     let head = Line::from(head.spans.into_iter().map(|s| paint.span(s.content.replace('≠', " "), Role::Title)).collect::<Vec<_>>());
@@ -68,26 +69,32 @@ fn weights<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'
     lines
 }
 
-/// The parameters in which the two differ, and the rule always.
+/// The parameters in which the two soups differ, and always the rule.
 fn parameters<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'a>> {
     let layers = |s: &Soup| match &s.layer_weights {
         Some(weights) => weights.iter().map(|w| glyphs::level(paint.set, *w)).collect(),
         None => layers_text(s.layers.as_ref()),
     };
-    let all: [(&str, [String; 2]); 10] = [
-        ("rule", soups.map(|s| s.rule.name().to_owned())),
-        ("γ decay", soups.map(|s| trim_number(s.gamma))),
+    let mut all = vec![("rule", soups.map(|s| s.rule.name().to_owned()))];
+    for (field, _) in soups[0].values.iter() {
+        let label = parameter_of(field).and_then(|p| p.knob.as_ref()).map_or(field, |knob| knob.label);
+        all.push((label, soups.map(|s| s.values.get(field).map_or_else(String::new, value))));
+    }
+    all.extend([
         ("λ soup : query", soups.map(|s| trim_number(s.lambda))),
-        ("τ similarity", soups.map(|s| trim_number(s.tau))),
         ("layers", soups.map(layers)),
-        ("divisor", soups.map(|s| format!("{:?}", s.z).to_lowercase())),
         ("windows from", soups.map(|s| format!("{:?}", s.conv).to_lowercase())),
         ("norms matched", soups.map(|s| if s.match_norm { "yes" } else { "no" }.to_owned())),
-        ("density", soups.map(|s| trim_number(s.density))),
-        ("drop, seed", soups.map(|s| format!("{}, {}", trim_number(s.drop), s.seed))),
-    ];
+    ]);
     let shown = all.into_iter().filter(|(name, [a, b])| a != b || *name == "rule");
     shown.map(|(name, values)| row(paint, name, values, width)).collect()
+}
+
+fn value(value: Value) -> String {
+    match value {
+        Value::Number(value) => trim_number(value),
+        other => other.to_string(),
+    }
 }
 
 fn answers<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
