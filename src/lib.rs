@@ -13,8 +13,8 @@
 //! the same numbers.
 //!
 //! # A key's path
-//! `term` reads the key, [`app::update`] changes the screen's values and asks for work, the
-//! [`engine`]'s thread does it with [`lab::Lab`] and sends events back, [`app::update`] takes them
+//! `term` reads the key, [`app::update()`] changes the screen's values and asks for work, the
+//! [`engine`]'s thread does it with [`lab::Lab`] and sends events back, [`app::update()`] takes them
 //! in, [`ui`] draws. A headless call's path is shorter: [`cli`] opens a [`lab::Lab`] and prints.
 //!
 //! # Rooms, from the ground up
@@ -54,6 +54,9 @@
 //! 5. A library on disk is whole at every instant: new files, then the manifest by rename.
 //! 6. Every stored state says which model and tokenizer made it; others are refused with the
 //!    reason.
+
+// The comments of a module may name what it keeps to itself: they are for those who read the source.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod app;
 pub mod cli;

@@ -8,9 +8,10 @@
 //! {"t":5210,"snapshots":[{"name":"soup 1","soup":{…}}]}
 //! ```
 //! The last line lists the snapshots of soups from then on; it precedes the first key if there were
-//! any. `t` is the clock in milliseconds; a key is written as [`Key`] prints. The file is created
-//! with the first key of a sitting, is locked while its lab runs, and loses at most the last batch
-//! in a crash. A line torn by the crash is ignored, and cut off before the next line is appended.
+//! any. `t` is the clock in milliseconds; a key is written as [`crate::app::key::Key`] prints. The
+//! file is created with the first key of a sitting, is locked while its lab runs, and loses at most
+//! the last batch in a crash. A line torn by the crash is ignored, and cut off before the next line
+//! is appended.
 
 use super::writer::LineWriter;
 use crate::app::instrument::sides::Snapshot;

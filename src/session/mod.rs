@@ -4,7 +4,7 @@
 //!
 //! The values (the file's format, its checks and expectations) are in [`crate::app::session`].
 //!
-//! - [`play`]: plays a session without a terminal, on the real engine, and compares the results
+//! - [`mod@play`]: plays a session without a terminal, on the real engine, and compares the results
 //!   with the file's expectations.
 //! - [`journal`]: the record of a sitting, written as it happens; [`writer`]: the thread that
 //!   writes.

@@ -1,6 +1,6 @@
 //! Recurrent states as plain host memory, independent of any device.
 //!
-//! - [`state`](self::state): the [`State`] itself, immutable arrays.
+//! - `state`: the [`State`] itself, immutable arrays.
 //! - `layout`: the shapes of these arrays ([`Layout`]); `decay`: how a state decays ([`Decay`]).
 //! - `identity`: which model made a state.
 //! - [`codec`]: reads and writes one state as safetensors; also writes the layout of HF

@@ -4,7 +4,7 @@
 //! Every key and paste goes through [`input`], which records it (here, and on disk by
 //! [`Effect::Journal`]) before it takes effect.
 //!
-//! - [`file`]: the format of a session file; [`script`]: the format of the keys in it; [`export`]:
+//! - [`mod@file`]: the format of a session file; [`script`]: the format of the keys in it; [`export`]:
 //!   a session made from the log; [`expect`]: a session's expectations, and whether they hold.
 //! - [`resume`]: replays a sitting's keys to the lab.
 

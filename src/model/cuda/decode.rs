@@ -1,7 +1,8 @@
-//! A token at a time: everything from the token's number to its logits on the host is one CUDA graph, so that a step costs one call to the driver.
+//! A token at a time: everything from the token's number to its logits on the host is one CUDA
+//! graph, so that a step costs one call to the driver.
 //!
-//! A single sequence has kernels of its own (`token_*`), which read every weight once at the speed of memory and do the rest on the way; several go through the
-//! kernels of prefill, one token each.
+//! A single sequence has kernels of its own (`token_*`), which read every weight once at the speed
+//! of memory and do the rest on the way; several go through the kernels of prefill, one token each.
 
 use super::graph::Graph;
 use super::kernels::{Arg, Grid};
@@ -18,7 +19,8 @@ use std::sync::{Mutex, PoisonError};
 const THREADS: usize = 256;
 const BLOCKS: usize = 4;
 
-/// The working memory of a decoder for a number of sequences, with its graph; used again by the next one of that number.
+/// The working memory of a decoder for a number of sequences, with its graph; used again by the
+/// next one of that number.
 pub struct Space {
     batch: usize,
     acts: Activations,
@@ -123,7 +125,8 @@ impl Space {
             spans: (0..batch).map(|seq| Span { seq, from: seq, to: seq + 1, keep: None }).collect(),
             ..Chunk::default()
         };
-        // A sequence of one token begins and ends in the same slot: each thread has read what it writes.
+        // A sequence of one token begins and ends in the same slot: each thread has read what it
+        // writes.
         let places = Places { seqs: (0..batch).map(|i| (Some(i), i)).collect(), kept: Vec::new() };
         let tables = Tables::new(&chunk, &places, config, gpu.processors);
         let meta = gpu.upload(&tables.numbers, "tables")?;
@@ -148,7 +151,8 @@ impl Space {
     /// Records a step.
     fn record(&mut self, model: &Model) -> Result<Graph> {
         let gpu = &*model.gpu;
-        // cuBLAS loads its kernels when it first needs them, which cannot be recorded: one step runs as it is, and its states are put back.
+        // cuBLAS loads its kernels when it first needs them, which cannot be recorded: one step
+        // runs as it is, and its states are put back.
         let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
         self.enqueue(model)?;
         gpu.wait()?;
@@ -200,7 +204,8 @@ impl Space {
     }
 }
 
-/// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as far as the card holds them at once.
+/// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as far
+/// as the card holds them at once.
 fn rows(rows: usize, processors: usize) -> Grid {
     let warps = THREADS / 32;
     let most = processors * BLOCKS * warps;

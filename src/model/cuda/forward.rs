@@ -31,7 +31,8 @@ pub struct On<'a> {
 pub struct Timers(std::sync::Mutex<Vec<(&'static str, CudaEvent, CudaEvent)>>);
 
 impl Timers {
-    /// Milliseconds and launches by name, the longest first. Everything enqueued has been waited for.
+    /// Milliseconds and launches by name, the longest first. Everything enqueued has been waited
+    /// for.
     pub fn by_name(&self) -> Result<Vec<(&'static str, f64, usize)>> {
         let mut sums: Vec<(&'static str, f64, usize)> = Vec::new();
         for (name, from, to) in self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
@@ -63,7 +64,8 @@ impl Shape {
         Self { name, channels: 32, threads: 32 * lanes / each }
     }
 
-    /// Two channels a thread do less in all, if that leaves a multiprocessor sixteen warps (measured: with ten, one channel is a fifth faster).
+    /// Two channels a thread do less in all, if that leaves a multiprocessor sixteen warps
+    /// (measured: with ten, one channel is a fifth faster).
     fn choose(config: &MambaConfig, units: usize, processors: usize) -> Self {
         let two = Self::of("scan_2", 2, config.d_state);
         let warps = units * config.d_inner.div_ceil(two.channels) * two.threads / 32;
@@ -100,8 +102,9 @@ impl On<'_> {
         self.weights.act
     }
 
-    /// Enqueues a chunk whose tables lie on the card at `meta`; `acts.x` will hold the last residual. A short one that came before is recorded, if there is a place for
-    /// recordings, which belong to this memory. After layers have been enqueued, `after` is told.
+    /// Enqueues a chunk whose tables lie on the card at `meta`; `acts.x` will hold the last
+    /// residual. A short one that came before is recorded, if there is a place for recordings,
+    /// which belong to this memory. After layers have been enqueued, `after` is told.
     pub fn chunk(
         &self,
         layout: Layout,
@@ -204,7 +207,8 @@ impl On<'_> {
         Ok(())
     }
 
-    /// Enqueues the search for numbers that are not finite in what a chunk leaves behind: `flags[i]` for its i-th state.
+    /// Enqueues the search for numbers that are not finite in what a chunk leaves behind:
+    /// `flags[i]` for its i-th state.
     pub fn find_not_finite(&self, tables: &Tables, meta: &Buf, slots: &Slots, flags: &Buf) -> Result<()> {
         if tables.n_outs == 0 {
             return Ok(());
@@ -225,7 +229,8 @@ impl On<'_> {
         self.launch("find_not_finite", Grid::new(64, tables.n_outs, 256), &args)
     }
 
-    /// Enqueues the logits of `count` rows of the residual, chosen by row numbers at `rows` (0: all in order), into `out`.
+    /// Enqueues the logits of `count` rows of the residual, chosen by row numbers at `rows` (0: all
+    /// in order), into `out`.
     pub fn head(&self, rows: u64, count: usize, acts: &Activations, out: u64) -> Result<()> {
         let config = self.config;
         let norm = [

@@ -9,7 +9,8 @@ use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaEvent, CudaSlic
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What cuBLAS may use beside operands and results. With memory of its own it can be captured in a graph.
+/// What cuBLAS may use beside operands and results. With memory of its own it can be captured in a
+/// graph.
 const BLAS_BYTES: usize = 32 << 20;
 
 /// The precision of matrices and activations.
@@ -68,7 +69,8 @@ pub struct Gpu {
     pub stream: Arc<CudaStream>,
     /// Where states are copied to the host.
     pub copies: Arc<CudaStream>,
-    /// What work is enqueued on while it is recorded: memory is got and given back on the others meanwhile.
+    /// What work is enqueued on while it is recorded: memory is got and given back on the others
+    /// meanwhile.
     recorder: Arc<CudaStream>,
     recording: AtomicBool,
     blas: Arc<CudaBlas>,
@@ -87,8 +89,9 @@ impl Gpu {
         let say = failed("it was made ready");
         let stream = device.cuda_stream();
         let ctx = stream.context().clone();
-        // SAFETY: there are two streams, and what one needs of the other is ordered by events of our own. The library's own would cost a call to
-        // the driver an argument, and cannot be recorded while a graph is captured.
+        // SAFETY: there are two streams, and what one needs of the other is ordered by events of
+        // our own. The library's own would cost a call to the driver an argument, and cannot be
+        // recorded while a graph is captured.
         unsafe { ctx.disable_event_tracking() };
         let (copies, recorder) = (ctx.new_stream().map_err(&say)?, ctx.new_stream().map_err(&say)?);
         let blas = device.cublas_handle();
@@ -109,8 +112,8 @@ impl Gpu {
     fn turn_to(&self, recording: bool) -> Result<()> {
         self.recording.store(recording, Ordering::Relaxed);
         let (handle, space) = (*self.blas.handle(), self.blas_space.device_ptr(&self.stream).0 as *mut _);
-        // SAFETY: the memory is freed after the handle's last use: both end with this value, after the streams have been waited for. A new stream makes cuBLAS forget
-        // the memory.
+        // SAFETY: the memory is freed after the handle's last use: both end with this value, after
+        // the streams have been waited for. A new stream makes cuBLAS forget the memory.
         unsafe {
             blas::set_stream(handle, self.now().cu_stream().cast())
                 .and_then(|()| blas_sys::cublasSetWorkspace_v2(handle, space, BLAS_BYTES).result())
@@ -118,7 +121,8 @@ impl Gpu {
         .map_err(|e| Error::Model(format!("the GPU's matrix library cannot be made ready: {e:?}")))
     }
 
-    /// Records what `work` enqueues, instead of running it. The caller has the right to enqueue, and cuBLAS has run these products before.
+    /// Records what `work` enqueues, instead of running it. The caller has the right to enqueue,
+    /// and cuBLAS has run these products before.
     ///
     /// # Errors
     /// Those of `work`; [`Error::Model`] if the driver cannot record it.
@@ -156,17 +160,20 @@ impl Gpu {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies numbers to the card, in the compute stream's order; what is not pinned has been read when this returns.
+    /// Copies numbers to the card, in the compute stream's order; what is not pinned has been read
+    /// when this returns.
     ///
     /// # Errors
     /// [`Error::Model`] if the copy fails.
     pub fn write<N: Copy>(&self, to: u64, numbers: &[N]) -> Result<()> {
         self.bind()?;
-        // SAFETY: `to` is an address of ours with room for them (callers size their buffers by the same formulas).
+        // SAFETY: `to` is an address of ours with room for them (callers size their buffers by the
+        // same formulas).
         unsafe { result::memcpy_htod_async(to, numbers, self.now().cu_stream()) }.map_err(failed("numbers were copied to it"))
     }
 
-    /// Copies from the card into pinned memory, in the compute stream's order; it is there when that has come so far.
+    /// Copies from the card into pinned memory, in the compute stream's order; it is there when
+    /// that has come so far.
     ///
     /// # Errors
     /// [`Error::Model`] if the copy fails.
@@ -234,7 +241,8 @@ impl Gpu {
         self.ctx.bind_to_thread().map_err(failed("a thread turned to it"))
     }
 
-    /// Enqueues a matrix product of matrices of this precision, into activations or (`f32`) into f32, where it may be added to what is there.
+    /// Enqueues a matrix product of matrices of this precision, into activations or (`f32`) into
+    /// f32, where it may be added to what is there.
     ///
     /// # Errors
     /// [`Error::Model`] if cuBLAS refuses.
@@ -275,7 +283,8 @@ impl Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
-        // Nothing may run any more on memory that is freed next; an error has been reported to whoever waited for the work.
+        // Nothing may run any more on memory that is freed next; an error has been reported to
+        // whoever waited for the work.
         let _ = self.copies.synchronize();
         let _ = self.stream.synchronize();
     }

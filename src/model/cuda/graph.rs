@@ -6,7 +6,8 @@ use crate::error::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaGraph;
 use std::collections::VecDeque;
 
-/// Tokens of a chunk that is recorded: with more, the card is busy for longer than the host takes to enqueue it anew.
+/// Tokens of a chunk that is recorded: with more, the card is busy for longer than the host takes
+/// to enqueue it anew.
 const SHORT: usize = 512;
 /// Recordings that are kept, and layouts that are remembered without.
 const KEPT: usize = 16;
@@ -15,7 +16,8 @@ const REMEMBERED: usize = 64;
 /// Recorded work.
 pub struct Graph(CudaGraph);
 
-// SAFETY: a graph is a handle of the driver's, which takes calls from any thread; here one call runs at a time, under the card's gate.
+// SAFETY: a graph is a handle of the driver's, which takes calls from any thread; here one call
+// runs at a time, under the card's gate.
 unsafe impl Send for Graph {}
 
 impl Graph {
@@ -32,7 +34,8 @@ impl Graph {
     }
 }
 
-/// Short chunks that came before, by what the work of one depends on beside the memory it reads. All of them used the same memory.
+/// Short chunks that came before, by what the work of one depends on beside the memory it reads.
+/// All of them used the same memory.
 #[derive(Default)]
 pub struct Recordings {
     kept: VecDeque<(Layout, Vec<Graph>)>,
@@ -40,8 +43,9 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// The recordings of such a chunk. They are made when it comes for the second time (a text that is typed has the same few lengths again and again, one that is
-    /// read once has not), so that cuBLAS has loaded its kernels, which cannot be recorded.
+    /// The recordings of such a chunk. They are made when it comes for the second time (a text that
+    /// is typed has the same few lengths again and again, one that is read once has not), so that
+    /// cuBLAS has loaded its kernels, which cannot be recorded.
     ///
     /// # Errors
     /// Those of `record`.

@@ -53,7 +53,8 @@ pub struct Kernels {
     pub fast: bool,
 }
 
-/// How a kernel is laid over the card: blocks (x, y), threads of a block, bytes of dynamic shared memory.
+/// How a kernel is laid over the card: blocks (x, y), threads of a block, bytes of dynamic shared
+/// memory.
 #[derive(Clone, Copy)]
 pub struct Grid {
     pub x: usize,
@@ -107,7 +108,8 @@ impl Gpu {
         self.start(kernels, name, grid, args, false)
     }
 
-    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by itself.
+    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by
+    /// itself.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be started.
@@ -142,14 +144,16 @@ impl Gpu {
             attrs: &raw mut overlap,
             numAttrs: u32::from(early),
         };
-        // SAFETY: the callers pass what the kernel's signature asks for, with buffers sized by the same formulas; `verify` and compute-sanitizer check them.
+        // SAFETY: the callers pass what the kernel's signature asks for, with buffers sized by the
+        // same formulas; `verify` and compute-sanitizer check them.
         unsafe { sys::cuLaunchKernelEx(&raw const config, function.cu_function(), params.as_mut_ptr(), std::ptr::null_mut()) }
             .result()
             .map_err(failed(name))
     }
 }
 
-/// Whether the kernels of a single token can run: rows of whole warps of 16-byte loads, and vectors that fit into a block's shared memory.
+/// Whether the kernels of a single token can run: rows of whole warps of 16-byte loads, and vectors
+/// that fit into a block's shared memory.
 fn fast(config: &MambaConfig, act: Act) -> bool {
     let (lanes, most) = (32 * 16 / act.size(), 48 * 1024 / 4);
     let fits = |n: usize| n.is_multiple_of(lanes) && n <= most;

@@ -19,12 +19,14 @@ use candle_core::cuda_backend::cudarc::driver::CudaEvent;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Tokens run together at most: enough for every matrix product and the scan to fill the card, and about a fifth of a second with 2.8 billion parameters.
+/// Tokens run together at most: enough for every matrix product and the scan to fill the card, and
+/// about a fifth of a second with 2.8 billion parameters.
 const CHUNK: usize = 16384;
 /// States of a chunk at most, and the bytes they may take (twice: the next chunk has its own).
 const STATES: usize = 1024;
 const STATE_BYTES: usize = 5 << 30;
-/// Bytes of states a token that make smaller chunks pay, and how small they get: matrix products of fewer rows leave the card idle.
+/// Bytes of states a token that make smaller chunks pay, and how small they get: matrix products of
+/// fewer rows leave the card idle.
 const HEAVY: usize = 40 << 10;
 const SMALL: usize = 2048;
 /// Below this a smaller chunk is no way out of too little memory.
@@ -64,7 +66,8 @@ struct Bank {
     /// Log-probabilities: on the card, and on the host.
     logprobs: Buf,
     found: Pinned,
-    /// Whether each state that the chunk leaves behind holds something that is not finite: on the card, and on the host.
+    /// Whether each state that the chunk leaves behind holds something that is not finite: on the
+    /// card, and on the host.
     flags: Buf,
     bad: Pinned,
     /// The chunk has been computed; what it leaves behind has been copied, if that is large.
@@ -91,7 +94,8 @@ impl Model {
     /// Loads the weights; also gives `A` of all layers, `[n_layer, d_inner, d_state]`.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the tensor that is missing or has the wrong shape, or what the card lacks; [`Error::Cancelled`].
+    /// [`Error::Model`] naming the tensor that is missing or has the wrong shape, or what the card
+    /// lacks; [`Error::Cancelled`].
     pub fn load(
         config: &MambaConfig,
         tensors: &dyn TensorSource,
@@ -159,7 +163,8 @@ impl Model {
         *lock(&self.limits)
     }
 
-    /// Work space for so many tokens: a spare one that is large enough, or a new one; smaller than asked for where memory is short.
+    /// Work space for so many tokens: a spare one that is large enough, or a new one; smaller than
+    /// asked for where memory is short.
     fn space(&self, tokens: usize, states: usize) -> Result<Space> {
         let (most_tokens, most_states) = self.limits();
         let (mut tokens, mut states) =
@@ -191,7 +196,8 @@ impl Model {
         *limits = (limits.0.min(tokens.max(LEAST)), limits.1.min(states.max(8)));
     }
 
-    /// Makes something that needs memory of the card: once more, if there is not enough, after what lies unused has been given back.
+    /// Makes something that needs memory of the card: once more, if there is not enough, after what
+    /// lies unused has been given back.
     pub(super) fn with_room<T>(&self, make: impl Fn() -> Result<T>) -> Result<T> {
         let made = make();
         let unused = || {
@@ -228,7 +234,8 @@ impl Model {
     /// Reads prompts that have been checked.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for states that are not finite; [`Error::Model`] if the card fails or has too little memory; [`Error::Cancelled`].
+    /// [`Error::Mismatch`] for states that are not finite; [`Error::Model`] if the card fails or
+    /// has too little memory; [`Error::Cancelled`].
     pub fn prefill(&self, prompts: &[Prompt<'_>], control: Control<'_>) -> Result<Vec<Prefilled>> {
         let mut results = Results::new(prompts, self.shape());
         let tokens: usize = prompts.iter().map(|p| p.tokens.len()).sum();
@@ -248,7 +255,8 @@ impl Model {
 
     fn run(&self, prompts: &[Prompt<'_>], total: usize, space: &mut Space, results: &mut Results, control: Control<'_>) -> Result<()> {
         let left: usize = prompts.iter().map(|p| 1 + p.snapshots.len()).sum();
-        // Where states are many and do not leave layer by layer, smaller chunks: those of the last one are copied while nothing runs.
+        // Where states are many and do not leave layer by layer, smaller chunks: those of the last
+        // one are copied while nothing runs.
         let heavy = !self.pool.is_used() && 4 * self.shape().total_len() * left > HEAVY * total;
         let (most, states) = self.limits();
         let (most, states) = (most.min(space.acts.tokens), states.min(space.states));
@@ -256,7 +264,8 @@ impl Model {
         let mut plan = Plan::new(prompts, tokens, states);
         let mut read = 0;
         let mut pending: Option<Pending> = None;
-        // Where the sequence that goes on was left, and how many tokens it had read with what it began from.
+        // Where the sequence that goes on was left, and how many tokens it had read with what it
+        // began from.
         let mut carried: Option<(usize, u64)> = None;
         let mut bank = 0;
         loop {
@@ -347,7 +356,8 @@ impl Model {
         Ok(Pending { chunk, kept, ended, blocks, logits, bank })
     }
 
-    /// Enqueues what is looked at: log-probabilities into the bank, whole logits into memory of their own.
+    /// Enqueues what is looked at: log-probabilities into the bank, whole logits into memory of
+    /// their own.
     fn look(&self, looks: &[Look], tables: &Tables, bank: &mut Bank, acts: &Activations) -> Result<Option<(Buf, Pinned)>> {
         let (gpu, vocab) = (&*self.gpu, self.config.vocab_size);
         let whole = looks.iter().filter(|l| l.target.is_none()).count();
@@ -416,7 +426,8 @@ impl Model {
         Ok(())
     }
 
-    /// How long each kind of kernel takes of reading these prompts: name, milliseconds, launches. The events between the launches slow the whole down a little.
+    /// How long each kind of kernel takes of reading these prompts: name, milliseconds, launches.
+    /// The events between the launches slow the whole down a little.
     ///
     /// # Errors
     /// As [`Self::prefill`].

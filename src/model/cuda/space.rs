@@ -58,7 +58,8 @@ impl Activations {
     }
 }
 
-/// States on the card: `h [slot][layer][d_inner][d_state]`, `window [slot][layer][d_inner][d_conv - 1]`, `sums [slot][layer][d_inner]`.
+/// States on the card: `h [slot][layer][d_inner][d_state]`, `window [slot][layer][d_inner][d_conv -
+/// 1]`, `sums [slot][layer][d_inner]`.
 pub struct Slots {
     pub h: Buf,
     pub window: Buf,
@@ -113,7 +114,8 @@ impl Slots {
 
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
 const LOT: usize = 8;
-/// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of its own would take longer than the copy.
+/// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of
+/// its own would take longer than the copy.
 pub const LARGE: usize = 4 << 20;
 /// Bytes of such memory kept for the next states.
 const KEPT: usize = 4 << 30;
@@ -204,10 +206,12 @@ impl Return {
         Self { halves: None, shape }
     }
 
-    /// The states in these slots, each with its token count, in order, once what computes them has been waited for.
+    /// The states in these slots, each with its token count, in order, once what computes them has
+    /// been waited for.
     ///
     /// # Errors
-    /// [`crate::error::Error::Mismatch`] for a state that is not finite; [`crate::error::Error::Model`] if the card fails.
+    /// [`crate::error::Error::Mismatch`] for a state that is not finite;
+    /// [`crate::error::Error::Model`] if the card fails.
     pub fn fetch(&mut self, gpu: &Gpu, slots: &Slots, which: &[(usize, u64)]) -> Result<Vec<State>> {
         let (shape, length) = (self.shape, self.shape.total_len());
         let mut halves = match self.halves.take() {

@@ -16,7 +16,8 @@ pub struct Places {
     pub kept: Vec<usize>,
 }
 
-/// What the kernels are told of a chunk, as one array of whole numbers that is copied to the card in one piece.
+/// What the kernels are told of a chunk, as one array of whole numbers that is copied to the card
+/// in one piece.
 pub struct Tables {
     pub numbers: Vec<i32>,
     pub layout: Layout,
@@ -27,7 +28,8 @@ pub struct Tables {
     pub(super) n_outs: usize,
 }
 
-/// Where the layers find their tables, in bytes, and how many there are of what: all that their launches depend on beside addresses.
+/// Where the layers find their tables, in bytes, and how many there are of what: all that their
+/// launches depend on beside addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub(super) tokens: usize,
@@ -55,7 +57,8 @@ impl Layout {
 }
 
 impl Tables {
-    /// The tables of a chunk whose states lie in these places. `processors`: the card's, to judge whether sequences alone can fill it.
+    /// The tables of a chunk whose states lie in these places. `processors`: the card's, to judge
+    /// whether sequences alone can fill it.
     pub fn new(chunk: &Chunk, places: &Places, config: &MambaConfig, processors: usize) -> Self {
         let mut pieces: Vec<Vec<Span>> = vec![Vec::new(); chunk.seqs.len()];
         for span in &chunk.spans {
@@ -126,14 +129,16 @@ impl Tables {
         &self.numbers[self.outs / 4..][..self.n_outs]
     }
 
-    /// Numbers that a chunk of so many tokens can need at most: marks, a span, a unit, a chain, an id, a look, a target and two states a token, the parts' rounding, segments.
+    /// Numbers that a chunk of so many tokens can need at most: marks, a span, a unit, a chain, an
+    /// id, a look, a target and two states a token, the parts' rounding, segments.
     pub fn most(tokens: usize) -> usize {
         (4 + 4 + 4 + 4 + 3 + 2) * tokens + 12 * SEGMENTS + 64
     }
 }
 
-/// Into how long segments sequences are cut so that few channels fill the card; `None` where they do without. Cutting costs a second pass over all but the last
-/// segment, so it must at least double the threads at work.
+/// Into how long segments sequences are cut so that few channels fill the card; `None` where they
+/// do without. Cutting costs a second pass over all but the last segment, so it must at least
+/// double the threads at work.
 fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Option<usize> {
     let blocks = chunk.seqs.len() * config.d_inner.div_ceil(Shape::of("scan_1", 1, config.d_state).channels);
     let longest = chunk.seqs.iter().map(|s| s.to - s.from).max().unwrap_or(0);
@@ -154,7 +159,8 @@ mod tests {
         MambaConfig::from_json(&json, "test").unwrap_or_else(|e| panic!("{e}"))
     }
 
-    /// Every token is in exactly one unit, in order; snapshots survive the cutting; only the last unit of a sequence writes its slot.
+    /// Every token is in exactly one unit, in order; snapshots survive the cutting; only the last
+    /// unit of a sequence writes its slot.
     #[test]
     fn segments_cover_every_token_and_snapshot_once() {
         let texts: Vec<Vec<u32>> = [2000, 3, 700].iter().map(|&n| vec![1; n]).collect();

@@ -1,4 +1,5 @@
-//! Tensors streamed to the card: each is read, copied and dropped before the next, so the host never holds the model.
+//! Tensors streamed to the card: each is read, copied and dropped before the next, so the host
+//! never holds the model.
 
 use super::gpu::{Act, Gpu};
 use super::kernels::{Arg, Grid, Kernels};
