@@ -1,11 +1,15 @@
-//! What a person at the keyboard feels, on the bundled model and its library of 300 skills and more: `cargo bench --bench lab`.
+//! What a person at the keyboard feels, on the bundled model and its library of 300 skills and
+//! more: `cargo bench --bench lab`.
 //!
 //! - The library's build: tokens a second, and the share of the matrix products in it.
-//! - Key to visible ranking, p50 and p99: one key after the other through the key map, `update`, the engine's thread, `update` and `draw`. First with an idle engine, then while a
-//!   library of twice the size is built and t-SNE runs.
-//! - Last key to evidence shown, p50 and p99: at the end of every example, the pause included; whole, and as far as it is shown first.
+//! - Key to visible ranking, p50 and p99: one key after the other through the key map, `update`,
+//!   the engine's thread, `update` and `draw`. First with an idle engine, then while a library of
+//!   twice the size is built and t-SNE runs.
+//! - Last key to evidence shown, p50 and p99: at the end of every example, the pause included;
+//!   whole, and as far as it is shown first.
 //! - Drawing at 200×60.
-//! - The program on a pseudo-terminal of 120×40: first frame, bytes and processor time while nothing happens, the end after `q` and after the line drops.
+//! - The program on a pseudo-terminal of 120×40: first frame, bytes and processor time while
+//!   nothing happens, the end after `q` and after the line drops.
 //!
 //! Times are of this machine; the targets beside them are what the lab promises on two cores.
 
@@ -135,11 +139,11 @@ fn processor_time(process: u32) -> f64 {
 
 fn build(library: &Path) {
     let lab = quiet(|control| Lab::open(setup(library, state_soup::task::bundled().to_vec()), control)).unwrap();
-    let products = lab.model().mamba.time_in_products();
+    let products = lab.model().network.time_in_products();
     let began = Instant::now();
     let built = quiet(|control| lab.build(control, &|_| {})).unwrap();
     let seconds = began.elapsed().as_secs_f64();
-    let share = lab.model().mamba.time_in_products().saturating_sub(products).as_secs_f64() / seconds;
+    let share = lab.model().network.time_in_products().saturating_sub(products).as_secs_f64() / seconds;
     line("library build", built.tokens as f64 / seconds, "tokens/s", "");
     line("  in all, its calibration included", seconds, "s", "target < 25");
     line("  share of the time in matrix products", 100.0 * share, "%", "");
@@ -228,7 +232,8 @@ impl Typist {
         }
     }
 
-    /// One key: seconds until the ranking that it asked for is drawn, or `None` if it asked for none.
+    /// One key: seconds until the ranking that it asked for is drawn, or `None` if it asked for
+    /// none.
     fn key(&mut self, key: Key) -> Option<f64> {
         let began = Instant::now();
         self.apply(Action::Tick(self.began.elapsed().as_millis() as u64));
@@ -245,7 +250,8 @@ impl Typist {
         Some(began.elapsed().as_secs_f64())
     }
 
-    /// Every query typed five times; after each line, seconds from its last key until evidence is drawn, and until all of it is.
+    /// Every query typed five times; after each line, seconds from its last key until evidence is
+    /// drawn, and until all of it is.
     fn weigh_all(&mut self) -> (Vec<f64>, Vec<f64>) {
         let (mut first, mut whole) = (Vec::new(), Vec::new());
         for query in QUERIES.into_iter().cycle().take(5 * QUERIES.len()) {

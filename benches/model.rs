@@ -1,9 +1,11 @@
-//! The model core on the shape of mamba-130m (random weights), beside candle-transformers' Mamba in the same run.
+//! The model core on the shape of mamba-130m (random weights), beside candle-transformers' Mamba in
+//! the same run.
 //!
 //!     cargo bench --bench model                 all timings, then the summary
 //!     cargo bench --bench model -- --summary    the summary only: ratios against the targets
 //!
-//! The summary's candle prefill is timed over 64 tokens and scaled to 256: it runs token by token, so its time grows in proportion.
+//! The summary's candle prefill is timed over 64 tokens and scaled to 256: it runs token by token,
+//! so its time grows in proportion.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::case_sensitive_file_extension_comparisons)]
 
@@ -14,7 +16,7 @@ use divan::counter::ItemsCount;
 use memmap2::MmapMut;
 use rayon::prelude::*;
 use state_soup::control::quiet;
-use state_soup::model::{LoadOptions, Mamba, ModelSource, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use state_soup::model::{LoadOptions, ModelSource, Network, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use state_soup::state::State;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -70,14 +72,14 @@ fn candle_decode_32(bencher: Bencher) {
 }
 
 /// Reads prompts of these lengths; the logits after the last token of each are computed, as in use.
-fn prefill(model: &Mamba, lengths: &[usize]) {
+fn prefill(model: &Network, lengths: &[usize]) {
     let tokens: Vec<u32> = (0..lengths.iter().copied().max().unwrap_or(0) as u32).map(|i| (i * 7919) % VOCAB as u32).collect();
     let prompts: Vec<Prompt> =
         lengths.iter().map(|&n| Prompt { tokens: &tokens[..n], initial: None, snapshots: &[], want: Want::LastLogits }).collect();
     black_box(quiet(|control| model.prefill(&prompts, control)).unwrap());
 }
 
-fn decode(model: &Mamba, tokens: u32) {
+fn decode(model: &Network, tokens: u32) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
     for t in 0..tokens {
@@ -85,7 +87,8 @@ fn decode(model: &Mamba, tokens: u32) {
     }
 }
 
-/// candle's Mamba takes one token at a time and gives its logits: prefill and decode are the same to it.
+/// candle's Mamba takes one token at a time and gives its logits: prefill and decode are the same
+/// to it.
 fn candle_run(tokens: u32) {
     let (model, config) = candle_model();
     let mut state = candle_mamba::State::new(1, config, DType::F32, &Device::Cpu).unwrap();
@@ -98,16 +101,16 @@ fn random() -> RandomWeights {
     RandomWeights::new(RandomWeights::published("130m").unwrap())
 }
 
-fn load(weights: WeightType) -> Mamba {
+fn load(weights: WeightType) -> Network {
     let options = LoadOptions { device: Device::Cpu, weights };
-    quiet(|control| Mamba::load(random().config().clone(), &random(), &options, control)).unwrap()
+    quiet(|control| Network::load(random().config().clone(), &random(), &options, control)).unwrap()
 }
 
 /// The model in each precision, loaded once.
-fn model(weights: WeightType) -> &'static Mamba {
-    static F32: OnceLock<Mamba> = OnceLock::new();
-    static F16: OnceLock<Mamba> = OnceLock::new();
-    static BF16: OnceLock<Mamba> = OnceLock::new();
+fn model(weights: WeightType) -> &'static Network {
+    static F32: OnceLock<Network> = OnceLock::new();
+    static F16: OnceLock<Network> = OnceLock::new();
+    static BF16: OnceLock<Network> = OnceLock::new();
     let cell = match weights {
         WeightType::F16 => &F16,
         WeightType::BF16 => &BF16,
@@ -146,7 +149,8 @@ fn median(runs: usize, mut work: impl FnMut()) -> f64 {
     middle((0..runs).map(|_| seconds(&mut work)).collect())
 }
 
-/// As many bytes as a token of the f32 model reads, nearly, to measure what the machine's memory gives.
+/// As many bytes as a token of the f32 model reads, nearly, to measure what the machine's memory
+/// gives.
 struct Stream(MmapMut);
 
 impl Stream {
@@ -161,7 +165,8 @@ impl Stream {
         Self(map)
     }
 
-    /// Reads everything once, each thread its part, in four streams, to which memory gives more than to one; bytes a second.
+    /// Reads everything once, each thread its part, in four streams, to which memory gives more
+    /// than to one; bytes a second.
     fn read(&self) -> f64 {
         let (lines, _) = self.0.as_chunks::<64>();
         let part = lines.len() / rayon::current_num_threads();
@@ -182,9 +187,10 @@ impl Stream {
     }
 }
 
-/// Decodes and reads in turn, a token and as many bytes; the medians of both, in bytes a second. The memory of a shared machine gives twice as much in one second as in
-/// the next, so the two can only be compared side by side.
-fn decode_beside_reading(model: &Mamba, stream: &Stream) -> (f64, f64) {
+/// Decodes and reads in turn, a token and as many bytes; the medians of both, in bytes a second.
+/// The memory of a shared machine gives twice as much in one second as in the next, so the two can
+/// only be compared side by side.
+fn decode_beside_reading(model: &Network, stream: &Stream) -> (f64, f64) {
     let start = State::zeros(model.shape());
     let mut decoder = model.decoder(&[&start]).unwrap();
     let (decoded, read): (Vec<f64>, Vec<f64>) = (0..128)
@@ -284,10 +290,11 @@ fn summary() {
     bundled();
 }
 
-/// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next token's distribution.
+/// The bundled model at the sizes of a keystroke: from a kept state, a few tokens and the next
+/// token's distribution.
 fn bundled() {
     let options = LoadOptions { device: Device::Cpu, weights: WeightType::AsStored };
-    let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().mamba;
+    let model = quiet(|control| state_soup::model::Model::open(&ModelSource::Bundled, &options, control)).unwrap().network;
     println!("\nbundled model, weights as stored");
     let tokens: Vec<u32> = (1..=1024).collect();
     let state = State::zeros(model.shape());

@@ -1,5 +1,5 @@
-//! The scan behind a ranking: 330 skills of the bundled model's sizes (12 layers, 512 × 16), f16, against the speed at which this
-//! machine reads memory. Run with `cargo bench --bench rank`.
+//! The scan behind a ranking: 330 skills of the bundled model's sizes (12 layers, 512 × 16), f16,
+//! against the speed at which this machine reads memory. Run with `cargo bench --bench rank`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use divan::{Bencher, counter::BytesCount};
@@ -77,7 +77,8 @@ fn all_layers(bencher: Bencher<'_, '_>, metric: Metric) {
     rank(bencher, metric, 0..SHAPE.n_layer);
 }
 
-/// What a ranking waits for after the library has changed: norms are kept by shard, means and deviations are not.
+/// What a ranking waits for after the library has changed: norms are kept by shard, means and
+/// deviations are not.
 #[divan::bench(args = [Metric::Cosine, Metric::ZCosine], sample_count = 20)]
 fn first_of_a_layer(bencher: Bencher<'_, '_>, metric: Metric) {
     let (library, query) = (&library().1, state(9999));
@@ -92,7 +93,8 @@ fn open(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| Library::open(library.path(), library.model()).unwrap());
 }
 
-/// The yardstick: adding up as many bytes as all layers hold, from memory that is already there, on all threads.
+/// The yardstick: adding up as many bytes as all layers hold, from memory that is already there, on
+/// all threads.
 #[divan::bench]
 fn read_bandwidth(bencher: Bencher<'_, '_>) {
     use rayon::prelude::*;

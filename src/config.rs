@@ -1,19 +1,20 @@
-//! `config.toml`: what the user wants otherwise, kept.
+//! `config.toml`: the user's own settings, keys and colours.
 //!
 //! ```toml
-//! metric = "z-cosine"        # settings: the flags of the same names, which go before the file
+//! metric = "z-cosine"        # settings: the flags of the same names, which override the file
 //! glyphs = "octant"
 //!
 //! [keys]                     # keys by command; they replace the default ones
 //! "soup.normalise" = ["n", "alt-n"]
 //!
-//! [theme]                    # colours by role; `[theme.dark]` and `[theme.light]` for one background only
+//! [theme]                    # colours by role; `[theme.dark]`, `[theme.light]`: one background
 //! focus = "light-magenta"
 //! selected = { bg = "#24384A", bold = true }
 //! ```
 //!
-//! Which settings there are is the command line's to say ([`Setting`]); this file reads, checks and writes the form. Whatever is
-//! unknown is refused with its line and the nearest known name: a setting with a slip in its name must not be silently without effect.
+//! The command line defines which settings exist ([`Setting`]). This file reads, checks and writes
+//! the TOML. Anything unknown is refused with its line and the nearest known name: a setting with a
+//! misspelt name must not be silently ignored.
 
 use crate::app::Background;
 use crate::app::command;
@@ -31,18 +32,18 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A setting there is.
+/// A setting that can be configured.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its name, that of the flag.
+    /// Its name, which is also the flag's.
     pub name: String,
     /// What it does, in a sentence.
     pub doc: String,
-    /// What it is if nobody says anything: nothing, one word, or several if it is a list.
+    /// The default: empty for none, one word, or several for a list.
     pub default: Vec<String>,
-    /// The words it takes, if not any.
+    /// The words allowed; empty if any are.
     pub words: Vec<String>,
-    /// What stands for its value where it has no default.
+    /// A placeholder for its value where it has no default.
     pub placeholder: String,
     /// Whether it takes several values.
     pub list: bool,
@@ -53,28 +54,28 @@ pub struct Setting {
 pub struct Given {
     /// The setting.
     pub name: String,
-    /// Its value, as a flag would have it; several for a list.
+    /// Its value as the words of a flag; several for a list.
     pub words: Vec<String>,
-    /// The line it stands in, from 1.
+    /// Its line in the file, from 1.
     pub line: usize,
 }
 
-/// A configuration file as read.
+/// A configuration file's contents.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The file.
+    /// The file's path.
     pub path: PathBuf,
-    /// Whether there is one.
+    /// Whether the file exists.
     pub found: bool,
-    /// Settings in it.
+    /// The file's settings.
     pub settings: Vec<Given>,
-    /// Keys in it, by command.
+    /// The file's keys, by command.
     pub keys: Vec<(String, Vec<Key>)>,
-    /// Colours in it.
+    /// The file's colours.
     pub palette: Palette,
 }
 
-/// Where the configuration is if no flag says otherwise: `config.toml` in the user's configuration folder.
+/// The default path of the configuration: `config.toml` in the user's configuration folder.
 ///
 /// # Errors
 /// [`Error::Input`] if the user has no home folder.
@@ -85,14 +86,14 @@ pub fn default_path() -> Result<PathBuf> {
 }
 
 impl Config {
-    /// Reads the configuration: the named file, or the default one if it is there.
+    /// Reads the configuration: the named file, or the default one if it exists.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Input`] as [`Config::parse`].
     pub fn load(named: Option<&Path>, known: &[Setting]) -> Result<Self> {
         let path = match named {
             Some(path) => path.to_owned(),
-            // Without a home folder there is nothing to read and nothing wrong with that.
+            // Without a home folder there is nothing to read, which is not an error.
             None => match default_path() {
                 Ok(path) => path,
                 Err(_) => return Ok(Self::default()),
@@ -108,7 +109,8 @@ impl Config {
     /// Reads a configuration's text.
     ///
     /// # Errors
-    /// [`Error::Input`] with file and line for what is no TOML, a name that is unknown, a value that makes no sense, a key bound twice.
+    /// [`Error::Input`] with file and line for invalid TOML, an unknown name, an invalid value, or
+    /// a key that is bound twice.
     pub fn parse(text: &str, path: PathBuf, known: &[Setting]) -> Result<Self> {
         let place = Place { text, path: &path };
         let table = DeTable::parse(text).map_err(|e| place.wrong(&e.span().unwrap_or(0..0), e.message()))?;
@@ -127,14 +129,14 @@ impl Config {
     }
 }
 
-/// Entries in the order of the file, so that the first mistake is the one that is told.
+/// Entries in the order of the file, so that the first mistake is the one reported.
 fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Spanned<toml::de::DeString<'i>>, &'t Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
 }
 
-/// The text that is read, to tell where something stands.
+/// The text being read, for the locations in messages.
 struct Place<'a> {
     text: &'a str,
     path: &'a Path,
@@ -166,7 +168,8 @@ impl Place<'_> {
         Ok(Given { name: name.to_owned(), words, line: self.line(&span) })
     }
 
-    /// A plain value as a flag would have it; `~/` is the home folder, as no shell stands between.
+    /// A plain value as a flag would have it. `~/` is expanded to the home folder, because no shell
+    /// does it.
     fn word(&self, value: &Spanned<DeValue<'_>>) -> Result<String> {
         match value.get_ref() {
             DeValue::String(text) => Ok(match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
@@ -180,7 +183,8 @@ impl Place<'_> {
         }
     }
 
-    /// Keys of `[keys]`. An unquoted `soup.mute` is a table in TOML's eyes; it means the command all the same.
+    /// Reads the keys of `[keys]`. TOML parses an unquoted `soup.mute` as a table; it means the
+    /// same command.
     fn keys(&self, table: &DeTable<'_>, prefix: &str, keys: &mut Vec<(String, Vec<Key>)>) -> Result<()> {
         for (name, value) in in_order(table) {
             let id = format!("{prefix}{}", name.get_ref());
@@ -206,7 +210,7 @@ impl Place<'_> {
     }
 
     fn theme(&self, table: &DeTable<'_>, palette: &mut Palette) -> Result<()> {
-        // What is said of one background goes before what is said of both, wherever it stands.
+        // Colours for one background override those for both, wherever they stand in the file.
         for (name, value) in in_order(table) {
             match (name.get_ref().as_ref(), value.get_ref()) {
                 ("dark" | "light", DeValue::Table(_)) => {}
@@ -274,12 +278,12 @@ impl Place<'_> {
     }
 }
 
-/// A text as TOML writes it.
+/// A text in TOML syntax.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// A word of the command line as TOML writes it: a number or a truth bare, anything else as a text.
+/// A word of the command line in TOML syntax: numbers and booleans bare, anything else as a string.
 fn literal(word: &str) -> String {
     let bare = matches!(word, "true" | "false") || word.parse::<i64>().is_ok();
     if bare { word.to_owned() } else { quoted(word) }
@@ -289,7 +293,8 @@ fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
-/// A whole configuration with every default, commented out: what `state-soup config --print-template` prints.
+/// A complete configuration with every default, commented out, as `state-soup config
+/// --print-template` prints it.
 pub fn template(known: &[Setting]) -> String {
     let mut text = String::from(
         "# Configuration of state-soup. Every line with a value shows the default; take its `#` away to change it.\n\
@@ -406,7 +411,7 @@ mod tests {
         assert!(!refused("zzz = 1").contains("did you mean"));
     }
 
-    /// The printed template, with every value taken in, is a configuration that changes nothing.
+    /// The printed template, with every value uncommented, is a configuration that changes nothing.
     #[test]
     fn the_template_is_a_configuration_of_defaults() {
         let text = template(&known());

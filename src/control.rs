@@ -1,4 +1,4 @@
-//! How long work is watched and stopped: a cancel handle that is one atomic read, and a progress report.
+//! Watching and stopping long work: a cancel handle that is one atomic read, and a progress report.
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-/// How often work on another thread is looked after.
+/// How often work on another thread is polled.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A handle that calls work off. Clones share the flag; polling it costs one relaxed atomic read.
+/// A handle that cancels work. Clones share the flag; polling it costs one relaxed atomic read.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
@@ -19,29 +19,30 @@ impl Cancel {
         Self::default()
     }
 
-    /// Calls the work off, for every clone.
+    /// Cancels the work, for every clone.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the work was called off.
+    /// Whether the work was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// How far a piece of work is.
+/// The progress of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Units done.
+    /// Number of units done.
     pub done: u64,
-    /// Units in all; 0 if not known.
+    /// Total number of units; 0 if not known.
     pub total: u64,
-    /// What is counted: `tokens`, `bytes`, `skills`, `epochs`.
+    /// The unit that is counted: `tokens`, `bytes`, `skills`, `epochs`.
     pub unit: &'static str,
 }
 
-/// What long-running functions take: the cancel handle they poll, the listener they report to, and whoever may use their pauses.
+/// The argument of long-running functions: the cancel handle that they poll, the listener that they
+/// report to, and a function that runs at their pauses.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
     cancel: &'a Cancel,
@@ -50,18 +51,20 @@ pub struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// A control over the given handle and listener. The listener is called from the working thread and must be quick.
+    /// A control with the given handle and listener. The listener is called from the working thread
+    /// and must be quick.
     pub fn new(cancel: &'a Cancel, progress: &'a (dyn Fn(Progress) + Sync)) -> Self {
         Self { cancel, progress, pause: &|| {} }
     }
 
-    /// The same, with something to do at every report, whoever listens to it: there, other work may go first.
+    /// The same control with a function that runs at every report, whoever the listener is. Other
+    /// work may go first there.
     #[must_use]
     pub fn with_pauses(self, pause: &'a (dyn Fn() + Sync)) -> Self {
         Self { pause, ..self }
     }
 
-    /// Fails with [`Error::Cancelled`] if the work was called off.
+    /// Fails if the work was cancelled.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -69,7 +72,7 @@ impl<'a> Control<'a> {
         if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    /// The cancel handle, for a thread that outlives the call.
+    /// A clone of the cancel handle, for a thread that outlives the call.
     pub fn cancel(&self) -> Cancel {
         self.cancel.clone()
     }
@@ -80,13 +83,15 @@ impl<'a> Control<'a> {
         (self.pause)();
     }
 
-    /// Does what tells nothing until it is done on a thread of its own, while this one goes on reporting (which lets urgent requests pass) and can leave.
+    /// Runs work that cannot report progress on a separate thread. Meanwhile this thread reports
+    /// for it (which lets urgent requests pass) and can return early if cancelled.
     ///
     /// # Errors
-    /// [`Error::Cancelled`]; [`Error::Input`] if the work panics; [`Error::Io`] if the system gives no thread.
+    /// [`Error::Cancelled`]; [`Error::Input`] if the work panics; [`Error::Io`] if the system
+    /// cannot start a thread.
     pub fn aside<T: Send + 'static>(&self, total: u64, unit: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let (send, done) = std::sync::mpsc::channel();
-        // Nobody may be waiting any more when it is done.
+        // The receiver may be gone when the work is done.
         std::thread::Builder::new().spawn(move || drop(send.send(work()))).map_err(Error::io("a thread"))?;
         loop {
             match done.recv_timeout(POLL) {
@@ -100,7 +105,8 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// The same cancel handle and pauses with another listener: for a part of a larger piece of work.
+    /// The same cancel handle and pauses with another listener, for a part of a larger piece of
+    /// work.
     pub fn with_progress<'b>(&'b self, progress: &'b (dyn Fn(Progress) + Sync)) -> Control<'b> {
         Control { cancel: self.cancel, progress, pause: self.pause }
     }

@@ -1,25 +1,27 @@
-//! The one error type of the crate.
+//! The crate's one error type.
 //!
-//! Every message is a whole sentence that says what is wrong and where, fit to be shown to the user as it is.
+//! Every message is a complete sentence that says what is wrong and where. It can be shown to the
+//! user unchanged.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong, sorted by who can do something about it (see [`Error::exit_code`]).
+/// What can go wrong, grouped by who can fix it (see [`Error::exit_code`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The user, or a newer request, called the work off.
+    /// The user, or a newer request, cancelled the work.
     #[error("cancelled")]
     Cancelled,
-    /// A signal asked for the end, and everything was put in order before it.
+    /// A signal requested the end, and the program shut down in order.
     #[error("ended by {name}")]
     Ended {
-        /// Its number.
+        /// The signal's number.
         signal: i32,
-        /// `SIGTERM`, for example.
+        /// The signal's name, such as `SIGTERM`.
         name: &'static str,
     },
-    /// Everything was done, and something a session expects does not hold.
+    /// The work ran to its end, but a check failed: an expectation of a session, or a comparison of
+    /// `doctor --verify`.
     #[error("{0}")]
     Unmet(String),
     /// The operating system refused a file or folder.
@@ -39,10 +41,10 @@ pub enum Error {
     /// A library on disk is damaged or of an unknown version.
     #[error("{0}")]
     Library(String),
-    /// Two things that must come from the same model (or have the same shape) do not.
+    /// Two things that must come from the same model, or have the same shape, do not.
     #[error("{0}")]
     Mismatch(String),
-    /// The network or the hub refused.
+    /// The network or the hub failed.
     #[error("{0}")]
     Hub(String),
     /// The tensor library failed.
@@ -50,18 +52,18 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
-/// The crate's result.
+/// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Wraps an I/O error with the path it happened at; use as `.map_err(Error::io(path))`.
+    /// Wraps an I/O error with its path; use as `.map_err(Error::io(path))`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { path, source }
     }
 
-    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130 cancelled,
-    /// 128 and the signal's number for an end that a signal asked for, 1 anything else.
+    /// The process's exit code: 2 bad input, 3 model, 4 library, 5 mismatch, 6 network, 74 I/O, 130
+    /// cancelled, 128 plus the signal's number for an end that a signal requested, 1 anything else.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Input(_) => 2,
@@ -71,17 +73,17 @@ impl Error {
             Self::Hub(_) => 6,
             Self::Io { .. } => 74,
             Self::Cancelled => 130,
-            // What shells say of a program that a signal ended.
+            // The shells' convention for a program that a signal ended.
             Self::Ended { signal, .. } => 128 + signal,
             Self::Candle(_) | Self::Unmet(_) => 1,
         }
     }
 }
 
-/// `; did you mean `x`?` with the nearest of the known names, or nothing if none is near.
+/// `; did you mean `x`?` with the nearest of the known names, or an empty string if none is near.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let scored = known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k)).filter(|(likeness, _)| *likeness >= 0.8);
-    // The first of equals.
+    // The first one in a tie.
     let nearest = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
     nearest.map_or_else(String::new, |(_, k)| format!("; did you mean `{k}`?"))
 }

@@ -1,7 +1,8 @@
-//! Files that a user names are opened here, and files that are a user's own are made here.
+//! Opens files that a user names, and creates the user's private files.
 //!
-//! What is opened is a regular file of bounded size: a device that never ends, a pipe that never begins and a folder are refused with a
-//! sentence, at once. What is made with a user's words in it is for that user alone (0600, folders 0700).
+//! Only regular files of bounded size are opened. A device that never ends, a pipe that nobody
+//! writes to and a folder are refused at once, with a sentence. Files that contain a user's words
+//! are created for that user alone (0600, folders 0700).
 
 use crate::error::{Error, Result};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -9,19 +10,19 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The longest configuration, session, recipe or list of queries that is read, in bytes.
+/// Maximum size of a configuration, session, recipe or list of queries, in bytes.
 pub const SMALL: u64 = 16 << 20;
-/// The longest manifest, journal, report or text of an experiment, in bytes.
+/// Maximum size of a manifest, journal, report or text of an experiment, in bytes.
 pub const LARGE: u64 = 512 << 20;
-/// The longest saved state, in bytes: those of the largest models that are known have half of it.
+/// Maximum size of a saved state, in bytes: twice that of the largest known models.
 pub const STATE: u64 = 4 << 30;
 
-/// Opens a regular file of at most `max` bytes for reading, or `/dev/null`, which is empty.
+/// Opens for reading a regular file of at most `max` bytes, or `/dev/null`, which is empty.
 ///
 /// # Errors
-/// [`Error::Io`] if the system refuses; [`Error::Input`] for what is no regular file, or a longer one.
+/// [`Error::Io`] if the system refuses; [`Error::Input`] if it is not a regular file, or is longer.
 pub fn open(path: &Path, max: u64) -> Result<File> {
-    // Without waiting: opening a pipe would last until somebody writes to it.
+    // Non-blocking: otherwise, opening a pipe would wait until something writes to it.
     let wait_for_nobody = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(wait_for_nobody).open(path).map_err(Error::io(path))?;
     let about = file.metadata().map_err(Error::io(path))?;
@@ -30,7 +31,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
     if kind.is_dir() {
         return refuse("is a folder, no plain file".into());
     }
-    // `--config /dev/null` is how one says that there is none.
+    // `--config /dev/null` means that there is no configuration.
     if !kind.is_file() && path != Path::new("/dev/null") {
         let what = match () {
             () if kind.is_fifo() => "a pipe",
@@ -49,14 +50,14 @@ fn too_long(bytes: u64, max: u64) -> String {
     format!("has {} MiB; such a file may have {} MiB", bytes.div_ceil(1 << 20), max >> 20)
 }
 
-/// The bytes of a regular file, which may have `max` of them.
+/// The bytes of a regular file of at most `max` bytes.
 ///
 /// # Errors
 /// As [`open`].
 pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     let file = open(path, max)?;
     let mut bytes = Vec::with_capacity(file.metadata().map_or(0, |m| m.len() as usize));
-    // It may grow while it is read.
+    // The file may grow while it is read.
     file.take(max + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
     if bytes.len() as u64 > max {
         return Err(Error::Input(format!("{} {}", path.display(), too_long(bytes.len() as u64, max))));
@@ -64,10 +65,10 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a regular file, which may have `max` bytes.
+/// The text of a regular file of at most `max` bytes.
 ///
 /// # Errors
-/// As [`read`]; [`Error::Input`] with the line that is not UTF-8.
+/// As [`read`]; [`Error::Input`] if it is not UTF-8, with the line.
 pub fn text(path: &Path, max: u64) -> Result<String> {
     String::from_utf8(read(path, max)?).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
@@ -75,19 +76,19 @@ pub fn text(path: &Path, max: u64) -> Result<String> {
     })
 }
 
-/// Whether an error says that there is no such file.
+/// Whether an error says that the file does not exist.
 pub fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
-/// How a file with a user's words in it is made: nobody else may read it.
+/// Options to create a file that contains a user's words: no other user may read it.
 pub fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
 }
 
-/// Takes the right to read a file from everybody else: one that was made before it was private.
+/// Removes all other users' permissions on a file that was created before such files were private.
 ///
 /// # Errors
 /// The system's.
@@ -96,7 +97,7 @@ pub fn make_private(file: &File) -> io::Result<()> {
     if mode & 0o777 == mode & 0o700 { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode & 0o700)) }
 }
 
-/// Makes a folder, and those above it that are missing, for the user alone.
+/// Creates a folder, and its missing parents, for the user alone.
 ///
 /// # Errors
 /// The system's.
@@ -104,17 +105,19 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a new file with a user's words in it. If it cannot be written whole, it is not left behind.
+/// Creates a new file that contains a user's words. If it cannot be written completely, it is
+/// removed.
 ///
 /// # Errors
-/// The system's; [`io::ErrorKind::AlreadyExists`] if there is such a file, which stays as it is.
+/// The system's; [`io::ErrorKind::AlreadyExists`] if the file exists, which is then left unchanged.
 pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private().write(true).create_new(true).open(path)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
-/// Puts a new file in the place of an old one, by way of another name (`new` is added to it): at every instant one of the two is there,
-/// whole. If that fails, nothing is left behind. A link stays one: what it points to is replaced. A device or a pipe is written to.
+/// Replaces a file atomically, through a temporary file whose name ends in `.new`: at every instant
+/// either the old or the new file exists, complete. If that fails, the temporary file is removed.
+/// For a link, its target is replaced. A device or a pipe is written to.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -141,10 +144,10 @@ pub fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
     })
 }
 
-/// Where a file of this name really lies: a link is followed, also to a file that is not there yet.
+/// The actual path of a file. Links are followed, even to a file that does not exist yet.
 pub fn pointed_to(path: &Path) -> PathBuf {
     let mut place = path.to_owned();
-    // Links in a circle are left to the system to refuse.
+    // A cycle of links is left for the system to refuse.
     for _ in 0..40 {
         let Ok(to) = std::fs::read_link(&place) else { break };
         place = folder_of(&place).join(to);
@@ -152,12 +155,12 @@ pub fn pointed_to(path: &Path) -> PathBuf {
     place
 }
 
-/// The folder a file lies in.
+/// The folder that contains a file.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether something is there that is written to and not replaced: a device, a pipe, a socket.
+/// Whether the path is written to instead of replaced: a device, a pipe, a socket.
 pub fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }

@@ -41,8 +41,10 @@
 //! | `term`, [`cli`] | the terminal's loop; the commands |
 //!
 //! # Threads
-//! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing at a time, letting more urgent requests
-//! overtake between chunks of [`model::CHUNK`] tokens; rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one notices a terminal that is gone; the journal and a recording each have a thread that writes.
+//! The main thread runs the terminal's loop; the engine's thread owns the device and does one thing
+//! at a time, letting more urgent requests overtake between chunks of [`model::CHUNK`] tokens;
+//! rayon's pool serves matrix products and scans; one thread reads keys, one hears signals, one
+//! notices a terminal that is gone; the journal and a recording each have a thread that writes.
 //!
 //! # What always holds
 //! 1. The screen's state changes only in `app::update`, which is deterministic.
@@ -50,7 +52,8 @@
 //! 3. One thread owns the device; every long loop polls a [`control::Cancel`] and reports progress.
 //! 4. A frame is written only when something visible changed.
 //! 5. A library on disk is whole at every instant: new files, then the manifest by rename.
-//! 6. Every stored state says which model and tokenizer made it; others are refused with the reason.
+//! 6. Every stored state says which model and tokenizer made it; others are refused with the
+//!    reason.
 
 pub mod app;
 pub mod cli;

@@ -1,7 +1,8 @@
 //! The log: a file in the user's state folder, never the screen.
 //!
-//! `--log LEVEL` says how much (`error`, `warn`, `info`, `debug`, `trace`, or directives such as `state_soup=debug`); without the flag
-//! `STATE_SOUP_LOG`; without both, warnings. A panic leaves a report beside it.
+//! `--log LEVEL` sets how much is logged (`error`, `warn`, `info`, `debug`, `trace`, or directives
+//! such as `state_soup=debug`). Without the flag, `STATE_SOUP_LOG` does; without both, warnings are
+//! logged. A panic leaves a report in the same folder.
 
 use crate::error::{Error, Result};
 use crate::files::{make_private, private, private_folder};
@@ -15,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
-/// The variable that says how much is logged.
+/// The environment variable that sets how much is logged.
 pub const VARIABLE: &str = "STATE_SOUP_LOG";
-/// A log longer than this (in bytes) is put aside at the next start; one old log is kept.
+/// A log longer than this (in bytes) is renamed at the next start. One old log remains.
 const LONGEST: u64 = 4 << 20;
 
-/// The folder of the log and of panic reports: `$XDG_STATE_HOME/state-soup`, or the user's data folder where there is no such thing.
+/// The folder of the log and of panic reports: `$XDG_STATE_HOME/state-soup`, or the user's data
+/// folder on systems without a state folder.
 pub fn folder() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "state-soup")?;
     Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
@@ -31,10 +33,12 @@ pub fn file() -> Option<PathBuf> {
     Some(folder()?.join("state-soup.log"))
 }
 
-/// Starts logging. Without a place to write to there is no log, and that stops nobody from working.
+/// Starts logging. If there is no place to write to, there is no log, and the program runs without
+/// it.
 ///
 /// # Errors
-/// [`Error::Input`] if `level` (the flag's, or the variable's) is none; [`Error::Io`] if the flag asks for a log that cannot be written.
+/// [`Error::Input`] if `level` (the flag's, or the variable's) is invalid; [`Error::Io`] if the
+/// flag requests a log that cannot be written.
 pub fn start(level: Option<&str>) -> Result<()> {
     let from_variable = std::env::var(VARIABLE).ok().filter(|v| !v.is_empty());
     let wanted = level.map(str::to_owned).or(from_variable);
@@ -50,8 +54,8 @@ pub fn start(level: Option<&str>) -> Result<()> {
         Err(error) if level.is_some() => return Err(Error::io(&path)(error)),
         Err(_) => return Ok(()),
     };
-    // A second call (tests in one process) keeps the first log.
-    // What cannot be logged (the disk is full) is not told on standard error: that may be the lab's screen.
+    // A second call (tests in one process) keeps the first log. Failures to log (the disk is full)
+    // are not reported on standard error, because that may be the lab's screen.
     let logging = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     let _ = logging.with_writer(Mutex::new(log)).try_init();
     Ok(())
@@ -65,24 +69,25 @@ fn open(path: &Path) -> io::Result<File> {
         std::fs::rename(path, path.with_extension("log.old"))?;
     }
     let log = private().create(true).append(true).open(path)?;
-    // One from before logs were private.
+    // The file may date from before logs were private.
     make_private(&log)?;
     Ok(log)
 }
 
-/// Writes a line to standard error, where nothing in it is obeyed ([`crate::text::visible`]); where that is gone, nobody is there to be told.
+/// Writes a line to standard error, with everything escaped that a terminal would obey
+/// ([`crate::text::visible`]). If standard error is gone, the line is dropped.
 pub fn say(line: impl std::fmt::Display) {
     let line = format!("{line}\n");
     let _ = io::Write::write_all(&mut io::stderr(), crate::text::visible(&line).as_bytes());
 }
 
 thread_local! {
-    /// Whether what runs on this thread is [`contained`].
+    /// Whether the code on this thread runs in [`contained`].
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs code of a library that may panic on bad data. A panic becomes its message; neither report
-/// nor screen hears of it.
+/// Runs code of a library that may panic on bad data. A panic is returned as its message, without a
+/// report and without output on the screen.
 ///
 /// # Errors
 /// The panic's message.
@@ -96,12 +101,13 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Whether a panic of this thread is caught by [`contained`]: hooks leave it alone.
+/// Whether a panic of this thread is caught by [`contained`]. Panic hooks ignore such a panic.
 pub fn is_contained() -> bool {
     CONTAINED.get()
 }
 
-/// Makes a panic write a report before whatever hook was there prints it; says where the report is.
+/// Makes a panic write a report before the previous hook prints it, and then print the report's
+/// path.
 pub fn install_panic_hook() {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -116,7 +122,8 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// Writes a panic's report into the log's folder; `None` if it cannot be written.
+/// Writes a panic's report into the log's folder. Returns its path, or `None` if it cannot be
+/// written.
 pub fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
     tracing::error!("panic: {info}");
     let folder = folder()?;

@@ -1,4 +1,4 @@
-//! Effects with their uncertainty, and what may be concluded from them.
+//! Effects with their uncertainty, and the conclusions that they allow.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,17 +10,17 @@ pub struct Interval {
     /// The mean.
     #[serde(deserialize_with = "number")]
     pub mean: f64,
-    /// 2.5th percentile of the resampled means.
+    /// The 2.5th percentile of the resampled means.
     #[serde(deserialize_with = "number")]
     pub low: f64,
-    /// 97.5th percentile.
+    /// The 97.5th percentile of the resampled means.
     #[serde(deserialize_with = "number")]
     pub high: f64,
-    /// Values.
+    /// Number of values.
     pub n: usize,
 }
 
-/// JSON has no NaN: it is written as null, and read back from it.
+/// Reads null as NaN: JSON has no NaN, so it is written as null.
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
@@ -36,8 +36,9 @@ impl std::fmt::Display for Interval {
     }
 }
 
-/// The mean of values and its percentile bootstrap interval. Values of one group (a task, a document) are drawn together, because they are alike;
-/// a paired comparison is the bootstrap of its differences. No value gives NaN.
+/// The mean of `values`, (group, value), with its percentile bootstrap interval. Values of one
+/// group (a task, a document) are resampled together, because they are alike. For a paired
+/// comparison, pass the differences. Without values the result is NaN.
 pub fn bootstrap(values: &[(usize, f64)], resamples: usize, seed: u64) -> Interval {
     let mut groups: std::collections::BTreeMap<usize, (f64, usize)> = std::collections::BTreeMap::new();
     for (group, value) in values {
@@ -61,20 +62,21 @@ pub fn bootstrap(values: &[(usize, f64)], resamples: usize, seed: u64) -> Interv
     Interval { mean: whole, low: at(0.025), high: at(0.975), n: values.len() }
 }
 
-/// What an interval says of a claim.
+/// What an interval says about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The whole interval lies where the claim says.
+    /// The whole interval lies on the claim's side of the threshold.
     Supported,
     /// The whole interval lies on the other side.
     Contradicted,
-    /// The interval holds both.
+    /// The interval contains the threshold, or there are fewer than two values.
     NotDistinguishable,
 }
 
 impl Verdict {
-    /// The verdict on "the effect is above `threshold`". An interval of fewer than two values decides nothing.
+    /// The verdict on the claim "the effect is above `threshold`". An interval over fewer than two
+    /// values decides nothing.
     pub fn above(threshold: f64, effect: &Interval) -> Self {
         if effect.n < 2 || effect.mean.is_nan() {
             Self::NotDistinguishable
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn values_of_one_group_are_one_witness() {
-        // Four groups of many equal values: as uncertain as four values, not as four hundred.
+        // Four groups of many equal values: as uncertain as four values, not four hundred.
         let values: Vec<_> = (0..400).map(|i| (i % 4, (i % 4) as f64)).collect();
         let interval = bootstrap(&values, 1000, 0);
         assert!(interval.high - interval.low > 1.0, "{interval}");

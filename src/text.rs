@@ -1,5 +1,6 @@
-//! Texts from files and standard input: read up to a limit, refused with a sentence if they are too long, not UTF-8, or empty. And
-//! [`visible`]: what a text may hold that a terminal would obey, made into something to read.
+//! Texts from files and standard input. They are read up to a limit, and refused with a sentence if
+//! they are too long, not UTF-8, or empty. [`visible`] escapes the characters of a text that a
+//! terminal would obey.
 
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -7,10 +8,10 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-/// The longest text that is read, in bytes.
+/// Maximum size of a text, in bytes.
 pub const MAX: usize = 256 * 1024;
 
-/// The text of a file (`~/` is the home folder), a pipe that somebody writes to, or, for `-`, of standard input.
+/// The text of a file (`~/` is the home folder), of a pipe, or, for `-`, of standard input.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is too long, not UTF-8 or empty.
@@ -18,13 +19,13 @@ pub fn read(path: &str) -> Result<String> {
     checked(bytes_of(path)?, if path == "-" { "standard input" } else { path })
 }
 
-/// At most one byte more than [`MAX`] of a file, a pipe or standard input.
+/// At most [`MAX`] + 1 bytes of a file, a pipe or standard input.
 fn bytes_of(path: &str) -> Result<Vec<u8>> {
     if path == "-" {
         return take(std::io::stdin(), "standard input");
     }
     let place = home(path);
-    // A pipe that nobody writes to would keep us waiting for ever: opened like this it is empty.
+    // Opening a pipe that nobody writes to would block for ever. Opened like this, it is empty.
     let wait_for_nobody = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = std::fs::OpenOptions::new().read(true).custom_flags(wait_for_nobody).open(&place).map_err(Error::io(&place))?;
     if file.metadata().map_err(Error::io(&place))?.file_type().is_fifo() {
@@ -33,16 +34,16 @@ fn bytes_of(path: &str) -> Result<Vec<u8>> {
     take(file, path)
 }
 
-/// The text that a file begins with, as [`read`], and whether there is more of it than [`MAX`].
+/// The first [`MAX`] bytes of a file's text, as by [`read`], and whether there is more.
 ///
 /// # Errors
-/// As [`read`], but for the length.
+/// As [`read`], except for the length.
 pub fn beginning(path: &str) -> Result<(String, bool)> {
     let mut bytes = bytes_of(path)?;
     let more = bytes.len() > MAX;
     if more {
         bytes.truncate(MAX);
-        // A character that the limit cuts through is left to the rest.
+        // A character that the limit splits is left out.
         let begins = (1..=4).find(|back| bytes[MAX - back] & 0b1100_0000 != 0b1000_0000).unwrap_or(1);
         if std::str::from_utf8(&bytes[MAX - begins..]).is_err_and(|e| e.error_len().is_none()) {
             bytes.truncate(MAX - begins);
@@ -51,10 +52,10 @@ pub fn beginning(path: &str) -> Result<(String, bool)> {
     Ok((checked(bytes, path)?, more))
 }
 
-/// The text of a file; what could keep its reader waiting (a pipe, a terminal) is refused.
+/// The text of a file. A pipe or a terminal, for which a reader could wait, is refused.
 ///
 /// # Errors
-/// As [`read`]; [`Error::Input`] if it is no file.
+/// As [`read`]; [`Error::Input`] if it is not a file.
 pub fn file(path: &str) -> Result<String> {
     let place = home(path);
     let about = std::fs::metadata(&place).map_err(Error::io(&place))?;
@@ -64,14 +65,14 @@ pub fn file(path: &str) -> Result<String> {
     read(path)
 }
 
-/// At most one byte more than [`MAX`].
+/// At most [`MAX`] + 1 bytes.
 fn take(from: impl Read, origin: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(origin))?;
     Ok(bytes)
 }
 
-/// Bytes as text; `origin` says in messages where they came from.
+/// Bytes as text. `origin` names their source in messages.
 ///
 /// # Errors
 /// [`Error::Input`] if they are too many, not UTF-8, or blank.
@@ -88,8 +89,9 @@ pub fn checked(bytes: Vec<u8>, origin: &str) -> Result<String> {
     if text.trim().is_empty() { Err(Error::Input(format!("{origin} is empty"))) } else { Ok(text) }
 }
 
-/// Whether a terminal obeys this character rather than show it: ESC, BEL and all other control characters (C0, DEL, C1) but line break and
-/// tab, and the marks, overrides and isolates that turn the direction of the text around them.
+/// Whether a terminal obeys this character instead of showing it. These are ESC, BEL and all other
+/// control characters (C0, DEL, C1) except line break and tab, and the marks, overrides and
+/// isolates that change the direction of the text around them.
 pub fn is_obeyed(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -98,7 +100,8 @@ pub fn is_obeyed(c: char) -> bool {
     }
 }
 
-/// A text that a terminal shows and does not obey: what [`is_obeyed`] says it would stands there as `\u{1b}`.
+/// A text that a terminal shows and does not obey: each character that [`is_obeyed`] appears as
+/// `\u{1b}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
@@ -110,15 +113,15 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// JSON that a terminal shows and does not obey, and that means the same: within its strings, where alone such characters can be, they
-/// stand as `\u009b`.
+/// JSON that a terminal shows and does not obey, with the same meaning. Characters that a terminal
+/// obeys can occur only within its strings, and are written as `\u009b`.
 pub fn visible_json(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        // All of them have four digits.
+        // All of them have four hexadecimal digits.
         if is_obeyed(c) { shown.push_str(&format!("\\u{:04x}", u32::from(c))) } else { shown.push(c) }
     }
     Cow::Owned(shown)

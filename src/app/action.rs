@@ -39,7 +39,7 @@ pub enum Motion {
 /// A change of what a tab compares (Lab) or draws (Map).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
-    /// SSM state or convolution window.
+    /// Switch between SSM state and convolution window.
     NextPart,
     /// Shift the compared layers, or the drawn layer.
     ShiftLayers(i32),
@@ -52,11 +52,11 @@ pub enum Compare {
 pub enum Action {
     /// The clock, in milliseconds since the start.
     Tick(u64),
-    /// A key pressed: written down, then what it does here.
+    /// A key pressed: recorded first, then applied.
     Key(Key),
-    /// A text pasted by the terminal: written down, then [`Action::Paste`].
+    /// A text pasted by the terminal: recorded first, then applied as [`Action::Paste`].
     Pasted(String),
-    /// The engine says something.
+    /// An event from the engine.
     Engine(Event),
     /// A key for the editor in focus or the overlay on top.
     Type(Key),
@@ -64,20 +64,20 @@ pub enum Action {
     Paste(String),
     /// A sentence for the user, from the loop.
     Notice(String),
-    /// A complaint for the user, from the loop.
+    /// An error message for the user, from the loop.
     Complain(String),
 
     /// End the program.
     Quit,
     /// Stop as Ctrl-Z does.
     Suspend,
-    /// Draw everything anew.
+    /// Draw everything again.
     Redraw,
     /// Leave what is in front: an overlay, a notice, an editor, running work.
     Back,
     /// Go to a tab.
     Tab(Tab),
-    /// Focus a pane of the present tab.
+    /// Focus a pane of the current tab.
     Focus(Focus),
     /// Focus the next (+1) or previous (−1) pane.
     CycleFocus(i32),
@@ -87,31 +87,31 @@ pub enum Action {
     Guide,
     /// Open the palette.
     Palette,
-    /// Ask for a value.
+    /// Open a prompt for a value.
     Prompt(PromptKind),
-    /// Take back (false) or repeat (true) the last change of the soup.
+    /// Undo (false) or redo (true) the last change of the soup.
     Undo {
-        /// Whether to repeat instead.
+        /// Redo instead of undo.
         redo: bool,
     },
-    /// Copy what is focused.
+    /// Copy the text of the focused pane.
     Copy,
-    /// Write what would be copied to a file.
+    /// Write that text to a file.
     CopyToFile,
-    /// The screen as a thing: mouse, slow lines.
+    /// An action on the screen itself: mouse, slow lines.
     Screen(ScreenAction),
     /// Write the frame to a file.
     SaveFrame(FrameFormat),
     /// The next glyph set.
     NextGlyphs,
-    /// Light for dark, dark for light.
+    /// Switch between the dark and the light theme.
     FlipBackground,
     /// Move the selection.
     Move(Motion),
 
     /// A change of the Lab tab.
     Lab(LabAction),
-    /// A change of what the tab compares or draws.
+    /// A change of what the current tab compares or draws.
     Compare(Compare),
     /// Add the selected skill to the soup.
     AddSelected,
@@ -122,7 +122,7 @@ pub enum Action {
     /// A change of the Map tab.
     Map(MapAction),
 
-    /// What happens on the Decay tab.
+    /// An action of the Decay tab.
     Decay(DecayAction),
     /// A change of the Experiments tab.
     Experiments(ExperimentsAction),
@@ -130,8 +130,8 @@ pub enum Action {
     /// A change of the Library tab, or of the library.
     Library(LibraryAction),
 
-    /// Draw the screen for an audience, or for work again.
+    /// Switch between the screen for an audience and the screen for work.
     TogglePresent,
-    /// What only the Session tab does.
+    /// An action of the Session tab.
     Session(SessionAction),
 }

@@ -1,11 +1,11 @@
-//! Changes of the soup on the bench, and what follows from them.
+//! Changes of the soup on the bench, and their consequences.
 
 use super::effect::Effect;
 use super::lab;
 use super::soup_edit::SoupEdit;
 use super::state::State;
 
-/// Changes the soup, or complains why it cannot be.
+/// Changes the soup, or reports why it cannot be changed.
 pub fn edit(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     let (layers, clock) = (state.layers(), state.clock);
     match state.lab.bench.edit(edit, layers, clock) {
@@ -19,7 +19,7 @@ pub fn edit(state: &mut State, edit: &SoupEdit) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Takes the last change of the soup back, or repeats it.
+/// Undoes the last change of the soup, or redoes it.
 pub fn undo(state: &mut State, redo: bool) -> Vec<Effect> {
     if state.lab.bench.step(redo) {
         follow_evidence(state);
@@ -30,12 +30,12 @@ pub fn undo(state: &mut State, redo: bool) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The soup changed: the answers are asked for after a pause.
+/// The soup changed: requests the answers after a pause.
 pub fn changed(state: &mut State) {
     state.lab.ask_at = Some(state.clock + lab::ASK_AFTER_MS);
 }
 
-/// A soup that was given back to the evidence is what that says now.
+/// If the evidence chooses the soup again, takes what the evidence says now.
 fn follow_evidence(state: &mut State) {
     if let Some(evidence) = state.lab.evidence.clone() {
         state.lab.bench.follow(&evidence.auto);

@@ -1,4 +1,5 @@
-//! The Decay tab: a document in ordered chunks, and one state made of theirs by every rule.
+//! The Decay tab: a document in ordered chunks, and the single state that each rule composes from
+//! the chunks' states.
 
 use super::action::{Action, Motion};
 use super::effect::Effect;
@@ -15,17 +16,17 @@ use std::sync::Arc;
 
 /// Milliseconds without a keystroke before an edited document is read.
 const READ_AFTER_MS: u64 = 300;
-/// Milliseconds after a step of a parameter, so that a held key does not start a run each time.
+/// Milliseconds after a step of a parameter, so that a held key does not start a run per repeat.
 const STEP_AFTER_MS: u64 = 80;
 
-/// Where the document in the editor comes from.
+/// The source of the document in the editor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Made of task lists, by the engine, with this seed.
+    /// Made from task lists by the engine, with this seed.
     Sample(u64),
-    /// A file, unchanged.
+    /// A file, not edited.
     File(String),
-    /// The editor.
+    /// Typed in the editor.
     Typed,
 }
 
@@ -34,9 +35,9 @@ pub enum Origin {
 pub enum DecayValue {
     /// A file to read.
     Path,
-    /// How many chunks.
+    /// Number of chunks.
     Chunks,
-    /// Tokens of a chunk.
+    /// Tokens per chunk.
     Length,
     /// Tokens of the continuation.
     After,
@@ -45,7 +46,7 @@ pub enum DecayValue {
 }
 
 impl DecayValue {
-    /// What its prompt asks.
+    /// The question of its prompt.
     pub fn question(self) -> &'static str {
         match self {
             Self::Path => "File with a document (UTF-8 text, at most 256 KiB)",
@@ -57,35 +58,35 @@ impl DecayValue {
     }
 }
 
-/// What happens on the tab.
+/// Actions of the tab, and the answer to [`Effect::ReadDocument`].
 #[derive(Clone, Debug)]
 pub enum DecayAction {
-    /// γ by steps of 0.01.
+    /// Change γ by this many steps of 0.01.
     Gamma(i32),
     /// More or fewer chunks.
     Chunks(i32),
-    /// Chunks twice as long, or half.
+    /// Make chunks twice or half as long.
     Scale {
-        /// Twice.
+        /// Twice rather than half.
         up: bool,
     },
     /// Sort the rules by loss, or not.
     Sort,
     /// The next sample document.
     Sample,
-    /// Compare again.
+    /// Run the comparison again.
     Run,
-    /// A file was read, or why it was not.
+    /// A file was read, or could not be read.
     Opened {
-        /// As the user named it.
+        /// The path as the user named it.
         path: String,
-        /// Its text.
+        /// Its text, or why it could not be read.
         text: Result<String, String>,
     },
 }
 
 impl DecayAction {
-    /// The answer to [`Effect::ReadDocument`].
+    /// The action that answers [`Effect::ReadDocument`].
     pub fn opened(path: String, text: crate::error::Result<String>) -> Self {
         Self::Opened { path, text: text.map_err(|e| e.to_string()) }
     }
@@ -96,27 +97,27 @@ impl DecayAction {
 pub struct DecayTab {
     /// The document.
     pub document: TextArea<'static>,
-    /// Where it comes from.
+    /// Its source.
     pub origin: Origin,
-    /// How it is cut.
+    /// How it is cut into chunks.
     pub cut: Cut,
     /// γ of A-decay.
     pub gamma: f64,
     /// The newest comparison.
     pub view: Option<Arc<DecayView>>,
-    /// Why there is none.
+    /// Why there is no comparison.
     pub refused: Option<String>,
-    /// Whether the comparison is of the text in the editor as it is.
+    /// Whether the comparison is of the text now in the editor.
     pub marked: bool,
-    /// The selected rule, an index into the comparison's results.
+    /// The selected rule, as an index into the comparison's results.
     pub rule: usize,
-    /// Whether rules are listed by loss.
+    /// Whether the rules are sorted by loss.
     pub by_loss: bool,
     /// The selected position of the continuation.
     pub position: usize,
     /// The selected layer.
     pub layer: usize,
-    /// The clock at which a comparison is to be asked for.
+    /// The clock at which to request a comparison.
     pub run_at: Option<u64>,
 }
 
@@ -145,7 +146,7 @@ impl DecayTab {
         self.document.lines().join("\n")
     }
 
-    /// Where the document comes from, in words.
+    /// The document's source, in words.
     pub fn origin_text(&self) -> String {
         match &self.origin {
             Origin::Sample(seed) => format!("sample {seed}"),
@@ -159,7 +160,7 @@ impl DecayTab {
         self.view.as_ref()?.results.get(self.rule)
     }
 
-    /// Whether the comparison is of other values than those chosen.
+    /// Whether the comparison used other values than those chosen now.
     pub fn is_behind(&self) -> bool {
         self.run_at.is_some() || self.view.as_ref().is_some_and(|v| v.request.cut != self.cut || v.request.gamma != self.gamma)
     }
@@ -179,7 +180,7 @@ impl DecayTab {
     }
 }
 
-/// Applies what happened on the tab.
+/// Applies an action of the tab.
 pub fn apply(state: &mut State, action: DecayAction) -> Vec<Effect> {
     match action {
         DecayAction::Gamma(steps) => {
@@ -216,7 +217,7 @@ pub fn apply(state: &mut State, action: DecayAction) -> Vec<Effect> {
     }
 }
 
-/// Steps the cut, within what can be asked for.
+/// Changes the cut, within the limits of a request.
 fn step_cut(state: &mut State, step: impl FnOnce(&mut Cut)) -> Vec<Effect> {
     let mut cut = state.decay.cut;
     step(&mut cut);
@@ -249,7 +250,7 @@ fn changed(state: &mut State, after: u64) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Asks for a comparison with the present values.
+/// Requests a comparison with the current values.
 pub fn run(state: &mut State) -> Vec<Effect> {
     state.decay.run_at = None;
     if state.model.is_none() {
@@ -290,7 +291,7 @@ fn select(state: &mut State, pane: Focus, row: usize) {
     }
 }
 
-/// The tab came to the front: the first comparison is asked for now.
+/// The tab came to the front: requests the first comparison.
 pub fn shown(state: &mut State) -> Vec<Effect> {
     let wanted = state.decay.view.is_none() && state.decay.refused.is_none();
     if wanted && !state.jobs.is_running(JobKind::Decay) { run(state) } else { Vec::new() }
@@ -311,7 +312,7 @@ pub fn take(state: &mut State, view: Arc<DecayView>) {
     tab.view = Some(view);
 }
 
-/// There is no comparison of this document: why.
+/// Stores why there is no comparison of this document.
 pub fn refuse(state: &mut State, why: String) {
     state.decay.view = None;
     state.decay.marked = false;
@@ -372,7 +373,7 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// The present value of what a prompt asks for.
+/// The current value that a prompt starts with.
 pub fn value_text(state: &State, value: DecayValue) -> String {
     let tab = &state.decay;
     match value {
@@ -411,7 +412,7 @@ pub fn set_value(state: &mut State, value: DecayValue, text: &str) -> Result<Vec
     Ok(run(state))
 }
 
-/// The text of the focused pane: the document, or a table with tabs between its columns.
+/// The text of the focused pane: the document, or a table with tab-separated columns.
 pub fn copied(state: &State) -> Option<String> {
     let tab = &state.decay;
     if state.focus() == Focus::Document {

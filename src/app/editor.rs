@@ -1,21 +1,21 @@
-//! Texts being edited have a limit of size, as files have, and say so when something is left out.
+//! Limits the size of edited texts to that of files, and reports what is left out.
 
 use super::key::Key;
 use super::update::text_input;
 use ratatui_textarea::TextArea;
 
-/// The longest text that is edited, in bytes: that of a file.
+/// The longest text that can be edited, in bytes: the limit for files.
 pub const LONGEST: usize = crate::text::MAX;
 
-/// Bytes of a text, line breaks with them.
+/// Bytes of a text, line breaks included.
 fn size(text: &TextArea<'_>) -> usize {
     text.lines().iter().map(|l| l.len() + 1).sum::<usize>() - 1
 }
 
-/// Gives a key to a text: whether that changed it.
+/// Gives a key to a text; true if the text changed.
 ///
 /// # Errors
-/// A sentence if the text is full; it is then as it was.
+/// A sentence if the text is full; it is then unchanged.
 pub fn typed(text: &mut TextArea<'static>, key: Key) -> Result<bool, String> {
     let before = size(text);
     let changed = text.input(text_input(key));
@@ -27,14 +27,14 @@ pub fn typed(text: &mut TextArea<'static>, key: Key) -> Result<bool, String> {
     Ok(changed)
 }
 
-/// Pastes as much as finds room; what was left out, as a sentence.
+/// Pastes as much as there is room for; returns a sentence about what was left out.
 pub fn pasted(text: &mut TextArea<'static>, pasted: &str) -> Option<String> {
     let (fits, left_out) = fitting(pasted, LONGEST.saturating_sub(size(text)));
     text.insert_str(fits);
     left_out.map(|n| left_out_text(n, pasted.len(), &format!("a text holds {} KiB", LONGEST >> 10)))
 }
 
-/// As much of a text as fits into `room` bytes, and how many bytes that leaves out, if any.
+/// As much of a text as fits into `room` bytes; and the length of the rest in bytes, if any.
 pub fn fitting(text: &str, room: usize) -> (&str, Option<usize>) {
     if text.len() <= room {
         return (text, None);
@@ -44,7 +44,7 @@ pub fn fitting(text: &str, room: usize) -> (&str, Option<usize>) {
     (fits, Some(text.len() - fits.len()))
 }
 
-/// Says what of a paste was left out, and why.
+/// A sentence about what was left out of a paste, and why.
 pub fn left_out_text(left_out: usize, of: usize, why: &str) -> String {
     format!("The paste was cut: the last {left_out} of its {of} bytes were left out; {why}.")
 }

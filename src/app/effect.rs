@@ -1,4 +1,4 @@
-//! What `update` asks of the world outside.
+//! What `update` requests from the world outside.
 
 use super::instrument::sides::Snapshot;
 use super::session::{Entry, Session};
@@ -9,15 +9,15 @@ use crate::engine::{Job, JobKind};
 pub enum Effect {
     /// Hand a job to the engine.
     Send(Job),
-    /// Call off the running job of a kind.
+    /// Cancel the running job of a kind.
     Cancel(JobKind),
     /// Put a text on the clipboard (OSC 52).
     Copy(String),
-    /// Read the text of a file; `Action::Decay(DecayAction::Opened(…))` answers.
+    /// Read a file's text; `Action::Decay(DecayAction::Opened(…))` brings the answer.
     ReadDocument(String),
     /// Write a copied text to a file.
     SaveCopy(String),
-    /// Take the mouse, or give it back.
+    /// Capture the mouse, or release it.
     Mouse(bool),
     /// Write the frame on screen to a file.
     SaveFrame(FrameFormat),
@@ -25,16 +25,16 @@ pub enum Effect {
     Journal(Entry),
     /// Write a session to a new file, named after its title.
     SaveSession(Session),
-    /// The list of snapshots has changed: keep it.
+    /// The list of snapshots has changed: store it.
     Snapshots {
-        /// As it was kept last.
+        /// The list as last stored.
         before: Vec<Snapshot>,
-        /// As it is.
+        /// The list now.
         after: Vec<Snapshot>,
     },
-    /// Look the earlier sittings up.
+    /// Look up the earlier sittings.
     ListSittings,
-    /// Leave, and go on with the sitting of this journal.
+    /// Leave, and resume the sitting of this journal.
     Resume(String),
     /// Leave, and play this journal.
     Play(String),
@@ -68,10 +68,10 @@ impl FrameFormat {
     }
 }
 
-/// The engine as the loop sees it. Neither call waits.
+/// The engine as the loop sees it. Neither method blocks.
 pub trait EngineHandle {
-    /// Queues a job; a running job of the same kind is replaced.
+    /// Queues a job; it replaces a running job of the same kind.
     fn send(&self, job: Job);
-    /// Calls off the running job of a kind, if there is one.
+    /// Cancels the running job of a kind, if there is one.
     fn cancel(&self, kind: JobKind);
 }

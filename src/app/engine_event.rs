@@ -1,5 +1,4 @@
-//! What the engine reports, applied to the state. Results of older generations are dropped here, and
-//! nowhere else.
+//! Applies the engine's reports to the state. Results of older generations are dropped only here.
 
 use super::effect::Effect;
 use super::lab::{self, ShownAnswer};
@@ -7,7 +6,8 @@ use super::session::Entry;
 use super::state::{State, Tab};
 use super::update::none;
 use super::{decay, experiments, instrument, library, map, screen};
-use crate::engine::{Event, Generation, JobKind, News};
+use crate::engine::News;
+use crate::engine::{Event, Generation, JobKind};
 use crate::lab::{AnswerFrom, ModelView};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn take_model(state: &mut State, model: Arc<ModelView>) -> Vec<Effect> {
     effects
 }
 
-/// Takes what the newest job of a kind reports.
+/// Takes a report of the newest job of a kind.
 #[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.
 fn take(state: &mut State, kind: JobKind, generation: Generation, news: News) -> Vec<Effect> {
     match news {
@@ -69,8 +69,8 @@ fn failed(state: &mut State, kind: JobKind, cancelled: bool, message: String) ->
     let ended = ended(state, kind, Some(&message));
     instrument::failed(state, kind);
     if kind == JobKind::Decay && !cancelled {
-        // It stands where the numbers would: while a text is typed it is too short until it is long
-        // enough.
+        // The message stands where the numbers would. It is no notice, because a text being typed
+        // is too short until it is long enough.
         decay::refuse(state, message);
     } else if cancelled {
         let standing = if kind == JobKind::Map { map::standing(state) } else { None };
@@ -81,10 +81,11 @@ fn failed(state: &mut State, kind: JobKind, cancelled: bool, message: String) ->
     ended
 }
 
-/// What follows a job's end; `failure` says why it ended badly.
+/// Follows up the end of a job; `failure` says why it failed.
 fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect> {
     match kind {
-        // Answers that the newest request did not ask for (the soup was emptied) go with its end.
+        // Answers that the newest request did not cover (the soup was emptied) are removed at its
+        // end.
         JobKind::Ask if failure.is_none() => {
             let newest = state.jobs.generation(JobKind::Ask);
             for slot in &mut state.lab.answers {
@@ -99,7 +100,7 @@ fn ended(state: &mut State, kind: JobKind, failure: Option<&str>) -> Vec<Effect>
         JobKind::Experiment => experiments::ended(state, failure.map(str::to_owned)),
         JobKind::Build => {
             library::built(state, failure.is_none());
-            // The map that was asked for before the library grew is drawn again once the library is at rest.
+            // A map requested before the library grew is drawn again once the build has ended.
             if state.tab == Tab::Map { map::shown(state) } else { Vec::new() }
         }
         _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! The Experiments tab: the claims measured here, one after the other, and what was found.
+//! The Experiments tab: the claims measured here, one after the other, and their results.
 
 use super::action::{Action, Motion};
 use super::command;
@@ -15,22 +15,22 @@ use std::sync::Arc;
 /// One change of the tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExperimentsAction {
-    /// Run the selected one, unless it is done; `again` runs it all the same.
+    /// Run the selected one; if it is done, only when `again` is set.
     Run {
         /// Whether a finished one is run once more.
         again: bool,
     },
     /// Run all that are not done.
     RunAll,
-    /// Quick or thorough.
+    /// Switch between quick and thorough.
     ToggleThorough,
-    /// The next way to look at a report.
+    /// Show the next view of a report.
     NextView,
-    /// The next (+1) or previous (−1) picture or table of the report.
+    /// Show the next (+1) or previous (−1) picture or table of the report.
     Turn(i32),
 }
 
-/// What of a report is shown.
+/// The part of a report on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// Verdicts and one picture.
@@ -41,33 +41,33 @@ pub enum View {
     Text,
 }
 
-/// What there is of one experiment.
+/// The reports of one experiment.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// The last whole report.
+    /// The last complete report.
     pub report: Option<Arc<Report>>,
     /// Whether it was read from the results folder rather than measured in this sitting.
     pub loaded: bool,
-    /// What a run under way, or stopped, has found so far.
+    /// The partial report of a run that is running or stopped.
     pub partial: Option<Arc<Report>>,
     /// Why the last run failed.
     pub failed: Option<String>,
 }
 
-/// How an experiment stands.
+/// The status of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stand {
     /// Never run.
     NotRun,
-    /// Its turn comes.
+    /// Queued.
     Waiting,
-    /// Under way.
+    /// Running.
     Running,
-    /// Called off; what was found until then is shown.
+    /// Cancelled; the partial report is shown.
     Stopped,
-    /// Ended badly.
+    /// Failed.
     Failed,
-    /// There is a whole report.
+    /// There is a complete report.
     Done,
 }
 
@@ -79,42 +79,43 @@ pub type Curve = (String, Vec<(f64, f64)>);
 pub enum Plate<'a> {
     /// Curves.
     Curves(&'a Figure, &'a [Curve]),
-    /// A field of numbers.
+    /// A heat map.
     Heat(&'a Figure, &'a Heat),
-    /// A table's rows as values with intervals; the column of the value, low and high follow it.
+    /// A table's rows as values with intervals. The index is the value's column; low and high
+    /// follow it.
     Intervals(&'a Table, usize),
 }
 
 /// The values of the tab.
 #[derive(Clone, Debug)]
 pub struct ExperimentsTab {
-    /// One for each of [`ALL`].
+    /// One entry for each of [`ALL`].
     pub entries: Vec<Entry>,
     /// The selected one.
     pub selected: usize,
     /// Thorough rather than quick.
     pub thorough: bool,
-    /// Seed of the first draw, as the lab was opened with.
+    /// Seed of the first draw, from the lab's options.
     pub seed: u64,
-    /// What of the report is shown.
+    /// The part of the report on screen.
     pub view: View,
-    /// Which picture.
+    /// The selected picture.
     pub picture: usize,
     /// The curve, or row, in front.
     pub curve: usize,
-    /// The place along the axis that values are read at; `None` is the last.
+    /// The index along the axis at which values are read; `None` is the last.
     pub at: Option<usize>,
-    /// Which table.
+    /// The selected table.
     pub table: usize,
-    /// First row of the table or text.
+    /// First visible row of the table or text.
     pub scroll: usize,
-    /// The one under way.
+    /// The running one.
     pub running: Option<usize>,
-    /// Those whose turn comes.
+    /// Those queued.
     pub queue: VecDeque<usize>,
-    /// Where reports are read from and written to; `None` keeps them in memory.
+    /// The folder that reports are read from and written to; `None` keeps them in memory only.
     pub results: Option<PathBuf>,
-    /// Whether the results folder was asked for.
+    /// Whether reading of the results folder has been requested.
     pub asked: bool,
 }
 
@@ -139,12 +140,12 @@ impl ExperimentsTab {
         }
     }
 
-    /// How much the next run draws.
+    /// The settings of the next run.
     pub fn settings(&self) -> Settings {
         Settings { seed: self.seed, ..if self.thorough { Settings::thorough() } else { Settings::quick() } }
     }
 
-    /// How an experiment stands.
+    /// The status of an experiment.
     pub fn stand(&self, index: usize) -> Stand {
         let Some(entry) = self.entries.get(index) else { return Stand::NotRun };
         if self.running == Some(index) {
@@ -162,7 +163,7 @@ impl ExperimentsTab {
         }
     }
 
-    /// What is shown of an experiment: what comes in, else the last whole report.
+    /// The report shown for an experiment: the partial one, else the last complete one.
     pub fn report(&self, index: usize) -> Option<&Arc<Report>> {
         let entry = self.entries.get(index)?;
         entry.partial.as_ref().or(entry.report.as_ref())
@@ -173,7 +174,7 @@ impl ExperimentsTab {
         self.report(self.selected)
     }
 
-    /// Whether there is a whole report with the settings that the next run would have.
+    /// Whether there is a complete report with the settings of the next run.
     fn is_done(&self, index: usize) -> bool {
         let wanted = self.settings().to_string();
         let report = self.entries.get(index).and_then(|e| e.report.as_ref());
@@ -185,7 +186,7 @@ impl ExperimentsTab {
     }
 }
 
-/// The pictures of a report: its figures, then the tables that hold intervals.
+/// The pictures of a report: its figures, then the tables with intervals.
 pub fn plates(report: &Report) -> Vec<Plate<'_>> {
     let interval = |t: &Table| t.columns.windows(3).position(|w| w[1].ends_with("low") && w[2].ends_with("high"));
     let tables = report.tables.iter().filter(|t| !t.rows.is_empty());
@@ -196,7 +197,7 @@ pub fn plates(report: &Report) -> Vec<Plate<'_>> {
     figures.chain(tables.filter_map(|t| interval(t).map(|c| Plate::Intervals(t, c)))).collect()
 }
 
-/// The places along the axis of some curves, ascending, each once.
+/// The distinct positions along the axis of some curves, ascending.
 pub fn places(curves: &[Curve]) -> Vec<f64> {
     let mut all: Vec<f64> = curves.iter().flat_map(|(_, p)| p.iter().map(|p| p.0)).filter(|x| x.is_finite()).collect();
     all.sort_by(f64::total_cmp);
@@ -282,20 +283,21 @@ fn select(state: &mut State, pane: Focus, row: usize) {
     }
 }
 
-/// The tab came to the front: earlier results are read, once.
+/// The tab came to the front: reads earlier results, once.
 pub fn shown(state: &mut State) -> Vec<Effect> {
     let Some(dir) = state.experiments.results.clone().filter(|_| !state.experiments.asked) else { return Vec::new() };
     state.experiments.asked = true;
     vec![state.jobs.send(Request::Results(ResultsRequest::Load(dir)), state.clock)]
 }
 
-/// A sitting was gone on with: what its experiments found is read again from where they left it, for they are not run again.
+/// A sitting was resumed: reads its experiments' results from the folder again, because the
+/// experiments are not run again.
 pub fn look_again(state: &mut State) -> Vec<Effect> {
     let asked = std::mem::take(&mut state.experiments.asked);
     if asked { shown(state) } else { Vec::new() }
 }
 
-/// Starts the next one, if none is under way.
+/// Starts the next experiment, if none is running.
 pub fn next(state: &mut State) -> Vec<Effect> {
     if state.experiments.running.is_some() {
         return Vec::new();
@@ -308,7 +310,7 @@ pub fn next(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(request, state.clock)]
 }
 
-/// Takes what the running one has found; a whole report is written to the results folder.
+/// Takes a report of the running one; a complete report is written to the results folder.
 pub fn take(state: &mut State, report: Arc<Report>, complete: bool) -> Vec<Effect> {
     let Some(index) = state.experiments.running else { return Vec::new() };
     let entry = &mut state.experiments.entries[index];
@@ -321,7 +323,8 @@ pub fn take(state: &mut State, report: Arc<Report>, complete: bool) -> Vec<Effec
     save(state, dir, vec![report], false)
 }
 
-/// The running one has ended; `failure` says why it did so early, `None` for one that was called off or ended well.
+/// The running one has ended. `failure` says why it failed; `None` if it completed or was
+/// cancelled.
 pub fn ended(state: &mut State, failure: Option<String>) -> Vec<Effect> {
     if let Some(index) = state.experiments.running.take() {
         let entry = &mut state.experiments.entries[index];
@@ -333,14 +336,14 @@ pub fn ended(state: &mut State, failure: Option<String>) -> Vec<Effect> {
     next(state)
 }
 
-/// Calls off the running one and those that wait; what is done stays.
+/// Cancels the running one and empties the queue; complete reports stay.
 pub fn stop(state: &mut State) {
     state.experiments.queue.clear();
     // The queue is empty, so nothing follows.
     ended(state, None);
 }
 
-/// Takes reports that were read; those measured in this sitting go before them.
+/// Takes reports that were read; those measured in this sitting take precedence.
 pub fn loaded(state: &mut State, reports: Vec<Arc<Report>>, left_out: &[String]) {
     for report in reports {
         let Some(index) = ALL.iter().position(|e| e.name == report.name) else { continue };
@@ -354,7 +357,7 @@ pub fn loaded(state: &mut State, reports: Vec<Arc<Report>>, left_out: &[String])
     }
 }
 
-/// Says where reports were written, and which were left as they were.
+/// Reports where reports were written, and which existing ones were not overwritten.
 pub fn saved(state: &mut State, folders: &[PathBuf], kept: &[PathBuf]) {
     let list = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut text = Vec::new();
@@ -367,7 +370,7 @@ pub fn saved(state: &mut State, folders: &[PathBuf], kept: &[PathBuf]) {
     state.say(text.join(" "));
 }
 
-/// Writes every whole report into a folder typed by the user.
+/// Writes every complete report into a folder typed by the user.
 ///
 /// # Errors
 /// A sentence if no folder is named or there is nothing to write.
@@ -387,7 +390,8 @@ fn save(state: &mut State, dir: PathBuf, reports: Vec<Arc<Report>>, replace: boo
     vec![state.jobs.send(Request::Results(ResultsRequest::Save { dir, reports, replace }), state.clock)]
 }
 
-/// Moves in the pane in focus: through the list, along the axis and through the curves, or through the lines.
+/// Moves the selection in the focused pane: through the list, along the axis and through the
+/// curves, or through the lines.
 pub fn motion(state: &mut State, motion: Motion) {
     let in_list = state.focus_of[Tab::Experiments.index()] == Focus::Experiments;
     let tab = &mut state.experiments;
@@ -422,7 +426,8 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// What is copied here: the table on screen, the figure's points as a table, or the report as Markdown.
+/// The text to copy: the table on screen, the figure's points as a table, or the report as
+/// Markdown.
 pub fn copy_text(state: &State) -> Option<String> {
     let tab = &state.experiments;
     let report = tab.shown()?;

@@ -4,36 +4,36 @@ use super::effect::Effect;
 use crate::engine::{Generation, Job, JobKind, Request};
 use std::collections::BTreeMap;
 
-/// A job under way.
+/// A running job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Running {
     /// Units done.
     pub done: u64,
-    /// Units in all; 0 if not known.
+    /// Total units; 0 if not known.
     pub total: u64,
     /// What is counted.
     pub unit: &'static str,
-    /// The clock (milliseconds) when it was sent.
+    /// The clock when it was sent, in milliseconds.
     pub since: u64,
-    /// The clock when it last reported.
+    /// The clock when it last reported, in milliseconds.
     pub seen: u64,
 }
 
 impl Running {
-    /// Units a second so far; `None` before there is anything to go by.
+    /// Units per second so far; `None` until a unit is done and 0.3 s have passed.
     pub fn rate(&self) -> Option<f64> {
         let seconds = self.seen.saturating_sub(self.since) as f64 / 1000.0;
         (self.done > 0 && seconds >= 0.3).then(|| self.done as f64 / seconds)
     }
 
-    /// Seconds left at the present rate.
+    /// Estimated seconds left at that rate.
     pub fn seconds_left(&self) -> Option<f64> {
         let rate = self.rate()?;
         (self.total > self.done).then(|| (self.total - self.done) as f64 / rate)
     }
 }
 
-/// What was sent last, and what still runs.
+/// The newest generation of each kind of job, and the running jobs.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs {
     issued: BTreeMap<JobKind, Generation>,
@@ -51,14 +51,15 @@ impl Jobs {
         Effect::Send(Job { generation, request })
     }
 
-    /// Calls off what runs of this kind; its results are stale from now on.
+    /// Cancels the running job of this kind; its results are stale from now on.
     pub fn cancel(&mut self, kind: JobKind) -> Option<Effect> {
         self.running.remove(&kind)?;
         *self.issued.entry(kind).or_default() += 1;
         Some(Effect::Cancel(kind))
     }
 
-    /// Whether a result belongs to the newest job of its kind. Opening is started by the engine itself, so it always does.
+    /// Whether a result belongs to the newest job of its kind. True for opening always, because the
+    /// engine starts that itself.
     pub fn is_current(&self, kind: JobKind, generation: Generation) -> bool {
         kind == JobKind::Open || self.issued.get(&kind) == Some(&generation)
     }
@@ -68,17 +69,17 @@ impl Jobs {
         self.issued.get(&kind).copied().unwrap_or(0)
     }
 
-    /// Whether a job of this kind is under way.
+    /// Whether a job of this kind is running.
     pub fn is_running(&self, kind: JobKind) -> bool {
         self.running.contains_key(&kind)
     }
 
-    /// Whether any job is under way.
+    /// Whether any job is running.
     pub fn any(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// Kinds under way.
+    /// The kinds of running jobs.
     pub fn kinds(&self) -> impl Iterator<Item = JobKind> {
         self.running.keys().copied()
     }
@@ -88,28 +89,28 @@ impl Jobs {
         self.running.get(&kind)
     }
 
-    /// Notes progress.
+    /// Stores a report of progress.
     pub fn progress(&mut self, kind: JobKind, done: u64, total: u64, unit: &'static str, clock: u64) {
         let running = self.running.entry(kind).or_insert(Running { done, total, unit, since: clock, seen: clock });
         if running.unit != unit {
-            // Another phase: its rate starts anew.
+            // Another phase: measure its rate from here.
             running.since = clock;
         }
         *running = Running { done, total, unit, since: running.since, seen: clock };
     }
 
-    /// Notes an end.
+    /// Removes a job that has ended.
     pub fn finish(&mut self, kind: JobKind) {
         self.running.remove(&kind);
     }
 
-    /// The long job to show in the header, with its word there.
+    /// The long job shown in the header, with its word there.
     pub fn shown(&self) -> Option<(&'static str, &Running)> {
         let shown = self.running.iter().filter_map(|(kind, running)| Some((kind.about().header?, running)));
         shown.min_by_key(|((place, _), _)| *place).map(|((_, word), running)| (word, running))
     }
 
-    /// The kind of work under way that Esc stops first.
+    /// The kind of running job that Esc stops first.
     pub fn stopped_by_esc(&self) -> Option<JobKind> {
         self.kinds().filter_map(|kind| Some((kind.about().esc?, kind))).min().map(|(_, kind)| kind)
     }

@@ -1,5 +1,6 @@
-//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table, tests and sessions. The mouse is a key among them
-//! (`click ranking 3`), so that what is done with it is journaled, replayed and exported like all else.
+//! Keys as plain values, with a written form (`ctrl-p`, `shift-left`, `f1`) for the command table,
+//! tests and sessions. Mouse events are keys too (`click ranking 3`), so they are journaled,
+//! replayed and exported like all other keys.
 
 use super::screen::Target;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::str::FromStr;
 /// A key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyCode {
-    /// A character, as typed (an upper-case letter carries its shift in itself).
+    /// A character, as typed; an upper-case letter implies its shift.
     Char(char),
     /// F1 … F12.
     F(u8),
@@ -16,7 +17,7 @@ pub enum KeyCode {
     Enter,
     /// Tab.
     Tab,
-    /// Shift-Tab, which terminals report as a key of its own.
+    /// Shift-Tab, which terminals report as a separate key.
     BackTab,
     /// Escape.
     Esc,
@@ -40,9 +41,9 @@ pub enum KeyCode {
     PageUp,
     /// Page down.
     PageDown,
-    /// The mouse's button, pressed on this.
+    /// The mouse button, pressed on this target.
     Click(Target),
-    /// The mouse's wheel, turned above this: up (true) or down.
+    /// The mouse wheel, turned above this target: up (true) or down.
     Wheel(Target, bool),
 }
 
@@ -55,7 +56,7 @@ pub struct Key {
     pub ctrl: bool,
     /// Alt held.
     pub alt: bool,
-    /// Shift held; always false for characters, whose shift is in the character.
+    /// Shift held; always false for characters, which imply their shift.
     pub shift: bool,
 }
 
@@ -153,7 +154,8 @@ impl FromStr for Key {
     }
 }
 
-/// Reads a key macro: characters stand for themselves, named keys and chords stand in `<…>` (`hot -> cold<enter><ctrl-p>`).
+/// Reads a key macro: characters stand for themselves, named keys and chords stand in `<…>` (`hot
+/// -> cold<enter><ctrl-p>`).
 ///
 /// # Errors
 /// A sentence that names what is not a key.
@@ -161,7 +163,8 @@ pub fn parse_macro(text: &str) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        // `->` is common in queries, so only a `<` that is closed by `>` and holds a key is a name.
+        // `->` is common in queries, so a `<` starts a name only if a `>` closes it around some
+        // text.
         let named = rest.strip_prefix('<').and_then(|tail| tail.split_once('>')).filter(|(name, _)| !name.is_empty());
         if let Some((name, tail)) = named {
             keys.push(name.parse()?);
@@ -174,7 +177,7 @@ pub fn parse_macro(text: &str) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
-/// Writes keys so that [`parse_macro`] reads them again.
+/// Writes keys in the form that [`parse_macro`] reads.
 pub fn write_macro(keys: &[Key]) -> String {
     let written = |key: &Key| match key.typed() {
         Some('<') | None => format!("<{key}>"),

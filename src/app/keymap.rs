@@ -1,4 +1,4 @@
-//! Which command a key runs where.
+//! Which command a key runs in which place.
 
 use super::action::{Action, Motion};
 use super::command::{self, Command, Place};
@@ -6,14 +6,14 @@ use super::key::{Key, KeyCode};
 use super::screen::ScreenAction;
 use super::state::State;
 
-/// Keys of all commands, in the table's order.
+/// The keys of all commands, in the table's order.
 #[derive(Clone, Debug)]
 pub struct Keymap {
     keys: Vec<Vec<Key>>,
 }
 
 impl Keymap {
-    /// The table's keys, with the user's instead where they named some.
+    /// The table's keys, replaced by the user's where given.
     ///
     /// # Errors
     /// A sentence that names an unknown command, or two commands that share a key in one place.
@@ -45,17 +45,17 @@ impl Keymap {
         Ok(())
     }
 
-    /// Keys of a command.
+    /// The keys of a command.
     pub fn keys(&self, command: &Command) -> &[Key] {
         command::all().position(|c| c.id == command.id).map_or(&[], |i| &self.keys[i])
     }
 
-    /// A command's keys in words, `glyphs` telling how: `a`, `↑`.
+    /// A command's keys in written form, separated by blanks (`up k`).
     pub fn key_text(&self, command: &Command) -> String {
         self.keys(command).iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    /// The command a key runs here: the focused pane's own before the general ones.
+    /// The command that a key runs here: the focused pane's own before the general ones.
     pub fn command(&self, state: &State, key: Key) -> Option<&'static Command> {
         let focus = state.focus();
         let bound = command::all().zip(&self.keys).filter(|(_, keys)| keys.contains(&key)).map(|(c, _)| c);
@@ -67,7 +67,8 @@ impl Keymap {
         bound.filter_map(|c| here(c.place).map(|rank| (rank, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
     }
 
-    /// The action a key causes: the mouse's, a command's, or text for the editor or overlay in front.
+    /// The action that a key causes: that of a mouse event or a command, or text for the editor or
+    /// overlay in front.
     pub fn action(&self, state: &State, key: Key) -> Option<Action> {
         match key.code {
             KeyCode::Click(target) => return Some(Action::Screen(ScreenAction::Click(target))),
@@ -77,7 +78,7 @@ impl Keymap {
             _ => {}
         }
         match self.command(state, key) {
-            // In an overlay Esc and Tab are the overlay's own; so is every plain key.
+            // An overlay handles Esc, Tab and every plain key itself.
             Some(command) if state.overlay.is_none() || command.over_overlays => {
                 if (command.available)(state) {
                     Some((command.action)(state))

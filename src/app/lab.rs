@@ -18,10 +18,11 @@ use crate::task::{Template, parse_query};
 use ratatui_textarea::TextArea;
 use std::sync::Arc;
 
-/// Milliseconds without a keystroke before the answers are asked for.
+/// Milliseconds without a keystroke before the answers are requested.
 pub const ASK_AFTER_MS: u64 = 120;
 
-/// Milliseconds without a keystroke before the evidence is asked for: sooner than the answers, which follow from it.
+/// Milliseconds without a keystroke before the evidence is requested. Shorter than for the answers,
+/// which depend on it.
 pub const WEIGH_AFTER_MS: u64 = 60;
 
 /// A change of the tab.
@@ -29,15 +30,15 @@ pub const WEIGH_AFTER_MS: u64 = 60;
 pub enum LabAction {
     /// Rank tasks or skills.
     ToggleGrouping,
-    /// The next similarity.
+    /// Switch to the next similarity.
     NextMetric,
-    /// The list by evidence, or by similarity alone.
+    /// Switch between the order by evidence and by similarity alone.
     ToggleEvidence,
     /// Widen (+) or narrow (−) the range of compared layers.
     GrowLayers(i32),
-    /// Ask for all answers again.
+    /// Request all answers again.
     AskAgain,
-    /// Greedy or sampled.
+    /// Switch between greedy and sampled decoding.
     ToggleSampling,
 }
 
@@ -46,7 +47,7 @@ pub enum LabAction {
 pub struct ShownAnswer {
     /// The answer.
     pub answer: Answer,
-    /// Its request's generation.
+    /// The generation of its request.
     pub generation: Generation,
 }
 
@@ -55,25 +56,26 @@ pub struct ShownAnswer {
 pub struct Lab {
     /// The query.
     pub query: TextArea<'static>,
-    /// The answer whose log-probability is asked for; empty if none.
+    /// The target: the answer whose log-probability is requested; empty if none.
     pub target: Line,
     /// How skills are ranked.
     pub view: RankView,
     /// Whether the list shows tasks rather than skills.
     pub by_task: bool,
-    /// The newest ranking as it is shown: by similarity, and once the evidence is there its tasks by posterior.
+    /// The newest ranking as shown: by similarity, with tasks by posterior once the evidence is
+    /// there.
     pub ranking: Option<Arc<Ranking>>,
     /// The newest ranking by similarity alone.
     by_similarity: Option<Arc<Ranking>>,
-    /// Whether evidence is asked for at all.
+    /// Whether evidence is requested at all.
     pub weighs: bool,
-    /// Whether the list follows the evidence where there is some.
+    /// Whether the list is in the order of the evidence, where there is some.
     pub by_evidence: bool,
-    /// What the query's examples say, as last told.
+    /// The newest evidence from the query's examples.
     pub evidence: Option<Arc<Evidence>>,
-    /// The clock at which evidence is to be asked for.
+    /// The clock at which to request evidence.
     pub weigh_at: Option<u64>,
-    /// How the soup fares on the query's own examples, and the request for answers it belongs to.
+    /// The soup's gain on the query's own examples, and the generation of its request.
     pub gain: Option<(Generation, Gain)>,
     /// The selected row of the list.
     pub selected: usize,
@@ -85,13 +87,13 @@ pub struct Lab {
     pub answer: usize,
     /// Greedy or sampled.
     pub decoding: Decoding,
-    /// Seed that sampled answers begin with.
+    /// Seed of sampled answers.
     pub seed: u64,
-    /// Tokens at most, of each answer.
+    /// Maximum tokens per answer.
     pub max_tokens: usize,
-    /// The clock at which answers are to be asked for.
+    /// The clock at which to request answers.
     pub ask_at: Option<u64>,
-    /// Snapshots, A/B, and what the instruments have read.
+    /// Snapshots, A/B, and the instruments' readings.
     pub instruments: Instruments,
 }
 
@@ -127,7 +129,7 @@ impl Lab {
         lab
     }
 
-    /// Replaces the query; the cursor goes to its end.
+    /// Replaces the query and puts the cursor at its end.
     pub fn set_query(&mut self, text: &str) {
         self.query = TextArea::new(text.split('\n').map(str::to_owned).collect());
         self.query.move_cursor(ratatui_textarea::CursorMove::Bottom);
@@ -144,7 +146,7 @@ impl Lab {
         self.ranking.as_ref().map_or(0, |r| if self.by_task { r.by_task.len() } else { r.ranking.len() })
     }
 
-    /// The skill behind the selected row: a task's is its best.
+    /// The skill of the selected row; for a task, its best skill.
     pub fn selected_skill(&self) -> Option<&str> {
         let ranking = self.ranking.as_ref()?;
         if self.by_task {
@@ -160,7 +162,8 @@ impl Lab {
         self.arrange();
     }
 
-    /// Shows another ranking. The top row stays the top row; any other selection follows its skill or task.
+    /// Shows another ranking. The top row stays the top row; any other selection follows its skill
+    /// or task.
     fn show(&mut self, ranking: Arc<Ranking>) {
         let key = |r: &Ranking, i: usize| {
             if self.by_task { r.by_task.get(i).map(|t| t.task.clone()) } else { r.ranking.get(i).map(|s| s.skill.clone()) }
@@ -179,19 +182,20 @@ impl Lab {
         self.selected = self.selected.min(self.rank_rows().saturating_sub(1));
     }
 
-    /// Takes what the examples say; the soup follows it unless a person has touched the soup.
+    /// Takes the evidence; the soup follows it unless a person has changed the soup.
     pub fn take_evidence(&mut self, evidence: Arc<Evidence>) {
         self.bench.follow(&evidence.auto);
         self.evidence = Some(evidence);
         self.arrange();
     }
 
-    /// Shows the tasks in the order of the evidence, as far as it was read and is wanted; the others follow by similarity.
+    /// Shows the tasks in the order of the evidence if it is switched on and there; tasks without
+    /// evidence follow by similarity.
     pub fn arrange(&mut self) {
         let Some(similarity) = self.by_similarity.clone() else { return };
         let Some(evidence) = self.present_evidence().filter(|_| self.by_evidence) else { return self.show(similarity) };
         let mut shown = (*similarity).clone();
-        // A stable sort: what was not read stays in its order, behind.
+        // A stable sort: tasks that were not read keep their order, at the end.
         shown.by_task.sort_by_key(|t| evidence.place(&t.task));
         if let Some(before) = &self.ranking {
             shown.count_changes(before);
@@ -199,13 +203,13 @@ impl Lab {
         self.show(Arc::new(shown));
     }
 
-    /// The evidence, if it is of the query that was ranked last.
+    /// The evidence, if it belongs to the query that was ranked last.
     pub fn present_evidence(&self) -> Option<&Evidence> {
         let ranking = self.by_similarity.as_deref()?;
         self.evidence.as_deref().filter(|e| e.read == ranking.read && Some(&e.view) == ranking.view.as_ref())
     }
 
-    /// Cuts the layers to what the model has.
+    /// Limits the layers to those of the model.
     pub fn fit_layers(&mut self, layers: usize) {
         let range = self.view.layers.start.min(layers)..self.view.layers.end.min(layers);
         self.view.layers = if range.is_empty() { RankView::default_layers(layers) } else { range };
@@ -219,7 +223,7 @@ impl Lab {
     }
 }
 
-/// The row of the ranking that a skill is in: its own, or its task's.
+/// The row of the ranking that holds a skill or its task.
 pub fn row_of(lab: &Lab, skill: &str) -> Option<usize> {
     let ranking = lab.ranking.as_ref()?;
     if lab.by_task {
@@ -255,21 +259,21 @@ pub fn other_part(part: Part) -> Part {
     }
 }
 
-/// The query changed: rank at once, ask after a pause.
+/// The query changed: ranks at once, requests answers after a pause.
 pub fn query_changed(state: &mut State) -> Vec<Effect> {
     state.lab.ask_at = Some(state.clock + ASK_AFTER_MS);
     state.lab.weigh_at = state.lab.weighs.then(|| state.clock + WEIGH_AFTER_MS);
     rank(state)
 }
 
-/// Asks what the query's examples say, unless that is known.
+/// Requests the evidence of the query's examples, unless it is known.
 pub fn weigh(state: &mut State) -> Vec<Effect> {
     state.lab.weigh_at = None;
     let query = state.lab.query_text();
     if query.trim().is_empty() || state.model.is_none() || state.skill_count() == 0 {
         return Vec::new();
     }
-    // An edit of the unfinished line changes nothing of what the examples say.
+    // An edit of the unfinished line does not change the examples' evidence.
     let running = state.jobs.is_running(JobKind::Weigh) || state.jobs.is_running(JobKind::Rank);
     if !running && state.lab.present_evidence().is_some_and(Evidence::is_whole) {
         return Vec::new();
@@ -278,7 +282,7 @@ pub fn weigh(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(request, state.clock)]
 }
 
-/// How skills are compared changed.
+/// The comparison of skills changed.
 pub fn view_changed(state: &mut State) -> Vec<Effect> {
     query_changed(state)
 }
@@ -302,7 +306,7 @@ pub fn rank(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(request, state.clock)]
 }
 
-/// Sends a job for all answers.
+/// Sends a request for all answers.
 pub fn ask(state: &mut State) -> Vec<Effect> {
     state.lab.ask_at = None;
     let query = state.lab.query_text();
@@ -313,7 +317,8 @@ pub fn ask(state: &mut State) -> Vec<Effect> {
     if state.model.is_none() {
         return Vec::new();
     }
-    // Whoever has ended a line is still typing: there is nothing to answer yet, and nothing to complain of.
+    // A user who has just ended a line is still typing: there is nothing to answer yet, and nothing
+    // to report.
     if !has_question(&query, &state.template) {
         return state.jobs.cancel(JobKind::Ask).into_iter().collect();
     }
@@ -326,10 +331,11 @@ fn has_question(query: &str, template: &Template) -> bool {
     !parse_query(query, template).tail.is_empty()
 }
 
-/// What is asked now: every answer that can be given.
+/// The request to send now: every answer that can be given.
 pub fn ask_request(state: &State) -> AskRequest {
     let library = state.skill_count() > 0;
-    // While the evidence chooses, the engine resolves it: the answer is that of the whole evidence, whatever has been told so far.
+    // While the evidence chooses, the engine resolves the soup, so the answer uses the whole
+    // evidence even if only part of it has been reported here.
     let soup = if state.lab.bench.auto { library.then_some(Recipe::Auto) } else { state.lab.bench.soup.to_recipe() };
     let wanted = |from: &AnswerFrom| match from {
         AnswerFrom::Soup => soup.is_some(),
@@ -419,11 +425,7 @@ fn typed(state: &mut State, key: Key) -> Vec<Effect> {
             Err(why) => state.complain(why),
         },
         Focus::Target if key.code == KeyCode::Enter => return update::focus_on(state, Focus::Answers),
-        Focus::Target => {
-            if state.lab.target.input(key) {
-                bench::changed(state);
-            }
-        }
+        Focus::Target if state.lab.target.input(key) => bench::changed(state),
         _ => {}
     }
     Vec::new()
@@ -480,7 +482,7 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// A selection after a movement, in a list of `len`.
+/// The selection after a movement, in a list of `len` rows.
 pub fn moved(at: usize, len: usize, motion: Motion) -> usize {
     let last = len.saturating_sub(1);
     match motion {
@@ -503,13 +505,13 @@ pub fn next_metric(metric: Metric) -> Metric {
     }
 }
 
-/// Shifts the compared range by `by` layers, or widens it at its end.
+/// Shifts the compared range by `shift` layers, and widens its end by `grow` layers.
 pub fn move_layers(state: &mut State, shift: i32, grow: i32) -> Vec<Effect> {
     let layers = state.layers();
     let range = &state.lab.view.layers;
     let start = range.start.saturating_add_signed(shift as isize);
     let end = range.end.saturating_add_signed((shift + grow) as isize);
-    // A shift that would fall off the lower end would also shorten the range.
+    // A shift below layer 0 would also shorten the range.
     let fell = shift < 0 && range.start == 0;
     if fell || start >= end || end > layers {
         return Vec::new();
@@ -528,7 +530,7 @@ pub fn set_layers(state: &mut State, text: &str) -> Result<Vec<Effect>, String> 
     Ok(view_changed(state))
 }
 
-/// Greedy for sampled and back.
+/// Switches between greedy and sampled decoding.
 pub fn toggle_sampling(state: &mut State) -> Vec<Effect> {
     state.lab.decoding = match state.lab.decoding {
         Decoding::Greedy => Decoding::Sample { temperature: 1.0, top_p: 0.95, seed: state.lab.seed },
@@ -537,7 +539,7 @@ pub fn toggle_sampling(state: &mut State) -> Vec<Effect> {
     ask(state)
 }
 
-/// The next seed of sampled answers.
+/// Switches to the next seed of sampled answers.
 pub fn next_seed(state: &mut State) -> Vec<Effect> {
     match &mut state.lab.decoding {
         Decoding::Greedy => {

@@ -1,4 +1,4 @@
-//! The Library tab: browse, filter, tag, add, delete, restore, provenance, health, reading again.
+//! The Library tab: browse, filter, tag, add, delete, restore, rebuild; provenance and health.
 
 use super::action::{Action, Motion};
 use super::effect::Effect;
@@ -56,45 +56,45 @@ impl Sort {
     }
 }
 
-/// What is done to the library beside what other tabs' commands share.
+/// Actions of the Library tab alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LibraryAction {
     /// The next way to sort the list.
     NextSort,
-    /// Leave the selected skill out of the library.
+    /// Delete the selected skill from the library.
     Delete,
-    /// Take back the last deletion, or the last skills read again.
+    /// Undo the last deletion or the last rebuild.
     Restore,
     /// Open the form for a skill from text.
     AddText,
-    /// Build what is missing from the library or damaged.
+    /// Build the skills that are missing or damaged.
     Build,
     /// Check every file.
     Check,
-    /// Make the selected skill anew, or all of its task.
+    /// Rebuild the selected skill, or all skills of its task.
     Anew {
-        /// Whether all of its task.
+        /// All skills of the task rather than one.
         task: bool,
     },
 }
 
-/// A change that can be taken back.
+/// A change that can be undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undo {
     /// A skill was deleted.
     Deleted(String),
-    /// Skills were made anew.
+    /// Skills were rebuilt.
     Anew(Vec<String>),
 }
 
-/// What is known of a skill's file and state.
+/// The health of a skill's file and state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkillHealth<'a> {
-    /// Nothing: it was not there at the last check, or there was none.
+    /// Unknown: the skill was not there at the last check, or there was no check.
     Unchecked,
     /// Every byte is as it was written.
     Whole,
-    /// What is wrong, in a sentence.
+    /// The fault, in a sentence.
     Bad(&'a str),
 }
 
@@ -109,17 +109,17 @@ pub struct LibraryTab {
     pub selected: usize,
     /// The newest report.
     pub report: Option<SkillReport>,
-    /// The clock at which the selected skill's report is to be asked for.
+    /// The clock at which to request the selected skill's report.
     pub inspect_at: Option<u64>,
-    /// What was changed in this sitting and can be taken back, the last change last.
+    /// The changes of this sitting that can be undone, the last one last.
     pub undo: Vec<Undo>,
     /// What the last check found.
     pub health: Option<Arc<Health>>,
-    /// Skills that are being made anew at the user's wish.
+    /// Skills being rebuilt on the user's request.
     anew: Vec<String>,
-    /// Changes waiting for the one under way: a new job of a kind would replace it.
+    /// Changes queued behind the one under way, which a new job of the same kind would replace.
     waiting: VecDeque<LibraryEdit>,
-    /// Whether the missing skills were asked for.
+    /// Whether the missing skills were requested.
     build_sent: bool,
 }
 
@@ -151,7 +151,7 @@ pub fn selected(state: &State) -> Option<&SkillMeta> {
     state.library.as_ref()?.skills.get(row)
 }
 
-/// Takes a library as the engine tells it: the selection follows its skill.
+/// Takes a library from the engine; the selection follows its skill.
 pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
     let mut chosen = selected(state).map(|s| s.id.clone());
     let first = state.library.is_none();
@@ -160,14 +160,15 @@ pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
         let text = if more == 0 { warning.clone() } else { format!("{warning} (and {more} more)") };
         state.complain(text);
     }
-    // A skill made anew lies in another file.
+    // A rebuilt skill lies in another file.
     let places = |view: &LibraryView| (view.skills.iter().map(|s| s.id.clone()).collect::<Vec<_>>(), view.files.clone());
     let changed = state.library.as_deref().map(places) != Some(places(&library));
     if let Some(added) = added(state, &library) {
         state.say(format!("{added} is in the library."));
         chosen = Some(added);
     }
-    // A build also measures how evidence is weighed: a library from before there was evidence lacks that.
+    // A build also measures the calibration of the evidence, which a library from before there was
+    // evidence lacks.
     let lacks = library.missing > 0 || state.lab.weighs && !library.calibrated && !library.skills.is_empty();
     state.library = Some(library);
     let rows = visible(state);
@@ -186,12 +187,12 @@ pub fn take(state: &mut State, library: Arc<LibraryView>) -> Vec<Effect> {
     effects
 }
 
-/// The selection changed: ask for its report after a pause.
+/// The selection changed: requests its report after a pause.
 pub fn inspect_soon(state: &mut State) {
     state.shelf.inspect_at = Some(state.clock + 40);
 }
 
-/// Asks for the selected skill's report.
+/// Requests the selected skill's report.
 pub fn inspect(state: &mut State) -> Vec<Effect> {
     state.shelf.inspect_at = None;
     let Some(id) = selected(state).map(|s| s.id.clone()) else { return Vec::new() };
@@ -291,7 +292,7 @@ pub fn delete(state: &mut State) -> Vec<Effect> {
     edit(state, LibraryEdit::Delete(id))
 }
 
-/// Takes the last deletion back, or the last skills made anew.
+/// Undoes the last deletion or the last rebuild.
 pub fn restore(state: &mut State) -> Vec<Effect> {
     match state.shelf.undo.pop() {
         None => {
@@ -314,7 +315,7 @@ fn named(ids: &[String]) -> String {
     if let [id] = ids { format!("{id} is") } else { format!("{} skills are", ids.len()) }
 }
 
-/// Asks for what is missing, and for what the last check found damaged.
+/// Requests the missing skills, and those that the last check found damaged.
 pub fn build(state: &mut State) -> Vec<Effect> {
     let damaged: Vec<String> = state.library.as_ref().map_or_else(Vec::new, |l| {
         let bad = |row: &usize| matches!(health(state, *row), SkillHealth::Bad(_));
@@ -354,7 +355,7 @@ pub fn apply(state: &mut State, action: LibraryAction) -> Vec<Effect> {
     }
 }
 
-/// Makes the selected skill anew, or all of its task.
+/// Rebuilds the selected skill, or all skills of its task.
 fn anew(state: &mut State, task: bool) -> Vec<Effect> {
     let (Some(skill), Some(library)) = (selected(state), &state.library) else { return Vec::new() };
     if state.jobs.is_running(JobKind::Build) {
@@ -368,7 +369,8 @@ fn anew(state: &mut State, task: bool) -> Vec<Effect> {
     vec![state.jobs.send(Request::Build(BuildRequest { missing: false, anew: ids }), state.clock)]
 }
 
-/// A build ended, or was called off. Returns whether it was one of skills made anew; those of a whole one can be taken back.
+/// A build ended or was cancelled. Returns whether it was a rebuild; a rebuild that completed
+/// (`whole`) can be undone.
 pub fn built(state: &mut State, whole: bool) -> bool {
     let ids = std::mem::take(&mut state.shelf.anew);
     if ids.is_empty() {
@@ -381,7 +383,7 @@ pub fn built(state: &mut State, whole: bool) -> bool {
     true
 }
 
-/// What is known of the skill in a row of the library.
+/// The health of the skill in a row of the library.
 pub fn health(state: &State, row: usize) -> SkillHealth<'_> {
     let Some(library) = &state.library else { return SkillHealth::Unchecked };
     let (Some(skill), Some(file), Some(health)) = (library.skills.get(row), library.files.get(row), &state.shelf.health) else {
@@ -390,13 +392,13 @@ pub fn health(state: &State, row: usize) -> SkillHealth<'_> {
     health.of(file).map_or(SkillHealth::Unchecked, |shard| shard.fault_of(&skill.id).map_or(SkillHealth::Whole, SkillHealth::Bad))
 }
 
-/// Skills of the list that a check found damaged; `None` if there was no check.
+/// The number of listed skills that a check found damaged; `None` if there was no check.
 pub fn bad(state: &State) -> Option<usize> {
     let rows = state.library.as_ref().map_or(0, |l| l.skills.len());
     state.shelf.health.as_ref().map(|_| (0..rows).filter(|row| matches!(health(state, *row), SkillHealth::Bad(_))).count())
 }
 
-/// Takes what a check found, and says it in a sentence.
+/// Takes the result of a check, and reports it in a sentence.
 pub fn take_health(state: &mut State, health: Arc<Health>) {
     let (skills, files) = (health.shards.iter().map(|s| s.skills.len()).sum::<usize>(), health.shards.len());
     let bad_files: Vec<&str> =
@@ -416,7 +418,7 @@ pub fn take_health(state: &mut State, health: Arc<Health>) {
     state.shelf.health = Some(health);
 }
 
-/// The skill that the change under way has added.
+/// The skill that the change under way added.
 fn added(state: &State, new: &LibraryView) -> Option<String> {
     let old = state.library.as_deref().filter(|_| state.jobs.is_running(JobKind::Edit))?;
     let mut added = new.skills.iter().filter(|s| !old.skills.iter().any(|o| o.id == s.id));
@@ -424,7 +426,8 @@ fn added(state: &State, new: &LibraryView) -> Option<String> {
     added.next().is_none().then(|| first.id.clone())
 }
 
-/// What the prompt for a skill of a task begins with: the selected skill's task, as many examples as it has, a seed that was not used for it yet.
+/// The initial text of the prompt for a skill of a task: the selected skill's task, its number of
+/// examples, and a seed not used for that task yet.
 pub fn task_skill_text(state: &State) -> String {
     let skill = selected(state);
     let drawn = |s: &&SkillMeta| skill.is_some_and(|x| x.task == s.task) && matches!(s.origin, SkillOrigin::Drawn { .. });
@@ -440,13 +443,13 @@ fn shots_of(skill: &SkillMeta) -> usize {
     }
 }
 
-/// Names of tasks that begin as the first word of a text does.
+/// The names of tasks that start with the first word of a text.
 pub fn candidates<'s>(state: &'s State, text: &str) -> Vec<&'s str> {
     let begun = text.split_whitespace().next().unwrap_or_default();
     state.library.iter().flat_map(|l| &l.tasks).map(String::as_str).filter(|t| t.starts_with(begun)).collect()
 }
 
-/// A text with its first word completed as far as only one continuation is possible.
+/// A text with its first word extended by what all its candidates share.
 pub fn completed(state: &State, text: &str) -> String {
     let text = text.trim_start();
     let begun = text.split_whitespace().next().unwrap_or_default();
@@ -458,7 +461,8 @@ pub fn completed(state: &State, text: &str) -> String {
     format!("{}{space}{}", first.get(..length).unwrap_or(begun), &text[begun.len()..])
 }
 
-/// Asks for a skill of a task as typed: its name, how many examples, the seed of their draw.
+/// Requests a skill of a task from the typed text: task name, number of examples, seed of their
+/// draw.
 ///
 /// # Errors
 /// A sentence about what was typed.

@@ -31,9 +31,11 @@ impl Line {
         self.text.split_at(self.cursor)
     }
 
-    /// Inserts as much of a text at the cursor as finds room; line breaks become spaces. What was left out, as a sentence.
+    /// Inserts as much of a text at the cursor as there is room for; line breaks become spaces.
+    /// Returns a sentence about what was left out.
     pub fn insert(&mut self, text: &str) -> Option<String> {
-        // Control characters have one byte or two, the blanks in their place one: what fits before fits after.
+        // A control character has one or two bytes and the blank that replaces it has one, so what
+        // fits before the replacement fits after it.
         let (fits, left_out) = editor::fitting(text, LONGEST.saturating_sub(self.text.len()));
         let fits = one_line(fits);
         self.text.insert_str(self.cursor, &fits);

@@ -1,6 +1,6 @@
 //! Which colours and glyphs the terminal can show.
 
-/// How many colours may be used.
+/// The number of colours that may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColourDepth {
     /// 24-bit.
@@ -10,7 +10,7 @@ pub enum ColourDepth {
     /// The terminal's own 16 colours.
     #[default]
     Ansi,
-    /// No colour at all, bold and reverse only (`NO_COLOR`).
+    /// No colour, bold and reverse only (`NO_COLOR`).
     Mono,
 }
 
@@ -42,14 +42,15 @@ pub enum Background {
 /// The shapes that bars, scatter points and borders are drawn with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GlyphSet {
-    /// Octants (2×4 a cell, filled), eighth blocks. Unicode 16: few fonts have them yet, so nobody gets them unasked.
+    /// Octants (2×4 per cell, filled), eighth blocks. Unicode 16: few fonts have them yet, so they
+    /// are never the default.
     Octant,
-    /// Braille dots (2×4 a cell), eighth blocks.
+    /// Braille dots (2×4 per cell), eighth blocks.
     #[default]
     Braille,
     /// Half blocks.
     HalfBlock,
-    /// A dot a cell.
+    /// One dot per cell.
     Dot,
     /// ASCII only.
     Ascii,
@@ -70,7 +71,7 @@ impl GlyphSet {
         }
     }
 
-    /// The next coarser set, around to the finest.
+    /// The next coarser set; the finest after the coarsest.
     #[must_use]
     pub fn next(self) -> Self {
         match self {

@@ -12,7 +12,7 @@ use crate::library::Part;
 use crate::project::EPOCHS;
 use std::sync::Arc;
 
-/// Fewest skills a map is asked for.
+/// The fewest skills that a map needs.
 pub const FEWEST: usize = 3;
 
 /// What a point's colour and letter stand for.
@@ -22,36 +22,37 @@ pub enum MapColour {
     Task,
     /// Its family of tasks.
     Family,
-    /// Its place in the ranking for the present query.
+    /// Its rank for the current query.
     Rank,
-    /// How far its neighbours on the map are its neighbours in the original space.
+    /// The share of its neighbours on the map that are its neighbours in the original space.
     Trust,
 }
 
 /// One change of the tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapAction {
-    /// In (+1) about the pick, or out (−1).
+    /// Zoom in (+1) around the pick, or out (−1).
     Zoom(i32),
-    /// All of the map.
+    /// Show the whole map.
     Whole,
-    /// By quarters of what is seen: to the right, upwards.
+    /// Pan by quarters of the visible part: to the right, upwards.
     Pan(i32, i32),
-    /// Stop the moving map, or let it go on.
+    /// Pause the running map, or resume it.
     Pause,
-    /// One epoch of a stopped map.
+    /// Compute one epoch of a paused map.
     Step,
-    /// PCA, t-SNE or one-shot.
+    /// Switch between PCA, t-SNE and one-shot.
     NextMethod,
-    /// The next way to colour it.
+    /// Switch to the next colouring.
     NextColour,
-    /// Letters or dots.
+    /// Switch between letters and dots.
     ToggleMarkers,
     /// Scale the perplexity by a percentage.
     ScalePerplexity(u32),
-    /// Compute it again.
+    /// Compute the map again.
     Run,
-    /// The next (+1) or previous (−1) point: of those searched for, or in the library's order.
+    /// Pick the next (+1) or previous (−1) point: among the points found, or in the library's
+    /// order.
     NextPoint(i32),
 }
 
@@ -79,11 +80,11 @@ impl MapColour {
 /// The values of the tab.
 #[derive(Clone, Debug)]
 pub struct MapTab {
-    /// What the next map is asked for with.
+    /// The request for the next map.
     pub request: MapRequest,
     /// The newest map.
     pub map: Option<Arc<MapView>>,
-    /// Whether the library changed since.
+    /// Whether the library has changed since that map.
     pub outdated: bool,
     /// The picked point.
     pub pick: usize,
@@ -93,17 +94,17 @@ pub struct MapTab {
     pub colour: MapColour,
     /// Letters rather than dots.
     pub letters: bool,
-    /// The clock at which a map is to be asked for.
+    /// The clock at which to request a map.
     pub run_at: Option<u64>,
-    /// How many times larger than the whole map it is drawn, 1 or more.
+    /// Magnification relative to the whole map, at least 1.
     pub zoom: f32,
-    /// What lies in the middle, as a share of the map's width and height.
+    /// The centre of the visible part, as a share of the map's width and height.
     pub centre: [f32; 2],
-    /// What the points searched for are called; empty if none are.
+    /// The words searched for; empty if there is no search.
     pub search: String,
-    /// Where the query lies.
+    /// The query's position.
     pub placed: Option<Placed>,
-    /// Whether the user chose a layer; until then the map follows the ranking's.
+    /// Whether the user chose a layer; if not, the map follows the ranking's layers.
     pub layer_chosen: bool,
 }
 
@@ -114,13 +115,13 @@ pub struct Group {
     pub name: String,
     /// Its letter.
     pub letter: char,
-    /// Its number: colours go round.
+    /// Its number; colours repeat.
     pub number: usize,
-    /// Points in it.
+    /// Number of points in it.
     pub points: usize,
 }
 
-/// The letter of the n-th group or curve; after the digits they go round.
+/// The letter of the n-th group or curve; the letters repeat after the digits.
 pub fn letter(n: usize) -> char {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     LETTERS[n % LETTERS.len()] as char
@@ -146,7 +147,7 @@ impl MapTab {
         }
     }
 
-    /// Whether a t-SNE map stands still before its end.
+    /// Whether a t-SNE map is paused before its last epoch.
     pub fn is_paused(&self, running: bool) -> bool {
         let unfinished = self.map.as_ref().is_some_and(|m| !m.finished && m.request == self.request);
         unfinished && !running && self.request.method == MapMethod::Tsne
@@ -158,7 +159,8 @@ impl MapTab {
     }
 }
 
-/// Task of a skill's id, family by the library (the task itself if the library no longer has the skill).
+/// The task from a skill's id, or its family from the library (the task if the library no longer
+/// has the skill).
 fn group_of<'a>(state: &'a State, colour: MapColour, skill: &'a str) -> &'a str {
     let meta = state.library.as_ref().and_then(|l| l.skills.iter().find(|s| s.id == skill));
     match (colour, meta) {
@@ -187,7 +189,7 @@ pub fn groups(state: &State) -> (Vec<Group>, Vec<usize>) {
     (groups, members)
 }
 
-/// Asks for the map with the present request.
+/// Requests the map with the current values.
 pub fn run(state: &mut State) -> Vec<Effect> {
     state.map.run_at = None;
     if state.model.is_none() || state.skill_count() < FEWEST {
@@ -241,7 +243,7 @@ fn copied(state: &State) -> Option<String> {
     Some(near.iter().filter_map(|(i, c)| map.skills.get(*i).map(|s| format!("{s}\t{c}\n"))).collect())
 }
 
-/// The tab came to the front: the first map is asked for now.
+/// The tab came to the front: requests the first map.
 pub fn shown(state: &mut State) -> Vec<Effect> {
     follow_ranking(state);
     if !state.map.layer_chosen {
@@ -255,7 +257,8 @@ pub fn shown(state: &mut State) -> Vec<Effect> {
     if wanted && !state.jobs.is_running(JobKind::Map) { run(state) } else { place_query(state) }
 }
 
-/// A parameter changed: run after a pause, so that a held key does not start a map each time.
+/// A parameter changed: requests a map after a pause, so that a held key does not start one per
+/// repeat.
 pub fn changed(state: &mut State) -> Vec<Effect> {
     state.map.run_at = Some(state.clock + 150);
     Vec::new()
@@ -280,7 +283,8 @@ pub fn take(state: &mut State, map: Arc<MapView>) {
     state.map.map = Some(map);
 }
 
-/// Moves the pick: in the scatter to the nearest point in that direction, in the list of neighbours by rows.
+/// Moves the selection. In the scatter it picks the nearest point in that direction, or the first
+/// or last point; in the list of neighbours it moves by rows.
 pub fn motion(state: &mut State, motion: Motion) {
     let Some(map) = state.map.map.clone() else { return };
     if state.focus_of[Tab::Map.index()] == Focus::Neighbours {
@@ -298,7 +302,8 @@ pub fn motion(state: &mut State, motion: Motion) {
     }
 }
 
-/// Picks a point: the ranking's selection goes along, and a map drawn larger moves until the point is in sight.
+/// Picks a point. The ranking's selection follows, and a zoomed map moves until the point is
+/// visible.
 pub fn pick(state: &mut State, point: usize) {
     (state.map.pick, state.map.neighbour) = (point, 0);
     if let Some(row) = state.map.picked().and_then(|skill| row_of(&state.lab, skill)) {
@@ -311,7 +316,7 @@ pub fn pick(state: &mut State, point: usize) {
     }
 }
 
-/// The pick goes along with the ranking's selection; a task's row keeps a pick that is of the task.
+/// The pick follows the ranking's selection; on a task's row, a pick of that task stays.
 fn follow_ranking(state: &mut State) {
     let (Some(map), Some(skill)) = (&state.map.map, state.lab.selected_skill()) else { return };
     let same = state.map.picked().and_then(|picked| row_of(&state.lab, picked)) == Some(state.lab.selected);
@@ -321,7 +326,7 @@ fn follow_ranking(state: &mut State) {
     }
 }
 
-/// Left, right, lower and upper end of some points; `None` without a finite one.
+/// The least x, greatest x, least y and greatest y of some points; `None` if no point is finite.
 pub fn bounds(points: &[[f32; 2]]) -> Option<[f32; 4]> {
     let finite = points.iter().filter(|p| p[0].is_finite() && p[1].is_finite());
     finite.fold(None, |ends, p| {
@@ -330,7 +335,7 @@ pub fn bounds(points: &[[f32; 2]]) -> Option<[f32; 4]> {
     })
 }
 
-/// Where the pick lies, as a share of the map's width and height.
+/// The pick's position, as a share of the map's width and height.
 fn share_of_pick(tab: &MapTab) -> Option<[f32; 2]> {
     let points = &tab.map.as_ref()?.points;
     let ([left, right, low, high], p) = (bounds(points)?, points.get(tab.pick)?);
@@ -338,7 +343,8 @@ fn share_of_pick(tab: &MapTab) -> Option<[f32; 2]> {
     Some([share(p[0], left, right), share(p[1], low, high)])
 }
 
-/// The points that the search finds, in the library's order: those whose id or family has all its words.
+/// The points that the search finds, in the library's order: those whose id or family contains all
+/// its words.
 pub fn found(state: &State) -> Vec<usize> {
     let search = state.map.search.to_lowercase();
     let Some(map) = state.map.map.as_ref().filter(|_| !search.trim().is_empty()) else { return Vec::new() };
@@ -349,7 +355,8 @@ pub fn found(state: &State) -> Vec<usize> {
     map.skills.iter().enumerate().filter(|(_, s)| matches(s)).map(|(i, _)| i).collect()
 }
 
-/// Picks the next (+1) or previous (−1) point: of those searched for if there are any, else in the library's order.
+/// Picks the next (+1) or previous (−1) point: among the points found if there are any, else in the
+/// library's order.
 pub fn next_point(state: &mut State, by: i32) {
     let points = state.map.map.as_ref().map_or(0, |m| m.points.len());
     let found = found(state);
@@ -361,7 +368,8 @@ pub fn next_point(state: &mut State, by: i32) {
     }
 }
 
-/// Looks for points whose id or family has these words, and picks the first one after the pick.
+/// Searches for points whose id or family contains these words, and picks the first one after the
+/// pick.
 ///
 /// # Errors
 /// A sentence if there is none.
@@ -398,7 +406,8 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
             map.centre = [map.centre[0] + right as f32 * step, map.centre[1] + up as f32 * step].map(|c| c.clamp(0.0, 1.0));
         }
         MapAction::Pause if state.jobs.is_running(JobKind::Map) => {
-            // Its job stays the newest one: the engine shows where it stopped, and only then says that it did.
+            // Its job stays the newest one: the engine still reports the map where it stopped, and
+            // then that it stopped.
             return vec![Effect::Cancel(JobKind::Map)];
         }
         MapAction::Pause => return go_on(state, usize::MAX),
@@ -424,14 +433,14 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
     Vec::new()
 }
 
-/// What is said when the map has come to a stand; `None` if it cannot go on from where it is.
+/// The sentence shown when the map is paused; `None` if it cannot be resumed.
 pub fn standing(state: &State) -> Option<String> {
     let map = state.map.map.as_ref().filter(|m| m.epoch > 0 && state.map.is_paused(false) && !m.finished)?;
     let all = EPOCHS[0] + EPOCHS[1];
     Some(format!("Stands at iteration {} of {all}: space goes on, s one more, r starts again.", map.epoch))
 }
 
-/// Lets a map that stands still go on.
+/// Resumes a paused map.
 fn go_on(state: &mut State, epochs: usize) -> Vec<Effect> {
     if !state.map.is_paused(state.jobs.is_running(JobKind::Map)) {
         state.say("There is no t-SNE map that could go on; m chooses the method, r draws it.");
@@ -441,7 +450,7 @@ fn go_on(state: &mut State, epochs: usize) -> Vec<Effect> {
     vec![state.jobs.send(Request::MapOn { request: state.map.request.clone(), epochs }, state.clock)]
 }
 
-/// Asks for the query's place on the map, if that is not known yet.
+/// Requests the query's position on the map, if it is not known yet.
 pub fn place_query(state: &mut State) -> Vec<Effect> {
     let query = state.lab.query_text();
     let Some(map) = state.map.map.as_ref().filter(|m| m.finished && !query.trim().is_empty()) else {
@@ -456,15 +465,15 @@ pub fn place_query(state: &mut State) -> Vec<Effect> {
     vec![state.jobs.send(Request::Place(query), state.clock)]
 }
 
-/// Takes the query's place, if it is one on the map on screen.
+/// Takes the query's position, if it belongs to the map on screen.
 pub fn take_placed(state: &mut State, placed: Placed) {
     if state.map.map.as_ref().is_some_and(|m| m.request == placed.request) {
         state.map.placed = Some(placed);
     }
 }
 
-/// The point to go to from `from` in a direction: the nearest one within 45° of it, distances across counted double.
-/// The second coordinate grows upwards.
+/// The point to move to from `from` in a direction: the nearest one within 45° of it, where
+/// distance across the direction counts double. The second coordinate grows upwards.
 fn nearest(points: &[[f32; 2]], from: usize, motion: Motion) -> Option<usize> {
     let (dx, dy) = match motion {
         Motion::Left => (-1.0, 0.0),
@@ -483,7 +492,7 @@ fn nearest(points: &[[f32; 2]], from: usize, motion: Motion) -> Option<usize> {
     candidates.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
 }
 
-/// The skill that "add" means here: the selected neighbour, or the pick.
+/// The skill that "add" applies to here: the selected neighbour, or the pick.
 pub fn selected_skill(state: &State) -> Option<String> {
     let map = state.map.map.as_ref()?;
     if state.focus() == Focus::Neighbours {

@@ -1,23 +1,27 @@
 //! What the screen knows and how it changes: plain values, no terminal, no runtime, no device.
 //!
-//! The rule of the house is `Key → Action → State`: a key is looked up in the one command table, which names an
-//! [`Action`]; [`update`] applies it and answers with [`Effect`]s for the loop in `term` to carry out. Results of the engine
-//! come back as actions too. `update` is deterministic (time arrives as [`Action::Tick`]), so the same actions and the same
-//! results always give the same screen.
+//! The rule is `Key → Action → State`. A key is looked up in the one command table, which names an
+//! [`Action`]. [`update`] applies the action and returns [`Effect`]s for the loop in `term` to
+//! carry out. The engine's results come back as actions too. `update` is deterministic (time
+//! arrives as [`Action::Tick`]): the same actions and results always give the same screen.
 //!
 //! - [`action`], [`update`](self::update), [`effect`]: the three words above.
-//! - [`state`]: everything there is; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
-//!   [`experiments`], [`library`], [`session`]: one file for each tab (values, their changes, its row
-//!   in the table).
-//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict, autopsy.
-//! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: what follows from them.
-//! - [`command`]: the table `{id, keys, name, doc, where, when, action}` that keys, hints, help, palette and the guide come from.
-//! - [`key`]: keys as values (`ctrl-p`), [`keymap`]: which command a key runs where.
-//! - [`session`]: what was done, as a journal and as a session file; every key goes through it.
+//! - [`state`]: the whole state; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
+//!   [`experiments`], [`library`], [`session`]: one file per tab (values, their changes, its row in
+//!   the table).
+//! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict,
+//!   autopsy.
+//! - [`soup_edit`]: changes of the soup and their undo history; [`bench`]: their consequences.
+//! - [`command`]: the table `{id, keys, name, doc, where, when, action}`, the source of keys,
+//!   hints, help, palette and the README's key table.
+//! - [`key`]: keys as values (`ctrl-p`); [`keymap`]: which command a key runs in which place.
+//! - [`session`]: the sitting so far, as a journal and as a session file; every key passes through
+//!   it.
 //! - [`show`]: a session played on the screen.
-//! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab; [`guide`]: the guide above it; [`jobs`]: generations and progress.
+//! - [`line`]: one-line inputs; [`overlay`]: help, palette, prompts and forms above a tab;
+//!   [`guide`]: the guide above it; [`jobs`]: generations and progress.
 //! - [`editor`]: texts being edited, and their limit.
-//! - [`screen`]: mouse, slow lines, what was written.
+//! - [`screen`]: mouse, slow lines, count of bytes written.
 //! - [`look`]: which colours and glyphs the terminal can show; [`palette`]: colours the user chose.
 
 pub mod action;

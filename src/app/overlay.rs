@@ -27,28 +27,28 @@ pub enum PromptKind {
     MapLayer,
     /// The map's perplexity.
     Perplexity,
-    /// What the map's points that are looked for are called.
+    /// The words to search the map's points for.
     MapSearch,
     /// Tags of the selected skill.
     Tags,
     /// A task, its examples and a seed, for a new skill.
     TaskSkill,
-    /// Tokens at most, of each answer.
+    /// Maximum tokens per answer.
     MaxTokens,
-    /// A value of the Decay tab.
+    /// A value on the Decay tab.
     Decay(decay::DecayValue),
-    /// The folder that reports of experiments are written to.
+    /// The folder that experiment reports are written to.
     ResultsFolder,
     /// A text for the session.
     Session(session::Ask),
 }
 
-/// What is open.
+/// The open overlay.
 #[derive(Clone, Debug)]
 pub enum Overlay {
     /// The keys that work here.
     Help {
-        /// Words to look for.
+        /// The search words.
         filter: Line,
         /// First line shown.
         scroll: usize,
@@ -57,23 +57,23 @@ pub enum Overlay {
     Guide(Reading),
     /// All commands.
     Palette {
-        /// Words to look for.
+        /// The search words.
         input: Line,
         /// The selected match.
         selected: usize,
     },
-    /// A value to type.
+    /// A prompt for a value.
     Prompt {
-        /// Which.
+        /// The value it asks for.
         kind: PromptKind,
-        /// As typed so far.
+        /// The text so far.
         input: Line,
-        /// Why it was not taken.
+        /// Why the text was refused.
         error: Option<String>,
     },
     /// A panel of one of the Lab's instruments.
     Instrument(Panel),
-    /// A skill from text.
+    /// A form for a skill from text.
     AddSkill {
         /// The skill's task name.
         name: Line,
@@ -81,7 +81,7 @@ pub enum Overlay {
         text: Box<TextArea<'static>>,
         /// Whether keys go to the text rather than the name.
         on_text: bool,
-        /// Why it was not taken.
+        /// Why the form was refused.
         error: Option<String>,
     },
 }
@@ -134,7 +134,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
     }
 }
 
-/// Opens a prompt with the present value in it.
+/// Opens a prompt with the current value in it.
 pub fn open_prompt(state: &mut State, kind: PromptKind) {
     let soup = &state.lab.bench.soup;
     let value = match soup_row(state, &kind) {
@@ -178,7 +178,8 @@ pub fn trim_number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Commands that match the palette's words, best first: available ones before the others, names before descriptions.
+/// Commands that match the palette's words, best first: available ones before the others, names
+/// before descriptions.
 pub fn matches(state: &State, input: &str) -> Vec<&'static Command> {
     let input = input.to_lowercase();
     let words: Vec<&str> = input.split_whitespace().collect();

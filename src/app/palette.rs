@@ -1,15 +1,15 @@
-//! Colours the user chose instead of the theme's own, by the name of their role.
+//! Colours chosen by the user to replace the theme's, by the name of their role.
 
 use super::look::Background;
 use ratatui::style::Color;
 use std::collections::BTreeMap;
 
-/// What of a role's style is to be otherwise; what is left out stays as the theme has it.
+/// The changes to a role's style; fields that are `None` keep the theme's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Override {
     /// Colour of the text.
     pub fg: Option<Color>,
-    /// Colour behind it.
+    /// Colour of the background.
     pub bg: Option<Color>,
     /// Whether it is bold.
     pub bold: Option<bool>,
@@ -20,7 +20,7 @@ pub struct Override {
 }
 
 impl Override {
-    /// This one, with what `other` says instead where it says something.
+    /// This change, with the fields that `other` sets replaced by those of `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -41,12 +41,12 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// The theme's own colours throughout.
+    /// The theme's own colours, unchanged.
     pub const fn new() -> Self {
         Self { dark: BTreeMap::new(), light: BTreeMap::new() }
     }
 
-    /// Changes a role on one background; what an earlier call said of it holds where this one says nothing.
+    /// Changes a role on one background. Fields not set here keep what an earlier call set.
     pub fn set(&mut self, background: Background, role: &'static str, change: Override) {
         let roles = match background {
             Background::Dark => &mut self.dark,
@@ -56,7 +56,7 @@ impl Palette {
         *entry = entry.or(change);
     }
 
-    /// What is to be otherwise with a role.
+    /// The changes to a role.
     pub fn get(&self, background: Background, role: &str) -> Option<Override> {
         let roles = match background {
             Background::Dark => &self.dark,

@@ -1,4 +1,5 @@
-//! The screen as a thing: the mouse, the slow line, the background as the terminal tells it, what was written to it.
+//! The screen itself: the mouse, the slow line, the background that the terminal reports, and the
+//! count of bytes written to it.
 
 use super::effect::Effect;
 use super::look::Background;
@@ -9,23 +10,23 @@ use crate::engine::JobKind;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000, the least that terminals in use take (xterm and
-/// its kin drop a longer one without a word).
+/// The longest text that is sent to a clipboard, in bytes: in base 64 it is 100 000 bytes, the
+/// least limit of terminals in use (xterm and its kin drop a longer one silently).
 pub const LARGEST_COPY: usize = 74_994;
 
-/// Least time between two reports of progress on a slow line.
+/// Least time between two progress reports on a slow line.
 const SLOW_PROGRESS_MS: u64 = 1000;
 
-/// What lies under the pointer.
+/// The target under the pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// A tab's title.
     Tab(Tab),
-    /// A pane, but none of its rows.
+    /// A pane, outside its rows.
     Pane(Focus),
     /// A row (or point) of a pane, by its place in the list behind it.
     Row(Focus, usize),
-    /// What lies above the tab.
+    /// The overlay above the tab.
     Overlay,
 }
 
@@ -55,20 +56,20 @@ impl FromStr for Target {
     }
 }
 
-/// What can happen to the screen.
+/// Actions on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScreenAction {
-    /// The terminal says what background it has.
+    /// The terminal reports its background.
     Background(Background),
-    /// Take the mouse, or leave it to the terminal.
+    /// Capture the mouse, or leave it to the terminal.
     ToggleMouse,
-    /// Write less, or as usual.
+    /// Switch between low bandwidth and normal output.
     ToggleLowBandwidth,
     /// The button was pressed on something.
     Click(Target),
     /// The wheel was turned above something: up or down.
     Wheel(Target, Motion),
-    /// So many bytes were written in so many frames so far.
+    /// The totals written to the terminal so far.
     Written {
         /// Bytes.
         bytes: u64,
@@ -77,14 +78,14 @@ pub enum ScreenAction {
     },
 }
 
-/// The screen's own values.
+/// The values of the screen itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
-    /// Whether the mouse is taken.
+    /// Whether the mouse is captured.
     pub mouse: bool,
     /// Whether the line is slow: few frames, no animation, progress once a second.
     pub low_bandwidth: bool,
-    /// Whether the user chose the background: the terminal's answer comes too late then.
+    /// Whether the user chose the background; if so, the terminal's report is ignored.
     pub background_chosen: bool,
     /// Bytes written to the terminal.
     pub bytes: u64,
@@ -92,7 +93,7 @@ pub struct Screen {
     pub frames: u64,
 }
 
-/// Applies one.
+/// Applies one action.
 pub fn apply(state: &mut State, action: ScreenAction) -> Vec<Effect> {
     match action {
         ScreenAction::Background(background) => {
@@ -142,7 +143,7 @@ fn click(state: &mut State, target: Target) -> Vec<Effect> {
     effects
 }
 
-/// The wheel does what the arrow keys do in the pane below the pointer.
+/// Treats a turn of the wheel as an arrow key in the pane below the pointer.
 fn wheel(state: &mut State, target: Target, motion: Motion) -> Vec<Effect> {
     let code = if motion == Motion::Up { KeyCode::Up } else { KeyCode::Down };
     let typed = Action::Type(Key::plain(code));
@@ -157,7 +158,8 @@ fn wheel(state: &mut State, target: Target, motion: Motion) -> Vec<Effect> {
     }
 }
 
-/// Whether a report of progress comes too soon after the last one to be shown on a slow line. Another phase is always told.
+/// Whether a progress report comes too soon after the last one to be shown on a slow line. A new
+/// phase is always shown.
 pub fn too_soon(state: &State, kind: JobKind, unit: &str) -> bool {
     let last = state.jobs.running(kind).filter(|r| r.unit == unit);
     state.screen.low_bandwidth && last.is_some_and(|r| state.clock < r.seen + SLOW_PROGRESS_MS)
@@ -169,7 +171,7 @@ pub fn copy(state: &mut State, text: Option<String>) -> Vec<Effect> {
     if text.len() > LARGEST_COPY {
         return vec![Effect::SaveCopy(text)];
     }
-    // Terminals give no answer, so the other way is named.
+    // Terminals give no confirmation, so the message names the alternative.
     state.say(format!("{} characters sent to the terminal's clipboard; Y writes them to a file.", text.chars().count()));
     vec![Effect::Copy(text)]
 }

@@ -1,5 +1,6 @@
-//! A session played on the screen: its keys are typed at a speed, the lab comes to rest after each step, and a chapter waits for the
-//! one who shows it. Everything happens in `update`, driven by the clock and by what the engine tells.
+//! A session played on the screen. Its keys are typed at a set speed, the lab comes to rest after
+//! each step, and each chapter waits for the presenter. Everything happens in `update`, driven by
+//! the clock and by the engine's events.
 
 use super::effect::Effect;
 use super::instrument::sides;
@@ -10,23 +11,24 @@ use super::state::State;
 use super::update::update;
 use crate::engine::{JobKind, Request, ResultsRequest};
 
-/// Keys a second at the start.
+/// Initial speed in keys per second.
 pub const SPEED: f64 = 12.0;
-/// What a command waits more than a character, so that it can be followed.
+/// The pause after a command, in multiples of that after a character, so that the audience can
+/// follow.
 const COMMAND: f64 = 6.0;
-/// Milliseconds after a step within a chapter.
+/// Milliseconds of pause after a step, at the initial speed.
 const REST: f64 = 1500.0;
 
-/// What the show does.
+/// The phase of the show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Waits to be let go on: before the first step and before every chapter.
+    /// Waits for the presenter: before the first step and before every chapter.
     Waiting,
-    /// Types.
+    /// Types the keys of a step.
     Typing,
-    /// Has typed a step and waits for the lab to come to rest.
+    /// Waits for the lab to come to rest after a step.
     Settling,
-    /// Has shown everything.
+    /// Has played every step.
     Over,
 }
 
@@ -35,25 +37,25 @@ pub enum Phase {
 pub struct Show {
     /// The session.
     pub session: Session,
-    /// What is done in every step.
+    /// The inputs of every step.
     inputs: Vec<Vec<Input>>,
-    /// The step under way, or to come if the show waits.
+    /// The current step, or the next one while the show waits.
     pub step: usize,
-    /// The key to come.
+    /// The index of the next input in the step.
     key: usize,
-    /// What it does.
+    /// The current phase.
     pub phase: Phase,
-    /// Keys a second.
+    /// Speed in keys per second.
     pub speed: f64,
-    /// Whether this step is typed without waiting.
+    /// Whether this step is typed without pauses.
     rush: bool,
-    /// The clock when it goes on.
+    /// The clock at which it continues.
     next_at: u64,
     /// Whether it is played on a copy of the library.
     pub on_copy: bool,
     /// Expectations that held.
     pub held: usize,
-    /// Expectations that did not, as sentences.
+    /// Expectations that did not hold, as sentences.
     pub broken: Vec<String>,
 }
 
@@ -61,14 +63,14 @@ impl Show {
     /// A show at its beginning.
     ///
     /// # Errors
-    /// A sentence about keys that are none.
+    /// A sentence that names an invalid key.
     pub fn new(session: Session, speed: f64) -> Result<Self, String> {
         let inputs = session.step.iter().map(session::Step::inputs).collect::<Result<_, _>>()?;
         let (step, key, phase, rush) = (0, 0, Phase::Waiting, false);
         Ok(Self { session, inputs, step, key, phase, speed, rush, next_at: 0, on_copy: false, held: 0, broken: Vec::new() })
     }
 
-    /// The step whose chapter and note are told now: while the show waits, that is the one just shown.
+    /// The step whose chapter and note are shown now: while the show waits, the step just played.
     pub fn told(&self) -> Option<usize> {
         if self.phase == Phase::Waiting { self.step.checked_sub(1) } else { Some(self.step.min(self.session.step.len() - 1)) }
     }
@@ -79,7 +81,7 @@ impl Show {
         named.map_or("", |s| &s.chapter)
     }
 
-    /// The clock when it goes on by itself, if it does.
+    /// The clock at which it continues by itself, if it does.
     pub fn wake_at(&self, clock: u64) -> Option<u64> {
         (matches!(self.phase, Phase::Typing | Phase::Settling) && self.next_at > clock).then_some(self.next_at)
     }
@@ -92,7 +94,7 @@ impl Show {
         }
     }
 
-    /// The next step; the show waits if it starts a chapter.
+    /// Advances to the next step; the show waits if that starts a chapter.
     fn advance(&mut self, clock: u64) {
         self.step += 1;
         self.key = 0;
@@ -106,7 +108,8 @@ impl Show {
     }
 }
 
-/// A key of the one who shows. Those of the show and those that work everywhere count; others would disturb what is shown.
+/// A key pressed by the presenter. Only the show's keys and those that work everywhere count;
+/// others would disturb the show.
 pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
     let clock = state.clock;
     let command = state.keymap.command(state, key).filter(|c| c.over_overlays && key.typed().is_none());
@@ -135,7 +138,7 @@ pub fn leaves_no_file(request: &Request) -> bool {
     !matches!(request, Request::Results(ResultsRequest::Save { .. }))
 }
 
-/// Types what is due.
+/// Types the inputs that are due.
 pub fn go_on(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     loop {
@@ -146,7 +149,7 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
         let Some(show) = state.show.as_mut().filter(|show| opened && show.next_at <= clock) else { break };
         match show.phase {
             Phase::Waiting | Phase::Over => break,
-            // A command acts on what it finds, so results come in before it; text needs none.
+            // A command acts on what is on screen, so it waits for running results; text does not.
             Phase::Typing if busy && !text => break,
             Phase::Typing => match show.inputs[show.step].get(show.key).cloned() {
                 None => show.phase = Phase::Settling,
@@ -173,7 +176,7 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
             }
         }
     }
-    // What is played leaves no files and does not end the program: the one who shows it does.
+    // A show leaves no files and does not end the program; only the presenter ends it.
     let Some(show) = &state.show else { return effects };
     let wanted = if show.session.sitting { |r: &Request| leaves_no_file(r) && r.kind() != JobKind::Edit } else { leaves_no_file };
     state.quitting = false;

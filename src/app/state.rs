@@ -1,4 +1,4 @@
-//! Everything the screen knows.
+//! The whole state of the screen.
 
 use super::action::Action;
 use super::decay::DecayTab;
@@ -24,18 +24,18 @@ use crate::task::Template;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A sentence for the user, kept until Esc.
+/// A sentence for the user, shown until Esc or for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The sentence.
     pub text: String,
     /// Whether something went wrong.
     pub bad: bool,
-    /// The clock when it goes by itself; complaints stay.
+    /// The clock at which it disappears; `None` for complaints, which stay.
     pub until: Option<u64>,
 }
 
-/// What the screen starts with.
+/// The options that the screen starts with.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Colours, background, glyphs.
@@ -48,27 +48,29 @@ pub struct Options {
     pub query: String,
     /// How an example becomes text.
     pub template: Template,
-    /// How to rank; layers beyond the model's are cut off, none left means all.
+    /// How to rank. Layers beyond the model's are dropped; if none remain, all are compared.
     pub view: RankView,
     /// The first soup.
     pub soup: Soup,
-    /// Whether what the query's examples say moves the ranking and chooses the soup until a person does. Off for what was recorded before there was evidence.
+    /// Whether the evidence of the query's examples orders the ranking, and chooses the soup until
+    /// a person does. Off for recordings from before there was evidence.
     pub evidence: bool,
-    /// Tokens at most, of each answer.
+    /// Maximum tokens per answer.
     pub max_tokens: usize,
     /// Seed of every draw: sampled answers, the map's jitter, experiments.
     pub seed: u64,
-    /// The answer whose log-probability is asked for.
+    /// The target: the answer whose log-probability is requested.
     pub target: String,
-    /// Where reports of experiments are read from and written to; `None` keeps them in memory.
+    /// The folder that experiment reports are read from and written to; `None` keeps them in memory
+    /// only.
     pub results: Option<PathBuf>,
-    /// Other keys for commands, by id: they replace the default ones.
+    /// Keys that replace the default keys of commands, by command id.
     pub keys: Vec<(String, Vec<Key>)>,
-    /// Snapshots of soups kept on disk; `None` if none are to be.
+    /// The snapshots of soups stored on disk; `None` if none are to be stored.
     pub snapshots: Option<Vec<Snapshot>>,
-    /// Where the journal is kept, for the user to read; none if it is not.
+    /// The journal's path, shown to the user; `None` if there is no journal.
     pub journal: Option<String>,
-    /// The sitting to go on with.
+    /// The sitting to resume.
     pub resume: Option<Resume>,
     /// The session to play.
     pub show: Option<Show>,
@@ -101,10 +103,10 @@ impl Default for Options {
     }
 }
 
-/// Everything there is.
+/// The state.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Milliseconds since the start, as told by [`Action::Tick`].
+    /// Milliseconds since the start, set by [`Action::Tick`].
     pub clock: u64,
     /// Colours, background, glyphs.
     pub look: Look,
@@ -126,7 +128,7 @@ pub struct State {
     pub focus_of: [Focus; Tab::ALL.len()],
     /// What lies above the tab.
     pub overlay: Option<Overlay>,
-    /// The sentence at the bottom.
+    /// The notice at the bottom.
     pub notice: Option<Notice>,
     /// Which keys run which commands.
     pub keymap: Keymap,
@@ -142,11 +144,11 @@ pub struct State {
     pub shelf: LibraryTab,
     /// The Session tab.
     pub session: SessionTab,
-    /// The sitting whose keys are being given again.
+    /// The sitting being resumed.
     pub resume: Option<Resume>,
-    /// The session that is played.
+    /// The session being played.
     pub show: Option<Show>,
-    /// Whether the screen is for an audience: fewer panes, larger figures, keys told.
+    /// Whether the screen is for an audience: fewer panes, larger figures, keys shown.
     pub present: bool,
     /// Whether the program is to end.
     pub quitting: bool,
@@ -156,7 +158,7 @@ impl State {
     /// The state before anything happened.
     ///
     /// # Errors
-    /// A sentence about keys in `options` that name no command or clash.
+    /// An error about keys in `options` that name no command or clash.
     pub fn new(options: Options) -> crate::error::Result<Self> {
         Ok(Self {
             clock: 0,
@@ -205,10 +207,11 @@ impl State {
         self.library.as_ref().map_or(0, |l| l.skills.len())
     }
 
-    /// The clock at which the state wants an [`Action::Tick`], if any: the earliest of all deadlines.
+    /// The clock at which the state needs an [`Action::Tick`], if any: the earliest of all
+    /// deadlines.
     pub fn wake_at(&self) -> Option<u64> {
         if self.resume.is_some() {
-            // The clock stands at the input given last; the engine's events drive what comes next.
+            // The clock stays at the last input replayed; the engine's events drive the next one.
             return None;
         }
         let notice = self.notice.as_ref().and_then(|n| n.until);
@@ -216,7 +219,7 @@ impl State {
         [self.work_at(), notice, show].into_iter().flatten().min()
     }
 
-    /// The clock at which work is due that was put off until a pause, if any.
+    /// The clock at which work postponed until a pause is due, if any.
     pub fn work_at(&self) -> Option<u64> {
         [self.lab.weigh_at, self.lab.ask_at, self.shelf.inspect_at, self.map.run_at, self.decay.run_at].into_iter().flatten().min()
     }
@@ -226,12 +229,12 @@ impl State {
         self.keymap.action(self, key)
     }
 
-    /// Says a sentence that goes by itself.
+    /// Shows a sentence that disappears by itself.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: false, until: Some(self.clock + 4000) });
     }
 
-    /// Says what went wrong; it stays until Esc.
+    /// Shows an error message; it stays until Esc.
     pub fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true, until: None });
     }

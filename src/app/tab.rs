@@ -1,9 +1,11 @@
 //! The tabs: one row each.
 //!
-//! To add a tab: a variant of [`Tab`] and its line in [`Tab::ALL`] and [`Tab::row`]; a file here
-//! with its values (a field of `State`) and its row, `TAB`, named after the others in
-//! `app/command/mod.rs`; its panes as variants of [`Focus`]; and a file in `ui/panes/` for its
-//! picture, with a line in `ui/draw.rs`.
+//! To add a tab, add:
+//! - a variant of [`Tab`], with its line in [`Tab::ALL`] and [`Tab::row`];
+//! - a file here with its values (a field of `State`) and its row, `TAB`, listed with the others in
+//!   `app/command/mod.rs`;
+//! - its panes as variants of [`Focus`];
+//! - a file in `ui/panes/` that draws it, with a line in `ui/draw.rs`.
 
 use super::action::{Compare, Motion};
 use super::command::Command;
@@ -19,43 +21,43 @@ pub enum Tab {
     Lab,
     /// Scatter of the library.
     Map,
-    /// Chunks of a document, and rules that make one state of theirs.
+    /// Chunks of a document, and rules that compose one state from theirs.
     Decay,
     /// The claims, measured.
     Experiments,
     /// The library itself.
     Library,
-    /// What was done in this sitting.
+    /// The log of this sitting.
     Session,
 }
 
-/// What a tab is and does, beside its picture.
+/// The functions and values of a tab, without its picture.
 #[derive(Debug)]
 pub struct TabRow {
-    /// The command that goes to it: its keys, its title, its sentence in the help.
+    /// The command that switches to it: its keys, its title, its sentence in the help.
     pub go: Command,
     /// Its panes, in the order Tab visits them; the first is focused at the start.
     pub panes: &'static [Focus],
-    /// It came to the front.
+    /// Runs when it comes to the front.
     pub shown: fn(&mut State) -> Vec<Effect>,
-    /// Moves the selection of its focused pane.
+    /// Moves the selection in its focused pane.
     pub motion: fn(&mut State, Motion),
     /// Selects a row (or point) of one of its panes, as a click does.
     pub select: fn(&mut State, Focus, usize),
-    /// A key for its editor in focus.
+    /// Gives a key to its editor in focus.
     pub typed: fn(&mut State, Key) -> Vec<Effect>,
-    /// A text pasted into its editor in focus.
+    /// Pastes a text into its editor in focus.
     pub pasted: fn(&mut State, &str) -> Vec<Effect>,
     /// The text of its focused pane, for the clipboard.
     pub copied: fn(&State) -> Option<String>,
-    /// The skill that can be added to the soup from here.
+    /// The skill that "add" would take from here.
     pub skill: fn(&State) -> Option<String>,
-    /// Changes what it compares or draws, where it does that.
+    /// Changes what it compares or draws, if it does either.
     pub compare: Option<fn(&mut State, Compare) -> Vec<Effect>>,
 }
 
 impl Tab {
-    /// All, in the order they are shown.
+    /// All tabs, in display order.
     pub const ALL: [Self; 6] = [Self::Lab, Self::Map, Self::Decay, Self::Experiments, Self::Library, Self::Session];
 
     /// Its row in the table of tabs.
@@ -80,13 +82,13 @@ impl Tab {
         self.row().panes
     }
 
-    /// Its place among the tabs.
+    /// Its index among the tabs.
     pub fn index(self) -> usize {
         Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
     }
 }
 
-/// What keys go to.
+/// The pane that keys go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
     /// The query editor.
@@ -97,7 +99,7 @@ pub enum Focus {
     Soup,
     /// The answers.
     Answers,
-    /// The line with the answer whose log-probability is asked for.
+    /// The line with the target, the answer whose log-probability is requested.
     Target,
     /// The scatter.
     Map,
@@ -113,20 +115,20 @@ pub enum Focus {
     Layers,
     /// The list of experiments.
     Experiments,
-    /// What the selected one found.
+    /// The report of the selected experiment.
     Result,
     /// The list of skills.
     Skills,
-    /// The line that filters it.
+    /// The line that filters the list.
     Filter,
-    /// The journal of this sitting.
+    /// The log of this sitting.
     Journal,
     /// The list of earlier sittings.
     Sittings,
 }
 
 impl Focus {
-    /// The pane that Esc leaves an editor for; `None` if this pane is no editor.
+    /// The pane that Esc moves to from an editor; `None` if this pane is not an editor.
     pub fn beside(self) -> Option<Self> {
         match self {
             Self::Query => Some(Self::Ranking),
@@ -166,7 +168,7 @@ impl Focus {
     }
 }
 
-/// For a tab that has nothing to do when it comes to the front.
+/// For a tab with nothing to do when it comes to the front.
 pub(super) fn at_rest(_: &mut State) -> Vec<Effect> {
     Vec::new()
 }

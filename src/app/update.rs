@@ -12,7 +12,8 @@ use crate::engine::JobKind;
 use ratatui_textarea::Input;
 
 #[allow(clippy::unit_arg)] // `none(change)` keeps one change on one line.
-/// Applies an action; what is to be done outside comes back. Deterministic: no clock, no randomness, no files.
+/// Applies an action; returns the effects to carry out outside. Deterministic: no clock, no
+/// randomness, no files.
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(clock) => tick(state, clock),
@@ -84,12 +85,13 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// For changes that ask for nothing outside.
+/// For changes without effects outside.
 pub(super) fn none((): ()) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A key of a person's: for the show if there is one. While a sitting is resumed only what stops that, or the program, counts.
+/// A key pressed by a person. During a show it goes to the show. While a sitting is resumed, only
+/// keys that stop that, quit, suspend or redraw count.
 fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
     if state.show.is_some() {
         return show::key(state, key);
@@ -114,7 +116,7 @@ fn tick(state: &mut State, clock: u64) -> Vec<Effect> {
     effects
 }
 
-/// What the clock makes due.
+/// Runs the work that is due by the clock.
 pub fn due(state: &mut State) -> Vec<Effect> {
     let clock = state.clock;
     let due = |at: Option<u64>| at.is_some_and(|at| at <= clock);
@@ -140,7 +142,7 @@ pub fn due(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// A key as the text area takes it.
+/// A key as the text area reads it.
 pub fn text_input(key: Key) -> Input {
     use ratatui_textarea::Key as T;
     let code = match key.code {
@@ -176,7 +178,7 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     (state.tab.row().pasted)(state, &text)
 }
 
-/// Says what of a paste was left out, if anything was.
+/// Reports what was left out of a paste, if anything was.
 pub(super) fn tell(state: &mut State, cut: Option<String>) {
     if let Some(cut) = cut {
         state.complain(cut);
@@ -238,7 +240,7 @@ fn add_selected(state: &mut State) -> Vec<Effect> {
     bench::edit(state, &SoupEdit::Add(skill))
 }
 
-/// The text of what is focused: the recipe, the ranking as a table, an answer, the neighbours, the skills.
+/// The text of the focused pane, for example the recipe, the ranking as a table, or an answer.
 fn copied(state: &State) -> Option<String> {
     (state.tab.row().copied)(state).filter(|text| !text.is_empty())
 }

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 /// Flags shared by every subcommand.
 #[derive(Args, Debug, Clone, Serialize, Deserialize)]
 pub struct Common {
-    /// Model: `bundled`, a folder in HF layout, or a hub id such as `state-spaces/mamba-130m-hf[@revision]`
+    /// Model: `bundled`, a folder in HF layout, or a hub id such as
+    /// `state-spaces/mamba-130m-hf[@revision]`
     #[arg(long, global = true, default_value = "bundled", value_name = "SOURCE")]
     pub model: String,
     /// Where to compute: `auto`, `cpu`, `cuda:0`
@@ -27,11 +28,13 @@ pub struct Common {
     /// How weights are kept in memory
     #[arg(long, global = true, value_parser = one_of(WEIGHTS), default_value = "stored")]
     pub weights: WeightType,
-    /// What every text begins with: `auto` (what the model's own tokenizer puts there), `none`, or a token's number
+    /// What every text begins with: `auto` (what the model's own tokenizer puts there), `none`, or
+    /// a token's number
     #[arg(long, global = true, default_value_t = Bos::Auto, value_name = "BOS")]
     #[serde(default)]
     pub bos: Bos,
-    /// Library folder [default: a cache folder of its own for each model and each set of build settings]
+    /// Library folder [default: a cache folder of its own for each model and each set of build
+    /// settings]
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
     /// Tasks of your own: a TSV, CSV, JSON or JSONL file, or a folder of them (repeatable)
@@ -45,7 +48,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "TASK", value_delimiter = ',')]
     #[serde(default)]
     pub only: Vec<String>,
-    /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input} and {output}
+    /// How an example becomes text: `arrow` (x -> y), `qa` (Q: x / A: y), or a text with {input}
+    /// and {output}
     #[arg(long, global = true, default_value = "arrow")]
     pub template: String,
     /// Examples read for each skill
@@ -57,7 +61,8 @@ pub struct Common {
     /// Seed of every draw
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
-    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds of the depth]
+    /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds
+    /// of the depth]
     #[arg(long, global = true, value_name = "LAYERS")]
     pub layer: Option<String>,
     /// Similarity
@@ -79,8 +84,8 @@ pub struct Common {
     /// No progress on stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Stop where anything given would be left out (a damaged shard, a second output, a task too small),
-    /// which is otherwise told on stderr; `reproduce` always does
+    /// Stop where anything given would be left out (a damaged shard, a second output, a task too
+    /// small), which is otherwise told on stderr; `reproduce` always does
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     #[serde(default)]
     pub strict: bool,
@@ -169,8 +174,8 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
-    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what is
-    /// left out of the tasks and the library, is said on standard error.
+    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what
+    /// is left out of the tasks and the library, is said on standard error.
     ///
     /// # Errors
     /// As [`Common::open`] and [`Common::tell`].
@@ -190,8 +195,9 @@ impl Common {
         Ok(lab)
     }
 
-    /// Opens the lab and builds what it needs, with progress: what a headless command begins with. What of the user's own tasks could not be built, and what of the
-    /// bundled tasks the library lacks, is said on standard error.
+    /// Opens the lab and builds what it needs, with progress: what a headless command begins with.
+    /// What of the user's own tasks could not be built, and what of the bundled tasks the library
+    /// lacks, is said on standard error.
     ///
     /// # Errors
     /// As [`Common::opened`] and [`Lab::build_what_is_needed`].
@@ -316,10 +322,12 @@ pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
     if range.is_empty() || range.end > n_layer { Err(wrong()) } else { Ok(range) }
 }
 
-/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for standard input.
+/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for
+/// standard input.
 ///
 /// # Errors
-/// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be read.
+/// [`Error::Input`] if it is empty, too long or not UTF-8; [`Error::Io`] if the file cannot be
+/// read.
 pub fn query(argument: &str) -> Result<String> {
     let text = match argument.strip_prefix('@') {
         Some(path) => crate::text::read(path),

@@ -1,12 +1,16 @@
 //! `state-soup ask`: answer a query from several states side by side.
 //!
-//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "missing", "text", "logprob", "target_logprob", "weights", "top": [{ "token",
-//! "probability" }] }],
-//! "evidence", "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`, `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's
-//! `origin` is its recipe, `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among them (null for other answers and for a recipe that is no
-//! plain list). `evidence` is as `rank` has it, null where the recipe does not read any. `gain` says how many nats an example the soup gains on the query alone, each example left
-//! out in turn (`left_out`) or, where there is one, against nothing read; null where there is nothing to ask. `target` may be null. An answer that cannot be given (`full`, where the
-//! task's examples are not at hand) is `missing`: its `origin` says why.
+//! `--json`: `{ "query", "soup", "target", "answers": [{ "from", "origin", "missing", "text",
+//! "logprob", "target_logprob", "weights", "top": [{ "token", "probability" }] }], "evidence",
+//! "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`,
+//! `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's `origin` is its recipe,
+//! `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among
+//! them (null for other answers and for a recipe that is no plain list). `evidence` is as `rank`
+//! has it, null where the recipe does not read any. `gain` says how many nats an example the soup
+//! gains on the query alone, each example left out in turn (`left_out`) or, where there is one,
+//! against nothing read; null where there is nothing to ask. `target` may be null. An answer that
+//! cannot be given (`full`, where the task's examples are not at hand) is `missing`: its `origin`
+//! says why.
 
 use super::args::{Common, query};
 use super::output;
@@ -19,10 +23,12 @@ use serde_json::json;
 /// Flags of `ask`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for standard input
+    /// The query, ending in an unfinished line: text (`\n` for line breaks), `@file`, or `-` for
+    /// standard input
     #[arg(allow_hyphen_values = true)]
     query: String,
-    /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`, `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
+    /// The soup, as a recipe: `auto` (what the query's examples call for), `mean(antonym)`,
+    /// `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
     #[arg(long, value_name = "RECIPE", default_value = "auto")]
     soup: String,
     /// Which answers, with commas between [default: all]
@@ -129,7 +135,8 @@ fn as_json(request: &AskRequest, answers: &[Answer], evidence: Option<&Evidence>
     })
 }
 
-/// The shares of a recipe that is a weighted mean or a written sum, with the query's own last; null for any other.
+/// The shares of a recipe that is a weighted mean or a written sum, with the query's own last; null
+/// for any other.
 fn weights(recipe: &str) -> serde_json::Value {
     let soup = match recipe.parse::<Recipe>() {
         Ok(Recipe::Query) => Some(Soup { lambda: 0.0, ..Soup::default() }),

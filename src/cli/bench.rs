@@ -1,8 +1,10 @@
 //! `state-soup bench`: how fast this model and this library are on this machine.
 //!
-//! `--json`: `{ "model", "device", "threads", "runs", "prefill": [{ "tokens", "ms", "tokens_per_second", "products" }], "decode": { "ms", "tokens_per_second" }, "library": {
-//! "skills", "bytes" }, "keystroke": { "keys", "p50_ms", "p99_ms" } }`. Times are medians; `products` is the share of the matrix products, 0 to 1 (0 on a GPU, which does not tell); a keystroke is
-//! reading what changed in the query and ranking every skill.
+//! `--json`: `{ "model", "device", "threads", "runs", "prefill": [{ "tokens", "ms",
+//! "tokens_per_second", "products" }], "decode": { "ms", "tokens_per_second" }, "library": {
+//! "skills", "bytes" }, "keystroke": { "keys", "p50_ms", "p99_ms" } }`. Times are medians;
+//! `products` is the share of the matrix products, 0 to 1 (0 on a GPU, which does not tell); a
+//! keystroke is reading what changed in the query and ranking every skill.
 
 use super::args::Common;
 use super::output;
@@ -71,15 +73,15 @@ fn measure(common: &Common, args: &Args, lab: &Lab, control: Control<'_>) -> Res
 }
 
 fn measure_prefill(lab: &Lab, tokens: usize, runs: usize, control: Control<'_>) -> Result<Value> {
-    let mamba = &lab.model().mamba;
+    let network = &lab.model().network;
     let text: Vec<u32> = (0..tokens as u32).map(|t| t * 7919 % lab.config().vocab_size as u32).collect();
-    let before = mamba.time_in_products();
+    let before = network.time_in_products();
     let began = Instant::now();
     let ms = median(runs, control, || {
         let prompt = Prompt { tokens: &text, initial: None, snapshots: &[], want: Want::LastLogits };
-        mamba.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
+        network.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
     })?;
-    let products = mamba.time_in_products().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let products = network.time_in_products().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     Ok(json!({ "tokens": tokens, "ms": ms, "tokens_per_second": tokens as f64 * 1e3 / ms, "products": products }))
 }
 
@@ -87,7 +89,7 @@ fn measure_prefill(lab: &Lab, tokens: usize, runs: usize, control: Control<'_>) 
 fn measure_decode(lab: &Lab, runs: usize, control: Control<'_>) -> Result<f64> {
     const TOKENS: u32 = 16;
     let start = State::zeros(lab.shape());
-    let mut decoder = lab.model().mamba.decoder(&[&start])?;
+    let mut decoder = lab.model().network.decoder(&[&start])?;
     let ms = median(runs, control, || (0..TOKENS).try_for_each(|t| decoder.step(&[t]).map(drop)))?;
     Ok(ms / f64::from(TOKENS))
 }

@@ -1,6 +1,7 @@
 //! `state-soup build`: build the library of skills, or finish one that was interrupted.
 //!
-//! `--json`: `{ "library", "built", "skills", "tasks", "skipped": [sentence], "bytes", "tokens", "seconds", "tokens_per_second" }`.
+//! `--json`: `{ "library", "built", "skills", "tasks", "skipped": [sentence], "bytes", "tokens",
+//! "seconds", "tokens_per_second" }`.
 
 use super::args::Common;
 use super::output;
@@ -20,7 +21,8 @@ pub struct Args {
 /// Builds and says what was built.
 ///
 /// # Errors
-/// A model that cannot be opened, a folder that cannot be written, [`crate::error::Error::Cancelled`] after Ctrl-C (what was built stays).
+/// A model that cannot be opened, a folder that cannot be written,
+/// [`crate::error::Error::Cancelled`] after Ctrl-C (what was built stays).
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let mut common = common.clone();
     if args.out.is_some() {

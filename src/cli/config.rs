@@ -1,9 +1,12 @@
-//! `state-soup config`: where the configuration is and what it says; a whole one to start from; the key table.
+//! `state-soup config`: where the configuration is and what it says; a whole one to start from; the
+//! key table.
 //!
-//! `--json`: `{ "path", "found", "settings": { name: { "value": [text], "line" } }, "keys": { command: [key] } }`, what the file says.
+//! `--json`: `{ "path", "found", "settings": { name: { "value": [text], "line" } }, "keys": {
+//! command: [key] } }`, what the file says.
 //!
-//! Settings are the flags that every command shares: [`settings`] takes them from the command line's own definition, so a new flag is a
-//! setting at once, with its default, its words and its doc.
+//! Settings are the flags that every command shares: [`settings`] takes them from the command
+//! line's own definition, so a new flag is a setting at once, with its default, its words and its
+//! doc.
 
 use super::args::Common;
 use super::output;
@@ -81,7 +84,8 @@ pub fn settings(command: &Command) -> Vec<Setting> {
     command.get_arguments().filter(|a| is_setting(a)).map(setting).collect()
 }
 
-/// The command line with the file's values as the defaults of its flags: so flags go before the file, and the file before the defaults.
+/// The command line with the file's values as the defaults of its flags: so flags go before the
+/// file, and the file before the defaults.
 ///
 /// # Errors
 /// [`Error::Input`] with file and line for a value its flag would refuse.

@@ -1,8 +1,11 @@
-//! `state-soup decay`: a document in ordered chunks, composed by every rule, and how well each state predicts what follows.
+//! `state-soup decay`: a document in ordered chunks, composed by every rule, and how well each
+//! state predicts what follows.
 //!
-//! `--json`: `{ "source", "tokens", "chunks", "chunk_tokens", "continuation_tokens", "gamma", "rules": [{ "rule", "nats", "perplexity", "minus_full_pass",
-//! "loss": [per token], "error": [per layer] }], "continuation": [token], "half_life": [[per band of channels] per layer] }`. Losses are in nats; `error` is
-//! the relative error of the SSM state against that of one pass; `half_life` is in tokens, from the shortest-lived channels to the longest.
+//! `--json`: `{ "source", "tokens", "chunks", "chunk_tokens", "continuation_tokens", "gamma",
+//! "rules": [{ "rule", "nats", "perplexity", "minus_full_pass", "loss": [per token], "error": [per
+//! layer] }], "continuation": [token], "half_life": [[per band of channels] per layer] }`. Losses
+//! are in nats; `error` is the relative error of the SSM state against that of one pass;
+//! `half_life` is in tokens, from the shortest-lived channels to the longest.
 
 use super::args::Common;
 use super::output;
@@ -13,7 +16,8 @@ use serde_json::json;
 /// Flags of `decay`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A text file, or `-` for standard input [default: a sample made of the lab's tasks with --seed]
+    /// A text file, or `-` for standard input [default: a sample made of the lab's tasks with
+    /// --seed]
     #[arg(value_name = "FILE|-")]
     file: Option<String>,
     /// Chunks

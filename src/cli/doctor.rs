@@ -1,8 +1,11 @@
 //! `state-soup doctor`: what the lab finds on this machine, and what is wrong with it.
 //!
-//! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name", "fingerprint", "parameters", "layers", "d_inner",
-//! "d_state", "d_conv", "vocabulary", "trained", "bos": [..], "bos_by", "eos": [..], "notes": [..] }, "library": { "path", "skills", "missing", "bytes", "warnings" }, "terminal": { "term",
-//! "colours", "colours_by", "background", "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": { "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
+//! `--json`: `{ "version", "device", "cpu": { "threads", "features": [..] }, "model": { "name",
+//! "fingerprint", "parameters", "layers", "d_inner", "d_state", "d_conv", "vocabulary", "trained",
+//! "bos": [..], "bos_by", "eos": [..], "notes": [..] }, "library": { "path", "skills", "missing",
+//! "bytes", "warnings" }, "terminal": { "term", "colours", "colours_by", "background",
+//! "background_by", "glyphs", "locale", "tmux", "ssh", "mouse", "low_bandwidth" }, "config": {
+//! "path", "found", "settings": [..] }, "log": { "path", "bytes", "panics": [..] } }`.
 
 use super::args::Common;
 use super::output;

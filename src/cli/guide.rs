@@ -1,6 +1,7 @@
 //! `state-soup guide`: the pages of the guide.
 //!
-//! On a terminal a page is wrapped and its headings are bold; into a pipe goes the Markdown as it is.
+//! On a terminal a page is wrapped and its headings are bold; into a pipe goes the Markdown as it
+//! is.
 //!
 //! `--json`: `[{ "topic", "title" }]`, or of one page `{ "topic", "title", "text" }`.
 
@@ -142,7 +143,8 @@ mod tests {
         page
     }
 
-    /// The page of recipes: what is written by hand, and a section on each rule from the pages of `state-soup recipes`.
+    /// The page of recipes: what is written by hand, and a section on each rule from the pages of
+    /// `state-soup recipes`.
     fn recipes_page() -> String {
         const MARK: &str = "<!-- From here on generated: UPDATE_GUIDE=1 cargo test --lib guide -->\n";
         let (by_hand, _) = guide::topic("recipes").unwrap().text.split_once(MARK).unwrap();
@@ -156,8 +158,8 @@ mod tests {
         page
     }
 
-    /// The pages `keys` and `cli` are made from the command table and the flags, the rules of `recipes` from their help.
-    /// After a change of these: `UPDATE_GUIDE=1 cargo test --lib guide`.
+    /// The pages `keys` and `cli` are made from the command table and the flags, the rules of
+    /// `recipes` from their help. After a change of these: `UPDATE_GUIDE=1 cargo test --lib guide`.
     #[test]
     fn the_generated_pages_of_the_guide_are_current() {
         let keymap = Keymap::new(&[]).unwrap();

@@ -1,8 +1,10 @@
 //! `state-soup inspect`: the library, one skill, or a saved state file.
 //!
-//! `--json`, by what is inspected. Library: `{ "path", "bytes", "missing", "warnings", "skills": [SkillMeta] }`. Skill: `{ "meta": SkillMeta, "preview":
-//! [line], "ssm_norm": [per layer], "half_life": [median tokens, per layer], "effective_rank": [per layer], "drift": [distance from the library's
-//! mean in units of its spread, per layer], "farthest": [the drift of its farthest skill, per layer] }`. File: `{ "shape", "tokens", "provenance", "ssm_norm" }`.
+//! `--json`, by what is inspected. Library: `{ "path", "bytes", "missing", "warnings", "skills":
+//! [SkillMeta] }`. Skill: `{ "meta": SkillMeta, "preview": [line], "ssm_norm": [per layer],
+//! "half_life": [median tokens, per layer], "effective_rank": [per layer], "drift": [distance from
+//! the library's mean in units of its spread, per layer], "farthest": [the drift of its farthest
+//! skill, per layer] }`. File: `{ "shape", "tokens", "provenance", "ssm_norm" }`.
 
 use super::args::Common;
 use super::output;

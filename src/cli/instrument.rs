@@ -1,18 +1,27 @@
-//! `state-soup instrument`: what the Lab's instruments read, without the screen. The figures are those of the same panels.
+//! `state-soup instrument`: what the Lab's instruments read, without the screen. The figures are
+//! those of the same panels.
 //!
-//! A soup is given as a recipe (`--soup`) or as a snapshot kept in the lab (`--snapshot`). `--json`, where each object begins with `"instrument"`,
-//! `"query"` (null if there is none), `"metric"`, `"part"`, `"layers": [from, to]` (half-open) and, but for `ecg`, `"soup"` (its recipe):
-//! - `ecg`: `{ "tokens": [text], "ranked", "rows": [{ "task", "scores": [per token] }] }`; rows best first, by the score after `ranked` tokens, which
-//!   is the ranking's own; the tokens after those are the unfinished line.
-//! - `landscape`: `{ "target", "corners": [skill], "fine", "points": [{ "mix": [share], "logprob" }], "best": { "mix", "logprob" } }`; shares in the order of
-//!   the corners, in steps of 1/`fine`, adding up to 1; `logprob` is ln p of the target.
-//! - `attribution`: `{ "target", "whole", "parts": [{ "ingredient" or "layers": [from, to], "without", "adds" }] }`; `whole` and `without` are ln p of the target,
-//!   `adds` the first minus the second; both null where nothing is left to mix.
-//! - `verdict`: `{ "task", "accuracy", "against": [{ "name", "accuracy", "logprob" }] }`; the last two are the soup's minus the baseline's, `{ "mean", "low",
-//!   "high", "n" }`, paired over the questions.
-//! - `autopsy`: `{ "layers_read": [{ "layer", "norm", "half_life", "effective_rank", "drift", "farthest" }], "unvisited": [layer] }`; `half_life` is in tokens,
-//!   the mean over the skills that the soup names (a mixed state has no decay of its own), null if it names none; `drift` in units of the library's
-//!   spread, `farthest` that of its farthest skill, `unvisited` where the first is more than the second.
+//! A soup is given as a recipe (`--soup`) or as a snapshot kept in the lab (`--snapshot`).
+//! `--json`, where each object begins with `"instrument"`, `"query"` (null if there is none),
+//! `"metric"`, `"part"`, `"layers": [from, to]` (half-open) and, but for `ecg`, `"soup"` (its
+//! recipe):
+//! - `ecg`: `{ "tokens": [text], "ranked", "rows": [{ "task", "scores": [per token] }] }`; rows
+//!   best first, by the score after `ranked` tokens, which is the ranking's own; the tokens after
+//!   those are the unfinished line.
+//! - `landscape`: `{ "target", "corners": [skill], "fine", "points": [{ "mix": [share], "logprob"
+//!   }], "best": { "mix", "logprob" } }`; shares in the order of the corners, in steps of 1/`fine`,
+//!   adding up to 1; `logprob` is ln p of the target.
+//! - `attribution`: `{ "target", "whole", "parts": [{ "ingredient" or "layers": [from, to],
+//!   "without", "adds" }] }`; `whole` and `without` are ln p of the target, `adds` the first minus
+//!   the second; both null where nothing is left to mix.
+//! - `verdict`: `{ "task", "accuracy", "against": [{ "name", "accuracy", "logprob" }] }`; the last
+//!   two are the soup's minus the baseline's, `{ "mean", "low", "high", "n" }`, paired over the
+//!   questions.
+//! - `autopsy`: `{ "layers_read": [{ "layer", "norm", "half_life", "effective_rank", "drift",
+//!   "farthest" }], "unvisited": [layer] }`; `half_life` is in tokens, the mean over the skills
+//!   that the soup names (a mixed state has no decay of its own), null if it names none; `drift` in
+//!   units of the library's spread, `farthest` that of its farthest skill, `unvisited` where the
+//!   first is more than the second.
 
 use super::args::{Common, query};
 use super::mix::recipe;
@@ -54,9 +63,11 @@ enum Which {
         #[command(flatten)]
         soup: SoupArg,
     },
-    /// Norm, effective rank, half-life (mean over the soup's skills) and drift of a soup's state, layer by layer.
+    /// Norm, effective rank, half-life (mean over the soup's skills) and drift of a soup's state,
+    /// layer by layer.
     Autopsy {
-        /// The query, for soups that need one: text (`\n` for line breaks), `@file`, or `-` for standard input
+        /// The query, for soups that need one: text (`\n` for line breaks), `@file`, or `-` for
+        /// standard input
         query: Option<String>,
         #[command(flatten)]
         soup: SoupArg,

@@ -62,7 +62,8 @@ impl EngineHandle for Handle {
     }
 }
 
-/// Opens the lab, and whatever the user goes to from there; then one line says where the journal is.
+/// Opens the lab, and whatever the user goes to from there; then one line says where the journal
+/// is.
 ///
 /// # Errors
 /// Flags that make no sense, a journal that cannot be resumed, a terminal that cannot be used.
@@ -140,7 +141,8 @@ fn resume(common: &Common, config: &Config, path: &Path, passed: &[String], reco
     })
 }
 
-/// What a sitting's lab was opened with, on the present device and screen and with the present output.
+/// What a sitting's lab was opened with, on the present device and screen and with the present
+/// output.
 ///
 /// # Errors
 /// [`Error::Input`] if it cannot be read.
@@ -151,8 +153,8 @@ pub fn settings(common: &Common, path: &Path, read: &Read) -> Result<Common> {
     Ok(Common { device, screen, config, json, quiet, ..settings })
 }
 
-/// Opens the lab, on a copy of its library if there is a place for one. The first frame does not wait for the model: it loads on the
-/// engine's thread.
+/// Opens the lab, on a copy of its library if there is a place for one. The first frame does not
+/// wait for the model: it loads on the engine's thread.
 ///
 /// # Errors
 /// Flags that make no sense, a terminal that cannot be used.
@@ -181,7 +183,8 @@ pub fn open(common: &Common, config: &Config, mut files: Files, copies: Option<C
     term::run(options, ask_background, files, Handle(engine), events)
 }
 
-/// The snapshots of earlier sittings, which those of this one are to be kept beside; `None`, and a complaint, if they cannot be.
+/// The snapshots of earlier sittings, which those of this one are to be kept beside; `None`, and a
+/// complaint, if they cannot be.
 fn keep_snapshots(files: &mut Files) -> Option<Vec<Snapshot>> {
     let complain = files.complaints.sender("Snapshots of soups are not kept beyond this sitting.");
     let failed = files.complaints.sender("The snapshots are as they were on disk.");

@@ -1,8 +1,9 @@
 //! `state-soup map`: the library's states at one layer in two dimensions.
 //!
-//! `--json`: `{ "layer", "part", "method", "perplexity", "seed", "trust", "purity", "points": [{ "skill", "task", "unseen", "x", "y", "neighbours": [[skill,
-//! cosine]] }] }`; `trust` is trustworthiness, `purity` the share of skills whose nearest skill in the original space is of their own task.
-//! Without it, the same points as CSV.
+//! `--json`: `{ "layer", "part", "method", "perplexity", "seed", "trust", "purity", "points": [{
+//! "skill", "task", "unseen", "x", "y", "neighbours": [[skill, cosine]] }] }`; `trust` is
+//! trustworthiness, `purity` the share of skills whose nearest skill in the original space is of
+//! their own task. Without it, the same points as CSV.
 
 use super::args::Common;
 use super::output;
@@ -29,7 +30,8 @@ enum Method {
     Pca,
     /// t-SNE of the leading principal components
     Tsne,
-    /// linfa-tsne's, from a random start: an independent picture to compare with (at most 800 states)
+    /// linfa-tsne's, from a random start: an independent picture to compare with (at most 800
+    /// states)
     OneShot,
 }
 

@@ -72,12 +72,13 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     ))
 }
 
-/// What made a state beside the model's files and the recipe: precision, library, query, similarity.
+/// What made a state beside the model's files and the recipe: precision, library, query,
+/// similarity.
 fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> serde_json::Value {
     let library = lab.library();
     let read = recipe.reads_query();
     json!({
-        "weights": lab.model().mamba.precision(),
+        "weights": lab.model().network.precision(),
         "library": { "path": library.path(), "skills": library.len(), "built": library.settings().to_string() },
         "query": query.filter(|_| read),
         "view": read.then_some(view),

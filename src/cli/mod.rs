@@ -3,11 +3,14 @@
 //! - [`args`]: flags and their parsing.
 //! - [`output`]: progress on stderr, tables and JSON on stdout.
 //! - [`screen`]: flags of the screen and the terminal's look.
-//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`, `optimise`, `reproduce`, `replay`, `bench`, `config`, `guide`: one subcommand each; its module docs give
-//!   the schema of its `--json`.
+//! - `build`, `rank`, `mix`, `ask`, `recipes`, `map`, `decay`, `instrument`, `inspect`, `doctor`,
+//!   `optimise`, `reproduce`, `replay`, `bench`, `config`, `guide`: one subcommand each; its module
+//!   docs give the schema of its `--json`.
 //! - `lab`: no subcommand: the terminal.
 //!
-//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input, 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled, 128 and its number for a signal.
+//! Exit codes: 0 done, 1 unexpected or an expectation of a session that does not hold, 2 bad input,
+//! 3 model, 4 library, 5 things that do not belong together, 6 network, 74 files, 130 cancelled,
+//! 128 and its number for a signal.
 
 mod args;
 mod ask;
@@ -38,7 +41,8 @@ use args::Common;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
-/// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by similarity, mixed by linear algebra.
+/// A terminal laboratory for state soups: in-context skills kept as Mamba states, retrieved by
+/// similarity, mixed by linear algebra.
 #[derive(Parser, Debug)]
 #[command(name = "state-soup", version, after_help = EXAMPLES, arg_required_else_help = false)]
 struct Cli {
@@ -59,7 +63,7 @@ Examples:
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
   echo 'France -> Paris' | state-soup rank - --json
-  state-soup --model state-spaces/mamba-130m-hf doctor";
+  state-soup --model state-spaces/network-130m-hf doctor";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -81,7 +85,8 @@ enum Command {
     Instrument(instrument::Args),
     /// Show the library, one skill, or a saved state file.
     Inspect(inspect::Args),
-    /// Choose the weights of a soup by a query's own examples, and measure what that gains on others.
+    /// Choose the weights of a soup by a query's own examples, and measure what that gains on
+    /// others.
     Optimise(optimise::Args),
     /// Measure the claims of the literature: retrieval, mixing, order, with intervals and verdicts.
     Reproduce(reproduce::Args),
@@ -133,8 +138,8 @@ pub fn run() -> Result<()> {
     }
 }
 
-/// The process's arguments, over what the configuration file says. They are read without it first: `--help`, a wrong flag and
-/// `--config` itself come before a file that may be wrong.
+/// The process's arguments, over what the configuration file says. They are read without it first:
+/// `--help`, a wrong flag and `--config` itself come before a file that may be wrong.
 fn parse() -> Result<(Cli, Config)> {
     let cli = from_words()?;
     let config = Config::load(cli.common.config.as_deref(), &config::settings(&Cli::command()))?;
@@ -150,7 +155,8 @@ fn words() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// Reads the arguments, or prints clap's answer (help, a refusal) and ends. What a refusal quotes of them is shown, not obeyed.
+/// Reads the arguments, or prints clap's answer (help, a refusal) and ends. What a refusal quotes
+/// of them is shown, not obeyed.
 fn from_words() -> Result<Cli> {
     let refused = match Cli::try_parse() {
         Ok(cli) => return Ok(cli),
@@ -159,7 +165,8 @@ fn from_words() -> Result<Cli> {
     if words().all(|word| !word.to_string_lossy().contains(is_obeyed)) {
         refused.exit();
     }
-    // The same words, harmless, are refused for the same reason. (Were they not, the words themselves would still be wrong.)
+    // The same words, harmless, are refused for the same reason. (Were they not, the words
+    // themselves would still be wrong.)
     let harmless = words().map(|word| visible(&word.to_string_lossy()).into_owned());
     match Cli::try_parse_from(harmless) {
         Err(refused) => refused.exit(),

@@ -1,8 +1,11 @@
-//! `state-soup optimise`: weights of a soup, and of its layers, chosen by a query's own examples, each of which is asked of a soup that did not read it; and
-//! what that gains on pairs that had no part in the choice.
+//! `state-soup optimise`: weights of a soup, and of its layers, chosen by a query's own examples,
+//! each of which is asked of a soup that did not read it; and what that gains on pairs that had no
+//! part in the choice.
 //!
-//! `--json`: `{ "soups": [{ "examples", "candidates": [{ "name", "recipe", "left_out" }], "ingredients", "weights", "layer_weights", "tried" }], "held_out" }`;
-//! `left_out` is −ln p of an answer in nats; `held_out` is a report as `reproduce` writes it, or null if there was nothing to ask.
+//! `--json`: `{ "soups": [{ "examples", "candidates": [{ "name", "recipe", "left_out" }],
+//! "ingredients", "weights", "layer_weights", "tried" }], "held_out" }`; `left_out` is −ln p of an
+//! answer in nats; `held_out` is a report as `reproduce` writes it, or null if there was nothing to
+//! ask.
 
 use super::args::{Common, query};
 use super::{output, reproduce};
@@ -17,7 +20,8 @@ use serde_json::json;
 /// Flags of `optimise`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A query of at least two complete examples (text, `@file` or `-`), or the name of a task, of which queries are drawn
+    /// A query of at least two complete examples (text, `@file` or `-`), or the name of a task, of
+    /// which queries are drawn
     #[arg(allow_hyphen_values = true)]
     query: String,
     /// Skills beside the query: the best-ranked ones
@@ -37,7 +41,8 @@ pub struct Args {
 /// Chooses, measures, prints.
 ///
 /// # Errors
-/// A query of fewer than two examples, a task that is too small, a model or library that cannot be opened.
+/// A query of fewer than two examples, a task that is too small, a model or library that cannot be
+/// opened.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let quiet = common.quiet;
     let lab = common.ready()?;

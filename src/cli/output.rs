@@ -13,7 +13,8 @@ pub fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// Runs work with a progress bar on stderr (none if stderr is no terminal, or `quiet`) and Ctrl-C as cancel.
+/// Runs work with a progress bar on stderr (none if stderr is no terminal, or `quiet`) and Ctrl-C
+/// as cancel.
 ///
 /// # Errors
 /// The work's own; [`Error::Cancelled`] after Ctrl-C.
@@ -47,7 +48,8 @@ fn style(p: Progress) -> ProgressStyle {
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The first Ctrl-C cancels (work stops at its next chunk, files stay whole); the second one kills as usual.
+/// The first Ctrl-C cancels (work stops at its next chunk, files stay whole); the second one kills
+/// as usual.
 fn interruptible<T>(cancel: &Cancel, work: impl FnOnce() -> T) -> T {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else {
         return work();
@@ -78,7 +80,8 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     write(&format!("{}\n", visible_json(&text)))
 }
 
-/// Prints text on stdout, where nothing in it is obeyed ([`visible`]). A reader that has gone (`| head`) ends the program quietly, as it does `cat`.
+/// Prints text on stdout, where nothing in it is obeyed ([`visible`]). A reader that has gone (`|
+/// head`) ends the program quietly, as it does `cat`.
 ///
 /// # Errors
 /// [`Error::Io`] if stdout cannot be written for another reason.
@@ -86,7 +89,8 @@ pub fn print(text: &str) -> Result<()> {
     write(&visible(text))
 }
 
-/// Prints text whose escape sequences are the program's own; what else is in it went through [`visible`] already.
+/// Prints text whose escape sequences are the program's own; what else is in it went through
+/// [`visible`] already.
 ///
 /// # Errors
 /// As [`print`].
@@ -102,7 +106,8 @@ fn write(text: &str) -> Result<()> {
     }
 }
 
-/// A table as aligned text: the first row is the heading; columns whose heading starts with `>` are right-aligned.
+/// A table as aligned text: the first row is the heading; columns whose heading starts with `>` are
+/// right-aligned.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     use unicode_width::UnicodeWidthStr;
     let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();

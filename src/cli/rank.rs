@@ -1,15 +1,19 @@
 //! `state-soup rank`: which skill does a few-shot query call for?
 //!
-//! Similarity proposes 24 tasks, evidence decides: how much more probable the query's own examples are from a task's skills than from nothing read. Other tasks follow by
-//! similarity.
+//! Similarity proposes 24 tasks, evidence decides: how much more probable the query's own examples
+//! are from a task's skills than from nothing read. Other tasks follow by similarity.
 //!
-//! `--json`: `{ "query", "by", "shots", "metric", "part", "layers": [from, to], "chance", "margin", "tokens_run", "ranking": [{ "skill", "task", "score", "unseen" }],
-//! "by_task": [{ "task", "skill", "score", "mean", "unseen", "explains", "posterior", "answers", "inputs" }], "evidence": { "words", "fits", "none", "ahead",
-//! "foretold", "read", "answer_tokens", "gate", "calibrated", "auto" } }`. Both lists are in the order asked for and whole, whatever `--top` says; layers are half-open. `score` is similarity and
-//! `margin` the first score less the second by similarity; `explains` is in nats an answer token over nothing read, `answers` and `inputs` in nats, null for a task that was
-//! not read; `none` is the posterior of "none of these", `ahead` in nats an answer token (null for one example), `foretold` the nats by which all tasks together
-//! foretell the answers better than the query alone, `auto` the recipe that follows. `evidence` is null `--by
-//! similarity` and for a query without an example.
+//! `--json`: `{ "query", "by", "shots", "metric", "part", "layers": [from, to], "chance", "margin",
+//! "tokens_run", "ranking": [{ "skill", "task", "score", "unseen" }], "by_task": [{ "task",
+//! "skill", "score", "mean", "unseen", "explains", "posterior", "answers", "inputs" }], "evidence":
+//! { "words", "fits", "none", "ahead", "foretold", "read", "answer_tokens", "gate", "calibrated",
+//! "auto" } }`. Both lists are in the order asked for and whole, whatever `--top` says; layers are
+//! half-open. `score` is similarity and `margin` the first score less the second by similarity;
+//! `explains` is in nats an answer token over nothing read, `answers` and `inputs` in nats, null
+//! for a task that was not read; `none` is the posterior of "none of these", `ahead` in nats an
+//! answer token (null for one example), `foretold` the nats by which all tasks together foretell
+//! the answers better than the query alone, `auto` the recipe that follows. `evidence` is null
+//! `--by similarity` and for a query without an example.
 
 use super::args::{Common, query};
 use super::output;

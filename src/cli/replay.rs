@@ -1,11 +1,14 @@
-//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it expects.
+//! `state-soup replay`: plays a session on the terminal, or without one, and checks what it
+//! expects.
 //!
-//! It is played on the terminal if standard output is one, unless `--headless`, `--json`, `--frames` or `--film` asks for something else.
+//! It is played on the terminal if standard output is one, unless `--headless`, `--json`,
+//! `--frames` or `--film` asks for something else.
 //!
 //! It is played on a copy of the library, unless `--apply` is given: a session may delete skills.
 //!
-//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken": [text] }], "not_kept": [text] }`; `not_kept`:
-//! what the session did to the copy, such as `deleted antonym/0`. Exit code 1 if an expectation does not hold.
+//! `--json`: `{ "title", "held", "broken", "steps": [{ "step", "chapter", "held": [text], "broken":
+//! [text] }], "not_kept": [text] }`; `not_kept`: what the session did to the copy, such as `deleted
+//! antonym/0`. Exit code 1 if an expectation does not hold.
 
 use super::args::Common;
 use super::{lab, output};
@@ -149,7 +152,8 @@ fn tell(not_kept: &[String]) {
 /// Plays and prints.
 ///
 /// # Errors
-/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an expectation that does not hold.
+/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an
+/// expectation that does not hold.
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let (common, session) = &read(common, &args.file)?;
     let copies = (!args.apply).then(Copies::default);

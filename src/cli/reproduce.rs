@@ -1,9 +1,11 @@
 //! `state-soup reproduce`: the claims, measured.
 //!
-//! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup", "findings": [{ "claim", "effect", "threshold", "interval": {
-//! "mean", "low", "high", "n" }, "verdict" }], "tables", "figures": [{ "name", "axes", and "curves": [[label, [[x, y]]]] or
-//! "heat": { "rows", "columns", "value", "values" } }], "run" }`), a CSV a table, an SVG a figure. `--json` prints the list of reports.
-//! An experiment whose `report.json` is there with the same model, library and settings is not run again: a run that was interrupted goes on where it was.
+//! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup",
+//! "findings": [{ "claim", "effect", "threshold", "interval": { "mean", "low", "high", "n" },
+//! "verdict" }], "tables", "figures": [{ "name", "axes", and "curves": [[label, [[x, y]]]] or
+//! "heat": { "rows", "columns", "value", "values" } }], "run" }`), a CSV a table, an SVG a figure.
+//! `--json` prints the list of reports. An experiment whose `report.json` is there with the same
+//! model, library and settings is not run again: a run that was interrupted goes on where it was.
 
 use super::args::Common;
 use super::output;
@@ -25,7 +27,8 @@ pub struct Args {
     /// Where the reports go
     #[arg(long, default_value = "results", value_name = "DIR")]
     out: PathBuf,
-    /// Prose for the experiments on documents, UTF-8 (none is bundled; without it documents are made of examples)
+    /// Prose for the experiments on documents, UTF-8 (none is bundled; without it documents are
+    /// made of examples)
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// Queries for `everyday`, UTF-8: in each line a query (`\n` for a line break), a tab, the

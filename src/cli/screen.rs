@@ -23,7 +23,8 @@ pub struct Screen {
     /// Write little: five frames a second at most, progress once a second
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     pub low_bandwidth: bool,
-    /// How much is logged, to a file: `error`, `warn`, `info`, `debug`, `trace` [default: STATE_SOUP_LOG, or warn]
+    /// How much is logged, to a file: `error`, `warn`, `info`, `debug`, `trace` [default:
+    /// STATE_SOUP_LOG, or warn]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,
 }
@@ -46,8 +47,8 @@ fn words<const N: usize>(names: [&'static str; N]) -> PossibleValuesParser {
 }
 
 impl Screen {
-    /// The look: as the flags say, and where they say `auto` as the environment says. Also whether the background is anybody's word
-    /// at all: if not, the terminal is asked for it.
+    /// The look: as the flags say, and where they say `auto` as the environment says. Also whether
+    /// the background is anybody's word at all: if not, the terminal is asked for it.
     pub fn look(&self, environment: &Environment) -> (Look, bool) {
         let found = caps::look(environment);
         let background = match self.background {

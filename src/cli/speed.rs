@@ -1,10 +1,14 @@
-//! `state-soup bench --random SIZE`: how fast a Mamba of a published size is on this device, with random weights, so that nothing has to be downloaded.
+//! `state-soup bench --random SIZE`: how fast a Mamba of a published size is on this device, with
+//! random weights, so that nothing has to be downloaded.
 //!
-//! `--json`: `{ "size", "device", "weights", "load_s", "bytes_per_token", "prefill": [{ "batch", "tokens", "ms", "tokens_per_second" }], "decode": [{ "batch", "ms",
-//! "tokens_per_second" }], "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s", "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms", "shelf_s",
-//! "device_key_ms", "device_rank_ms" } }`.
-//! `stages` are those of the last shape of prefill. A key is four tokens read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking alone; `device_*` are the same after the library
-//! was copied to the device (`shelf_s`), where there is one.
+//! `--json`: `{ "size", "device", "weights", "load_s", "bytes_per_token", "prefill": [{ "batch",
+//! "tokens", "ms", "tokens_per_second" }], "decode": [{ "batch", "ms", "tokens_per_second" }],
+//! "stages": [{ "name", "ms", "launches" }], "library": { "skills", "tokens", "encode_s",
+//! "write_s", "bytes", "first_rank_ms", "key_ms", "rank_ms", "shelf_s", "device_key_ms",
+//! "device_rank_ms" } }`. `stages` are those of the last shape of prefill. A key is four tokens
+//! read from a state, the state copied back, and every skill ranked; `rank_ms` is the ranking
+//! alone; `device_*` are the same after the library was copied to the device (`shelf_s`), where
+//! there is one.
 
 use super::args::Common;
 use super::output;
@@ -13,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::library::{
     BatchSize, BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait, build,
 };
-use crate::model::{LoadOptions, Mamba, Prompt, RandomWeights, Want, WeightType};
+use crate::model::{LoadOptions, Network, Prompt, RandomWeights, Want, WeightType};
 use crate::state::ModelIdentity;
 use crate::state::State;
 use serde_json::{Value, json};
@@ -46,36 +50,38 @@ const SKILL_TOKENS: usize = 267;
 /// Measures and prints.
 ///
 /// # Errors
-/// [`Error::Input`] for a size or a shape that makes no sense; what the device lacks; [`Error::Cancelled`].
+/// [`Error::Input`] for a size or a shape that makes no sense; what the device lacks;
+/// [`Error::Cancelled`].
 pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()> {
     let shapes = args.shapes.iter().map(|s| shape(s)).collect::<Result<Vec<_>>>()?;
     let config = RandomWeights::published(size)?;
     let device = super::args::device(&common.device)?;
-    // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is most exact with.
-    let weights = match WeightType::from(common.weights) {
+    // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is
+    // most exact with.
+    let weights = match common.weights {
         WeightType::AsStored if device.is_cuda() => WeightType::BF16,
         WeightType::AsStored => WeightType::F32,
         other => other,
     };
     let options = LoadOptions { device: device.clone(), weights };
     let began = Instant::now();
-    let mut mamba = output::with_progress(common.quiet, "making weights", |control| {
-        Mamba::load(config.clone(), &RandomWeights::new(config.clone()), &options, control)
+    let mut network = output::with_progress(common.quiet, "making weights", |control| {
+        Network::load(config.clone(), &RandomWeights::new(config.clone()), &options, control)
     })?;
     let load = began.elapsed().as_secs_f64();
-    let _taken = args.leave.map(|mib| take_all_but(&mamba, mib)).transpose()?;
+    let _taken = args.leave.map(|mib| take_all_but(&network, mib)).transpose()?;
     let report = output::with_progress(common.quiet, "measuring", |control| {
         let silent = control.with_progress(&|_| {});
-        let prefill = shapes.iter().map(|&s| prefill(&mamba, s, runs, silent)).collect::<Result<Vec<_>>>()?;
-        let decode = args.batches.iter().map(|&b| decode(&mamba, b, runs, silent)).collect::<Result<Vec<_>>>()?;
-        let library = if args.skills > 0 { library(&mamba, args.skills, runs, silent)? } else { Value::Null };
-        let stages = stages(&mut mamba, shapes.last().copied().unwrap_or((1, 1)), silent)?;
+        let prefill = shapes.iter().map(|&s| prefill(&network, s, runs, silent)).collect::<Result<Vec<_>>>()?;
+        let decode = args.batches.iter().map(|&b| decode(&network, b, runs, silent)).collect::<Result<Vec<_>>>()?;
+        let library = if args.skills > 0 { library(&network, args.skills, runs, silent)? } else { Value::Null };
+        let stages = stages(&mut network, shapes.last().copied().unwrap_or((1, 1)), silent)?;
         Ok(json!({
             "size": size,
-            "device": device_name(&mamba),
+            "device": device_name(&network),
             "weights": format!("{weights:?}"),
             "load_s": load,
-            "bytes_per_token": mamba.bytes_per_token(),
+            "bytes_per_token": network.bytes_per_token(),
             "prefill": prefill,
             "decode": decode,
             "stages": stages,
@@ -93,9 +99,9 @@ fn shape(text: &str) -> Result<(usize, usize)> {
 }
 
 #[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
-fn device_name(mamba: &Mamba) -> String {
+fn device_name(network: &Network) -> String {
     #[cfg(feature = "cuda")]
-    if let Some(gpu) = mamba.gpu() {
+    if let Some(gpu) = network.gpu() {
         return gpu.name();
     }
     format!("cpu, {} threads", rayon::current_num_threads())
@@ -103,19 +109,19 @@ fn device_name(mamba: &Mamba) -> String {
 
 /// Takes a GPU's memory but for so many MiB, until it is dropped.
 #[cfg(feature = "cuda")]
-fn take_all_but(mamba: &Mamba, mib: usize) -> Result<crate::model::cuda::Buf> {
-    let gpu = mamba.gpu().ok_or_else(|| Error::Input("--leave is about a GPU's memory, and this is a CPU".into()))?;
+fn take_all_but(network: &Network, mib: usize) -> Result<crate::model::cuda::Buf> {
+    let gpu = network.gpu().ok_or_else(|| Error::Input("--leave is about a GPU's memory, and this is a CPU".into()))?;
     gpu.take_all_but(mib << 20)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn take_all_but(_: &Mamba, _: usize) -> Result<()> {
+fn take_all_but(_: &Network, _: usize) -> Result<()> {
     Err(Error::Input("--leave is about a GPU's memory, and this program was built without GPUs".into()))
 }
 
 /// Texts that differ.
-fn texts(mamba: &Mamba, batch: usize, tokens: usize) -> Vec<Vec<u32>> {
-    let vocab = mamba.config().vocab_size;
+fn texts(network: &Network, batch: usize, tokens: usize) -> Vec<Vec<u32>> {
+    let vocab = network.config().vocab_size;
     (0..batch).map(|b| (0..tokens).map(|t| ((t * 7919 + b * 104_729) % vocab) as u32).collect()).collect()
 }
 
@@ -123,34 +129,34 @@ fn prompts(texts: &[Vec<u32>]) -> Vec<Prompt<'_>> {
     texts.iter().map(|t| Prompt { tokens: t, initial: None, snapshots: &[], want: Want::State }).collect()
 }
 
-fn prefill(mamba: &Mamba, (batch, tokens): (usize, usize), runs: usize, control: Control<'_>) -> Result<Value> {
-    let texts = texts(mamba, batch, tokens);
-    let ms = super::bench::median(runs, control, || mamba.prefill(&prompts(&texts), control).map(drop))?;
+fn prefill(network: &Network, (batch, tokens): (usize, usize), runs: usize, control: Control<'_>) -> Result<Value> {
+    let texts = texts(network, batch, tokens);
+    let ms = super::bench::median(runs, control, || network.prefill(&prompts(&texts), control).map(drop))?;
     Ok(json!({ "batch": batch, "tokens": tokens, "ms": ms, "tokens_per_second": (batch * tokens) as f64 * 1e3 / ms }))
 }
 
-fn decode(mamba: &Mamba, batch: usize, runs: usize, control: Control<'_>) -> Result<Value> {
+fn decode(network: &Network, batch: usize, runs: usize, control: Control<'_>) -> Result<Value> {
     const STEPS: u32 = 64;
-    let start = State::zeros(mamba.shape());
-    let mut decoder = mamba.decoder(&vec![&start; batch])?;
+    let start = State::zeros(network.shape());
+    let mut decoder = network.decoder(&vec![&start; batch])?;
     let ms = super::bench::median(runs, control, || (0..STEPS).try_for_each(|t| decoder.step(&vec![t * 31; batch]).map(drop)))?
         / f64::from(STEPS);
     Ok(json!({ "batch": batch, "ms": ms, "tokens_per_second": batch as f64 * 1e3 / ms }))
 }
 
-fn stages(mamba: &mut Mamba, (batch, tokens): (usize, usize), control: Control<'_>) -> Result<Vec<Value>> {
-    let texts = texts(mamba, batch, tokens);
-    let stages = mamba.stages(&prompts(&texts), control)?;
+fn stages(network: &mut Network, (batch, tokens): (usize, usize), control: Control<'_>) -> Result<Vec<Value>> {
+    let texts = texts(network, batch, tokens);
+    let stages = network.stages(&prompts(&texts), control)?;
     Ok(stages.into_iter().map(|(name, ms, launches)| json!({ "name": name, "ms": ms, "launches": launches })).collect())
 }
 
-fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> Result<Value> {
+fn library(network: &Network, skills: usize, runs: usize, control: Control<'_>) -> Result<Value> {
     let folder = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
-    let identity = ModelIdentity::random(mamba.shape());
+    let identity = ModelIdentity::random(network.shape());
     let settings = BuildSettings::default();
     let new = NewLibrary { model: &identity, settings: &settings, dtype: StoredType::F16 };
     let writer = Mutex::new(LibraryWriter::open(&folder.path().join("library"), &new, Wait::No)?);
-    let texts = texts(mamba, skills, SKILL_TOKENS);
+    let texts = texts(network, skills, SKILL_TOKENS);
     let plans: Vec<SkillPlan> = (0..skills)
         .map(|i| SkillPlan::examples(&format!("task_{}", i / 5), "random", i % 5, vec!["x".repeat(3 * SKILL_TOKENS)], &settings))
         .collect();
@@ -158,16 +164,17 @@ fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> R
     let mut encode = |picks: &[&SkillPlan], control: Control<'_>| {
         let batch = prompts(&texts[at..at + picks.len()]);
         at += picks.len();
-        Ok(mamba.prefill(&batch, control)?.into_iter().map(|p| p.state).collect())
+        Ok(network.prefill(&batch, control)?.into_iter().map(|p| p.state).collect())
     };
-    let report = build(&writer, &settings, &plans, &[], BatchSize::of(mamba.chunk()), &mut encode, control)?;
+    let report = build(&writer, &settings, &plans, &[], BatchSize::of(network.chunk()), &mut encode, control)?;
     drop(writer);
     let (library, _) = Library::open(&folder.path().join("library"), &identity)?;
-    let view = RankView { metric: Metric::Cosine, layers: RankView::default_layers(mamba.shape().n_layer), part: Part::Ssm };
+    let view = RankView { metric: Metric::Cosine, layers: RankView::default_layers(network.shape().n_layer), part: Part::Ssm };
     let query = library.state(0)?;
     let key = |initial: &State| -> Result<State> {
         let tokens = [17, 23, 5, 9];
-        let mut read = mamba.prefill(&[Prompt { tokens: &tokens, initial: Some(initial), snapshots: &[], want: Want::State }], control)?;
+        let mut read =
+            network.prefill(&[Prompt { tokens: &tokens, initial: Some(initial), snapshots: &[], want: Want::State }], control)?;
         read.pop().map(|p| p.state).ok_or_else(|| Error::Model("a prompt gave no state".into()))
     };
     let began = Instant::now();
@@ -176,7 +183,7 @@ fn library(mamba: &Mamba, skills: usize, runs: usize, control: Control<'_>) -> R
     let rank_ms = super::bench::median(runs, control, || library.rank(&query, &view, None).map(drop))?;
     let key_ms = super::bench::median(runs, control, || library.rank(&key(&query)?, &view, None).map(drop))?;
     let began = Instant::now();
-    if let Some(copy) = crate::lab::shelver(mamba) {
+    if let Some(copy) = crate::lab::shelver(network) {
         library.attach(copy(&library)?);
     }
     let shelf_s = began.elapsed().as_secs_f64();

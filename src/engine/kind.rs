@@ -1,11 +1,12 @@
-//! The kinds of work: one row each, in [`JobKind::about`].
+//! The kinds of work, one row each in [`JobKind::about`].
 //!
-//! To add a kind: a variant and its row here, a variant of `Request` (and of `News`, if it has
-//! results of its own) in `message`, and its work in `work`.
+//! To add a kind, add a variant and its row here, a variant of `Request` in `message` (and one of
+//! `News`, if the kind has results of its own), and its work in `work`.
 
 use crate::lab::Instrument;
 
-/// The kinds of work. A new job of a kind replaces (cancels) the running one of the same kind.
+/// The kinds of work. A new job of a kind cancels and replaces the running one of that kind, unless
+/// the kind queues ([`About::queues`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JobKind {
     /// Loading the model and opening the library at start.
@@ -28,11 +29,11 @@ pub enum JobKind {
     Place,
     /// One skill's provenance and figures.
     Inspect,
-    /// A change of the library: add, delete, restore, tag.
+    /// A change of the library: add, delete, restore, swap back, tag.
     Edit,
     /// An experiment (background).
     Experiment,
-    /// Reports of experiments, read or written.
+    /// Reading or writing reports of experiments.
     Results,
     /// Similarity along the query.
     Ecg,
@@ -48,22 +49,25 @@ pub enum JobKind {
     Compare,
 }
 
-/// What holds for every job of a kind.
+/// The properties that all jobs of a kind share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {
-    /// Its name at the beginning of a sentence.
+    /// Its name, capitalised to begin a sentence.
     pub name: &'static str,
-    /// How urgent it is: a request overtakes running work of lower urgency at the next chunk
-    /// boundary. 0 is background work.
+    /// Its urgency. A request overtakes running work of lower urgency at the next chunk boundary. 0
+    /// is background work.
     pub urgency: u8,
-    /// Whether every request counts: they wait in order, and a later one calls none off.
+    /// Whether every request counts. If so, requests wait in order, and a later one cancels none of
+    /// them.
     pub queues: bool,
-    /// Its place and its word among the work that the header shows (the lowest place that runs);
-    /// none if it is too short to be shown.
+    /// Its rank and its word in the header, which shows the running work with the lowest rank.
+    /// `None` for work too short to be shown.
     pub header: Option<(u8, &'static str)>,
-    /// Its place among the work that Esc stops (the lowest that runs); none if Esc does not.
+    /// Its rank for Esc, which stops the running work with the lowest rank. `None` if Esc does not
+    /// stop it.
     pub esc: Option<u8>,
-    /// Whether a command may act on its results, so that the keys of a resumed sitting wait for it.
+    /// Whether a command may act on its results. If so, a resumed session waits for them before it
+    /// replays its next key.
     pub awaited: bool,
 }
 

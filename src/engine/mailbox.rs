@@ -1,13 +1,15 @@
-//! Where requests wait: one place per kind, so that a newer request replaces (and calls off) the older one of its kind.
+//! Where requests wait: one slot per kind, so that a newer request replaces and cancels the older
+//! one of its kind.
 //!
-//! Edits and results are the exception: each of them counts, so they queue up in order and are never called off by a later one.
+//! Edits and results are the exception. Each of them counts, so they queue in order and a later one
+//! never cancels them.
 
 use super::{Job, JobKind};
 use crate::control::Cancel;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A waiting request with the handle that calls it off.
+/// A waiting request with the handle that cancels it.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub job: Job,
@@ -16,14 +18,15 @@ pub(super) struct Pending {
 
 #[derive(Default)]
 struct Inner {
-    /// Waiting, most urgent kind first when taken; at most one a kind, but for edits and results.
+    /// Waiting requests in order of arrival; at most one per kind, except for edits and results.
     waiting: VecDeque<Pending>,
-    /// Running, innermost last: a request may overtake another, so several can be under way on the one thread.
+    /// Running jobs, innermost last. A request may overtake another, so several can be in progress
+    /// on the one thread.
     running: Vec<(JobKind, Cancel)>,
     closed: bool,
 }
 
-/// The mailbox between those who ask and the one thread that works.
+/// The mailbox between the senders and the one working thread.
 #[derive(Default)]
 pub(super) struct Mailbox {
     inner: Mutex<Inner>,
@@ -32,11 +35,13 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held cannot leave the queue half changed: every change is one push or remove.
+        // A panic while the lock was held cannot leave the queue inconsistent: every change is a
+        // single push or remove.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a request; one of the same kind that waits is replaced, one that runs is called off. Returns what was replaced unrun.
+    /// Adds a request. A waiting one of the same kind is replaced, a running one is cancelled,
+    /// unless the kind queues. Returns the request that was replaced before it ran.
     pub fn put(&self, job: Job) -> Option<Job> {
         let kind = job.request.kind();
         let mut inner = self.lock();
@@ -52,7 +57,7 @@ impl Mailbox {
         replaced
     }
 
-    /// Calls off what waits and runs of a kind. Returns the jobs that had not begun.
+    /// Cancels the waiting and running jobs of a kind. Returns the jobs that had not begun.
     pub fn cancel(&self, kind: JobKind) -> Vec<Job> {
         let mut inner = self.lock();
         cancel_running(&inner, kind);
@@ -61,7 +66,7 @@ impl Mailbox {
         gone.into_iter().map(|p| p.job).collect()
     }
 
-    /// Takes the most urgent request above the given urgency, if one waits.
+    /// Takes the most urgent request above the given urgency, if there is one.
     pub fn take_above(&self, floor: Option<u8>) -> Option<Pending> {
         take(&mut self.lock(), floor)
     }
@@ -80,17 +85,17 @@ impl Mailbox {
         }
     }
 
-    /// Notes that a job has begun, so that it can be called off.
+    /// Records that a job has begun, so that it can be cancelled.
     pub fn begin(&self, kind: JobKind, cancel: Cancel) {
         self.lock().running.push((kind, cancel));
     }
 
-    /// Notes that the innermost job has ended.
+    /// Records that the innermost job has ended.
     pub fn end(&self) {
         self.lock().running.pop();
     }
 
-    /// Closes: everything is called off and [`Mailbox::wait`] returns `None`.
+    /// Closes the mailbox: cancels everything and makes [`Mailbox::wait`] return `None`.
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -111,7 +116,7 @@ fn take(inner: &mut Inner, floor: Option<u8>) -> Option<Pending> {
         .enumerate()
         .map(|(i, p)| (p.job.request.kind().about().urgency, i))
         .filter(|(u, _)| floor.is_none_or(|floor| *u > floor))
-        // The most urgent; among equals the one that waits longest.
+        // The most urgent; in a tie, the one that has waited longest.
         .max_by_key(|(u, i)| (*u, std::cmp::Reverse(*i)))?;
     inner.waiting.remove(best.1)
 }

@@ -1,4 +1,5 @@
-//! What goes to the engine and what comes back: plain values, so that the screen, the tests and the command line share them.
+//! The requests to the engine and its events: plain values, so that the screen, the tests and the
+//! command line share them.
 
 use super::JobKind;
 use crate::experiment::{Report, Settings};
@@ -10,7 +11,7 @@ use crate::library::{Health, Ranking};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Which request of a kind a result belongs to; a result older than the newest request of its kind is dropped.
+/// The number of a request. A result that is older than the newest request of its kind is dropped.
 pub type Generation = u64;
 
 /// A piece of work for the engine.
@@ -24,60 +25,60 @@ pub enum Request {
     Rank {
         /// The query as typed.
         query: String,
-        /// How.
+        /// How states are compared.
         view: RankView,
     },
-    /// What the query's examples say of the best tasks.
+    /// Compute what the query's examples say about the best tasks.
     Weigh {
         /// The query as typed.
         query: String,
-        /// How similarity proposes them.
+        /// How similarity proposes the tasks.
         view: RankView,
     },
-    /// Answers side by side.
+    /// Answer side by side.
     Ask(AskRequest),
-    /// A map.
+    /// Draw a map.
     Map(MapRequest),
-    /// Rules compared on a document's chunks.
+    /// Compare the rules on a document's chunks.
     Decay(DecayRequest),
-    /// The t-SNE map of this request goes on from where it was called off.
+    /// Resume the t-SNE map of this request where it was cancelled.
     MapOn {
         /// The map's request.
         request: MapRequest,
-        /// For so many epochs, or to its end.
+        /// Number of epochs to run; the map may end earlier.
         epochs: usize,
     },
-    /// The query on the map drawn last.
+    /// Place the query on the map drawn last.
     Place(String),
-    /// One skill's report.
+    /// Report on one skill.
     Inspect(String),
-    /// A change of the library.
+    /// Change the library.
     Edit(LibraryEdit),
-    /// An experiment.
+    /// Run an experiment.
     Experiment {
-        /// Its name.
+        /// The experiment's name.
         name: String,
-        /// How much is drawn.
+        /// The experiment's settings.
         settings: Settings,
     },
-    /// Reports of experiments, read or written.
+    /// Read or write reports of experiments.
     Results(ResultsRequest),
-    /// A measurement of the Lab.
+    /// Run a measurement of the Lab.
     Instrument(Box<Instrument>),
 }
 
-/// What is done with a folder of reports, one folder an experiment.
+/// An operation on a folder of reports, which holds one folder per experiment.
 #[derive(Clone, Debug)]
 pub enum ResultsRequest {
-    /// Read those of the present model.
+    /// Read the reports of the current model.
     Load(PathBuf),
-    /// Write some.
+    /// Write reports.
     Save {
-        /// The folder of folders.
+        /// The folder that holds the experiments' folders.
         dir: PathBuf,
-        /// Which.
+        /// The reports to write.
         reports: Vec<Arc<Report>>,
-        /// Whether reports of other settings that lie there are written over.
+        /// Whether to overwrite existing reports of other settings.
         replace: bool,
     },
 }
@@ -106,56 +107,56 @@ impl Request {
 /// A request with the generation its results carry.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Which.
+    /// The generation.
     pub generation: Generation,
-    /// What.
+    /// The request.
     pub request: Request,
 }
 
 impl Job {
-    /// An event that belongs to it.
+    /// An event of this job.
     pub fn event(&self, news: News) -> Event {
         Event::Job { generation: self.generation, kind: self.request.kind(), news }
     }
 }
 
-/// What the engine reports.
+/// An event from the engine.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The model is loaded.
     Model(Arc<ModelView>),
     /// The library was opened or changed.
     Library(Arc<LibraryView>),
-    /// Something of a job.
+    /// News of a job.
     Job {
         /// The generation of the job's request.
         generation: Generation,
         /// The job's kind.
         kind: JobKind,
-        /// What there is to report.
+        /// The news.
         news: News,
     },
 }
 
-/// What the engine reports of one job.
+/// News of one job.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// It goes on.
+    /// The job's progress.
     Progress {
-        /// Units done.
+        /// Number of units done.
         done: u64,
-        /// Units in all; 0 if not known.
+        /// Total number of units; 0 if not known.
         total: u64,
-        /// What is counted.
+        /// The unit that is counted.
         unit: &'static str,
     },
     /// A ranking.
     Ranking(Arc<Ranking>),
-    /// What the query's examples say; several come where the machine is slow, each of more tasks.
+    /// What the query's examples say. On a slow machine several arrive, each with more tasks.
     Evidence(Arc<Evidence>),
-    /// How the soup fares against the query alone on the query's own examples.
+    /// The soup against the query alone, on the query's own examples.
     Gain(Gain),
-    /// One answer; they come one by one.
+    /// One answer; answers arrive one by one.
     Answer(Answer),
     /// A map.
     Map(Arc<MapView>),
@@ -165,36 +166,36 @@ pub enum News {
     Placed(Placed),
     /// A skill's report.
     Report(Box<SkillReport>),
-    /// What was found when every file of the library was checked.
+    /// The findings of a check of every file of the library.
     Checked(Arc<Health>),
-    /// What an experiment has found so far, or in all.
+    /// An experiment's results, partial or complete.
     Experiment {
         /// The report.
         report: Arc<Report>,
-        /// Whether it is whole.
+        /// Whether the report is complete.
         complete: bool,
     },
     /// Reports were read.
     Loaded {
-        /// The reports of the present model.
+        /// The reports of the current model.
         reports: Vec<Arc<Report>>,
-        /// A sentence for each one left out.
+        /// A sentence for each report left out.
         left_out: Vec<String>,
     },
     /// Reports were written.
     Saved {
         /// Their folders.
         folders: Vec<PathBuf>,
-        /// Folders that hold reports of other settings and were left as they are.
+        /// Folders that hold reports of other settings and were left unchanged.
         kept: Vec<PathBuf>,
     },
-    /// What an instrument reads.
+    /// The reading of an instrument.
     Reading(Reading),
-    /// It ended well; nothing more of it comes.
+    /// The job succeeded and sends nothing more.
     Done,
-    /// It ended badly.
+    /// The job failed.
     Failed {
-        /// Whether it was called off rather than failed.
+        /// Whether the job was cancelled, as opposed to failed.
         cancelled: bool,
         /// A sentence for the user.
         message: String,

@@ -1,9 +1,11 @@
 //! The one thread that owns the device.
 //!
 //! - `kind`: the kinds of work, one row each. `message`: requests and events, plain values.
-//! - `mailbox`: where requests wait, one place a kind.
-//! - `worker`: the thread; urgent requests overtake long ones between chunks. Anything that implements [`Work`] can stand behind it.
-//! - `work`: what the thread does for each request: a call of [`crate::lab::Lab`] or of an experiment.
+//! - `mailbox`: where requests wait, one slot per kind.
+//! - `worker`: the thread. Urgent requests overtake long ones between chunks. Anything that
+//!   implements [`Work`] can do the work.
+//! - `work`: what the thread does for each request, by calling [`crate::lab::Lab`] or an
+//!   experiment.
 
 mod kind;
 mod mailbox;

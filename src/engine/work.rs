@@ -1,4 +1,4 @@
-//! Requests in, events out: the lab as the engine's thread runs it.
+//! Requests in, events out: runs the lab on the engine's thread.
 
 use super::{Event, Job, News, Outbox, Request, ResultsRequest, Work};
 use crate::control::{Control, quiet};
@@ -10,12 +10,12 @@ use crate::model::{Prompt, Want};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A way to open the lab on the engine's thread.
+/// A function that opens the lab on the engine's thread.
 pub fn opener(setup: Setup) -> super::Open {
     opener_on(setup, None)
 }
 
-/// The same, on a copy of the library if there is a place for one.
+/// As [`opener`], on a copy of the library if there is a place for one.
 pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
     Box::new(move |tell, control| {
         let place = |library: PathBuf| copies.as_ref().map_or(Ok(library.clone()), |copies| copies.of(&library));
@@ -28,16 +28,17 @@ pub fn opener_on(setup: Setup, copies: Option<Copies>) -> super::Open {
 }
 
 impl Lab {
-    /// On a GPU, reads a token and writes one: what the driver and cuBLAS put off until they are first used shall not be waited for by the first key. What fails here
-    /// fails again, and is told, when it is asked for.
+    /// On a GPU, reads a token and writes one. The driver and cuBLAS defer some work to their first
+    /// use, and the first key must not wait for it. Errors are ignored: they occur and are reported
+    /// again at the first request.
     fn warm_up(&self) {
-        let mamba = &self.model().mamba;
-        if mamba.device().is_cpu() {
+        let network = &self.model().network;
+        if network.device().is_cpu() {
             return;
         }
         let prompt = Prompt { tokens: &[0], initial: None, snapshots: &[], want: Want::LastLogits };
-        if let Ok([read]) = quiet(|control| mamba.prefill(&[prompt], control)).as_deref() {
-            let _ = mamba.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
+        if let Ok([read]) = quiet(|control| network.prefill(&[prompt], control)).as_deref() {
+            let _ = network.decoder(&[&read.state]).and_then(|mut decoder| decoder.step(&[0]).map(drop));
         }
     }
 
@@ -45,8 +46,8 @@ impl Lab {
         tell(Event::Library(Arc::new(self.library_view())));
     }
 
-    /// The same for the first time: with what should be said of the model, which the screen says as
-    /// it says what is wrong with a library.
+    /// As `tell_library`, for the first time. The notes on the model are added, and the screen
+    /// shows them like the warnings of a library.
     fn tell_opened(&self, tell: &Outbox) {
         let mut view = self.library_view();
         view.warnings.splice(0..0, self.notes().iter().cloned());
@@ -72,7 +73,8 @@ impl Work for Lab {
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()> {
         let say = |news| tell(job.event(news));
         if let Err(cut_short) = self.library().check_whole() {
-            // The rest of it can be used: what is lost is told now, once, and among the library's warnings.
+            // The rest of the library can be used. The loss is reported once, now and in the
+            // library's warnings.
             self.reopen()?;
             self.tell_library(tell);
             return Err(cut_short);

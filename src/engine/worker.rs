@@ -1,4 +1,5 @@
-//! The thread that owns the device: takes requests by urgency, lets urgent ones overtake long ones between chunks.
+//! The thread that owns the device. It takes requests by urgency and lets urgent ones overtake long
+//! ones between chunks.
 
 use super::mailbox::{Mailbox, Pending};
 use super::{Event, Generation, Job, JobKind, News};
@@ -8,25 +9,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Where events go. Called from the engine's threads; must be quick and never block.
+/// The receiver of events. It is called from the engine's threads; it must be quick and never
+/// block.
 pub type Outbox = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What does the work: the real laboratory, or a fake in tests.
+/// Does the work: the real laboratory, or a fake in tests.
 ///
-/// `run` may be entered again, on the same thread, from inside its own `control.report`: that is how a ranking overtakes a
-/// library build. So no lock may be held across a report.
+/// `run` may be re-entered, on the same thread, from inside its own `control.report`. This is how a
+/// ranking overtakes a library build. No lock may therefore be held across a report.
 pub trait Work: Sync {
-    /// Does one request, telling results (not `Done` or `Failed`) through `tell`.
+    /// Runs one request and sends its results (not `Done` or `Failed`) through `tell`.
     ///
     /// # Errors
-    /// Whatever went wrong; [`Error::Cancelled`] if it was called off.
+    /// The error of the work; [`Error::Cancelled`] if it was cancelled.
     fn run(&self, job: &Job, tell: &Outbox, control: Control<'_>) -> Result<()>;
 }
 
-/// Opens the work on the engine's thread: loads the model, opens the library.
+/// Opens the work on the engine's thread: loads the model and opens the library.
 pub type Open = Box<dyn FnOnce(&Outbox, Control<'_>) -> Result<Box<dyn Work>> + Send>;
 
-/// The asking side. Dropping it closes the engine and waits for its thread.
+/// The sender's side of the engine. Dropping it closes the engine and waits for its thread.
 pub struct Engine {
     mailbox: Arc<Mailbox>,
     tell: Outbox,
@@ -35,10 +37,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread; `open` runs on it first.
+    /// Starts the thread, which first runs `open`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system gives no thread.
+    /// [`Error::Io`] if the system cannot start a thread.
     pub fn start(open: Open, tell: Outbox) -> Result<Self> {
         let mailbox = Arc::new(Mailbox::default());
         let opening = Cancel::new();
@@ -52,14 +54,15 @@ impl Engine {
         Ok(Self { mailbox, tell, opening, thread: Some(thread) })
     }
 
-    /// Asks. A request of the same kind that waits or runs is called off (edits are not).
+    /// Sends a request. A waiting or running one of the same kind is cancelled, unless the kind
+    /// queues (edits and results).
     pub fn send(&self, job: Job) {
         if let Some(replaced) = self.mailbox.put(job) {
             tell_cancelled(&self.tell, &replaced);
         }
     }
 
-    /// Calls off what waits and runs of a kind.
+    /// Cancels the waiting and running jobs of a kind.
     pub fn cancel(&self, kind: JobKind) {
         if kind == JobKind::Open {
             self.opening.cancel();
@@ -75,7 +78,7 @@ impl Drop for Engine {
         self.opening.cancel();
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // A panic on the engine's thread was already told as a failure.
+            // A panic on the engine's thread was already reported as a failure.
             let _ = thread.join();
         }
     }
@@ -92,7 +95,8 @@ fn serve(open: Open, mailbox: &Mailbox, tell: &Outbox, opening: &Cancel) {
         Ok(work) => work,
         Err(error) => {
             tell(opening_event(failed(&error)));
-            // Without a model every request is answered with the same sentence, so that nobody waits for ever.
+            // Without a model, every request is answered with the same sentence, so that no sender
+            // waits for ever.
             let message = format!("there is no model to work with: {error}");
             while let Some(pending) = mailbox.wait() {
                 tell(pending.job.event(News::Failed { cancelled: false, message: message.clone() }));
@@ -114,14 +118,14 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Runs a job; at each of its progress reports whatever is more urgent runs first.
+    /// Runs a job. At each of its progress reports, all more urgent requests run first.
     fn run(&self, pending: &Pending) {
         let Pending { job, cancel } = pending;
         let kind = job.request.kind();
         let overtaking = AtomicBool::new(false);
         let report = progress_to(self.tell, job.generation, kind);
         let pause = || {
-            // A job run from here pauses too; only the outermost pause of this job may start others.
+            // A job started here pauses too. Only the outermost pause of this job may start others.
             if !overtaking.swap(true, Ordering::Relaxed) {
                 while let Some(urgent) = self.mailbox.take_above(Some(kind.about().urgency)) {
                     self.run(&urgent);
@@ -140,7 +144,7 @@ impl Server<'_> {
     }
 }
 
-/// Opening has no request: the engine starts with it.
+/// Opening has no request: the engine begins with it.
 fn opening_event(news: News) -> Event {
     Event::Job { generation: 0, kind: JobKind::Open, news }
 }
@@ -157,7 +161,7 @@ fn progress_to(tell: &Outbox, generation: Generation, kind: JobKind) -> impl Fn(
     }
 }
 
-/// A panic in the work must not take the lab down with it: it becomes a sentence.
+/// Turns a panic in the work into an error, so that it does not end the engine's thread.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
@@ -174,7 +178,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Barrier, Mutex};
 
-    /// Builds in 100 steps, ranks at once; steps wait at a barrier so that the test decides what arrives when.
+    /// A fake that builds in 100 steps and ranks at once. Its steps wait at a barrier, so that the
+    /// test decides what arrives when.
     struct Stepper {
         step: Arc<Barrier>,
         log: Arc<Mutex<Vec<String>>>,
@@ -235,7 +240,7 @@ mod tests {
     fn a_ranking_overtakes_a_build_at_the_next_chunk() {
         let (engine, rx, step, log) = start();
         engine.send(Job { generation: 1, request: Request::Build(BuildRequest::default()) });
-        step.wait(); // the build stands in its second step
+        step.wait(); // the build is in its second step
         engine.send(rank(2));
         step.wait();
         assert!(matches!(until_end(&rx, 2), News::Done));

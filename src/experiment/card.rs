@@ -1,5 +1,5 @@
-//! The bundled model's accuracy on the lab's tasks, by number of examples, apart for pairs that its
-//! training saw, pairs that it never saw, and tasks that it never saw.
+//! The bundled model's accuracy on the lab's tasks, by number of examples. Pairs seen in training,
+//! pairs never seen, and tasks never seen are reported separately.
 
 use super::{Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -11,12 +11,12 @@ use crate::task::{Pair, draw, rng};
 use std::collections::{BTreeMap, HashSet};
 
 const SHOTS: [usize; 6] = [0, 1, 4, 8, 16, 32];
-/// Right or wrong by task, for each kind of pair asked and number of examples.
+/// (kind of pair asked, number of examples) → (task, 1 if right else 0).
 type Hits = BTreeMap<(&'static str, usize), Vec<(usize, f64)>>;
 const SEEN: &str = "seen in training";
 const NEVER: &str = "never seen in training";
 const TASK_NEVER: &str = "of a task never seen in training";
-/// What training never saw of the lab's tasks: task, input, output, reason.
+/// The lab's pairs that training never saw, with columns task, input, output, reason.
 const UNSEEN: &str = include_str!("../../assets/bundled/train/split.tsv");
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -35,7 +35,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         control.report(t as u64, tasks.len() as u64, "tasks");
         let is_unseen = |i: &usize| unseen.contains(&(task.name.as_str(), task.pairs[*i].input.as_str(), task.pairs[*i].output.as_str()));
         let (never, shown): (Vec<usize>, Vec<usize>) = (0..task.pairs.len()).partition(is_unseen);
-        // Of an unseen task no pair was seen: examples and question alike are never seen.
+        // No pair of an unseen task was seen, neither the examples nor the question.
         let (kind, never, shown) = if shown.is_empty() { (TASK_NEVER, shown, never) } else { (SEEN, never, shown) };
         for round in 0..settings.seeds * settings.per_task {
             let mut random = rng(settings.seed, &task.name, round);
@@ -53,7 +53,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             let snapshots: Vec<usize> = ends.iter().map(|(_, at)| *at).collect();
             let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
             let states: Vec<_> =
-                trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
+                trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect();
             let asked: Vec<(&'static str, &Pair)> =
                 std::iter::once((kind, &task.pairs[last])).chain(asked_never.iter().map(|&i| (NEVER, &task.pairs[i]))).collect();
             let mut asks = Vec::new();

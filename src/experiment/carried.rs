@@ -1,5 +1,5 @@
-//! What trained tasks' skills do for tasks that training never saw: the skills of all unseen tasks
-//! are left out of the library.
+//! Do trained tasks' skills help tasks that training never saw? The skills of all unseen tasks are
+//! left out of the library.
 
 use super::compare::Rows;
 use super::few_shot::{self, AUTO, HALF, Named, POSTERIOR, QUERY, SHOTS, TOP};
@@ -11,15 +11,15 @@ use crate::lab::trials::Trials;
 
 const SOUPS: [Named; 5] = [QUERY, TOP, POSTERIOR, HALF, AUTO];
 
-/// Answers to questions of unseen tasks, for each of [`SHOTS`].
+/// Scores on questions of unseen tasks, for each of [`SHOTS`].
 #[derive(Default)]
 pub struct Carried {
     by_k: [Rows; SHOTS.len()],
 }
 
 impl Carried {
-    /// Asks the unseen tasks' questions. It asks nothing if the lab does not know of both unseen
-    /// and trained tasks.
+    /// Asks the unseen tasks' questions. Does nothing unless the lab has both trained and unseen
+    /// tasks.
     ///
     /// # Errors
     /// The model's; [`Error::Cancelled`](crate::error::Error::Cancelled).
@@ -43,7 +43,8 @@ impl Carried {
         })
     }
 
-    /// Adds tables, findings and the figure to a report, if anything was to be asked.
+    /// Adds tables, findings and the figure to a report. Does nothing unless the lab has both
+    /// trained and unseen tasks.
     pub fn add_to(&self, report: &mut Report, trials: &Trials<'_>, settings: &Settings) {
         if Group::of(trials.lab) != [Group::Trained, Group::Unseen] {
             return;

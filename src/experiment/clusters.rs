@@ -1,4 +1,4 @@
-//! Do states cluster by task? Which layers tell tasks apart without any query.
+//! Do states cluster by task? Which layers separate tasks, without any query?
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -17,7 +17,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     let mut report = Report::default();
     let place = |name: &str| trials.lab.tasks().iter().position(|t| t.name == name).unwrap_or(usize::MAX);
     let labels: Vec<usize> = skills.iter().map(|s| place(&s.task)).collect();
-    // Tasks with one skill have no one to stand beside.
+    // A task with one skill has no other skill that could be its nearest.
     let counted: Vec<bool> = skills.iter().map(|s| skills.iter().filter(|o| o.task == s.task).count() > 1).collect();
     let chance: f64 = skills.iter().map(|s| (skills.iter().filter(|o| o.task == s.task).count() - 1) as f64).sum::<f64>()
         / (skills.len().max(2) * (skills.len().max(2) - 1)) as f64;

@@ -1,4 +1,5 @@
-//! The same questions put to several states: accuracy and answer NLL by state, and paired differences.
+//! Asks several states the same questions: accuracy and answer NLL per state, and paired
+//! differences.
 
 use super::group::Group;
 use super::{Finding, Report, Settings, Table};
@@ -6,16 +7,16 @@ use crate::lab::Lab;
 use crate::lab::trials::Score;
 use crate::stats::{Interval, bootstrap};
 
-/// Scores: one row a question, one column a candidate.
+/// Scores: one row per question, one column per candidate.
 #[derive(Default)]
 pub struct Rows {
     names: Vec<String>,
-    /// What each question is resampled with (its task), and its scores.
+    /// For each question: the group it is resampled with (its task), and its scores.
     rows: Vec<(usize, Vec<Score>)>,
 }
 
 impl Rows {
-    /// No question yet.
+    /// A table without questions, with these candidates.
     pub fn new(names: &[&str]) -> Self {
         Self { names: names.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
@@ -25,7 +26,8 @@ impl Rows {
         self.rows.push((task, scores.to_vec()));
     }
 
-    /// Adds a question's scores by the candidates' names: the first question's, if there were none.
+    /// Adds a question's scores with the candidates' names. If there are no names yet, these become
+    /// the names.
     pub fn add(&mut self, task: usize, scores: &[(&str, Score)]) {
         if self.names.is_empty() {
             self.names = scores.iter().map(|(name, _)| (*name).to_string()).collect();
@@ -34,20 +36,20 @@ impl Rows {
         self.rows.push((task, scores.iter().map(|(_, score)| *score).collect()));
     }
 
-    /// The questions of one group of a lab's tasks.
+    /// Only the questions of one group of the lab's tasks.
     pub fn only(&self, group: Group, lab: &Lab) -> Self {
         let rows = self.rows.iter().filter(|(task, _)| group.holds(lab, *task));
         Self { names: self.names.clone(), rows: rows.cloned().collect() }
     }
 
-    /// The questions of several, put to the same candidates.
+    /// The questions of several tables that have the same candidates.
     pub fn joined(parts: &[Self]) -> Self {
         let names = parts.iter().map(|part| &part.names).find(|names| !names.is_empty());
         Self { names: names.cloned().unwrap_or_default(), rows: parts.iter().flat_map(|part| part.rows.clone()).collect() }
     }
 
-    /// A candidate's column; `None` as long as nothing was asked. A name that no candidate has is a
-    /// slip of the program's, and must not read as an effect that could not be told.
+    /// A candidate's column; `None` while there are no candidates. Panics on an unknown name: that
+    /// is a bug in the program, and must not look like an effect that could not be distinguished.
     fn column(&self, name: &str) -> Option<usize> {
         let found = self.names.iter().position(|n| n == name);
         assert!(found.is_some() || self.names.is_empty(), "no candidate is called `{name}`; there are {}", self.names.join(", "));
@@ -74,7 +76,7 @@ impl Rows {
         table
     }
 
-    /// A report with just the table.
+    /// A report with only the table.
     pub fn report(&self, name: &str, settings: &Settings) -> Report {
         Report { tables: vec![self.table(name, settings)], ..Report::default() }
     }
@@ -85,7 +87,8 @@ impl Rows {
         self.rows.iter().map(|(_, s)| f64::from(u8::from(s[c].hit))).sum::<f64>() / self.rows.len() as f64
     }
 
-    /// "`better` has a higher accuracy than `worse` by more than `threshold`", question by question.
+    /// The claim "`better` has a higher accuracy than `worse` by more than `threshold`", paired by
+    /// question.
     pub fn finding(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
         let interval = match (self.column(better), self.column(worse)) {
             (Some(a), Some(b)) => self.interval(|s| f64::from(u8::from(s[a].hit)) - f64::from(u8::from(s[b].hit)), settings),
@@ -94,7 +97,8 @@ impl Rows {
         Finding::new(claim, format!("accuracy of `{better}` minus `{worse}`:"), threshold, interval)
     }
 
-    /// "`better` gives the right answers a higher probability than `worse` by more than `threshold` nats", question by question.
+    /// The claim "`better` saves more than `threshold` nats per right answer over `worse`", paired
+    /// by question.
     pub fn saved(&self, claim: &str, better: &str, worse: &str, threshold: f64, settings: &Settings) -> Finding {
         let interval = match (self.column(better), self.column(worse)) {
             (Some(a), Some(b)) => self.interval(|s| s[b].nll - s[a].nll, settings),
@@ -103,7 +107,7 @@ impl Rows {
         Finding::new(claim, format!("nats an answer saved by `{better}` over `{worse}`:"), threshold, interval)
     }
 
-    /// Accuracies apart for each kind of task (its family).
+    /// Accuracy of every candidate for each kind of task (its family).
     pub fn table_by(&self, name: &str, kind: &dyn Fn(usize) -> String) -> Table {
         let columns: Vec<&str> = ["family", "questions"].into_iter().chain(self.names.iter().map(String::as_str)).collect();
         let mut table = Table::new(name, &columns);
@@ -115,7 +119,7 @@ impl Rows {
         table
     }
 
-    /// How `better` differs from `worse` for each kind of task, with intervals.
+    /// The difference between `better` and `worse` for each kind of task, with intervals.
     pub fn difference_by(&self, name: &str, better: &str, worse: &str, kind: &dyn Fn(usize) -> String, settings: &Settings) -> Table {
         let columns = ["family", "difference in accuracy", "low", "high", "nats an answer saved", "low", "high", "questions"];
         let mut table = Table::new(name, &columns);
@@ -150,7 +154,8 @@ mod tests {
         let settings = Settings::quick();
         let mut rows = Rows::new(&["a", "b"]);
         for i in 0..40 {
-            // Half of the tasks are hard for both; `a` is right whenever `b` is, and sometimes more.
+            // Half of the tasks are hard for both. `a` is right whenever `b` is, and on half of the
+            // hard ones.
             let hard = i % 2 == 0;
             rows.push(i, &[Score { nll: 1.0, hit: !hard || i % 4 == 0 }, Score { nll: 2.0, hit: !hard }]);
         }
@@ -166,7 +171,7 @@ mod tests {
     #[should_panic(expected = "no candidate is called `c`; there are a, b")]
     fn a_name_that_no_candidate_has_is_no_finding() {
         let mut rows = Rows::default();
-        // As long as nothing was asked, nothing is known of the names.
+        // Before the first question no names are known.
         assert_eq!(rows.finding("nothing yet", "a", "c", 0.0, &Settings::quick()).verdict, Verdict::NotDistinguishable);
         let score = Score { nll: 1.0, hit: true };
         rows.add(0, &[("a", score), ("b", score)]);

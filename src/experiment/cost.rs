@@ -1,6 +1,7 @@
-//! Linear against quadratic: time and memory of reading, by length, of this Mamba and of a Transformer of as many parameters, here and now; and what
-//! retrieving states saves over reading their examples again. Exponents are fitted to processor time, which other programs hardly disturb; no time repeats
-//! exactly.
+//! Linear against quadratic: time and memory of reading by length, for this Mamba and a Transformer
+//! with about the same number of parameters, measured on this machine. Also the time that
+//! retrieving states saves over reading their examples again. Exponents are fitted to processor
+//! time, which other programs hardly disturb. Times vary between runs.
 
 use super::transformer::Transformer;
 use super::{Figure, Finding, Live, Report, Settings, Table};
@@ -15,25 +16,25 @@ use crate::stats::bootstrap;
 use crate::task::{Pair, draw, rng};
 use std::time::Instant;
 
-/// Skills that are mixed, or whose examples are read again.
+/// Number of skills that are mixed, or whose examples are read again.
 const SKILLS: usize = 3;
-/// An exponent up to this is called linear (ours).
+/// An exponent up to this is called linear (our choice).
 const LINEAR: f64 = 1.1;
 const READERS: [&str; 2] = ["Mamba", "Transformer"];
 
-/// What reading took.
+/// The time that reading took.
 #[derive(Clone, Copy)]
 struct Took {
-    /// Seconds by the clock on the wall.
+    /// Wall-clock seconds.
     wall: f64,
-    /// Processor seconds of all threads; the same as `wall` where the system does not tell them.
+    /// Processor seconds of all threads; equal to `wall` where the system does not report them.
     processor: f64,
 }
 
-/// For each reader, each repetition, one for each length.
+/// Times `[reader][repetition][length]`.
 type Times = [Vec<Vec<Took>>; 2];
 
-/// One query, both ways: tokens run and seconds.
+/// One query answered in both ways: (tokens read, seconds) of each.
 struct Query {
     task: usize,
     mix: (usize, f64),
@@ -43,7 +44,7 @@ struct Query {
 struct Measured {
     lengths: Vec<usize>,
     times: Times,
-    /// Bytes of what is kept of a context, by length.
+    /// Bytes stored for a context, `[reader][length]`.
     bytes: [Vec<usize>; 2],
     parameters: [usize; 2],
     queries: Vec<Query>,
@@ -73,11 +74,11 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         let mut row = [Vec::new(), Vec::new()];
         for (i, &n) in measured.lengths.iter().enumerate() {
             control.report((repeat * measured.lengths.len() + i) as u64, steps, "lengths");
-            // One after the other at each length: what else the machine does meanwhile hits both.
+            // The readers alternate at each length, so that other load on the machine affects both.
             row[0].push(timed(|| read(trials, &tokens[..n], control))?);
             row[1].push(timed(|| transformer.read(&tokens[..n], CHUNK, control))?);
         }
-        // The first round warms caches and pools.
+        // The first repetition warms caches and thread pools, and is discarded.
         if repeat > 0 {
             let [a, b] = row;
             measured.times[0].push(a);
@@ -103,7 +104,8 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Took> {
     Ok(Took { wall, processor: processor.filter(|s| *s > 0.0).unwrap_or(wall) })
 }
 
-/// Processor time of this process's threads so far, where Linux tells it (nanoseconds, the first number of each thread's `schedstat`).
+/// Processor seconds of this process's threads so far, where Linux reports them (nanoseconds, the
+/// first number of each thread's `schedstat`).
 fn processor_seconds() -> Option<f64> {
     let mut nanoseconds = 0u64;
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
@@ -116,10 +118,11 @@ fn processor_seconds() -> Option<f64> {
 fn read(trials: &Trials<'_>, tokens: &[u32], control: Control<'_>) -> Result<()> {
     control.check()?;
     let prompt = Prompt { tokens, initial: None, snapshots: &[], want: Want::LastLogits };
-    trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
+    trials.model.network.prefill(&[prompt], control.with_progress(&|_| {})).map(drop)
 }
 
-/// A one-example query: read, ranked, mixed with the best skills and asked; against reading the examples of those skills again before it.
+/// Times a one-example query in two ways: read it, rank, mix with the best skills and ask; or read
+/// those skills' examples again, then the query, and ask.
 fn query(trials: &Trials<'_>, settings: &Settings, task: usize, i: usize, control: Control<'_>) -> Result<Option<Query>> {
     let (library, view, spec) = (trials.lab.library(), trials.lab.default_view(), trials.lab.split_spec());
     let of = &trials.lab.tasks()[task];
@@ -156,7 +159,7 @@ fn query(trials: &Trials<'_>, settings: &Settings, task: usize, i: usize, contro
     Ok(Some(Query { task, mix: (shown.len() + question, mixed), again: (long.len() + question, again) }))
 }
 
-/// The exponent b of y = a·x^b by least squares on logarithms.
+/// The exponent b of y = a·x^b, by least squares on logarithms.
 fn exponent(x: &[usize], y: &[f64]) -> f64 {
     let logs: Vec<(f64, f64)> = x.iter().zip(y).map(|(x, y)| ((*x as f64).ln(), y.ln())).collect();
     let n = logs.len() as f64;
@@ -165,13 +168,13 @@ fn exponent(x: &[usize], y: &[f64]) -> f64 {
 }
 
 impl Measured {
-    /// Exponents of time, one a repetition, over the lengths from the `from`-th on.
+    /// Exponents of processor time, one per repetition, over the lengths from index `from` on.
     fn exponents(&self, reader: usize, from: usize) -> Vec<f64> {
         let processor = |t: &[Took]| t[from..].iter().map(|t| t.processor).collect::<Vec<_>>();
         self.times[reader].iter().map(|t| exponent(&self.lengths[from..], &processor(t))).collect()
     }
 
-    /// Of one reader and length, each repetition's seconds.
+    /// The seconds of each repetition, for one reader and length.
     fn seconds(&self, reader: usize, length: usize, of: fn(&Took) -> f64) -> Vec<f64> {
         self.times[reader].iter().map(|t| of(&t[length])).collect()
     }
@@ -213,8 +216,8 @@ fn report(m: &Measured, settings: &Settings) -> Report {
         exponents.rows.push(vec![(*reader).into(), "bytes kept (exact)".into(), span, kept.clone(), kept.clone(), kept, "1".into()]);
     }
     let pair = |f: &dyn Fn(usize) -> f64, n: usize| interval(&(0..n).map(f).collect::<Vec<_>>());
-    let (mamba, transformer) = (m.exponents(0, late), m.exponents(1, late));
-    let n = mamba.len();
+    let (network, transformer) = (m.exponents(0, late), m.exponents(1, late));
+    let n = network.len();
     let longest = m.lengths.len() - 1;
     let (fast, slow) = (m.seconds(0, longest, |t| t.processor), m.seconds(1, longest, |t| t.processor));
     let mut report = Report {
@@ -237,7 +240,7 @@ fn report(m: &Measured, settings: &Settings) -> Report {
                 format!("Mamba's reading grows linearly (exponent at most {LINEAR} over the three longest)"),
                 format!("{LINEAR} minus the exponent:"),
                 0.0,
-                pair(&|i| LINEAR - mamba[i], n),
+                pair(&|i| LINEAR - network[i], n),
             ),
             Finding::new(
                 format!("The Transformer's reading grows faster than linearly (exponent above {LINEAR} over the three longest)"),
@@ -245,7 +248,7 @@ fn report(m: &Measured, settings: &Settings) -> Report {
                 LINEAR,
                 interval(&transformer),
             ),
-            Finding::new("The Transformer's exponent is larger than Mamba's", "difference of exponents", 0.0, pair(&|i| transformer[i] - mamba[i], n)),
+            Finding::new("The Transformer's exponent is larger than Mamba's", "difference of exponents", 0.0, pair(&|i| transformer[i] - network[i], n)),
             Finding::new(format!("At {} tokens Mamba takes less processor time", m.lengths[longest]), "processor seconds saved", 0.0, pair(&|i| slow[i] - fast[i], n)),
         ],
         ..Report::default()

@@ -1,7 +1,9 @@
-//! Does a mix of two tasks' states help either of them? Halves of all pairs of some tasks, and sweeps of the share α for some pairs.
-//! And does what the library knows of other tasks help unseen ones (`carried`)?
+//! Does a mix of two tasks' states help either task? Equal mixes of all pairs of some tasks, and
+//! sweeps of the share α for some pairs. And do the library's skills of trained tasks help unseen
+//! ones (`carried`)?
 //!
-//! "Best of many pairs" is no finding by itself: pairs are chosen on one half of the questions and measured on the other.
+//! "Best of many pairs" alone is not a finding, so pairs are chosen on one half of the questions
+//! and measured on the other half.
 
 use super::carried::Carried;
 use super::compare::Rows;
@@ -18,9 +20,10 @@ use crate::task::{Pair, Task, draw, rng};
 use std::collections::BTreeMap;
 
 const SHOTS: usize = 32;
-/// Pairs called best.
+/// Number of pairs called best.
 const BEST: usize = 10;
-/// A change within this share of the α axis is called phase-like: half of what a straight line takes (ours).
+/// A change within this share of the α axis is called phase-like. It is half the width of a
+/// straight line (our choice).
 const NARROW: f64 = 0.25;
 const NAMES: [&str; 8] = [
     "own skill",
@@ -33,15 +36,15 @@ const NAMES: [&str; 8] = [
     "logit ensemble with another task",
 ];
 
-/// A task with what its draws gave.
+/// A task with its draws.
 struct Side<'a> {
-    /// Its place among the lab's tasks.
+    /// Its index in the lab.
     t: usize,
     task: &'a Task,
     draws: Vec<Draw>,
 }
 
-/// The states of one seed, and the questions put to them.
+/// The states of one seed, and the questions they are asked.
 struct Draw {
     zero: State,
     own: State,
@@ -58,14 +61,14 @@ struct Question {
     answer: Vec<u32>,
 }
 
-/// What half of another task's skill does to one question: nats saved, answers gained.
+/// The effect of half of another task's skill on one question: nats saved, answers gained.
 struct Gain {
     pair: usize,
     nats: f64,
     hits: f64,
 }
 
-/// One pair, along α.
+/// One pair of tasks, measured along α.
 struct Sweep {
     a: usize,
     b: usize,
@@ -73,7 +76,7 @@ struct Sweep {
     points: Vec<(f64, [Vec<f64>; 2])>,
 }
 
-/// What was measured of the pairs within a group of tasks.
+/// Measurements on the pairs within a group of tasks.
 struct Measured {
     group: Group,
     names: Vec<String>,
@@ -104,7 +107,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report(&all, &carried, trials, settings))
 }
 
-/// Sweeps of some pairs of the last group.
+/// Measures sweeps for some pairs of the last group.
 fn sweeps(
     trials: &Trials<'_>,
     settings: &Settings,
@@ -127,7 +130,7 @@ fn sweeps(
         all[last].sweeps.push(sweep);
         show(all);
     }
-    // Where the change is steepest a coarse grid decides the width: look closer there.
+    // On a coarse grid the spacing limits the width of steep changes, so add points there.
     let sweeps = &mut all[last].sweeps;
     let mut order: Vec<usize> = (0..sweeps.len()).collect();
     order.sort_by(|a, b| sweeps[*b].jump().total_cmp(&sweeps[*a].jump()));
@@ -152,7 +155,7 @@ impl Measured {
     }
 }
 
-/// Tasks drawn among those of a group with two disjoint sets, with their states.
+/// Draws tasks of a group that have two disjoint example sets, and reads their states.
 fn sides<'a>(trials: &Trials<'a>, settings: &Settings, group: Group, control: Control<'_>) -> Result<Vec<Side<'a>>> {
     let count = if settings.is_quick() { 12 } else { 30 };
     let mut sides: Vec<Side<'a>> = Vec::new();
@@ -168,7 +171,8 @@ fn sides<'a>(trials: &Trials<'a>, settings: &Settings, group: Group, control: Co
             let texts = [trials.prompt([])?, trials.prompt(&set(0))?, trials.prompt(&set(1))?, trials.prompt(&shuffled_labels(&set(0)))?];
             let states = trials.states(&texts.each_ref().map(|t| (None, &t[..])), control)?;
             let [zero, own, second, shuffled] = &states[..] else { continue };
-            // As many of even as of odd number: the halves of the choice of pairs, in all draws the same.
+            // Pairs with even and with odd index are the two halves for choosing pairs, in all
+            // draws.
             let mut questions = Vec::new();
             for odd in 0..2 {
                 let half: Vec<usize> = split.test.iter().copied().filter(|i| i % 2 == odd).collect();
@@ -203,7 +207,8 @@ fn share(a: &State, b: &State, alpha: f64) -> Result<State> {
     mix::weighted_sum(&[a.clone(), b.clone()], &[alpha, 1.0 - alpha])
 }
 
-/// One task's questions of one seed, put to it and to its halves with everything else.
+/// Scores one task's questions of one seed on its own skill, on the other states and on equal mixes
+/// with them.
 fn halves(trials: &Trials<'_>, sides: &[Side<'_>], a: usize, seed: usize, measured: &mut Measured, control: Control<'_>) -> Result<()> {
     let asked = &sides[a].draws[seed];
     let put = |states: &[State]| -> Result<Vec<Score>> {
@@ -240,7 +245,7 @@ impl Question {
 }
 
 impl Sweep {
-    /// Adds the point at α.
+    /// Measures the point at α and inserts it.
     fn measure(&mut self, alpha: f64, trials: &Trials<'_>, sides: &[Side<'_>], control: Control<'_>) -> Result<()> {
         let mut asks = [Vec::new(), Vec::new()];
         for (a, b) in sides[self.a].draws.iter().zip(&sides[self.b].draws) {
@@ -256,12 +261,12 @@ impl Sweep {
         Ok(())
     }
 
-    /// Mean p(right answer) of one of the two tasks along α.
+    /// Mean p(right answer) along α for one of the two tasks.
     fn mean(&self, side: usize) -> Vec<(f64, f64)> {
         self.points.iter().map(|(a, p)| (*a, p[side].iter().sum::<f64>() / p[side].len() as f64)).collect()
     }
 
-    /// p(right answer) of one question along α.
+    /// p(right answer) along α for one question.
     fn question(&self, side: usize, q: usize) -> Vec<(f64, f64)> {
         self.points.iter().map(|(a, p)| (*a, p[side][q])).collect()
     }
@@ -270,7 +275,7 @@ impl Sweep {
         sweep::largest_jump(&self.mean(0)).max(sweep::largest_jump(&self.mean(1)))
     }
 
-    /// Widths of the single questions' changes, of p(right answer) or of what `of` makes of it; ascending.
+    /// Widths of the changes of `of(p(right answer))` of single questions, ascending.
     fn widths(&self, of: fn(f64) -> f64) -> Vec<f64> {
         let sides = self.points.first().map_or([0, 0], |(_, p)| [p[0].len(), p[1].len()]);
         let curve = |s: usize, q: usize| self.question(s, q).into_iter().map(|(a, p)| (a, of(p))).collect::<Vec<_>>();
@@ -281,7 +286,8 @@ impl Sweep {
     }
 }
 
-/// ln p/(1 − p), as far as six digits of p tell it: what the softmax turns into a jump of p may change evenly here.
+/// ln(p/(1 − p)), with p clamped to 1e-6 from 0 and 1. A change that the softmax makes a jump in p
+/// may be even in log-odds.
 fn log_odds(p: f64) -> f64 {
     let p = p.clamp(1e-6, 1.0 - 1e-6);
     (p / (1.0 - p)).ln()
@@ -317,7 +323,7 @@ fn report(all: &[Measured], carried: &Carried, trials: &Trials<'_>, settings: &S
     report
 }
 
-/// What half of another task's skill does.
+/// Adds the effects of half of another task's skill.
 fn add_halves(report: &mut Report, measured: &Measured, settings: &Settings) {
     let Measured { group, halves: rows, .. } = measured;
     report.tables.push(rows.table(&group.name("halves"), settings));
@@ -332,7 +338,7 @@ fn add_halves(report: &mut Report, measured: &Measured, settings: &Settings) {
     ]);
 }
 
-/// The heat maps and the best pairs.
+/// Adds the heat maps and the best pairs.
 fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
     let names = &measured.names;
     let mean = |gains: &mut dyn Iterator<Item = f64>| {
@@ -387,7 +393,7 @@ fn add_pairs(report: &mut Report, measured: &Measured, settings: &Settings) {
     report.findings.push(Finding::new(claim, "nats an answer saved", 0.0, bootstrap(&held_out, settings.resamples, settings.seed)));
 }
 
-/// The α curves and how wide their changes are.
+/// Adds the α curves and the widths of their changes.
 fn add_sweeps(report: &mut Report, measured: &Measured, settings: &Settings) {
     let mut table = Table::new(&measured.group.name("sweeps"), &["pair", "alpha", "p(answer) of the first", "p(answer) of the second"]);
     let mut widths = Table::new(

@@ -1,4 +1,5 @@
-//! Souping many independently read documents without any fine-tuning: how much of one of them is left in a soup of n, and where that fails.
+//! Soups of many independently read documents, without fine-tuning: how much of one document is
+//! left in a soup of n, and at which n it is lost.
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -13,13 +14,13 @@ use crate::task::{draw, rng};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Tokens of a document (at most, where it is made of whole examples).
+/// Tokens per document (at most, if it is made of whole examples).
 const LENGTH: usize = 64;
-/// Predicted tokens of the text that follows one.
+/// Predicted tokens of the text after a document.
 const AFTER: usize = 48;
-/// Questions about one made of examples.
+/// Questions about a document made of examples.
 const QUESTIONS: usize = 3;
-/// Tokens one pass may read: far beyond what the bundled model was trained on already.
+/// Most tokens that one pass reads. This is already far beyond the bundled model's training length.
 const LONGEST_PASS: usize = 4096;
 const RULES: [&str; 9] = [
     "its document alone",
@@ -33,20 +34,20 @@ const RULES: [&str; 9] = [
     "empty",
 ];
 
-/// A document and what tells how much of it is known.
+/// A document, with what measures how much of it a state knows.
 struct Document {
     tokens: Vec<u32>,
     after: After,
 }
 
 enum After {
-    /// The text that follows; its first token is read without being predicted.
+    /// The text that follows the document. Its first token is read but not predicted.
     Text(Vec<u32>),
-    /// Test pairs of the document's task: unfinished line and answer, each asked by itself.
+    /// Test pairs of the document's task: unfinished line and answer. Each is asked separately.
     Questions(Vec<(Vec<u32>, Vec<u32>)>),
 }
 
-/// For each n, each rule, each round: nats a token (NaN: not measured).
+/// Losses `[n][rule][round]`: nats per token of prose, or nats per answer; NaN if not measured.
 type Losses = Vec<Vec<Vec<f64>>>;
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -103,7 +104,7 @@ impl Source {
                 let body = LENGTH - bos.len();
                 let windows: Vec<&[u32]> = tokens.chunks_exact(body + AFTER + 1).collect();
                 let order = draw(&(0..windows.len()).collect::<Vec<_>>(), n, random);
-                // A short text is drawn from again: documents then stand in the soup more than once.
+                // If the text is too short, documents repeat in the soup.
                 let cut = |i: usize| Document {
                     tokens: [&bos[..], &windows[i][..body]].concat(),
                     after: After::Text(windows[i][body..].to_vec()),
@@ -142,17 +143,19 @@ impl Source {
     }
 }
 
-/// The states after the first n documents read one after the other, for as many n as a pass may reach.
+/// The states after reading the first n documents in one pass, for each n whose tokens fit into
+/// [`LONGEST_PASS`].
 fn one_pass(trials: &Trials<'_>, documents: &[Document], sizes: &[usize], control: Control<'_>) -> Result<Vec<State>> {
     let end = |n: usize| documents[..n].iter().map(|d| d.tokens.len()).sum::<usize>();
     let ends: Vec<usize> = sizes.iter().map(|n| end(*n)).filter(|end| *end <= LONGEST_PASS).collect();
     let longest = ends.last().copied().unwrap_or(0);
     let tokens: Vec<u32> = documents.iter().flat_map(|d| &d.tokens).copied().take(longest).collect();
     let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &ends, want: Want::State };
-    Ok(trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect())
+    Ok(trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?.into_iter().flat_map(|r| r.snapshots).collect())
 }
 
-/// The state of each rule, in the order of [`RULES`]. All meet the question with their document's window: memory is compared, not the last three tokens.
+/// The state of each rule, in the order of [`RULES`]. All get the convolution window of the
+/// document asked about, so that SSM states are compared and not the last three tokens.
 fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&State>, random: &mut ChaCha8Rng) -> Result<Vec<Option<State>>> {
     let ones = vec![1.0; states.len()];
     let own = &states[asked];
@@ -163,7 +166,7 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
         Some(mean.clone()),
         Some(mix::match_norm(&mean, states)?),
         Some(mix::weighted_sum(states, &ones)?),
-        Some(decay::compose(states, &ones, trials.model.mamba.decay(), 1.0, 1.0)?),
+        Some(decay::compose(states, &ones, trials.model.network.decay(), 1.0, 1.0)?),
         Some(states[(asked + 1) % states.len()].clone()),
         Some(random_like(own, random)?),
         Some(State::zeros(own.shape())),
@@ -171,7 +174,8 @@ fn soups(trials: &Trials<'_>, states: &[State], asked: usize, pass: Option<&Stat
     soups.into_iter().map(|s| s.map(|s| mix::with_window(&s, own)).transpose()).collect()
 }
 
-/// Nats a token of the text that follows, or nats an answer, from each state; NaN where there is no state.
+/// Nats per token of the text that follows, or nats per answer, for each state; NaN where there is
+/// no state.
 fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, control: Control<'_>) -> Result<Vec<f64>> {
     let mean = |values: &mut dyn ExactSizeIterator<Item = f64>| {
         let n = values.len() as f64;
@@ -182,7 +186,7 @@ fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, contro
         After::Text(tokens) => {
             let prompts: Vec<Prompt<'_>> =
                 states().map(|s| Prompt { tokens, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-            let read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?;
+            let read = trials.model.network.prefill(&prompts, control.with_progress(&|_| {}))?;
             read.iter().map(|r| mean(&mut r.logprobs.iter().map(|p| -f64::from(*p)))).collect()
         }
         After::Questions(asked) => {
@@ -198,7 +202,7 @@ fn losses_of(trials: &Trials<'_>, soups: &[Option<State>], after: &After, contro
 fn report(sizes: &[usize], losses: &Losses, settings: &Settings) -> Report {
     let unit = if settings.text.is_some() { "a token" } else { "an answer" };
     let at = |name: &str| RULES.iter().position(|r| *r == name).unwrap_or_default();
-    // Each round is a witness of its own: nothing is shared between rounds.
+    // Each round is its own resampling group, because rounds are drawn independently.
     let interval = |s: usize, of: &dyn Fn(&dyn Fn(&str) -> f64) -> f64| -> Interval {
         let rounds = losses[s][0].len();
         let value = |round: usize| of(&|name: &str| losses[s][at(name)][round]);

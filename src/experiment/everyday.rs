@@ -1,5 +1,5 @@
-//! Few-shot queries as people type them, with the answers that are accepted: of them every source
-//! that the lab offers is asked, as `ask` does.
+//! Few-shot queries as people type them, with their accepted answers. Each of the sources answers
+//! every query, as `ask` does.
 
 use super::few_shot::{AUTO, HALF, Named, QUERY};
 use super::{Finding, Live, Report, Settings, Table};
@@ -11,12 +11,12 @@ use crate::stats::bootstrap;
 use crate::task::{Template, parse_query};
 use std::collections::BTreeMap;
 
-/// Queries inside the program.
+/// The bundled queries.
 const BUNDLED: &str = include_str!("../../assets/everyday.tsv");
-/// Tokens of an answer at most.
+/// Most tokens in an answer.
 const MOST: usize = 24;
 const SOURCES: [Named; 9] = [
-    // What nothing but the beginning-of-text token was read into.
+    // The state after only the beginning-of-text token.
     Named { name: "zero-shot", recipe: "h0" },
     QUERY,
     Named { name: "best skill", recipe: "top(1)" },
@@ -28,22 +28,22 @@ const SOURCES: [Named; 9] = [
     AUTO,
 ];
 
-/// A query, and the answers that are right.
+/// A query with its accepted answers.
 #[derive(Debug, PartialEq)]
 struct Query {
     text: String,
     accepted: Vec<String>,
 }
 
-/// What was answered to a query.
+/// The answers to a query.
 struct Answered<'a> {
     query: &'a Query,
-    /// Complete examples in it.
+    /// Number of complete examples in it.
     shots: usize,
     replies: Vec<Reply>,
-    /// Whether it is told that no task of the library fits.
+    /// Whether the evidence says that no task of the library fits.
     none: bool,
-    /// The likeliest task and its posterior.
+    /// The likeliest task with its posterior.
     best: Option<(String, f64)>,
 }
 
@@ -70,8 +70,8 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report(&answered, settings))
 }
 
-/// Reads queries: in each line a query, a tab, and its answers with `|` between them. `\n` stands
-/// for a line break within a query; empty lines and those that begin with `#` are passed over.
+/// Reads queries. Each line has a query, a tab, and its answers separated by `|`. `\n` in a query
+/// means a line break. Empty lines and lines that begin with `#` are skipped.
 fn parse(text: &str, file: &str, template: &Template) -> Result<Vec<Query>> {
     let mut queries = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#')) {
@@ -164,7 +164,7 @@ fn report(answered: &[Answered<'_>], settings: &Settings) -> Report {
     report
 }
 
-/// Right, gained and lost of every source.
+/// Numbers of right, gained and lost answers of every source.
 fn counts(answered: &[&Answered<'_>]) -> Vec<Vec<String>> {
     let row = |source: &Named| {
         let count = |of: &dyn Fn(bool, bool) -> bool| answered.iter().filter(|a| of(a.is_right(source), a.is_right(&QUERY))).count();
@@ -174,7 +174,7 @@ fn counts(answered: &[&Answered<'_>]) -> Vec<Vec<String>> {
     SOURCES.iter().map(row).collect()
 }
 
-/// Every query with what was answered, for a person to look at.
+/// Every query with its answers, for a person to read.
 fn answers(answered: &[Answered<'_>]) -> Table {
     let columns = ["query", "accepted", "query alone", "right", "auto", "right", "none of these", "best task", "posterior"];
     let mut table = Table::new("answers", &columns);

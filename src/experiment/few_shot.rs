@@ -1,5 +1,5 @@
-//! Queries of few examples, each with a question of its own, from pairs that are in no skill; and
-//! the soups that several experiments answer them with, by their recipes.
+//! Queries of few examples, each with its own question, from pairs that are in no skill; and the
+//! recipes of the soups with which several experiments answer them.
 
 use super::Settings;
 use crate::control::Control;
@@ -10,10 +10,10 @@ use crate::soup::{Recipe, Resolver};
 use crate::task::{Pair, Split, Task, Template, draw, rng};
 use rand_chacha::ChaCha8Rng;
 
-/// Examples in a query.
+/// Numbers of examples in a query.
 pub const SHOTS: [usize; 4] = [1, 2, 4, 8];
 
-/// A soup, and what the reports call it.
+/// A soup's recipe and its name in the reports.
 pub struct Named {
     pub name: &'static str,
     pub recipe: &'static str,
@@ -31,7 +31,7 @@ pub const ENSEMBLE: Named =
 pub const AUTO: Named = Named { name: "auto", recipe: "auto" };
 
 impl Named {
-    /// What it is at a query.
+    /// The candidate that this soup gives at a query.
     ///
     /// # Errors
     /// As [`Recipe::answering`].
@@ -45,42 +45,43 @@ impl Named {
     }
 }
 
-/// A query and its question.
+/// A query with its question.
 pub struct Posed<'a> {
-    /// The task's place among the lab's.
+    /// The task's index in the lab.
     pub t: usize,
     pub task: &'a Task,
     pub split: &'a Split,
-    /// Which of [`SHOTS`] it has.
+    /// Index of its number of examples in [`SHOTS`].
     pub k: usize,
-    /// Which draw it is, of the same task and as many examples.
+    /// Number of this draw among those with the same task and number of examples, from 0.
     pub round: usize,
     pub shown: Vec<Pair>,
     pub asked: Pair,
-    /// For whatever else is drawn at this query.
+    /// A generator for anything else that is drawn at this query.
     pub random: ChaCha8Rng,
 }
 
 impl Posed<'_> {
-    /// The query as it is typed: its examples, then the unfinished line.
+    /// The query as a user would type it: its examples, then the unfinished line.
     pub fn text(&self, template: &Template) -> String {
         let examples: String = self.shown.iter().map(|pair| template.example(pair)).collect();
         examples + &template.tail(&self.asked.input)
     }
 }
 
-/// Draws of a task. The unseen ones are few, and what soups are for: theirs are many at any time.
+/// Number of draws per task and number of examples. Unseen tasks are few and are what soups are
+/// for, so they always get many.
 pub fn draws(lab: &Lab, settings: &Settings, task: &Task) -> usize {
     if lab.is_unseen(task) { 6 * settings.seeds } else { draws_of_trained(settings) }
 }
 
-/// Draws of a task that is not unseen.
+/// Number of draws per trained task and number of examples.
 pub fn draws_of_trained(settings: &Settings) -> usize {
     settings.seeds * if settings.is_quick() { 1 } else { 3 }
 }
 
-/// Poses every task as many queries of each number of examples as `draws` says. A task that the
-/// library has no skill of, or with too few test pairs for one, is passed over.
+/// Makes `draws` queries per task and number of examples, and calls `ask` with each. Skips a task
+/// without a skill in the library or with too few test pairs.
 ///
 /// # Errors
 /// Those of `ask`; [`Error::Cancelled`](crate::error::Error::Cancelled).

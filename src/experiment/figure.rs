@@ -1,48 +1,48 @@
-//! Pictures of a report: curves over one axis, heat maps; as SVG.
+//! Figures of a report, as SVG: curves over one axis, and heat maps.
 
 use crate::error::{Error, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A picture.
+/// A named figure with its axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// File name without ending.
+    /// File name without extension.
     pub name: String,
-    /// What the axes are: across, then up (curves) or down (heat map).
+    /// Labels of the axes: horizontal, then vertical (up for curves, down for heat maps).
     pub axes: [String; 2],
-    /// What is drawn.
+    /// What the figure shows.
     #[serde(flatten)]
     pub picture: Picture,
 }
 
-/// What a figure shows.
+/// The content of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Picture {
-    /// Label and points of each curve.
+    /// Label and (x, y) points of each curve.
     #[serde(deserialize_with = "points")]
     Curves(Vec<(String, Vec<(f64, f64)>)>),
-    /// A field of numbers.
+    /// A heat map.
     Heat(Heat),
 }
 
-/// A field of numbers under labels.
+/// A matrix of numbers with row and column labels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Heat {
-    /// Labels of the rows, from above.
+    /// Row labels, top to bottom.
     pub rows: Vec<String>,
-    /// Labels of the columns.
+    /// Column labels, left to right.
     pub columns: Vec<String>,
-    /// What the numbers are.
+    /// What the numbers measure.
     pub value: String,
-    /// A row of numbers for each row; NaN where nothing was measured.
+    /// Numbers, `[rows][columns]`; NaN where nothing was measured.
     #[serde(deserialize_with = "numbers")]
     pub values: Vec<Vec<f64>>,
 }
 
-/// JSON has no NaN: it is written as null, and read back from it.
+/// Reads null as NaN: JSON has no NaN, so it is written as null.
 fn points<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Vec<(f64, f64)>)>, D::Error> {
     type Raw = Vec<(String, Vec<(Option<f64>, Option<f64>)>)>;
     let number = |v: Option<f64>| v.unwrap_or(f64::NAN);
@@ -55,7 +55,8 @@ fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, D::Error
     Ok(raw.into_iter().map(|row| row.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()).collect())
 }
 
-/// Colours that colour-blind readers tell apart (Okabe and Ito); the legend's order is the curves', so nothing hangs on colour alone.
+/// Colours that colour-blind readers can tell apart (Okabe and Ito). The legend has the order of
+/// the curves, so nothing depends on colour alone.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -66,7 +67,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(150, 150, 150),
 ];
-/// Pixels of a heat map's cell, of its labels on the left and below, and of its scale on the right.
+/// Pixels: a heat map's cell, its labels on the left and below, and its scale on the right.
 const CELL: i32 = 38;
 const LEFT: i32 = 170;
 const BELOW: i32 = 150;
@@ -76,12 +77,12 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
 impl Figure {
-    /// A figure of curves.
+    /// Makes a figure of curves.
     pub fn curves(name: &str, axes: [&str; 2], curves: Vec<(String, Vec<(f64, f64)>)>) -> Self {
         Self { name: name.into(), axes: axes.map(Into::into), picture: Picture::Curves(curves) }
     }
 
-    /// A heat map.
+    /// Makes a heat map.
     pub fn heat(name: &str, axes: [&str; 2], heat: Heat) -> Self {
         Self { name: name.into(), axes: axes.map(Into::into), picture: Picture::Heat(heat) }
     }
@@ -94,7 +95,7 @@ impl Figure {
         }
     }
 
-    /// The picture.
+    /// Draws the figure as SVG.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no point to draw or the backend fails.
@@ -144,7 +145,7 @@ impl Figure {
         Ok(())
     }
 
-    /// Every cell has its number written in it: colour only helps.
+    /// Draws a heat map. Every cell shows its number, so the colour is only an aid.
     fn draw_heat(&self, root: &Area<'_>, heat: &Heat) -> Drawn {
         root.fill(&WHITE)?;
         let small = ("sans-serif", 12).into_font();
@@ -180,19 +181,20 @@ impl Figure {
     }
 }
 
-/// A label that fits beside a heat map.
+/// The first 22 characters of a label, which fit beside a heat map.
 fn shortened(label: &str) -> String {
     label.chars().take(22).collect()
 }
 
 impl Heat {
-    /// The smallest and the largest number.
+    /// The smallest and the largest finite number.
     pub fn range(&self) -> Option<(f64, f64)> {
         let all = self.values.iter().flatten().copied().filter(|v| v.is_finite());
         all.fold(None, |range: Option<(f64, f64)>, v| Some(range.map_or((v, v), |(low, high)| (low.min(v), high.max(v)))))
     }
 
-    /// Blue below 0 and orange above, the paler the nearer to it; white to blue where nothing is below 0.
+    /// If any number is below 0: blue below 0 and orange above it, paler nearer to 0. Otherwise:
+    /// white (smallest) to blue (largest).
     fn colour(&self, value: f64) -> RGBColor {
         let (low, high) = self.range().unwrap_or((0.0, 1.0));
         let (share, full) = if low < 0.0 {

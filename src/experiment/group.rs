@@ -1,26 +1,28 @@
-//! Tasks that the model was trained on and tasks that its training never saw are reported apart: of
-//! the first an example recalls what the weights know, only the second are learnt from examples.
+//! Tasks that the model was trained on and tasks that its training never saw are reported
+//! separately. On trained tasks, examples only recall what the weights know; only unseen tasks are
+//! learnt from examples.
 
 use crate::lab::Lab;
 
 /// Tasks that are reported together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// All of them.
+    /// All tasks.
     All,
-    /// Those that the model was trained on.
+    /// Tasks that the model was trained on.
     Trained,
-    /// Those that its training never saw.
+    /// Tasks that its training never saw.
     Unseen,
 }
 
 impl Group {
-    /// The groups of a lab's tasks: trained and unseen ones apart, if it knows of unseen ones.
+    /// The non-empty groups of a lab's tasks: trained and unseen if any task is unseen, otherwise
+    /// all.
     pub fn of(lab: &Lab) -> Vec<Self> {
         apart(lab.tasks().iter().map(|task| lab.is_unseen(task)))
     }
 
-    /// Whether a task, by its place among the lab's, is in it.
+    /// Whether this group contains the task with this index in the lab.
     pub fn holds(self, lab: &Lab, task: usize) -> bool {
         self == Self::All || self.is_unseen() == lab.is_unseen(&lab.tasks()[task])
     }
@@ -29,7 +31,7 @@ impl Group {
         self == Self::Unseen
     }
 
-    /// What a table or figure of this group is called.
+    /// The name of this group's table or figure.
     pub fn name(self, of: &str) -> String {
         match self {
             Self::All => of.into(),
@@ -48,7 +50,7 @@ impl Group {
     }
 }
 
-/// The groups of tasks of which it is told whether they are unseen; none is empty.
+/// The non-empty groups of tasks, given whether each is unseen.
 fn apart(unseen: impl Iterator<Item = bool>) -> Vec<Group> {
     let unseen: Vec<bool> = unseen.collect();
     if !unseen.contains(&true) {

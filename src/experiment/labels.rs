@@ -1,5 +1,6 @@
-//! Arbitrary labels: does mixing states of sets that each lack something add what each lacks? Four kinds of words, four labels that mean nothing; every set
-//! of eight examples shows two of the four.
+//! Arbitrary labels: if each set of examples lacks some labels, does mixing their states supply
+//! them? There are four kinds of words with four arbitrary labels, and every set of eight examples
+//! shows two of the four.
 
 use super::compare::Rows;
 use super::{Live, Report, Settings};
@@ -11,10 +12,10 @@ use crate::state::State;
 use crate::task::{Pair, draw, rng};
 use std::collections::BTreeMap;
 
-/// The task whose answers are the kinds.
+/// The task whose outputs are the kinds.
 const KINDS: &str = "noun_category";
 const LABELS: [&str; 12] = ["red", "seven", "left", "north", "yes", "plus", "alpha", "high", "soon", "open", "old", "even"];
-/// Which two kinds each set shows.
+/// The two kinds that each set shows.
 const SETS: [[usize; 2]; 4] = [[0, 1], [2, 3], [0, 2], [1, 3]];
 const NAMES: [&str; 9] = [
     "0-shot",
@@ -37,7 +38,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         words.entry(&pair.output).or_default().push(i);
     }
     let words: Vec<Vec<usize>> = words.into_values().filter(|w| w.len() >= 20).collect();
-    let rates = trials.model.mamba.decay();
+    let rates = trials.model.network.decay();
     let mut rows = Rows::new(&NAMES);
     let episodes = 16 * settings.seeds * settings.per_task;
     for episode in 0..episodes {
@@ -48,7 +49,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
         let labels = draw(&(0..LABELS.len()).collect::<Vec<_>>(), 4, &mut random);
         let pools: Vec<Vec<usize>> = chosen.iter().map(|&k| draw(&words[k], 9, &mut random)).collect();
         let pair = |kind: usize, at: usize| Pair { input: kinds.pairs[pools[kind][at]].input.clone(), output: LABELS[labels[kind]].into() };
-        // Each kind stands in two sets, four words in each: words 0..4 and 4..8; word 8 is asked.
+        // Each kind is in two sets, with words 0..4 in one and 4..8 in the other. Word 8 is asked.
         let mut used = [0; 4];
         let mut sets: Vec<Vec<Pair>> = Vec::new();
         for of_set in SETS {

@@ -1,14 +1,15 @@
-//! Reports while they grow.
+//! Partial reports during a run.
 
 use super::Report;
 use std::time::{Duration, Instant};
 
-/// Partial reports are not made more often than this.
+/// Shortest time between partial reports.
 const EVERY: Duration = Duration::from_millis(400);
-/// Nor do they take more than one part in this many of the time.
+/// Partial reports take at most 1/`SHARE` of the time.
 const SHARE: u32 = 20;
 
-/// Whom partial reports are shown to, if anybody. What is shown never changes what is measured.
+/// The listener that gets partial reports, if there is one. Showing a report never changes what is
+/// measured.
 pub struct Live<'a> {
     listener: Option<&'a mut dyn FnMut(&Report)>,
     name: &'static str,
@@ -17,12 +18,12 @@ pub struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// For the experiment of a name.
+    /// Starts the partial reports of an experiment.
     pub fn new(name: &'static str, question: &'static str, listener: Option<&'a mut dyn FnMut(&Report)>) -> Self {
         Self { listener, name, question, next: Instant::now() }
     }
 
-    /// Shows what is there by now, unless nobody looks or the last one is too recent.
+    /// Makes and shows a partial report, unless there is no listener or the last one is too recent.
     pub fn show(&mut self, report: impl FnOnce() -> Report) {
         let began = Instant::now();
         let Some(listener) = &mut self.listener else { return };

@@ -1,14 +1,17 @@
-//! The claims of State Soup and its kin, measured: each experiment is a seeded function from a lab to a [`Report`] with computed verdicts.
+//! Measures the claims of State Soup and related methods. Each experiment is a seeded function from
+//! a lab to a [`Report`] with computed verdicts.
 //!
 //! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `unknown`, `optimise`, `cross_task` (with
-//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`, `labels`,
-//!   `cost` (with `transformer`), `everyday`, `card`: one file a group of experiments.
-//! - `trials`: states of texts, questions to states, controls. `few_shot`: queries of few examples,
-//!   and soups by their recipes. `compare`: one question, many states. `group`: trained and unseen
-//!   tasks apart.
-//! - `stats`: bootstrap and verdicts. `report`, `figure`: what is written; `saved`: read again. `live`: reports while they grow.
+//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`,
+//!   `labels`, `cost` (with `transformer`), `everyday`, `card`: one file per group of experiments.
+//! - `few_shot`: queries of few examples, and soups by their recipes. `compare`: one question, many
+//!   states. `group`: trained and unseen tasks apart. States of texts, questions to states and
+//!   controls are in `lab::trials`.
+//! - `report`, `figure`: what is written. `saved`: reports read back. `live`: partial reports
+//!   during a run. Bootstrap and verdicts are in [`crate::stats`].
 //!
-//! Questions are never in a context or a skill of the same run. No number of the paper's is compared with: its claims are orderings.
+//! A question is never in a context or a skill of the same run. No number is compared with one of
+//! the paper's, because the paper's claims are orderings.
 
 mod card;
 mod carried;
@@ -46,30 +49,31 @@ use live::Live;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How much is drawn.
+/// How much an experiment draws, and from what.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Independent draws of example sets.
+    /// Number of independent draws of example sets.
     pub seeds: usize,
     /// The first seed.
     pub seed: u64,
-    /// Questions a task and draw.
+    /// Questions per task and draw.
     pub per_task: usize,
-    /// Bootstrap resamples.
+    /// Number of bootstrap resamples.
     pub resamples: usize,
-    /// Prose for the experiments on documents.
+    /// A file of prose for the experiments on documents; `None` makes documents of the tasks'
+    /// examples.
     pub text: Option<PathBuf>,
-    /// Queries with accepted answers for `everyday`; `None` is the ones inside the program.
+    /// A file of queries with accepted answers for `everyday`; `None` means the bundled ones.
     pub queries: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Minutes on two cores.
+    /// Settings that take minutes on two cores.
     pub fn quick() -> Self {
         Self { seeds: 3, seed: 0, per_task: 2, resamples: 1000, text: None, queries: None }
     }
 
-    /// An hour or so on two cores.
+    /// Settings that take about an hour on two cores.
     pub fn thorough() -> Self {
         Self { per_task: 12, resamples: 4000, ..Self::quick() }
     }
@@ -78,7 +82,7 @@ impl Settings {
         self.per_task <= 2
     }
 
-    /// Documents of the experiments on order.
+    /// Number of documents in the experiments on order.
     fn documents(&self) -> usize {
         20 * self.seeds * self.per_task
     }
@@ -86,17 +90,17 @@ impl Settings {
 
 type Run = fn(&Trials<'_>, &Settings, Control<'_>, &mut Live<'_>) -> Result<Report>;
 
-/// An experiment.
+/// An experiment: its name, its question and the function that runs it.
 #[derive(Clone, Copy)]
 pub struct Experiment {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What it asks.
+    /// The question it answers.
     pub question: &'static str,
     run: Run,
 }
 
-/// All experiments, in the order `all` runs them.
+/// All experiments, in the order in which `all` runs them.
 pub const ALL: &[Experiment] = &[
     Experiment { name: "retrieval", question: "Does a k-shot query find its task's states?", run: retrieval::run },
     Experiment { name: "clusters", question: "Do the layers' states cluster by task?", run: clusters::run },
@@ -123,10 +127,10 @@ pub const ALL: &[Experiment] = &[
     Experiment { name: "card", question: "How accurate is the bundled model on the lab's tasks?", run: card::run },
 ];
 
-/// The experiment of a name.
+/// Finds the experiment with this name.
 ///
 /// # Errors
-/// [`Error::Input`] naming all of them.
+/// [`Error::Input`] with all names if there is none.
 pub fn find(name: &str) -> Result<Experiment> {
     ALL.iter().copied().find(|e| e.name == name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|e| e.name).collect();
@@ -135,16 +139,19 @@ pub fn find(name: &str) -> Result<Experiment> {
 }
 
 impl Experiment {
-    /// Runs it in a lab whose library is built.
+    /// Runs the experiment in a lab whose library is built.
     ///
     /// # Errors
-    /// [`Error::Input`] if the lab's tasks are too few or too small; the model's; [`Error::Cancelled`].
+    /// [`Error::Library`] for an empty library; [`Error::Input`] if the lab's tasks are too few or
+    /// too small; the model's; [`Error::Cancelled`].
     pub fn run(&self, lab: &Lab, settings: &Settings, control: Control<'_>) -> Result<Report> {
         self.measure(lab, settings, control, None)
     }
 
-    /// Runs it and shows what is measured so far, a few times a second: reports with the same tables and figures as the last one, over fewer questions
-    /// (so their verdicts are not yet verdicts), without `run`. The last report is returned, not shown.
+    /// Runs the experiment and passes partial reports to `partial` at most a few times per second.
+    /// A partial report has the tables and figures of the final one over fewer questions, so its
+    /// verdicts are provisional. Its `run` is empty. The final report is returned, not passed to
+    /// `partial`.
     ///
     /// # Errors
     /// As [`Experiment::run`].
@@ -166,7 +173,8 @@ impl Experiment {
         Ok(report)
     }
 
-    /// The finished report of this experiment in a folder of reports, if it is of the same model, library and settings.
+    /// The finished report of this experiment in the folder `out`, if its model, library and
+    /// settings are the same.
     pub fn done(&self, out: &Path, lab: &Lab, settings: &Settings) -> Option<Report> {
         let report = Report::read(&out.join(self.name)).ok().flatten()?;
         let same = circumstances(lab, settings).into_iter().filter(|(key, _)| ["model", "settings", "library"].contains(&key.as_str()));
@@ -174,7 +182,7 @@ impl Experiment {
     }
 }
 
-/// What a report says of its run, but for the time it took.
+/// The circumstances of a run that a report lists, except its duration.
 fn circumstances(lab: &Lab, settings: &Settings) -> Vec<(String, String)> {
     let mut run = vec![
         ("model".into(), format!("{}, fingerprint {}", lab.model_view().name, lab.fingerprint())),
@@ -186,7 +194,7 @@ fn circumstances(lab: &Lab, settings: &Settings) -> Vec<(String, String)> {
     run
 }
 
-/// The git revision of the source this program was built from, if it still runs inside that source's folder.
+/// The git revision of this program's source, if the program runs inside the source folder.
 fn revision() -> Option<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     if !std::env::current_exe().ok()?.starts_with(source) {

@@ -1,4 +1,5 @@
-//! Does the mean of many short states match one long one? 32 × 1, 8 × 4, 4 × 8 against 1 × 32 examples of the same set.
+//! Does the mean of many short states match one long state? Compares 32 × 1, 8 × 4 and 4 × 8 with 1
+//! × 32 examples of the same set.
 
 use super::group::Group;
 use super::{Live, Report, Settings, compare};
@@ -28,7 +29,7 @@ const NAMES: [&str; 13] = [
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let mut rows = compare::Rows::new(&NAMES);
-    let rates = trials.model.mamba.decay();
+    let rates = trials.model.network.decay();
     for seed in settings.seed..settings.seed + settings.seeds as u64 {
         let splits = trials.splits(1, SHOTS, seed)?;
         for (n, (t, task, split)) in splits.iter().enumerate() {

@@ -1,5 +1,7 @@
-//! Weights of a soup chosen by the query's own examples: each example is asked of a soup whose query part never read it (leave one out), and weights, then
-//! layer weights, are moved until the answers are likeliest. What that gains is measured on pairs that had no part in it.
+//! Chooses the weights of a soup by the query's own examples. A soup whose query part did not read
+//! an example is asked that example (leave one out). First the weights and then the layer weights
+//! are optimised until the answers are likeliest. The gain is measured on pairs that had no part in
+//! the choice.
 
 use super::compare::Rows;
 use super::group::Group;
@@ -14,52 +16,54 @@ use crate::state::State;
 use crate::task::{Pair, draw, rng};
 use serde::Serialize;
 
-/// Layer weights are straight between so many knots: as many numbers as layers would learn the few examples by heart.
+/// Number of knots between which layer weights are linear. One free weight per layer would overfit
+/// the few examples.
 const KNOTS: usize = 4;
-/// Values computed for weights, and for layer weights.
+/// Most evaluations of the loss for the weights, and again for the layer weights.
 const MOST: usize = 80;
-/// Values that differ by less are equal, nats.
+/// Losses that differ by less count as equal, nats.
 const TOLERANCE: f64 = 1e-3;
-/// Additions to a greedy soup.
+/// Most ingredients added to a greedy soup.
 const ADDITIONS: usize = 8;
 const NAMES: [&str; 6] = ["query", "best skill", "plain mean", "greedy soup", "weights", "weights and layers"];
 
-/// A soup and how likely it makes the examples it was chosen by.
+/// A soup and its loss on the query's left-out examples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
     /// `query`, `best skill`, `plain mean`, `greedy soup`, `weights`, `weights and layers`.
     pub name: String,
-    /// The soup.
+    /// The soup's recipe.
     pub recipe: String,
-    /// −ln p of an answer that the soup's query part did not read, mean over the examples, nats.
+    /// −ln p of an example's answer when the soup's query part did not read that example, mean over
+    /// the examples, nats.
     pub left_out: f64,
 }
 
-/// What was chosen for one query.
+/// The result of the optimisation for one query.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Chosen {
     /// The query's examples, in the template's form.
     pub examples: Vec<String>,
-    /// All that were compared; the last one is what all freedom found.
+    /// All soups that were compared; the last one has optimised weights and layer weights.
     pub candidates: Vec<Candidate>,
     /// `query` and the skills, in the order of the weights.
     pub ingredients: Vec<String>,
-    /// Their weights; they add up to 1.
+    /// The weights of the ingredients; they sum to 1.
     pub weights: Vec<f64>,
-    /// How much of the soup each layer takes; the rest is the query's.
+    /// For each layer the share of the soup, 0 to 1; the rest is the query's state.
     pub layer_weights: Vec<f64>,
-    /// Soups tried.
+    /// Number of soups evaluated.
     pub tried: usize,
 }
 
-/// What is varied: a weight for each ingredient, and for each layer.
+/// The variables: a weight for each ingredient, and one for each layer.
 #[derive(Clone)]
 struct Mixture {
     weights: Vec<f64>,
     layers: Vec<f64>,
 }
 
-/// A query being optimised.
+/// The optimisation for one query.
 struct Problem<'a> {
     trials: &'a Trials<'a>,
     control: Control<'a>,
@@ -67,12 +71,12 @@ struct Problem<'a> {
     skills: Vec<(String, State)>,
     /// The state after all examples.
     query: State,
-    /// For each example: the state after all the others, the unfinished line, the answer.
+    /// For each example: the state after all other examples, the unfinished line, the answer.
     left_out: Vec<(State, Vec<u32>, Vec<u32>)>,
     tried: usize,
 }
 
-/// What was chosen and measured for the queries of one group of tasks.
+/// Results for the queries of one group of tasks.
 struct Part {
     group: Group,
     rows: Rows,
@@ -88,7 +92,8 @@ impl Part {
 /// Chooses weights for the `top` best-ranked skills and the query, by the query's examples.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than two examples, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
+/// [`Error::Input`] for fewer than two examples, [`Error::Library`] for an empty library; the
+/// model's; [`Error::Cancelled`].
 pub fn choose(lab: &Lab, examples: &[Pair], top: usize, control: Control<'_>) -> Result<Chosen> {
     let trials = Trials::new(lab);
     let (chosen, _) = Problem::new(&trials, examples, top, control)?.solve()?;
@@ -96,15 +101,16 @@ pub fn choose(lab: &Lab, examples: &[Pair], top: usize, control: Control<'_>) ->
     Ok(Chosen { examples: texts, ..chosen })
 }
 
-/// A query's examples, and questions that are not among them.
+/// A query's examples, with questions that are not among them.
 pub struct Query {
-    /// What the soup is chosen by.
+    /// The examples by which the soup is chosen.
     pub examples: Vec<Pair>,
-    /// What it is measured by.
+    /// The questions on which the soup is measured.
     pub questions: Vec<Pair>,
 }
 
-/// Chooses as [`choose`] does for each query, and asks every soup the query's questions. Intervals resample queries whole, or the questions of a single one.
+/// Runs [`choose`] for each query, and asks every soup the query's questions. Intervals resample
+/// whole queries, or single questions if there is only one query.
 ///
 /// # Errors
 /// As [`choose`]; [`Error::Input`] if there is no question.
@@ -126,7 +132,7 @@ pub fn measure(lab: &Lab, queries: &[Query], top: usize, settings: &Settings, co
     Ok((part.chosen, report))
 }
 
-/// Puts questions to every state; `group` gives what a question is resampled with.
+/// Asks every state the questions. `group` maps a question's index to its resampling group.
 fn ask(
     trials: &Trials<'_>,
     rows: &mut Rows,
@@ -174,7 +180,7 @@ impl<'a> Problem<'a> {
         Ok(Self { trials, control, skills, query, left_out, tried: 0 })
     }
 
-    /// The soup with the given state as its query.
+    /// The soup of this mixture with the given state as its query.
     fn state(&self, query: &State, mixture: &Mixture) -> Result<State> {
         let mut sum = mix::WeightedSum::new(query.shape());
         let states = std::iter::once(query).chain(self.skills.iter().map(|(_, s)| s));
@@ -184,7 +190,7 @@ impl<'a> Problem<'a> {
         mix::blend_layers(&sum.finish()?, query, &mixture.layers)
     }
 
-    /// Mean −ln p of the examples left out.
+    /// Mean −ln p of the left-out examples' answers, nats.
     fn loss(&mut self, mixture: &Mixture) -> Result<f64> {
         self.control.check()?;
         self.tried += 1;
@@ -227,7 +233,8 @@ impl<'a> Problem<'a> {
         std::iter::once("query".to_string()).chain(self.skills.iter().map(|(id, _)| id.clone())).collect()
     }
 
-    /// Greedy soup: from the best single ingredient on, whatever helps most is added once more, as long as anything helps.
+    /// Greedy soup: starts from the best single ingredient and repeatedly adds the ingredient that
+    /// lowers the loss most, until none does or [`ADDITIONS`] are reached.
     fn greedy(&mut self, mixture: &dyn Fn(&[usize]) -> Mixture) -> Result<Mixture> {
         let n = self.skills.len() + 1;
         let mut counts = vec![0; n];
@@ -248,7 +255,8 @@ impl<'a> Problem<'a> {
         Ok(mixture(&counts))
     }
 
-    /// Weights by Nelder and Mead; the query's logit is 0, so that the weights add up to 1 in one way only.
+    /// Weights by Nelder–Mead over softmax logits. The query's logit is fixed at 0, so that each
+    /// set of weights has one representation.
     fn weigh(&mut self, layers: &[f64]) -> Result<Mixture> {
         let mixture = |logits: &[f64]| -> Result<Mixture> {
             let all: Vec<f64> = std::iter::once(0.0).chain(logits.iter().copied()).collect();
@@ -259,7 +267,7 @@ impl<'a> Problem<'a> {
         mixture(&minimum.at)
     }
 
-    /// Layer weights by Nelder and Mead, the ingredients' weights staying.
+    /// Layer weights by Nelder–Mead, with the ingredients' weights fixed.
     fn weigh_layers(&mut self, weighted: &Mixture) -> Result<Mixture> {
         let n_layer = weighted.layers.len();
         let mixture = |knots: &[f64]| Mixture { layers: between(knots, n_layer), ..weighted.clone() };
@@ -286,7 +294,8 @@ fn shares(counts: &[usize]) -> Vec<f64> {
     rounded(&counts.iter().map(|c| *c as f64 / all).collect::<Vec<_>>())
 }
 
-/// Three digits, as they are printed; the largest takes what rounding left over.
+/// Weights rounded to three decimals, as printed. The largest takes the remainder, so that they sum
+/// to 1.
 fn rounded(weights: &[f64]) -> Vec<f64> {
     let mut thousandths: Vec<i64> = weights.iter().map(|w| (w * 1000.0).round() as i64).collect();
     let left = 1000 - thousandths.iter().sum::<i64>();
@@ -296,7 +305,7 @@ fn rounded(weights: &[f64]) -> Vec<f64> {
     thousandths.into_iter().map(|t| t as f64 / 1000.0).collect()
 }
 
-/// A weight for each layer, straight between the knots, from 0 to 1, three digits.
+/// A weight for each layer: linear between the knots, clamped to 0 to 1, rounded to three decimals.
 fn between(knots: &[f64], n_layer: usize) -> Vec<f64> {
     let at = |layer: usize| {
         let place = layer as f64 * (knots.len() - 1) as f64 / (n_layer - 1).max(1) as f64;
@@ -349,14 +358,14 @@ impl Part {
     }
 }
 
-/// Examples of a query in the experiment, skills beside it.
+/// In the experiment: examples in a query, and skills mixed with it.
 const SHOTS: usize = 4;
 const TOP: usize = 3;
 
 pub(super) fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let lab = trials.lab;
     let mut parts: Vec<Part> = Group::of(lab).into_iter().map(Part::new).collect();
-    // As many tasks of each group; (part, task) in the order they are asked.
+    // (part, task) in the order of asking, with up to the same number of tasks from each group.
     let mut tasks: Vec<(usize, usize)> = Vec::new();
     for (p, part) in parts.iter().enumerate() {
         let of_group: Vec<usize> = (0..lab.tasks().len()).filter(|&t| part.group.holds(lab, t)).collect();
@@ -376,7 +385,7 @@ pub(super) fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>
     Ok(report(&parts, TOP, settings))
 }
 
-/// A query of a task and questions, both from its test pairs.
+/// Draws a query of a task and its questions, both from the task's test pairs.
 ///
 /// # Errors
 /// [`Error::Input`] if the task is too small.
@@ -389,10 +398,11 @@ pub fn query_of(lab: &Lab, task: usize, shots: usize, questions: usize, seed: u6
     Ok(Query { examples: examples.to_vec(), questions: questions.to_vec() })
 }
 
-/// Questions for a query that a user typed: test pairs of the task it is ranked into, but for those in the query.
+/// Questions for a query that a user typed: test pairs of the task that is ranked first, without
+/// those whose input is in the query. Empty if the lab does not have that task.
 ///
 /// # Errors
-/// As [`Lab::rank`]; none is found for a task that is not at hand.
+/// As [`Lab::rank`]; [`Error::Input`] if the task is too small to split.
 pub fn questions_for(lab: &Lab, examples: &[Pair], query: &str, count: usize, control: Control<'_>) -> Result<Vec<Pair>> {
     let ranking = lab.rank(query, &lab.default_view(), control)?;
     let best = ranking.by_task.first().and_then(|best| lab.tasks().iter().find(|t| t.name == best.task));

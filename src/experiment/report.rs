@@ -1,4 +1,5 @@
-//! What an experiment found, and its files: `report.json`, `report.md`, a CSV a table, an SVG a figure.
+//! What an experiment found, and its files: `report.json`, `report.md`, one CSV per table and one
+//! SVG per figure.
 
 use super::Figure;
 use crate::error::{Error, Result};
@@ -8,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
 use std::path::Path;
 
-/// A claim and what was measured of it.
+/// A claim, its measured effect and the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The claim, as a sentence.
     pub claim: String,
-    /// What the effect is, with its unit.
+    /// What was measured, with its unit.
     pub effect: String,
-    /// The claim is that the effect is above this.
+    /// The claim says that the effect is above this.
     pub threshold: f64,
-    /// The effect.
+    /// The measured effect.
     pub interval: Interval,
     /// The verdict.
     pub verdict: Verdict,
@@ -30,14 +31,14 @@ impl Finding {
     }
 }
 
-/// Rows of text under headings.
+/// A table of text cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// File name without ending.
+    /// File name without extension.
     pub name: String,
-    /// Headings.
+    /// Column headings.
     pub columns: Vec<String>,
-    /// Rows, each as long as the headings.
+    /// Rows, each with one cell per heading.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -50,7 +51,7 @@ impl Table {
     /// The table as CSV.
     ///
     /// # Errors
-    /// [`Error::Input`] if a row has another length than the headings.
+    /// [`Error::Input`] if the number of cells in a row differs from the number of headings.
     pub fn csv(&self) -> Result<Vec<u8>> {
         let wrong = |e: &dyn std::fmt::Display| Error::Input(format!("the table {} cannot be written: {e}", self.name));
         let mut csv = csv::Writer::from_writer(Vec::new());
@@ -64,17 +65,17 @@ impl Table {
 /// What an experiment found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Its name.
+    /// The experiment's name.
     pub name: String,
-    /// What it asks.
+    /// The experiment's question.
     pub question: String,
-    /// How it was done, where that is not the paper's but ours.
+    /// How it was done, including choices that are ours and not the paper's.
     pub setup: Vec<String>,
     /// Claims and verdicts.
     pub findings: Vec<Finding>,
-    /// Numbers.
+    /// Tables of the measured numbers.
     pub tables: Vec<Table>,
-    /// Pictures.
+    /// Figures of the measured numbers.
     pub figures: Vec<Figure>,
     /// Settings and circumstances: model, fingerprint, seeds, seconds.
     pub run: Vec<(String, String)>,
@@ -91,7 +92,7 @@ impl Report {
         for table in &self.tables {
             text += &format!("\n## {}\n\n| {} |\n|{}\n", table.name, table.columns.join(" | "), "---|".repeat(table.columns.len()));
             for row in &table.rows {
-                // What a model answers may hold the bar that parts cells.
+                // A model's answer may contain the bar that separates cells.
                 let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
                 text += &format!("| {} |\n", cells.join(" | "));
             }
@@ -109,10 +110,11 @@ impl Report {
         text
     }
 
-    /// Writes everything into a folder, every file whole or not at all. `report.json` comes last: where it stands, the run was finished.
+    /// Writes all files into a folder. Each file is written whole or not at all. `report.json` is
+    /// written last, so where it exists the report is complete.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] if a figure cannot be drawn.
+    /// [`Error::Io`]; [`Error::Input`] if a table cannot be written or a figure cannot be drawn.
     pub fn write(&self, dir: &Path) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let last = dir.join(FILE);
@@ -124,7 +126,7 @@ impl Report {
         for table in &self.tables {
             whole(&format!("{}.csv", table.name), &table.csv()?)?;
         }
-        // An experiment that found nothing to draw still has its tables.
+        // An experiment with nothing to draw still has tables.
         for figure in self.figures.iter().filter(|f| !f.is_empty()) {
             whole(&format!("{}.svg", figure.name), figure.svg()?.as_bytes())?;
         }
@@ -133,7 +135,7 @@ impl Report {
         whole(FILE, json.as_bytes())
     }
 
-    /// The finished report of a folder; `None` if there is none.
+    /// Reads the finished report in a folder; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] if the file is not a report.
@@ -146,13 +148,13 @@ impl Report {
         }
     }
 
-    /// A circumstance of the run: `model`, `settings`, `seconds`, ….
+    /// The value of an entry of [`Report::run`]: `model`, `settings`, `seconds`, ….
     pub fn run_value(&self, key: &str) -> Option<&str> {
         self.run.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 }
 
-/// The file that says a report is finished.
+/// The file whose presence shows that a report is complete.
 const FILE: &str = "report.json";
 
 #[cfg(test)]

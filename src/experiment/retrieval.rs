@@ -1,4 +1,5 @@
-//! Does a k-shot query find its task's states? By k, layer, part and similarity, and by evidence.
+//! Does a k-shot query find its task's states? Measured by k, layer, part and similarity, and for
+//! evidence.
 
 use super::few_shot;
 use super::group::Group;
@@ -16,11 +17,11 @@ use crate::task::{Pair, Split, Task, draw, rng};
 use std::collections::BTreeMap;
 
 const SHOTS: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// Evidence reads the query from every candidate: of longer ones than this it is not asked.
+/// Most examples in a query that is ranked by evidence, which reads the query from every candidate.
 const LONGEST_READ: usize = 8;
-/// Right tasks of the queries that are claimed to be first (ours).
+/// The claimed share of queries whose right task is ranked first (our choice).
 const FIRST: f64 = 0.9;
-/// Places of two views.
+/// Indices of two views in [`views`].
 const DEFAULT: usize = 0;
 const EVIDENCE: usize = 1;
 
@@ -29,33 +30,34 @@ struct Query {
     k: usize,
     shuffled: bool,
     state: State,
-    /// The task that evidence puts first, if it was asked.
+    /// The task that evidence ranks first, if the query was ranked by evidence.
     by_evidence: Option<String>,
 }
 
-/// A way of ranking, and what it is called.
+/// A way of ranking, with its name.
 struct View {
     name: String,
     order: Order,
-    /// The part whose single layer it is; the others have a curve of their own in the figure.
+    /// The part, if the view is a single layer of it. The other views have their own curve in the
+    /// figure.
     single: Option<Part>,
 }
 
-/// What puts a task first.
+/// What tasks are ranked by.
 enum Order {
     Similarity(RankView),
     Evidence,
 }
 
-/// What was found, so far.
+/// The results so far.
 struct Found<'a> {
     lab: &'a Lab,
     views: Vec<View>,
-    /// (view, k, shuffled) → right or wrong by task.
+    /// (view, k, shuffled) → (task, 1 if right else 0).
     hits: BTreeMap<(usize, usize, bool), Vec<(usize, f64)>>,
-    /// k → right by evidence minus right by the default view, by task; of queries put to both.
+    /// k → (task, right by evidence minus right by the default view), for queries ranked by both.
     gains: BTreeMap<usize, Vec<(usize, f64)>>,
-    /// (wanted, found instead) → times, default view, one example.
+    /// (right task, task found instead) → count, for the default view and one example.
     confusion: BTreeMap<(usize, String), usize>,
 }
 
@@ -66,7 +68,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     let mut found = Found { lab: trials.lab, views, hits: BTreeMap::new(), gains: BTreeMap::new(), confusion: BTreeMap::new() };
     let spec = trials.lab.split_spec();
     let rounds = settings.seeds * settings.per_task;
-    // Round by round, not task by task: what is shown on the way is of all tasks.
+    // Rounds are the outer loop, so that partial reports cover all tasks.
     for round in 0..rounds {
         for (t, task) in tasks.iter().enumerate() {
             control.check()?;
@@ -124,7 +126,7 @@ impl Found<'_> {
         Ok(())
     }
 
-    /// Right or wrong by task, of one group.
+    /// (task, 1 if right else 0) for the tasks of one group.
     fn hits(&self, group: Group, view: usize, k: usize, shuffled: bool) -> Vec<(usize, f64)> {
         self.of(group, self.hits.get(&(view, k, shuffled)))
     }
@@ -180,7 +182,7 @@ impl Found<'_> {
         }
     }
 
-    /// The table and the curves of all views.
+    /// Adds the table and the curves of all views.
     fn add_views(&self, report: &mut Report, group: Group, chance: f64, settings: &Settings) {
         let mut by_k = Table::new(&group.name("by-k"), &["view", "k", "accuracy", "low", "high", "queries"]);
         let mut curves = Vec::new();
@@ -214,7 +216,7 @@ impl Found<'_> {
         report.tables.push(by_k);
     }
 
-    /// What was found instead.
+    /// The 40 most frequent wrong tasks at k = 1.
     fn confusions(&self, group: Group) -> Table {
         let mut table = Table::new(&group.name("confusion"), &["task", "found instead at k = 1", "times"]);
         let mut worst: Vec<_> = self.confusion.iter().filter(|((task, _), _)| group.holds(self.lab, *task)).collect();
@@ -224,7 +226,7 @@ impl Found<'_> {
         table
     }
 
-    /// Accuracy of single layers.
+    /// Accuracy of single layers, by k.
     fn layers_by_k(&self, part: Part, group: Group) -> Figure {
         let layers: Vec<usize> = (0..self.views.len()).filter(|&v| self.views[v].single == Some(part)).collect();
         let mean = |v: usize, k: usize| {
@@ -250,7 +252,8 @@ impl Found<'_> {
     }
 }
 
-/// One draw of test pairs, read once as they are and once with shuffled labels; the state after each number of examples.
+/// The queries of one draw of test pairs, read once unchanged and once with shuffled labels: the
+/// state after each number of examples in [`SHOTS`].
 fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split, round: usize, control: Control<'_>) -> Result<Vec<Query>> {
     let chosen = draw(&split.test, 32, &mut rng(settings.seed, &task.name, round));
     let pairs: Vec<Pair> = chosen.iter().map(|&i| task.pairs[i].clone()).collect();
@@ -266,7 +269,7 @@ fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split,
         }
         let snapshots: Vec<usize> = ends.iter().map(|(_, at)| *at).collect();
         let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &snapshots, want: Want::State };
-        let read = trials.model.mamba.prefill(&[prompt], control.with_progress(&|_| {}))?;
+        let read = trials.model.network.prefill(&[prompt], control.with_progress(&|_| {}))?;
         let states = read.into_iter().flat_map(|r| r.snapshots);
         for ((k, _), state) in ends.into_iter().zip(states) {
             let read = !shuffled && k <= LONGEST_READ && round < few_shot::draws(trials.lab, settings, task);
@@ -277,7 +280,7 @@ fn queries(trials: &Trials<'_>, settings: &Settings, task: &Task, split: &Split,
     Ok(queries)
 }
 
-/// The task that evidence puts first.
+/// The task that evidence ranks first.
 fn first_by_evidence(trials: &Trials<'_>, pairs: &[Pair], control: Control<'_>) -> Result<Option<String>> {
     let query: String = pairs.iter().map(|pair| trials.lab.template().example(pair)).collect();
     let quiet = control.with_progress(&|_| {});

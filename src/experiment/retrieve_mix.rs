@@ -12,9 +12,10 @@ use crate::soup::{Resolver, mix};
 use crate::state::State;
 use crate::task::draw;
 
-/// Temperature of the weights by similarity: cosines of good skills differ by a few hundredths.
+/// Softmax temperature of the weights by similarity. It is small because the cosines of good skills
+/// differ by a few hundredths.
 const TAU: f64 = 0.02;
-/// What evidence makes of the skills.
+/// Soups that weigh the skills by evidence.
 const BY_EVIDENCE: [Named; 6] = [AUTO, POSTERIOR, PRIMED, HALF, GATED, ENSEMBLE];
 
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -29,7 +30,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report(&by_k, trials, settings))
 }
 
-/// All that the question is put to.
+/// All candidates that are asked the question.
 fn candidates(trials: &Trials<'_>, posed: &mut Posed<'_>, view: &RankView, control: Control<'_>) -> Result<Vec<Candidate>> {
     let library = trials.lab.library();
     let text = posed.text(trials.lab.template());
@@ -111,7 +112,7 @@ fn report(by_k: &[Rows], trials: &Trials<'_>, settings: &Settings) -> Report {
     report
 }
 
-/// What is claimed of queries of k examples.
+/// Adds the findings on queries of k examples.
 fn add_findings(report: &mut Report, rows: &Rows, group: Group, k: usize, settings: &Settings) {
     let full = "32-shot and the query";
     for (what, better, worse, threshold) in [
@@ -124,7 +125,7 @@ fn add_findings(report: &mut Report, rows: &Rows, group: Group, k: usize, settin
         let claim = group.claim(&format!("At k = {k}, {what}"));
         report.findings.push(rows.finding(&claim, better, worse, threshold, settings));
     }
-    // Why a mix helps or does not: what is lost to wrong skills, and what to the other choices.
+    // Why a mix helps or not: the loss from wrong skills, and from each of the other choices.
     for (why, other) in [
         ("wrong skills among the three cost answers", "query + 3 skills of the right task"),
         ("a smaller share of the skills is better than the plain average", "query + top 3, lambda 0.5"),
@@ -137,7 +138,7 @@ fn add_findings(report: &mut Report, rows: &Rows, group: Group, k: usize, settin
     }
 }
 
-/// Accuracy over the number of examples.
+/// Accuracy against the number of examples.
 fn curves(by_k: &[Rows], group: Group) -> Figure {
     let curve =
         |name: &str| (name.to_string(), SHOTS.iter().zip(by_k).map(|(k, rows)| ((*k as f64).log2(), rows.accuracy(name))).collect());

@@ -1,11 +1,12 @@
-//! Reports read again from the folders that [`Report::write`] made.
+//! Reads reports back from the folders that [`Report::write`] made.
 
 use super::Report;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// The reports under `dir`, one folder an experiment, in the order of their names: those of the model with this fingerprint, and a sentence for each
-/// other one. A folder that is not there holds none.
+/// Reads the reports under `dir`, one folder per experiment, in the order of the folders' names.
+/// Returns those of the model with this fingerprint, and a sentence for each report that is left
+/// out. A missing folder gives none.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be listed.
@@ -31,13 +32,14 @@ pub fn load(dir: &Path, fingerprint: &str) -> Result<(Vec<Report>, Vec<String>)>
     Ok((reports, left_out))
 }
 
-/// Whether a readable report lies in the folder that was measured with other settings than this one, or of another model.
+/// Whether the folder holds a readable report whose settings or model differ from those of
+/// `report`.
 pub fn holds_other_settings(folder: &Path, report: &Report) -> bool {
     let same = |there: &Report, key: &str| there.run_value(key) == report.run_value(key);
     Report::read(folder).is_ok_and(|there| there.is_some_and(|there| !same(&there, "settings") || !same(&there, "model")))
 }
 
-/// Whether a report is of the model of this fingerprint.
+/// Whether a report is of the model with this fingerprint.
 fn is_of(report: &Report, fingerprint: &str) -> bool {
     report.run_value("model").is_some_and(|m| m.ends_with(fingerprint))
 }

@@ -1,5 +1,6 @@
-//! Chunks in order, read independently: `sequential` (which rule comes closest to reading on), `exactness` (one layer with halo is exact; how the error grows
-//! with depth) and `permutation` (which rules heed the order).
+//! Ordered chunks, read independently. `sequential` asks which rule comes closest to one pass over
+//! the text, `exactness` whether one layer with halo is exact and how the error grows with depth,
+//! and `permutation` which rules depend on the order.
 
 use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
@@ -14,7 +15,7 @@ use crate::stats::Interval;
 use crate::stats::bootstrap;
 use crate::task::{draw, rng};
 
-/// Tokens of the continuation.
+/// Tokens predicted after the chunks.
 const AFTER: usize = 64;
 const RULES: [(&str, ChunkRule); 12] = [
     ("full pass", ChunkRule::FullPass),
@@ -31,9 +32,9 @@ const RULES: [(&str, ChunkRule); 12] = [
     ("empty", ChunkRule::Empty),
 ];
 
-/// A document cut into chunks and what follows them.
+/// A document cut into chunks, with its continuation.
 struct Document {
-    /// Which text it is of.
+    /// The resampling group: the index of its text.
     source: usize,
     text: document::Document,
 }
@@ -50,7 +51,7 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
             control.report((s * documents.len() + d) as u64, (shapes.len() * documents.len()) as u64, "documents");
             let quiet = control.with_progress(&|_| {});
             let read = document::encode(trials.model, &document.text, quiet)?;
-            let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.mamba.decay())).collect::<Result<Vec<_>>>()?;
+            let states = RULES.iter().map(|(_, rule)| read.compose(*rule, trials.model.network.decay())).collect::<Result<Vec<_>>>()?;
             let of_rules = document::losses(trials.model, &states, &document.text.after, quiet)?;
             losses.iter_mut().zip(of_rules).for_each(|(losses, of_rule)| losses.push((document.source, of_rule)));
             live.show(|| {
@@ -64,10 +65,10 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report)
 }
 
-/// For each rule, each document's text and its losses by position.
+/// For each rule and document: the document's source, and its loss at each position, nats.
 type Losses = Vec<Vec<(usize, Vec<f32>)>>;
 
-/// Adds table, findings and figure of one number and length of chunks.
+/// Adds the table, findings and figure for `count` chunks of `length` tokens.
 fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, settings: &Settings) {
     let mut table =
         Table::new(&format!("{count}x{length}"), &["rule", "nats a token", "low", "high", "minus full pass", "low", "high", "documents"]);
@@ -99,7 +100,7 @@ fn add_shape(report: &mut Report, count: usize, length: usize, losses: &Losses, 
     let curve = |r: usize| {
         let by_position = |p: usize| losses[r].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[r].len() as f64;
         let full = |p: usize| losses[0].iter().map(|(_, l)| f64::from(l[p])).sum::<f64>() / losses[0].len() as f64;
-        // Eight positions together: single ones are too noisy to be read.
+        // Mean over eight positions, because single ones are too noisy.
         let bins = (0..AFTER / 8).map(|b| (b as f64 * 8.0 + 4.0, (b * 8..b * 8 + 8).map(|p| by_position(p) - full(p)).sum::<f64>() / 8.0));
         (RULES[r].0.to_string(), bins.collect())
     };
@@ -121,7 +122,8 @@ fn setup(settings: &Settings) -> Vec<String> {
     ]
 }
 
-/// Documents of `count` chunks of `length` tokens and a continuation of [`AFTER`] predicted tokens.
+/// Makes documents of `count` chunks of `length` tokens, each with a continuation of [`AFTER`]
+/// predicted tokens.
 fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usize) -> Result<Vec<Document>> {
     let bos = trials.prompt([])?;
     let cut = Cut { chunks: count, length, after: AFTER };
@@ -146,9 +148,10 @@ fn documents(trials: &Trials<'_>, settings: &Settings, count: usize, length: usi
     (0..wanted).map(of_tasks).collect()
 }
 
-/// Which of [`RULES`] are looked at layer by layer: A-decay with halo and without, mean, last only.
+/// Indices in [`RULES`] of the rules measured layer by layer: A-decay with halo, A-decay without,
+/// mean, last only.
 const EXACT: [usize; 4] = [1, 2, 4, 8];
-/// For each of [`EXACT`] and each layer, each document's text and error.
+/// For each of [`EXACT`], layer and document: the document's source and relative error.
 type ByLayer = Vec<Vec<Vec<(usize, f64)>>>;
 
 pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
@@ -159,7 +162,7 @@ pub fn exactness(trials: &Trials<'_>, settings: &Settings, control: Control<'_>,
         control.report(d as u64, documents.len() as u64, "documents");
         let read = document::encode(trials.model, &document.text, control.with_progress(&|_| {}))?;
         for (of_rule, rule) in by_layer.iter_mut().zip(EXACT) {
-            let state = read.compose(RULES[rule].1, trials.model.mamba.decay())?;
+            let state = read.compose(RULES[rule].1, trials.model.network.decay())?;
             for (layer, error) in relative_errors(&state, &read.full).into_iter().enumerate() {
                 of_rule[layer].push((document.source, error));
             }
@@ -205,7 +208,7 @@ fn exactness_report(by_layer: &ByLayer, settings: &Settings) -> Report {
 
 pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, _: &mut Live<'_>) -> Result<Report> {
     let mut report = Report { setup: setup(settings), ..Report::default() };
-    let rates = trials.model.mamba.decay();
+    let rates = trials.model.network.decay();
     let rules: [(&str, &dyn Fn(&[State]) -> Result<State>); 3] = [
         ("PICASO-S", &|s| picaso::all_orders(s, rates)),
         ("PICASO-R", &|s| picaso::rotations(s, rates)),
@@ -221,11 +224,11 @@ pub fn permutation(trials: &Trials<'_>, settings: &Settings, control: Control<'_
         let swapped: Vec<State> = [1, 0, 2, 3].map(|i: usize| chunks[i].clone()).to_vec();
         for (slot, (rule, order)) in [(0, &swapped), (1, &turned), (1, &swapped), (2, &swapped)].into_iter().enumerate() {
             let (a, b) = ((rules[rule].1)(&chunks)?, (rules[rule].1)(order)?);
-            // The same window for both: only the memory is compared.
+            // Both get the same convolution window, so that only the SSM states are compared.
             let b = mix::with_window(&b, &a)?;
             let asked = &document.text.after[..1];
             let prompts = [&a, &b].map(|s| Prompt { tokens: asked, initial: Some(s), snapshots: &[], want: Want::LastLogits });
-            let read = trials.model.mamba.prefill(&prompts, control.with_progress(&|_| {}))?;
+            let read = trials.model.network.prefill(&prompts, control.with_progress(&|_| {}))?;
             let far = read[0].logits[0].iter().zip(&read[1].logits[0]).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
             largest[slot].push((d, far));
         }

@@ -1,13 +1,15 @@
-//! Curves over the share α of a mix: where a change happens, how wide it is, and where to look closer.
+//! Curves over the share α of a mix: how wide a change is, and where to add points.
 
 /// A curve: α ascending, value.
 pub type Curve = [(f64, f64)];
 
-/// How far the value must move before a width means anything.
+/// Smallest change from the first value to the last for which a width is defined.
 pub const MOVED: f64 = 0.2;
 
-/// The stretch of α between 25 % and 75 % of the way from the first value to the last (each at its first crossing, straight between the points);
-/// `None` if the value moves less than [`MOVED`]. A straight line has 0.5, a jump between two points at most half of their distance.
+/// The distance in α between 25 % and 75 % of the way from the first value to the last. Each is
+/// taken at its first crossing, with linear interpolation. `None` if the value changes by less than
+/// [`MOVED`]. A straight line over 0 to 1 has width 0.5; a jump between two points has at most half
+/// of their distance.
 pub fn width(curve: &Curve) -> Option<f64> {
     let ((_, from), (_, to)) = (*curve.first()?, *curve.last()?);
     let way = to - from;
@@ -23,13 +25,14 @@ pub fn width(curve: &Curve) -> Option<f64> {
     Some(crossing(0.75)? - crossing(0.25)?)
 }
 
-/// The middle of the stretch in which the value changes most from one point to the next: the next α to measure.
+/// The next α to measure: the midpoint of the two neighbouring points between which the value
+/// changes most.
 pub fn next_point(curve: &Curve) -> Option<f64> {
     let steepest = curve.windows(2).max_by(|a, b| jump(a).total_cmp(&jump(b)))?;
     Some(f64::midpoint(steepest[0].0, steepest[1].0))
 }
 
-/// The largest change between neighbours.
+/// The largest absolute change between neighbouring points.
 pub fn largest_jump(curve: &Curve) -> f64 {
     curve.windows(2).map(jump).fold(0.0, f64::max)
 }

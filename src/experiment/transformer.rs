@@ -1,4 +1,5 @@
-//! A Transformer of about as many parameters as a Mamba, with random weights: candle-transformers' Llama with its cache of keys and values.
+//! A Transformer with random weights and about the same number of parameters as a Mamba:
+//! candle-transformers' Llama with its key-value cache.
 
 use crate::control::Control;
 use crate::error::Result;
@@ -9,29 +10,30 @@ use candle_transformers::models::llama::{Cache, Config, Llama};
 
 /// Width of a head.
 const HEAD: usize = 32;
-/// Positions its rotary table holds.
+/// Positions in the rotary table.
 const LONGEST: usize = 1 << 14;
 
-/// The Transformer. On the CPU, in f32.
+/// A Transformer on the CPU, in f32.
 pub struct Transformer {
     model: Llama,
     config: Config,
     parameters: usize,
 }
 
-/// The configuration with the same vocabulary and width, half as many layers (a Mamba layer is about half of an attention and a feed-forward layer), and
-/// a feed-forward width that makes the number of parameters about the same.
-fn config(mamba: &MambaConfig) -> Config {
-    let d = mamba.d_model;
-    let layers = mamba.n_layer.div_ceil(2);
+/// The configuration with the same vocabulary and width, half as many layers (a Mamba layer is
+/// about half of an attention and a feed-forward layer), and a feed-forward width that makes the
+/// number of parameters about the same.
+fn config(network: &MambaConfig) -> Config {
+    let d = network.d_model;
+    let layers = network.n_layer.div_ceil(2);
     let head = if d.is_multiple_of(HEAD) { HEAD } else { d };
-    let embeddings = (mamba.vocab_size * d) as u64;
-    let each = mamba.parameters().saturating_sub(embeddings) / layers as u64;
+    let embeddings = (network.vocab_size * d) as u64;
+    let each = network.parameters().saturating_sub(embeddings) / layers as u64;
     let feed_forward = (each as usize).saturating_sub(4 * d * d + 2 * d) / (3 * d);
     Config {
         hidden_size: d,
         intermediate_size: feed_forward.max(d),
-        vocab_size: mamba.vocab_size,
+        vocab_size: network.vocab_size,
         num_hidden_layers: layers,
         num_attention_heads: d / head,
         num_key_value_heads: d / head,
@@ -47,30 +49,30 @@ fn config(mamba: &MambaConfig) -> Config {
 }
 
 impl Transformer {
-    /// A Transformer like a Mamba.
+    /// Makes a Transformer of the same size as a Mamba.
     ///
     /// # Errors
     /// Candle's.
-    pub fn like(mamba: &MambaConfig) -> Result<Self> {
-        let config = config(mamba);
+    pub fn like(network: &MambaConfig) -> Result<Self> {
+        let config = config(network);
         let weights = VarMap::new();
         let model = Llama::load(VarBuilder::from_varmap(&weights, DType::F32, &Device::Cpu), &config)?;
         let parameters = weights.all_vars().iter().map(|v| v.elem_count()).sum();
         Ok(Self { model, config, parameters })
     }
 
-    /// Parameters it really has.
+    /// Its actual number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Bytes of keys and values that a token leaves in the cache: 2 · layers · heads · width of a head · 4.
+    /// Bytes of keys and values in the cache per token: 2 · layers · heads · width of a head · 4.
     pub fn bytes_per_token(&self) -> usize {
         let c = &self.config;
         2 * c.num_hidden_layers * c.num_key_value_heads * (c.hidden_size / c.num_attention_heads) * 4
     }
 
-    /// Its sizes in words.
+    /// A description of its sizes.
     pub fn describe(&self) -> String {
         let c = &self.config;
         format!(
@@ -79,7 +81,8 @@ impl Transformer {
         )
     }
 
-    /// Reads tokens piece by piece; the logits after the last one, `[vocab]`.
+    /// Reads tokens in pieces of `piece` tokens; returns the logits after the last token,
+    /// `[vocab]`.
     ///
     /// # Errors
     /// Candle's; [`crate::error::Error::Cancelled`].
@@ -101,17 +104,17 @@ mod tests {
     use crate::control::quiet;
 
     fn small() -> MambaConfig {
-        let text = r#"{"model_type": "mamba", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
+        let text = r#"{"model_type": "network", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
             "state_size": 16, "conv_kernel": 4, "time_step_rank": 4, "layer_norm_epsilon": 1e-5, "use_bias": false, "use_conv_bias": true}"#;
         MambaConfig::from_json(text, "a test").unwrap()
     }
 
     #[test]
     fn it_is_as_large_as_the_mamba_and_counts_its_cache() {
-        let mamba = small();
-        let transformer = Transformer::like(&mamba).unwrap();
-        let ratio = transformer.parameters() as f64 / mamba.parameters() as f64;
-        assert!((0.9..1.1).contains(&ratio), "{} against {}", transformer.parameters(), mamba.parameters());
+        let network = small();
+        let transformer = Transformer::like(&network).unwrap();
+        let ratio = transformer.parameters() as f64 / network.parameters() as f64;
+        assert!((0.9..1.1).contains(&ratio), "{} against {}", transformer.parameters(), network.parameters());
         assert_eq!(transformer.bytes_per_token(), 2 * 2 * 64 * 4);
     }
 

@@ -1,5 +1,5 @@
-//! The query's own task is taken out of the library: do soups of other tasks' skills still harm
-//! nothing, and is it told that no skill fits?
+//! The query's own task is removed from the library. Do soups of other tasks' skills then do no
+//! harm, and does the evidence report that no skill fits?
 
 use super::compare::Rows;
 use super::few_shot::{self, AUTO, GATED, HALF, Named, POSTERIOR, Posed, QUERY, SHOTS, TOP};
@@ -12,34 +12,35 @@ use crate::stats::Interval;
 use crate::stats::bootstrap;
 
 const SOUPS: [Named; 6] = [QUERY, TOP, POSTERIOR, HALF, GATED, AUTO];
-/// `auto` with the task in the library: what a skill of it would be worth.
+/// `auto` with the task in the library: a reference with skills of the right task.
 const ORACLE: Named = Named { name: "auto, the task in the library", recipe: AUTO.recipe };
-/// Share of unknown tasks that is claimed to be found (ours).
+/// The claimed share of queries of unknown tasks for which "none of these" is reported (our
+/// choice).
 const FINDS: f64 = 0.8;
-/// Share of known tasks that is claimed to be a false alarm at most (ours).
+/// The claimed largest share of false alarms among queries of known tasks (our choice).
 const ALARMS: f64 = 0.1;
-/// Points of a curve, about: a report is no place for every query.
+/// Approximate number of points of a curve; one per query would make the report too large.
 const POINTS: usize = 100;
 
-/// What was said of one query with its task in the library, and with it taken out.
+/// The evidence on one query with its task in the library, and with it removed.
 #[derive(Clone, Copy)]
 struct Told {
-    /// The task.
+    /// The task's index in the lab.
     t: usize,
     known: Said,
     unknown: Said,
 }
 
-/// What the evidence says of a query.
+/// What the evidence says about a query.
 #[derive(Clone, Copy)]
 struct Said {
-    /// Posterior of "none of these".
+    /// The posterior of "none of these".
     none: f64,
-    /// Whether it is above the library's gate.
+    /// Whether "none of these" is reported: the evidence says that no task fits.
     told: bool,
 }
 
-/// What was measured of a group of tasks, for each of [`SHOTS`].
+/// Measurements on a group of tasks, for each of [`SHOTS`].
 struct Part {
     group: Group,
     rows: [Rows; SHOTS.len()],
@@ -62,7 +63,8 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     few_shot::pose(trials, settings, &|task| few_shot::draws(trials.lab, settings, task), control, &mut |posed| {
         let (scores, told) = measure(trials, &posed, control)?;
         for part in &mut parts {
-            // Where all tasks stand together, each counts alike: the further draws of the unseen ones are left out.
+            // In the group of all tasks each task counts equally, so the extra draws of unseen
+            // tasks are left out.
             let counts = part.group != Group::All || posed.round < common;
             if counts && part.group.holds(trials.lab, posed.t) {
                 part.rows[posed.k].add(posed.t, &scores);
@@ -75,10 +77,10 @@ pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live:
     Ok(report(&parts, trials, settings))
 }
 
-/// Scores by the soups' names.
+/// Scores with the soups' names.
 type Scores = Vec<(&'static str, Score)>;
 
-/// One query with its task in the library, and with it taken out.
+/// Measures one query with its task in the library, and with it removed.
 fn measure(trials: &Trials<'_>, posed: &Posed<'_>, control: Control<'_>) -> Result<(Scores, Told)> {
     let text = posed.text(trials.lab.template());
     let without = [posed.task.name.as_str()];
@@ -88,7 +90,7 @@ fn measure(trials: &Trials<'_>, posed: &Posed<'_>, control: Control<'_>) -> Resu
     Ok((scores, Told { t: posed.t, known, unknown }))
 }
 
-/// The question put to some soups, some tasks being left out of the library.
+/// Asks some soups the question, with the tasks `without` removed from the library.
 fn ask(
     trials: &Trials<'_>,
     text: &str,
@@ -134,7 +136,7 @@ fn report(parts: &[Part], trials: &Trials<'_>, settings: &Settings) -> Report {
 }
 
 impl Part {
-    /// What the soups answer.
+    /// Adds the accuracy of the soups.
     fn add_answers(&self, report: &mut Report, settings: &Settings) {
         let all = Rows::joined(&self.rows);
         let by_k = SHOTS.iter().zip(&self.rows).map(|(k, rows)| (format!("At k = {k}"), format!("k-{k}"), rows));
@@ -145,7 +147,7 @@ impl Part {
         }
     }
 
-    /// How well it is told that none fits.
+    /// Adds how well "none of these" is reported.
     fn add_told(&self, report: &mut Report, settings: &Settings) {
         let columns = ["k", "false alarms", "low", "high", "finds", "low", "high", "queries"];
         let mut table = Table::new(&self.group.name("none-of-these"), &columns);
@@ -174,8 +176,8 @@ impl Part {
     }
 }
 
-/// Share of false alarms and of finds at every threshold that a known task's posterior of none
-/// sets, thinned out; from nothing told to everything told.
+/// Shares of false alarms and of finds, with the posteriors of known tasks as thresholds (thinned
+/// out), from the highest threshold to one below all posteriors.
 fn curve(mut known: Vec<f64>, unknown: &[f64]) -> Vec<(f64, f64)> {
     if known.is_empty() || unknown.is_empty() {
         return Vec::new();
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn a_curve_goes_through_every_threshold() {
         assert_eq!(curve(vec![0.1, 0.4, 0.2], &[0.3, 0.5, 0.9, 0.05]), [(0.0, 0.5), (1.0 / 3.0, 0.75), (2.0 / 3.0, 0.75), (1.0, 1.0)]);
-        // Equal posteriors are told together.
+        // Equal posteriors pass a threshold together.
         assert_eq!(curve(vec![0.5, 0.5], &[0.5, 0.7]), [(0.0, 0.5), (1.0, 1.0)]);
         assert!(curve(Vec::new(), &[]).is_empty());
         let many: Vec<f64> = (0..1000).map(f64::from).collect();

@@ -1,7 +1,8 @@
 //! A page of Markdown as lines of a given width.
 //!
-//! As much of Markdown as the pages use: headings, paragraphs, lists (`-`, `1.`), tables, fenced code, `**strong**`,
-//! `` `code` `` and links. Pictures and comments are left out. Code keeps its marks and its line breaks.
+//! As much of Markdown as the pages use: headings, paragraphs, lists (`-`, `1.`), tables, fenced
+//! code, `**strong**`, `` `code` `` and links. Pictures and comments are left out. Code keeps its
+//! marks and its line breaks.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -164,7 +165,8 @@ fn cells(row: &str) -> Vec<String> {
     inner.replace("\\|", "\u{0}").split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect()
 }
 
-/// Marks within a text: `**strong**`, code, links. A link to another page is its text; another one has its target behind it.
+/// Marks within a text: `**strong**`, code, links. A link to another page is its text; another one
+/// has its target behind it.
 fn inline(text: &str, face: Face) -> Faced {
     let mut out = Vec::new();
     let mut rest = text;
@@ -295,7 +297,8 @@ mod tests {
         assert_eq!(text("a\n\n![a picture\nof it](x.svg)\n\n<!-- generated -->\n\nb", 20), ["a", "", "b"]);
     }
 
-    /// At 80 columns the lab shows 74, the terminal 80. Nothing of a page is wider, not even its code.
+    /// At 80 columns the lab shows 74, the terminal 80. Nothing of a page is wider, not even its
+    /// code.
     #[test]
     fn every_page_fits_the_smallest_common_terminal() {
         for page in TOPICS {

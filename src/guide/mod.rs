@@ -1,8 +1,8 @@
 //! The guide: the pages of `assets/guide` and their layout in columns.
 //!
-//! The command line prints them (`state-soup guide`) and the lab shows them (`?`, then Tab). Three are
-//! generated: `keys` from the command table, `cli` from the flags, and of `recipes` a section on each rule. A test of
-//! `cli::guide` compares them.
+//! The command line prints them (`state-soup guide`) and the lab shows them (`?`, then Tab). Three
+//! are generated: `keys` from the command table, `cli` from the flags, and of `recipes` a section
+//! on each rule. A test of `cli::guide` compares them.
 //!
 //! - [`layout`]: a page as lines of a given width.
 
@@ -78,7 +78,8 @@ mod tests {
         assert_eq!(topic("tour").unwrap().name, "tour");
     }
 
-    /// Links between the pages, to the results and to the pictures lead somewhere; so do the README's.
+    /// Links between the pages, to the results and to the pictures lead somewhere; so do the
+    /// README's.
     #[test]
     fn every_link_leads_to_a_file() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

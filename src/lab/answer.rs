@@ -1,4 +1,5 @@
-//! Continuations from states: what a state answers, how sure it is, and how likely a given answer is to it.
+//! Continuations from states: a state's answer, its probabilities, and the probability of a given
+//! answer.
 
 use super::{Decoding, TokenProbability};
 use crate::control::Control;
@@ -8,19 +9,20 @@ use crate::state::State;
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 
-/// Next tokens listed.
+/// Number of next tokens listed.
 const TOP: usize = 10;
 
 /// Where a continuation starts.
 pub struct Start {
-    /// The state; none is the empty one; several answer together, by the mean of their logits.
+    /// The states; no states mean the empty one. Several answer together, by the mean of their
+    /// logits.
     pub states: Vec<State>,
-    /// What is read before the continuation; at least one token.
+    /// The tokens read before the continuation; at least one.
     pub tokens: Vec<u32>,
 }
 
 impl Start {
-    /// Sequences that are run for it.
+    /// Number of sequences run for this start.
     fn width(&self) -> usize {
         self.states.len().max(1)
     }
@@ -28,30 +30,30 @@ impl Start {
 
 /// How continuations are made.
 pub struct Spec<'a> {
-    /// Tokens at most.
+    /// Maximum number of tokens.
     pub max_tokens: usize,
     /// Greedy or sampled.
     pub decoding: &'a Decoding,
-    /// The text an answer ends at (a template's terminator).
+    /// The text at which an answer ends (a template's terminator).
     pub end: &'a str,
-    /// An answer, terminator included, whose log-probability is asked for.
+    /// An answer, including the terminator, whose log-probability is computed.
     pub target: Option<&'a [u32]>,
 }
 
 /// A continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Continuation {
-    /// The text up to the terminator, trimmed.
+    /// The text before the terminator, trimmed.
     pub text: String,
-    /// Natural log of its probability, the terminator's tokens included.
+    /// Natural log of its probability, including the terminator's tokens.
     pub logprob: f64,
-    /// The likeliest next tokens after the start.
+    /// The most probable next tokens after the start.
     pub top: Vec<TokenProbability>,
     /// Natural log of the target's probability.
     pub target_logprob: Option<f64>,
 }
 
-/// Continues from every start at once: one packed prefill, then one batched step a token.
+/// Continues from every start at once: one packed prefill, then one batched step per token.
 ///
 /// # Errors
 /// [`Error::Input`] if a start has no token; the model's errors; [`Error::Cancelled`].
@@ -71,7 +73,7 @@ pub fn continue_from(model: &Model, starts: &[Start], spec: &Spec<'_>, control: 
         .collect())
 }
 
-/// What the sequences of one start are after its tokens.
+/// The sequences of one start, after its tokens.
 struct Group(Vec<Prefilled>);
 
 impl Group {
@@ -81,7 +83,7 @@ impl Group {
     }
 }
 
-/// The mean of several logits, entry by entry; one comes out as it is.
+/// The entrywise mean of several logit vectors. A single one is returned unchanged.
 pub(crate) fn mean_logits<'l>(mut of: impl ExactSizeIterator<Item = &'l [f32]>) -> Vec<f32> {
     let n = of.len() as f32;
     let mut sum = of.next().map(<[f32]>::to_vec).unwrap_or_default();
@@ -115,21 +117,22 @@ fn read_starts(model: &Model, starts: &[Start], control: Control<'_>) -> Result<
             initial.map(move |initial| prompt(&s.tokens, initial))
         })
         .collect();
-    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    let mut read = model.network.prefill(&prompts, control)?.into_iter();
     Ok(starts.iter().map(|s| Group(read.by_ref().take(s.width()).collect())).collect())
 }
 
-/// What is said where a query has no unfinished line.
+/// The error for a query without an unfinished line.
 pub fn nothing_to_answer() -> Error {
     Error::Input("there is nothing to answer: end the query with an unfinished line, such as `big ->`".into())
 }
 
-/// ln p(target | start) for every start: the first token from the logits at hand, the others from one packed pass.
+/// ln p(target | start) for every start. The first token's term comes from the logits already
+/// computed, the others' from one packed pass.
 fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Control<'_>) -> Result<Vec<f64>> {
     let head: Vec<f64> = starts.iter().map(|group| logprob(&group.first(), target[0])).collect();
     let Some((_, shown)) = target.split_last().filter(|(_, shown)| !shown.is_empty()) else { return Ok(head) };
     let at: Vec<usize> = (0..shown.len()).collect();
-    // A single state's log-probabilities need no logits to be kept.
+    // For a single state, the log-probabilities suffice and no logits need to be stored.
     let of = |group: &Group| if group.0.len() == 1 { (target, Want::LogProbs) } else { (shown, Want::LogitsAt(&at)) };
     let prompts: Vec<_> = starts
         .iter()
@@ -138,7 +141,7 @@ fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Con
             group.0.iter().map(move |r| Prompt { tokens, initial: Some(&r.state), snapshots: &[], want })
         })
         .collect();
-    let mut read = model.mamba.prefill(&prompts, control)?.into_iter();
+    let mut read = model.network.prefill(&prompts, control)?.into_iter();
     let rest = |group: &Group| {
         let of_states: Vec<Prefilled> = read.by_ref().take(group.0.len()).collect();
         match &of_states[..] {
@@ -155,9 +158,9 @@ fn target_logprobs(model: &Model, starts: &[Group], target: &[u32], control: Con
 struct Line {
     tokens: Vec<u32>,
     logprob: f64,
-    /// Draws tokens; the likeliest is taken where there is none.
+    /// Samples tokens; `None` for greedy decoding.
     draw: Option<LogitsProcessor>,
-    /// The text up to the terminator, once it has ended.
+    /// The text before the terminator, once the line has ended.
     text: Option<String>,
 }
 
@@ -165,7 +168,7 @@ fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, 
     let mut lines: Vec<Line> =
         starts.iter().map(|_| Line { tokens: Vec::new(), logprob: 0.0, draw: sampler(spec.decoding), text: None }).collect();
     let states: Vec<&State> = starts.iter().flat_map(|group| &group.0).map(|r| &r.state).collect();
-    let mut decoder = model.mamba.decoder(&states)?;
+    let mut decoder = model.network.decoder(&states)?;
     let vocab = first.first().map_or(0, Vec::len);
     let mut logits: Vec<f32> = first.concat();
     for i in 0..spec.max_tokens {
@@ -193,7 +196,7 @@ fn decode(model: &Model, starts: &[Group], first: &[Vec<f32>], spec: &Spec<'_>, 
 }
 
 impl Line {
-    /// Chooses the next token; an ended line goes on with token 0, whose logits nobody reads.
+    /// Chooses the next token. An ended line continues with token 0, whose logits are not used.
     fn push(&mut self, model: &Model, logits: &[f32], end: &str, stop: &[u32]) -> Result<u32> {
         if self.text.is_some() {
             return Ok(0);
@@ -222,7 +225,7 @@ fn sampler(decoding: &Decoding) -> Option<LogitsProcessor> {
     Some(LogitsProcessor::from_sampling(seed, sampling))
 }
 
-/// The token with the largest logit, the first of several.
+/// The token with the largest logit; the first one in a tie.
 fn likeliest(logits: &[f32]) -> u32 {
     let mut best = (0, logits.first().copied().unwrap_or_default());
     for (token, &logit) in logits.iter().enumerate() {

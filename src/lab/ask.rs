@@ -1,4 +1,4 @@
-//! Ranking the skills for a query, mixing a recipe, and answers from each state asked for.
+//! Ranking the skills for a query, mixing a recipe, and answers from each requested state.
 
 use super::answer::{Spec, Start, continue_from, nothing_to_answer};
 use super::mixer::Mixer;
@@ -18,7 +18,8 @@ impl Lab {
     /// Ranks the skills for a query.
     ///
     /// # Errors
-    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] for an empty query, [`Error::Library`] for an empty library; the model's;
+    /// [`Error::Cancelled`].
     pub fn rank(&self, query: &str, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
         let query = self.query(query)?;
         let library = self.filled_library()?;
@@ -30,7 +31,7 @@ impl Lab {
         let before = lock(&self.last).as_ref().map(|last| Arc::clone(&last.ranking));
         let began = Instant::now();
         let mut ranking = library.rank(&read.state, view, before.as_deref())?;
-        // The library counts its own time; the whole comparison is what the user waits for.
+        // The library counts only its own time, but the user waits for the whole comparison.
         ranking.shots = query.shots();
         ranking.read = query.parsed.read();
         ranking.tokens_run = read.tokens_run;
@@ -41,8 +42,8 @@ impl Lab {
         Ok(ranking)
     }
 
-    /// The skills by similarity to a query: the ranking on screen, if it is of the same text, view
-    /// and library.
+    /// The skills by similarity to a query. The last ranking is reused if its text, view and
+    /// library are the same.
     pub(super) fn ranking_of(&self, query: &Query, view: &RankView, control: Control<'_>) -> Result<Arc<Ranking>> {
         let library = self.filled_library()?;
         let segments = self.ranked_segments(query);
@@ -57,10 +58,11 @@ impl Lab {
         Ok(Arc::new(library.rank(&read.state, view, None)?))
     }
 
-    /// Answers a query from each of the states asked for, in that order.
+    /// Answers a query from each of the requested states, in that order.
     ///
     /// # Errors
-    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the query has no unfinished line or the recipe cannot be evaluated; the
+    /// model's; [`Error::Cancelled`].
     pub fn ask(&self, request: &AskRequest, control: Control<'_>) -> Result<Vec<Answer>> {
         let began = Instant::now();
         let query = self.query(&request.query)?;
@@ -116,12 +118,12 @@ impl Lab {
             .collect())
     }
 
-    /// Why a task's examples cannot be read before a query, if they cannot.
+    /// Why a task's examples cannot be read before a query; `None` if they can.
     fn not_at_hand(&self, task: &str) -> Option<String> {
         self.first_set(task).err().map(|error| error.to_string())
     }
 
-    /// The state a recipe yields, at a query of which nothing is asked.
+    /// The state that a recipe yields, for a query without a question.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`]; [`Error::Input`] if the recipe needs a query and none is given.
@@ -130,7 +132,8 @@ impl Lab {
         recipe.evaluate(&Mixer::new(self, query.as_ref(), view, control))
     }
 
-    /// What names and recipes stand for at a query, for as long as `work` takes; `without`: tasks that are as if they were not in the library.
+    /// Calls `work` with the mixer of a query. `without`: tasks to treat as absent from the
+    /// library.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty query; those of `work`.
@@ -146,7 +149,7 @@ impl Lab {
         work(&Mixer::new(self, Some(&query), view, control).without(without))
     }
 
-    /// Where an answer starts; `None` for a soup that was not asked for.
+    /// Where an answer starts; `None` for a soup answer without a soup.
     fn start(&self, from: AnswerFrom, request: &AskRequest, query: &Query, mixer: &mut Mixer<'_>) -> Result<Option<(Start, String)>> {
         let tail = query.tail.clone();
         let bos = self.bos();
@@ -180,14 +183,14 @@ impl Lab {
         }))
     }
 
-    /// A task's first example set, as the library's first skill of it read it.
+    /// A task's first example set, as read by the library's first skill of the task.
     fn first_set(&self, task: &str) -> Result<Vec<Segment>> {
         let task = self.task_named(task)?;
         let split = self.split_spec().draw(task)?;
         Ok(split.sets.first().into_iter().flatten().map(|&i| self.build.template.segment(task.pairs[i].clone())).collect())
     }
 
-    /// A task at hand, by its name.
+    /// An open task, by its name.
     pub(super) fn task_named(&self, name: &str) -> Result<&Task> {
         self.tasks.iter().find(|t| t.name == name).ok_or_else(|| {
             Error::Input(format!(

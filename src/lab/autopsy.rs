@@ -1,4 +1,5 @@
-//! A state layer by layer: norms, directions, memory, and whether it lies where the library's states do.
+//! A state layer by layer: norms, effective ranks, half-lives, and distances from the library's
+//! states.
 
 use super::Lab;
 use super::mixer::Mixer;
@@ -14,7 +15,8 @@ impl Lab {
     /// The figures of a state whose half-lives are known.
     ///
     /// # Errors
-    /// [`Error::Input`](crate::error::Error::Input) if a decomposition does not converge; [`Error::Cancelled`](crate::error::Error::Cancelled).
+    /// [`Error::Input`](crate::error::Error::Input) if a decomposition does not converge;
+    /// [`Error::Cancelled`](crate::error::Error::Cancelled).
     pub(super) fn figures(&self, state: &State, half_life: Vec<f32>, control: Control<'_>) -> Result<Autopsy> {
         let (library, shape) = (self.library(), state.shape());
         let mut figures = Autopsy { half_life, ..Autopsy::default() };

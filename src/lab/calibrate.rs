@@ -1,7 +1,9 @@
-//! How evidence is weighed in this library: measured on queries whose task is known.
+//! How evidence is weighted in this library, measured on queries whose task is known.
 //!
-//! The queries are examples of the library's own tasks. Where a task has pairs that no skill has read, they are taken; else those of its last set, and the skill
-//! that read them is left out of the task's mean. Each query counts twice: with its task among the candidates, which is then right; and without it, when none is.
+//! The queries are examples of the library's own tasks. If a task has enough pairs that no skill
+//! has read, those are used. Otherwise the pairs of its last set are used, and the skill that read
+//! them is left out of the task's mean. Each query counts twice: with its task among the
+//! candidates, where that task is right, and without it, where none is right.
 
 use super::Lab;
 use super::evidence::Told;
@@ -11,17 +13,18 @@ use crate::library::{Calibration, Candidate, Witness};
 use crate::task::{Task, draw, rng};
 use std::collections::BTreeSet;
 
-/// Tasks that are asked at most, each once for every number of examples.
+/// Maximum number of tasks queried, each once per number of examples.
 const TASKS: usize = 24;
-/// Candidates that similarity proposes for each: fewer than for a person's query, since the right one is known to be among them.
+/// Number of candidates that similarity proposes per query. There are fewer than for a user's
+/// query, because the right task is known to be in the library.
 const CANDIDATES: usize = 12;
 /// Numbers of examples in the queries.
 const SHOTS: [usize; 3] = [1, 2, 4];
-/// Queries whose task is there and for which it may be said that none fits.
+/// Share of the queries whose task is present for which "none fits" is tolerated.
 const ALARMS: f64 = 0.09;
 
 impl Lab {
-    /// Measures how evidence is weighed here.
+    /// Fits the constants of the evidence to this library.
     ///
     /// # Errors
     /// The model's and the library's; [`crate::error::Error::Cancelled`].
@@ -36,12 +39,13 @@ impl Lab {
             witnesses.extend(self.witnesses(&self.tasks[t], control.with_progress(&|_| {}))?);
             self.forget_tracks();
         }
-        // What a person asks next is read as if nothing had been.
+        // The user's next query is read as if nothing had been read before.
         self.forget_reading();
         Calibration::fit(&witnesses, ALARMS)
     }
 
-    /// Queries of one, two and four examples, each with its task there and without; none for a task that has no examples to spare.
+    /// Queries of one, two and four examples, each with its task present and absent. Empty for a
+    /// task that has no examples to spare.
     fn witnesses(&self, task: &Task, control: Control<'_>) -> Result<Vec<Witness>> {
         let Ok(split) = self.split_spec().draw(task) else { return Ok(Vec::new()) };
         let library = self.library();
@@ -56,14 +60,15 @@ impl Lab {
         };
         let chosen = draw(pairs, most, &mut rng(self.build.seed, &task.name, 0));
         let view = self.default_view();
-        // What is similar differs by the number of examples; all are read in one pass, to the last example.
+        // The similar tasks depend on the number of examples. All queries are read in one pass, up
+        // to the last example.
         let mut proposed: Vec<Vec<(String, f32)>> = Vec::new();
         for shots in SHOTS {
             let text = self.build.template.segments(task, &chosen[..shots.min(chosen.len())]).concat();
             proposed.push(self.at(&text, &view, &[], control, |mixer| {
                 let mut ranking = (*mixer.ranking()?).clone();
                 if let Some(reader) = &reader {
-                    // The skill that has read the query would be found for it.
+                    // The skill that has read the query's examples would be found for it.
                     ranking.leave_out_skill(reader);
                 }
                 Ok(ranking.by_task.into_iter().take(CANDIDATES).map(|t| (t.task, t.score)).collect())

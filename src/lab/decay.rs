@@ -1,4 +1,5 @@
-//! Every rule for the chunks of one document, side by side: how well each predicts what follows, and how far its state is from that of one pass.
+//! Every rule for composing the chunks of one document, compared: how well each predicts what
+//! follows, and how far its state is from that of one pass.
 
 use super::Lab;
 use super::document::{self, Cut};
@@ -11,10 +12,10 @@ use crate::state::State;
 use crate::task::rng;
 use std::sync::Arc;
 
-/// Bands of channels whose half-lives are told apart, per layer.
+/// Number of quantiles of the channels' half-lives, per layer.
 const BANDS: usize = 32;
 
-/// Where a document comes from.
+/// The source of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DecaySource {
     /// A text.
@@ -34,19 +35,19 @@ pub struct DecayRequest {
     pub gamma: f64,
 }
 
-/// How one rule did.
+/// The result of one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleResult {
     /// The rule.
     pub rule: ChunkRule,
-    /// −ln p of each token of the continuation, nats.
+    /// −ln p of each predicted token of the continuation; nats.
     pub loss: Vec<f32>,
     /// Relative error of the SSM state against that of one pass, per layer.
     pub error: Vec<f64>,
 }
 
 impl RuleResult {
-    /// Mean loss, nats a token.
+    /// Mean loss; nats per token.
     pub fn nats(&self) -> f64 {
         self.loss.iter().map(|v| f64::from(*v)).sum::<f64>() / self.loss.len() as f64
     }
@@ -60,30 +61,31 @@ impl RuleResult {
 /// The rules compared on a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecayView {
-    /// What was asked.
+    /// The request.
     pub request: DecayRequest,
     /// The document's text.
     pub text: Arc<str>,
-    /// Bytes where each chunk begins, then where the continuation begins, then where it ends.
+    /// Byte offsets where each chunk begins, then where the continuation begins, then where it
+    /// ends.
     pub bounds: Vec<usize>,
-    /// Tokens of the whole text, the beginning-of-text token included.
+    /// Number of tokens of the whole text, including the beginning-of-text token.
     pub tokens: usize,
-    /// The predicted tokens, in words.
+    /// The texts of the predicted tokens.
     pub continuation: Vec<String>,
-    /// One result a rule; the full pass is the first.
+    /// One result per rule; the full pass is the first.
     pub results: Vec<RuleResult>,
     /// Half-lives of channels in tokens, per layer, at quantiles from the shortest to the longest.
     pub half_life: Vec<Vec<f32>>,
 }
 
 impl DecayView {
-    /// Nats a token that a rule costs beyond the full pass.
+    /// Nats per token that a rule loses against the full pass.
     pub fn excess(&self, result: &RuleResult) -> f64 {
         result.nats() - self.results.first().map_or(f64::NAN, RuleResult::nats)
     }
 }
 
-/// A document that was read, with everything that does not depend on γ.
+/// A document that was read, with every result that does not depend on γ.
 pub(super) struct Encoded {
     source: DecaySource,
     cut: Cut,
@@ -97,7 +99,7 @@ pub(super) struct Encoded {
     half_life: Vec<Vec<f32>>,
 }
 
-/// The rules on screen, in their order.
+/// The rules, in the order shown.
 fn rules(gamma: f64) -> [ChunkRule; 10] {
     [
         ChunkRule::FullPass,
@@ -114,12 +116,12 @@ fn rules(gamma: f64) -> [ChunkRule; 10] {
 }
 
 impl DecayRequest {
-    /// Names of the rules that are compared, in their order.
+    /// Names of the rules compared, in the order shown.
     pub fn rule_names() -> [&'static str; 10] {
         rules(1.0).map(ChunkRule::name)
     }
 
-    /// The rules it compares, in their order.
+    /// The rules that this request compares, in the order shown.
     pub fn rules(&self) -> [ChunkRule; 10] {
         rules(self.gamma)
     }
@@ -146,10 +148,12 @@ impl DecayRequest {
 }
 
 impl Lab {
-    /// Compares the rules on a document. The document's states are kept: another γ only composes and asks again.
+    /// Compares the rules on a document. The document's states are stored, so that another γ only
+    /// costs composing and predicting.
     ///
     /// # Errors
-    /// [`Error::Input`] for values out of range or a text that is too short or too long; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] for values out of range or a text that is too short or too long; the
+    /// model's; [`Error::Cancelled`].
     pub fn decay(&self, request: &DecayRequest, control: Control<'_>) -> Result<DecayView> {
         request.check()?;
         let kept = lock(&self.document).clone().filter(|e| e.source == request.source && e.cut == request.cut);
@@ -212,13 +216,13 @@ impl Lab {
         })
     }
 
-    /// Composes by each rule, and asks what each state makes of the continuation.
+    /// Composes the chunks by each rule, and computes each state's loss on the continuation.
     fn results(&self, read: &ChunkStates, after: &[u32], rules: &[ChunkRule], control: Control<'_>) -> Result<Vec<RuleResult>> {
         let mut composed = Vec::with_capacity(rules.len());
         for (i, rule) in rules.iter().enumerate() {
             control.check()?;
             control.report(i as u64, rules.len() as u64, "rules");
-            composed.push(read.compose(*rule, self.model.mamba.decay())?);
+            composed.push(read.compose(*rule, self.model.network.decay())?);
         }
         let losses = document::losses(&self.model, &composed, after, control)?;
         let result = |((rule, state), loss): ((&ChunkRule, &State), Vec<f32>)| RuleResult {
@@ -229,9 +233,10 @@ impl Lab {
         Ok(rules.iter().zip(&composed).zip(losses).map(result).collect())
     }
 
-    /// Half-lives of a layer's channels, shortest first, in [`BANDS`] quantiles; a channel's is that of its slowest entry.
+    /// Half-lives of a layer's channels, shortest first, in at most [`BANDS`] quantiles. A
+    /// channel's half-life is that of its slowest entry.
     fn bands(&self, state: &State, layer: usize) -> Vec<f32> {
-        let entries = self.model.mamba.decay().half_lives(state, layer);
+        let entries = self.model.network.decay().half_lives(state, layer);
         let mut channels: Vec<f32> =
             entries.chunks_exact(state.shape().memory.row()).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
         channels.sort_by(f32::total_cmp);

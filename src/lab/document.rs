@@ -1,4 +1,5 @@
-//! Documents in ordered chunks: read chunk by chunk, independently, and asked how well a state of the chunks predicts what follows them.
+//! Documents in ordered chunks: reads each chunk independently, and measures how well a state of
+//! the chunks predicts what follows them.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -14,31 +15,32 @@ use rand_chacha::ChaCha8Rng;
 pub struct Document {
     /// Its chunks, in order, none empty.
     pub chunks: Vec<Vec<u32>>,
-    /// What follows them.
+    /// The continuation after them; its first token is not predicted.
     pub after: Vec<u32>,
 }
 
 /// How a document is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Chunks, at least 1.
+    /// Number of chunks, at least 1.
     pub chunks: usize,
-    /// Tokens of each, at least 1.
+    /// Tokens per chunk, at least 1.
     pub length: usize,
-    /// Tokens of the continuation that are predicted, at least 1.
+    /// Number of predicted tokens of the continuation, at least 1.
     pub after: usize,
 }
 
 impl Cut {
-    /// Tokens needed: a state has no logits of its own, so the continuation's first token is read, not predicted.
+    /// Number of tokens needed. A state has no logits of its own, so the continuation's first token
+    /// is read but not predicted.
     pub fn tokens(self) -> usize {
         self.chunks * self.length + self.after + 1
     }
 
-    /// The document that tokens begin with.
+    /// Cuts the first tokens into a document.
     ///
     /// # Errors
-    /// [`Error::Input`] if there are too few of them.
+    /// [`Error::Input`] if there are too few tokens.
     pub fn document(self, tokens: &[u32]) -> Result<Document> {
         let needed = self.tokens();
         if tokens.len() < needed {
@@ -54,8 +56,9 @@ impl Cut {
     }
 }
 
-/// A document made of task lists: runs of examples, another task from one chunk to the next; the continuation is of the last chunk's task.
-/// Returns its text, and its tokens with those that begin every text.
+/// A document made of task lists: each chunk is a run of examples of another task, and the
+/// continuation is of the last chunk's task. Returns its text and its tokens, including those that
+/// begin every text.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no task; the tokenizer's.
@@ -75,7 +78,7 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
             text.push_str(&example);
         }
     }
-    // What was counted example by example may be a few tokens more or less than the whole text's.
+    // The count example by example may differ from the whole text's by a few tokens.
     let bos = model.tokenizer.bos();
     let whole = |text: &str| Ok::<Vec<u32>, Error>([bos, &model.tokenizer.encode(text)?].concat());
     tokens = whole(&text)?;
@@ -93,13 +96,14 @@ pub fn of_tasks(model: &Model, tasks: &[Task], template: &Template, cut: Cut, ra
     Ok((text, tokens))
 }
 
-/// Reads a document: in one pass, and each chunk from the empty state with and without the halo, chunks packed together.
+/// Reads a document: in one pass, and each chunk from the empty state with and without the halo.
+/// The chunks are packed together.
 ///
 /// # Errors
 /// [`Error::Input`] for a token the model lacks; the model's; [`Error::Cancelled`].
 pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Result<ChunkStates> {
     let full: Vec<u32> = document.chunks.concat();
-    let empty = State::zeros(model.mamba.shape());
+    let empty = State::zeros(model.network.shape());
     let plain = |tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State };
     let reach = empty.shape().reach();
     let tail = |chunk: &'_ Vec<u32>| chunk.len().saturating_sub(reach);
@@ -107,15 +111,16 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
     let prompts: Vec<Prompt<'_>> =
         std::iter::once(&full[..]).chain(document.chunks.iter().map(Vec::as_slice)).chain(tails).map(plain).collect();
     let count = document.chunks.len();
-    // Both passes count as one: the whole document three times, and the tails.
+    // Both passes are one task for progress: the whole document three times, and the tails.
     let halo_tokens = full.len() - document.chunks.first().map_or(0, Vec::len);
     let first: usize = prompts.iter().map(|p| p.tokens.len()).sum();
     let total = (first + halo_tokens) as u64;
     let mut states: Vec<State> = {
         let part = |p: crate::control::Progress| control.report(p.done, total, p.unit);
-        model.mamba.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state).collect()
+        model.network.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state).collect()
     };
-    // The halo: the windows that the end of the chunk before leaves, over an empty memory.
+    // The halo: the convolution windows after the end of the previous chunk, with an empty SSM
+    // state.
     let windows = states.split_off(count + 1).iter().map(|tail| mix::with_window(&empty, tail)).collect::<Result<Vec<_>>>()?;
     let full = states.remove(0);
     let prompts: Vec<Prompt<'_>> = document
@@ -127,17 +132,18 @@ pub fn encode(model: &Model, document: &Document, control: Control<'_>) -> Resul
         .collect();
     let part = |p: crate::control::Progress| control.report(first as u64 + p.done, total, p.unit);
     let mut halo: Vec<State> = states.first().cloned().into_iter().collect();
-    halo.extend(model.mamba.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state));
+    halo.extend(model.network.prefill(&prompts, control.with_progress(&part))?.into_iter().map(|r| r.state));
     Ok(ChunkStates { full, chunks: states, halo })
 }
 
-/// −ln p of the continuation's tokens after its first one, from each state: `[states, after]`, nats.
+/// −ln p of the continuation's tokens after its first one, from each state; nats. The shape is
+/// `[states, after.len() − 1]`.
 ///
 /// # Errors
 /// As [`encode`].
 pub fn losses(model: &Model, states: &[State], after: &[u32], control: Control<'_>) -> Result<Vec<Vec<f32>>> {
     let prompts: Vec<Prompt<'_>> =
         states.iter().map(|s| Prompt { tokens: after, initial: Some(s), snapshots: &[], want: Want::LogProbs }).collect();
-    let read = model.mamba.prefill(&prompts, control)?;
+    let read = model.network.prefill(&prompts, control)?;
     Ok(read.into_iter().map(|r| r.logprobs.into_iter().map(|p| -p).collect()).collect())
 }

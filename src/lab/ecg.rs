@@ -8,13 +8,15 @@ use crate::library::Library;
 use crate::model::{Prompt, Want};
 use crate::state::State;
 
-/// Bytes of states kept at a time: a state of every token would not fit the memory of a large model.
+/// Maximum bytes of states at a time: a state per token of a large model would not fit in memory.
 const BYTES: usize = 64 << 20;
-/// Tokens read between two reports, at most: a ranking waits no longer than for these.
+/// Maximum number of tokens read between two progress reports. A ranking waits no longer than for
+/// these.
 const TOGETHER: usize = 24;
 
 impl Lab {
-    /// Reads the query as a ranking does, then its unfinished line, and compares the state after every token with the library.
+    /// Reads the query as a ranking does, then its unfinished line, and compares the state after
+    /// every token with the library.
     ///
     /// # Errors
     /// Those of [`Lab::rank`].
@@ -23,12 +25,13 @@ impl Lab {
         let library = self.filled_library()?;
         let mut tokens: Vec<u32> = self.ranked_segments(&query).concat();
         let ranked = tokens.len();
-        // The line is read on only if the ranking has not read it, closed or as it is.
+        // The unfinished line is read only if the ranking has not read it already, completed or as
+        // it is.
         if query.parsed.closed_tail.is_none() && !query.examples.is_empty() {
             tokens.extend(&query.tail);
         }
         let tasks = tasks(&library);
-        // Of each token, the best score of each task.
+        // For each token, the best score of each task.
         let mut best: Vec<Vec<f32>> = Vec::with_capacity(tokens.len());
         let mut state: Option<State> = None;
         let together = (BYTES / (self.shape().total_len() * size_of::<f32>())).clamp(1, TOGETHER);
@@ -37,7 +40,7 @@ impl Lab {
             let prompt = Prompt { tokens: piece, initial: state.as_ref(), snapshots: &every, want: Want::State };
             let quiet = control.with_progress(&|_| {});
             let read =
-                self.model.mamba.prefill(&[prompt], quiet)?.pop().ok_or_else(|| Error::Model("the model returned no state".into()))?;
+                self.model.network.prefill(&[prompt], quiet)?.pop().ok_or_else(|| Error::Model("the model returned no state".into()))?;
             for snapshot in &read.snapshots {
                 control.check()?;
                 best.push(best_by_task(&library.scores(snapshot, &request.view)?, &tasks));
@@ -59,7 +62,7 @@ impl Lab {
     }
 }
 
-/// Each task with the places of its skills.
+/// Each task with the indices of its skills.
 fn tasks(library: &Library) -> Vec<(String, Vec<usize>)> {
     let mut tasks: Vec<(String, Vec<usize>)> = Vec::new();
     for (i, skill) in library.skills().iter().enumerate() {
@@ -71,7 +74,7 @@ fn tasks(library: &Library) -> Vec<(String, Vec<usize>)> {
     tasks
 }
 
-/// Each task's best score; minus infinity where all of its skills are damaged.
+/// Each task's best score; −∞ if all its skills are damaged.
 fn best_by_task(scores: &[f32], tasks: &[(String, Vec<usize>)]) -> Vec<f32> {
     let best = |places: &Vec<usize>| places.iter().map(|&i| scores[i]).filter(|s| !s.is_nan()).fold(f32::NEG_INFINITY, f32::max);
     tasks.iter().map(|(_, places)| best(places)).collect()

@@ -1,8 +1,11 @@
-//! Evidence: how probable the query's own examples are when they are read from the skills of a task, or from nothing.
+//! Evidence: how probable the query's own examples are when they are read from the skills of a
+//! task, and when they are read from the neutral state.
 //!
-//! Similarity proposes the candidates (the best tasks of the ranking, each as the mean of its skills); one packed prefill reads the query's examples from all of
-//! them. The state after each example is kept, one token short, so that one more example costs only itself and an edit only what follows it: the token before
-//! it is read again, for the log-probability of the example's first token.
+//! Similarity proposes the candidates: the best tasks of the ranking, each as the mean of its
+//! skills. One packed prefill reads the query's examples from all of them. On the CPU, the states
+//! after the last few examples are stored, each one token before the example's end. One more
+//! example then costs only itself, and an edit costs only what follows it. The last token of the
+//! example before is read again, for the log-probability of the next example's first token.
 
 use super::Lab;
 use super::open::lock;
@@ -12,53 +15,57 @@ use super::{Evidence, RankView, TaskEvidence, Unread};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Calibration, Candidate, Explained, Library, Posterior, Ranking};
-use crate::model::{Mamba, Prompt, Want};
+use crate::model::{Network, Prompt, Want};
 use crate::soup::{Ingredient, Soup, Window, mix};
 use crate::state::State;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// Tasks that similarity proposes unless the user says otherwise.
+/// Number of tasks that similarity proposes by default.
 pub const CANDIDATES: usize = 24;
-/// Tokens of a query's examples that evidence reads, the last ones. Every candidate reads them: two dozen read 25,000 tokens,
-/// some seconds on two cores. A hundred examples of ten tokens say more than enough; the constants were chosen with less.
+/// Maximum number of tokens of a query's examples that evidence reads: the last ones. Every
+/// candidate reads them, so 24 candidates read 25,000 tokens, which takes some seconds on two
+/// cores. A hundred examples of ten tokens are more than enough; the constants were chosen with
+/// fewer.
 pub const MOST_TOKENS: usize = 1024;
-/// Candidates read before anything is shown, however long it takes.
+/// Minimum number of candidates read before anything is shown, however long that takes.
 const FEWEST: usize = 4;
-/// How long the first figures may take; what is left of the candidates is read after them.
+/// How long the first figures may take. The remaining candidates are read after them.
 const SOON: Duration = Duration::from_millis(250);
-/// Bytes of states kept between queries, at the ends of examples.
+/// Maximum bytes of states, at the ends of examples, stored between queries.
 const KEPT_BYTES: usize = 128 << 20;
-/// Bytes of task means kept, unless these are fewer than two queries' candidates.
+/// Maximum bytes of task means stored, or the means of two queries' candidates if those are larger.
 const MEANS_BYTES: usize = 512 << 20;
-/// A task whose share of the soup would be less is left out of it.
+/// The smallest share of the soup. Tasks with less are left out.
 const SMALLEST: f64 = 0.02;
-/// Tasks in the soup at most.
+/// Maximum number of tasks in the soup.
 const MOST: usize = 6;
-/// Nats from which on what the tasks foretell is followed: of one example, of more.
+/// Nats of `foretold` above which the soup follows the answers: for one example, for several.
 const FORETOLD: [f64; 2] = [3.0, 5.0];
-/// Nats an answer token below which it is not: over a hundred examples five nats are nothing.
+/// Nats per answer token below which the soup does not follow the answers: over a hundred examples,
+/// five nats are negligible.
 const FORETOLD_A_TOKEN: f64 = 0.1;
-/// What is then the soup's share, of one or two examples and of more: the more there are, the more the query knows itself.
+/// The soup's share when it follows the answers: for one or two examples, for more. With more
+/// examples, the query itself carries more of the task.
 const FOLLOWED: [f64; 2] = [1.0, 0.75];
-/// Posterior of none below which a single example's task is beyond doubt.
+/// Posterior of "none of these" below which a single example's task counts as certain.
 const CERTAIN: f64 = 0.1;
-/// The soup's share at most, of one example whose task is in doubt.
+/// Maximum share of the soup for one example whose task is in doubt.
 const DOUBTFUL: f64 = 0.25;
-/// The soup's share at most, of more examples that the query alone does not fail at.
+/// Maximum share of the soup for several examples on which the query alone does not fail.
 const KNOWN: f64 = 0.5;
 
 /// The examples of a query that evidence reads.
 pub(super) struct Heard {
-    /// The last ones, of [`MOST_TOKENS`] tokens at most.
+    /// The last examples, with at most [`MOST_TOKENS`] tokens.
     pub examples: Vec<Example>,
-    /// What of the query is not among them.
+    /// The part of the query that is not in `examples`.
     pub unread: Unread,
 }
 
 impl Heard {
-    /// The last examples that fit; of a last one that does not fit by itself, its end.
+    /// The last examples that fit. If the last one does not fit by itself, its end.
     pub fn of(examples: &[Example]) -> Self {
         let mut tokens = 0;
         let fits = |e: &&Example| {
@@ -79,34 +86,35 @@ impl Heard {
     }
 }
 
-/// How probable some examples are from one state.
+/// Log-probabilities of examples from one state.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
-    /// All of them.
+    /// Of all examples.
     pub all: Explained,
-    /// Those after the first: each asked when those before it have been read, so without hindsight.
+    /// Of the examples after the first. Each is predicted after those before it were read, so
+    /// without hindsight.
     pub later: Explained,
 }
 
 impl Told {
-    /// Of examples read in turn.
+    /// Sums over examples read in sequence.
     pub fn of(examples: &[Explained]) -> Self {
         let sum = |of: &[Explained]| of.iter().fold(Explained::default(), |sum, e| sum.plus(*e));
         Self { all: sum(examples), later: sum(examples.get(1..).unwrap_or_default()) }
     }
 }
 
-/// The means of tasks and the examples read from them.
+/// The means of tasks, and the examples read from each.
 #[derive(Default)]
 pub(super) struct EvidenceReader {
-    /// By the skills they are made of.
+    /// By the ids of the skills they are made of.
     means: HashMap<String, State>,
     tracks: HashMap<String, Track>,
-    /// Seconds that a token of one candidate took when some were read last.
+    /// Seconds per token and candidate in the last reading.
     pace: Option<f64>,
 }
 
-/// The examples of the query read last, from one state.
+/// The examples of the last query, as read from one state.
 #[derive(Clone, Default)]
 struct Track {
     read: Vec<Read>,
@@ -116,20 +124,20 @@ struct Track {
 struct Read {
     example: Example,
     explained: Explained,
-    /// The state after the example but for its last token; the last few are kept.
+    /// The state before the example's last token. Only the last few examples store it.
     state: Option<State>,
 }
 
-/// A state that examples are read from.
+/// A state from which examples are read.
 struct From<'a> {
     key: &'a str,
     state: &'a State,
 }
 
-/// What is still to be read from one state.
+/// What remains to be read from one state.
 struct Rest<'a> {
     key: &'a str,
-    /// Examples that need not be read again.
+    /// Number of examples that need not be read again.
     at: usize,
     tokens: Vec<u32>,
     snapshots: Vec<usize>,
@@ -143,19 +151,21 @@ impl Rest<'_> {
 }
 
 impl EvidenceReader {
-    /// Reads the examples from every state, from where each has read them before; one figure an example for each.
-    fn read(&mut self, mamba: &Mamba, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
-        // A card reads an example again sooner than it hands over the states that would save that.
-        let kept = if mamba.device().is_cuda() {
+    /// Reads the examples from every state, resuming where each was read before. Returns one figure
+    /// per example for each state.
+    fn read(&mut self, network: &Network, from: &[From<'_>], examples: &[Example], control: Control<'_>) -> Result<Vec<Vec<Explained>>> {
+        // A GPU reads an example again faster than it returns the states that would save the
+        // reading.
+        let kept = if network.device().is_cuda() {
             0
         } else {
-            (KEPT_BYTES / (from.len().max(1) * mamba.shape().total_len() * size_of::<f32>())).clamp(1, 8)
+            (KEPT_BYTES / (from.len().max(1) * network.shape().total_len() * size_of::<f32>())).clamp(1, 8)
         };
         let mut work = Vec::new();
         for f in from {
             let track = self.tracks.entry(f.key.to_owned()).or_default();
             let same = track.read.iter().zip(examples).take_while(|(a, b)| a.example == **b).count();
-            // The last kept state at or before the first change.
+            // The last stored state at or before the first change.
             let at = (1..=same).rev().find(|n| track.read[n - 1].state.is_some()).unwrap_or(0);
             let mut tokens: Vec<u32> = Vec::new();
             if at < examples.len() {
@@ -168,7 +178,7 @@ impl EvidenceReader {
                 end += example.tokens.len();
                 snapshots.push(end - 1);
             }
-            // A state after no token is the one that was begun from; ends of empty examples fall together.
+            // The state after zero tokens is the initial one. Ends of empty examples coincide.
             snapshots.dedup();
             snapshots.retain(|n| *n > 0);
             if kept == 0 {
@@ -181,7 +191,7 @@ impl EvidenceReader {
         }
         let prompts: Vec<Prompt<'_>> = work.iter().map(Rest::prompt).collect();
         let began = Instant::now();
-        let read = mamba.prefill(&prompts, control)?;
+        let read = network.prefill(&prompts, control)?;
         let tokens: usize = work.iter().map(|rest| rest.tokens.len()).sum();
         if tokens > 0 {
             self.pace = Some(began.elapsed().as_secs_f64() / tokens as f64);
@@ -190,7 +200,8 @@ impl EvidenceReader {
             let Some(track) = self.tracks.get_mut(*key) else { continue };
             track.read.truncate(*at);
             let states: HashMap<usize, State> = snapshots.iter().copied().zip(result.snapshots).collect();
-            // Token 0 is the last of the example before, if there is one; the log-probability of token i stands at i − 1.
+            // Token 0 is the last token of the example before, if there is one. The log-probability
+            // of token i is at index i − 1.
             let mut first = usize::from(*at > 0);
             for example in &examples[*at..] {
                 let mut explained = Explained::default();
@@ -210,8 +221,8 @@ impl EvidenceReader {
 }
 
 impl Lab {
-    /// How probable each of the query's examples is from each of these candidates (task names or skill ids), then from nothing read. `but`: a skill that is left
-    /// out of its task's mean.
+    /// How probable each of the query's examples is from each candidate (task name or skill id),
+    /// and from the neutral state. `but`: a skill that is left out of its task's mean.
     pub(super) fn explain(
         &self,
         candidates: &[String],
@@ -226,9 +237,10 @@ impl Lab {
         let nothing = self.neutral(control)?;
         let mut from = vec![From { key: "", state: &nothing }];
         from.extend(keys.iter().zip(&states).map(|(key, state)| From { key, state }));
-        // Copied rather than locked while the model runs, as the query's reader is: states are shared.
+        // Copied instead of locked while the model runs, like the query's reader. States are
+        // shared.
         let mut reader = EvidenceReader { tracks: lock(&self.evidence).tracks.clone(), ..EvidenceReader::default() };
-        let mut read = reader.read(&self.model.mamba, &from, examples, control)?;
+        let mut read = reader.read(&self.model.network, &from, examples, control)?;
         let none = read.remove(0);
         let mut kept = lock(&self.evidence);
         kept.pace = reader.pace.or(kept.pace);
@@ -236,7 +248,8 @@ impl Lab {
         Ok((read, none))
     }
 
-    /// Every task's and skill's similarity as the constants weigh it. They were measured with the default view: with another one the query is ranked once more.
+    /// Every task's and skill's similarity in the view for which the constants were fitted, the
+    /// default view. For any other view, the query is ranked again.
     pub(super) fn weighed_similarity(
         &self,
         query: &Query,
@@ -251,12 +264,12 @@ impl Lab {
         Ok(ranking.by_task.iter().map(|t| (t.task.clone(), t.score)).chain(skills).collect())
     }
 
-    /// Forgets what was read from all candidates.
+    /// Discards what was read from all candidates.
     pub(super) fn forget_tracks(&self) {
         lock(&self.evidence).tracks.clear();
     }
 
-    /// Forgets what was read from all but these candidates.
+    /// Discards what was read from all other candidates.
     fn keep_tracks(&self, library: &Library, candidates: &[String]) {
         let key = |c: &String| MadeOf::find(library, c, None).ok().map(|m| m.key(library));
         let keys: HashSet<String> = candidates.iter().filter_map(key).chain([String::new()]).collect();
@@ -272,13 +285,14 @@ impl Lab {
         state.pop().ok_or_else(|| Error::Input(format!("the library has no task `{task}`")))
     }
 
-    /// The state of each candidate: a skill's own, the mean of a task's. Means are made once for the skills they are made of.
+    /// The state of each candidate: a skill's own, or the mean of a task's skills. Means are cached
+    /// by the skills they are made of.
     fn candidate_states(&self, library: &Library, candidates: &[MadeOf], keys: &[String]) -> Result<Vec<State>> {
         let known: Vec<Option<State>> = {
             let reader = lock(&self.evidence);
             keys.iter().map(|key| reader.means.get(key).cloned()).collect()
         };
-        // A device makes one sum after the other; on the CPU they are made side by side.
+        // A GPU makes the sums one after another; the CPU makes them in parallel.
         let on_device = library.is_attached();
         let make = |(candidate, known): (&MadeOf, Option<State>)| known.map_or_else(|| candidate.state(library, on_device), Ok);
         let made: Vec<State> = if on_device {
@@ -290,15 +304,17 @@ impl Lab {
         reader.means.extend(keys.iter().cloned().zip(made.iter().cloned()));
         let most = (MEANS_BYTES / (self.shape().total_len() * size_of::<f32>())).max(2 * CANDIDATES);
         if reader.means.len() > most {
-            // Those of the query at hand stay: its other candidates are read right after these.
+            // Those of the current query stay, because its other candidates are read right after
+            // these.
             let EvidenceReader { means, tracks, .. } = &mut *reader;
             means.retain(|key, _| keys.contains(key) || tracks.contains_key(key));
         }
         Ok(made)
     }
 
-    /// What the query's examples say of the tasks that are most similar to it, and the soup that follows. `frame` gets what is known whenever more candidates have
-    /// been read, first after about a quarter of a second; what is returned is of all of them.
+    /// What the query's examples say about the tasks that are most similar to it, and the soup that
+    /// follows. `frame` receives the evidence so far whenever more candidates have been read, first
+    /// after about a quarter of a second. The returned evidence covers all of them.
     ///
     /// # Errors
     /// As [`Lab::rank`].
@@ -315,7 +331,8 @@ impl Lab {
         self.weigh(&query, view, &ranking, most, control, frame)
     }
 
-    /// What of a query evidence does not read, in a sentence; `None` if it reads all of it.
+    /// The part of a query that evidence does not read, as a sentence; `None` if evidence reads it
+    /// all.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty query.
@@ -357,7 +374,7 @@ impl Lab {
         };
         let mut read: Vec<Told> = Vec::new();
         let mut none = Told::default();
-        // As many at a time as the pace so far lets through until something is to be shown.
+        // Until something is shown, each batch is as large as the pace so far allows.
         let fit = |left: Duration, seconds: f64| (left.as_secs_f64() / seconds) as usize;
         let tokens: usize = examples.iter().map(|e| e.tokens.len()).sum();
         let mut next = lock(&self.evidence).pace.map_or(FEWEST, |pace| fit(SOON, pace * tokens.max(1) as f64).max(FEWEST));
@@ -382,16 +399,16 @@ impl Lab {
     }
 }
 
-/// What evidence is made from.
+/// The inputs of evidence.
 struct Known<'a> {
     read: String,
     view: &'a RankView,
     shots: usize,
     unread: Unread,
-    /// Tokens of the answers: of all examples, of those after the first.
+    /// Number of answer tokens: of all examples, of those after the first.
     answers: [usize; 2],
     proposed: &'a [(String, f32)],
-    /// Their similarity as the constants weigh it.
+    /// The similarity of each proposed task in the default view.
     similarity: &'a [f64],
     calibration: Calibration,
 }
@@ -403,7 +420,7 @@ impl Known<'_> {
         let Posterior { of, none: p_none } = if self.shots > 0 && !candidates.is_empty() {
             self.calibration.posterior(&candidates, &none.all)
         } else {
-            // Without an example there is nothing to explain.
+            // Without an example, there is nothing to explain.
             Posterior { of: vec![0.0; candidates.len()], none: 1.0 }
         };
         let [all, later] = self.answers;
@@ -427,7 +444,7 @@ impl Known<'_> {
                 posterior,
             })
             .collect();
-        // Ties, as of many zeros, in the order of similarity.
+        // The sort is stable: ties, such as several zeros, stay in order of similarity.
         tasks.sort_by(|a, b| b.posterior.total_cmp(&a.posterior));
         let mut evidence = Evidence {
             read: self.read.clone(),
@@ -459,7 +476,7 @@ fn log_mean_exp(values: &[f64]) -> f64 {
 }
 
 impl Evidence {
-    /// What it comes to, in a sentence.
+    /// The evidence as a sentence.
     pub fn words(&self) -> String {
         let Some(best) = self.tasks.first().filter(|_| self.shots > 0) else {
             return "There is no complete example yet, so there is nothing to explain.".into();
@@ -494,14 +511,15 @@ impl Evidence {
 }
 
 impl Evidence {
-    /// Whether the tasks together foretell the answers so much better than the query alone that the soup follows what foretells them: so it is where the model has to
-    /// learn the task from examples, and where skills of kindred tasks carry over.
+    /// Whether the tasks together predict the answers so much better than the query alone that the
+    /// soup follows the answers. This happens where the model has to learn the task from examples,
+    /// and where skills of related tasks transfer.
     pub fn follows_answers(&self) -> bool {
         let least = FORETOLD[usize::from(self.shots > 1)].max(FORETOLD_A_TOKEN * self.answer_tokens as f64);
         self.shots > 0 && self.foretold > least
     }
 
-    /// The tasks and how probable each is by the answers alone, the most probable first.
+    /// The tasks and the posterior of each given the answers alone, the most probable first.
     fn by_answers(&self) -> Vec<(&TaskEvidence, f64)> {
         let most = self.tasks.iter().map(|t| t.explained.answers).fold(f64::NEG_INFINITY, f64::max);
         let mut of: Vec<(&TaskEvidence, f64)> = self.tasks.iter().map(|t| (t, (t.explained.answers - most).exp())).collect();
@@ -511,15 +529,18 @@ impl Evidence {
         of
     }
 
-    /// The soup that the evidence calls for, with the query's window.
+    /// The soup that the evidence suggests, with the query's window.
     ///
-    /// - Where the answers are foretold ([`Evidence::follows_answers`]): the tasks weighed by the answers alone, whole or three quarters.
-    /// - Else the tasks weighed by their posterior, with the query's own state for "none of these", and a smaller share of them where the query may well do without:
-    ///   the task is in doubt, or there are several examples.
-    /// - The query alone where nothing explains it; and from the second example on where the tasks have not foretold the later ones better than the query (a test without
-    ///   hindsight).
+    /// - If the tasks predict the answers ([`Evidence::follows_answers`]): the tasks weighted by
+    ///   the answers alone, with a share of 1 or 0.75.
+    /// - Otherwise: the tasks weighted by their posterior, with the query's own state for "none of
+    ///   these". Their share is smaller where the query may suffice: the task is in doubt, or there
+    ///   are several examples.
+    /// - The query alone if nothing explains it. From the second example on, also if the tasks have
+    ///   not predicted the later examples better than the query (a test without hindsight).
     ///
-    /// Chosen on 4700 queries of examples that are in no skill and no test split, before any test question was looked at.
+    /// These rules were chosen on 4700 queries of examples that are in no skill and no test split,
+    /// before any test question was looked at.
     fn auto_soup(&self) -> Soup {
         let none = self.none_posterior;
         let (weighed, lambda) = if self.follows_answers() {
@@ -536,7 +557,7 @@ impl Evidence {
         };
         let heard: Vec<(&TaskEvidence, f64)> = weighed.into_iter().take(MOST).filter(|(_, share)| *share >= SMALLEST).collect();
         let sum: f64 = heard.iter().map(|(_, share)| share).sum();
-        // What is shown is what is mixed: shares of four digits.
+        // Shares are rounded to four decimals, so that the shares shown are the shares mixed.
         let round = |v: f64| (v * 1e4).round() / 1e4;
         let ingredient =
             |(task, share): (&TaskEvidence, f64)| Ingredient { weight: round(share / sum), mean: true, ..Ingredient::new(&task.task) };
@@ -544,11 +565,11 @@ impl Evidence {
     }
 }
 
-/// The skills of the library, by place, whose mean a candidate is.
+/// Indices of the skills whose mean a candidate is.
 struct MadeOf(Vec<usize>);
 
 impl MadeOf {
-    /// A skill alone, or those of a task but for one.
+    /// A single skill, or the skills of a task except `but`.
     fn find(library: &Library, candidate: &str, but: Option<&str>) -> Result<Self> {
         let places = library.find(candidate).map_or_else(
             || library.of_task(candidate).into_iter().filter(|&i| but != Some(library.skills()[i].id.as_str())).collect(),
@@ -560,7 +581,7 @@ impl MadeOf {
         Ok(Self(places))
     }
 
-    /// What tells it from any other: ids, and when they were made.
+    /// A unique key: the ids of the skills, and when they were made.
     fn key(&self, library: &Library) -> String {
         let of = |i: &usize| format!("{} {}", library.skills()[*i].id, library.skills()[*i].created);
         self.0.iter().map(of).collect::<Vec<_>>().join("\n")
@@ -605,7 +626,7 @@ mod tests {
             "Evidence reads the last 102 of the query's 103 examples, which are 1024 tokens at most."
         );
 
-        // One that does not fit ends it, though one before it would.
+        // The first example that does not fit ends the reading, even if an earlier one would fit.
         let heard = Heard::of(&examples(&[5, MOST_TOKENS, 5]));
         assert_eq!(heard.examples, examples(&[5, MOST_TOKENS, 5])[2..]);
 

@@ -1,4 +1,4 @@
-//! Whether the soup gains or loses against the query alone, told by the query's own examples.
+//! Whether the soup gains or loses against the query alone, measured on the query's own examples.
 
 use super::Lab;
 use super::answer::{Start, target_from};
@@ -12,18 +12,19 @@ use crate::soup::{Recipe, Resolver};
 use crate::state::State;
 use crate::task::Pair;
 
-/// Examples left out at most, the last ones.
+/// Maximum number of examples left out: the last ones of the query.
 const EXAMPLES: usize = 4;
-/// Tasks that evidence is read of while an example is left out: the best with all of them.
+/// Number of tasks whose evidence is read while an example is left out: the best given all
+/// examples.
 const TASKS: usize = 6;
 
 impl Gain {
-    /// Whether the soup gains or loses; `None` where it is less than a hundredth of a nat.
+    /// Whether the soup gains or loses; `None` if the difference is below a hundredth of a nat.
     pub fn gains(&self) -> Option<bool> {
         (self.nats.abs() >= 0.01).then_some(self.nats > 0.0)
     }
 
-    /// What it comes to, in a sentence.
+    /// The result as a sentence.
     pub fn words(&self) -> String {
         let Self { nats, examples, left_out } = *self;
         if !left_out {
@@ -39,8 +40,8 @@ impl Gain {
 }
 
 impl Lab {
-    /// Asks each of the query's examples from the soup and from the query alone, both made of the other examples; `None` without a soup or an example, or where
-    /// nothing can be left out.
+    /// Asks each of the query's last examples from the soup and from the query alone, both made of
+    /// the other examples. `None` without a soup or an example, or where nothing can be left out.
     ///
     /// # Errors
     /// As [`Lab::ask`].
@@ -51,7 +52,8 @@ impl Lab {
         if pairs.is_empty() || pairs.len() < query.parsed.segments.len() {
             return Ok(None);
         }
-        // Each example left out is one more reading of the others: those that evidence reads.
+        // Each example left out costs another reading of the others, so only those that evidence
+        // reads are used.
         let pairs = &pairs[Heard::of(&query.examples).unread.examples.min(pairs.len() - 1)..];
         let quiet = control.with_progress(&|_| {});
         let whole = Mixer::new(self, Some(&query), &request.view, quiet);
@@ -76,7 +78,7 @@ impl Lab {
         Ok(Some(Gain { nats: nats / asked.len() as f64, examples: asked.len(), left_out: true }))
     }
 
-    /// ln p of a pair's answer from some states.
+    /// ln p of a pair's answer from the given states.
     fn target(&self, states: Vec<State>, pair: &Pair, control: Control<'_>) -> Result<f64> {
         let (tail, answer) = self.question(pair)?;
         let told = target_from(&self.model, &[Start { states, tokens: tail }], &answer, control)?;
@@ -84,7 +86,7 @@ impl Lab {
     }
 }
 
-/// What of a soup is not the query; `None` if nothing is.
+/// The states of a soup without the query's; `None` if nothing remains.
 fn without_query(soup: &Recipe, mixer: &Mixer<'_>) -> Result<Option<Vec<State>>> {
     Ok(match soup {
         Recipe::Auto => without_query(&mixer.auto()?, mixer)?,

@@ -1,4 +1,5 @@
-//! What changes or reports the library: building, adding, deleting, tagging, inspecting, checking.
+//! Operations that change or report the library: building, adding, deleting, tagging, inspecting,
+//! checking.
 
 use super::Lab;
 use super::open::{STORED, find, lock};
@@ -14,26 +15,27 @@ use crate::task::{Segment, TaskOrigin, Template};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-/// What a build did.
+/// The result of a build.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildReport {
-    /// Skills built.
+    /// Number of skills built.
     pub built: usize,
-    /// Tokens run for them.
+    /// Number of tokens run for them.
     pub tokens: u64,
-    /// Tasks that have no skill, or fewer than asked for, and why: one sentence each.
+    /// One sentence for each task that has no skill, or fewer than requested.
     pub skipped: Vec<String>,
 }
 
-/// Lines of a skill's text shown.
+/// Number of lines of a skill's text shown.
 const PREVIEW: usize = 8;
 
 impl Lab {
-    /// Every skill the settings ask for, and a sentence for each task that is too small for all of its sets.
+    /// Every skill that the settings call for, and a sentence for each task that is too small for
+    /// all its sets.
     fn plans(&self) -> (Vec<SkillPlan>, Vec<String>) {
         let mut plans = Vec::new();
         let mut skipped = Vec::new();
-        // Many bundled lists are short: one sentence is enough for them.
+        // Many bundled lists are short, so one sentence covers them all.
         let mut small = 0;
         for task in &self.tasks {
             match self.split_spec().draw(task) {
@@ -64,12 +66,13 @@ impl Lab {
                 self.build.sets, self.build.shots
             ));
         }
-        // Every task's first skill before any second: a library is of use long before it is whole.
+        // Every task's first skill comes before any second one: a partial library is then useful
+        // early.
         plans.sort_by_key(|(set, _)| *set);
         (plans.into_iter().map(|(_, plan)| plan).collect(), skipped)
     }
 
-    /// The plan that a skill of the library was made by, if it is none of the build's own: its text, or examples drawn again.
+    /// The plan by which a skill of the library was made: its text, or its examples drawn again.
     fn plan_again(&self, meta: &SkillMeta) -> Result<SkillPlan> {
         match &meta.origin {
             SkillOrigin::Text { text } => {
@@ -89,7 +92,7 @@ impl Lab {
         }
     }
 
-    /// The build's own plans, and those of skills in damaged shards that can be made again.
+    /// The build's own plans, and the plans of skills in damaged shards that can be made again.
     fn wanted(&self, library: &Library) -> (Vec<SkillPlan>, Vec<String>) {
         let (mut plans, mut skipped) = self.plans();
         let ids: HashSet<String> = plans.iter().map(|p| p.id.clone()).collect();
@@ -106,21 +109,26 @@ impl Lab {
         missing(library, &self.wanted(library).0).len()
     }
 
-    /// Builds what the library lacks; `changed` is called whenever more skills can be used. What is built stays, whatever happens later.
+    /// Builds what the library lacks. `changed` is called whenever more skills can be used. Skills
+    /// that were built remain, whatever happens later.
     ///
     /// # Errors
-    /// The library's (another process builds it, the folder cannot be written, the disk is full); the model's; [`Error::Cancelled`].
+    /// The library's (another process builds it, the folder cannot be written, the disk is full);
+    /// the model's; [`Error::Cancelled`].
     pub fn build(&self, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
         self.make(&BuildRequest { missing: true, anew: Vec::new() }, control, changed)
     }
 
-    /// Builds what is asked for. A skill made anew takes the place of the one that was when its state is on disk, never before.
+    /// Builds what is requested. A skill that is made again replaces the old one once its state is
+    /// on disk, never before.
     ///
     /// # Errors
-    /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are not at hand (the others are made all the same).
+    /// As [`Lab::build`]; [`Error::Input`] for an id that the library lacks, or whose examples are
+    /// not available (the other skills are still made).
     pub fn make(&self, request: &BuildRequest, control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<BuildReport> {
         if request.missing && !Library::exists(self.library().path()) {
-            // It has vanished since it was opened: a build makes one, and it is empty.
+            // The library's folder has disappeared since it was opened. A build creates a new,
+            // empty one.
             let new = NewLibrary { model: &self.model.identity(), settings: &self.build, dtype: STORED };
             self.set_library(Library::create_or_open(self.library().path(), &new, control)?.0);
         }
@@ -145,17 +153,18 @@ impl Lab {
         impossible.map_or(Ok(report), Err)
     }
 
-    /// Builds these plans where the library lacks them or they are to be made anew, and measures how evidence is weighed. Returns skills and tokens.
+    /// Builds these plans where the library lacks them or they are in `anew`, and fits the
+    /// constants of the evidence. Returns the numbers of skills and tokens.
     fn carry_out(&self, plans: &[SkillPlan], anew: &[String], control: Control<'_>, changed: &dyn Fn(&Self)) -> Result<(usize, u64)> {
-        // To read a skill again is to edit it.
+        // Reading skills again is an edit, which never creates a library.
         let writer = self.writer(anew.is_empty(), control)?;
         let mut encode = |plans: &[&SkillPlan], control: Control<'_>| {
-            // What was built before this batch is on the disk by now, and can be used.
+            // What was built before this batch is on disk by now and can be used.
             self.set_library(self.library().reopened()?);
             changed(self);
             self.encode(plans, control)
         };
-        let result = build(&writer, &self.build, plans, anew, BatchSize::of(self.model.mamba.chunk()), &mut encode, control);
+        let result = build(&writer, &self.build, plans, anew, BatchSize::of(self.model.network.chunk()), &mut encode, control);
         self.set_library(self.library().reopened()?);
         changed(self);
         let built = result?;
@@ -166,8 +175,10 @@ impl Lab {
         Ok((built.built, built.tokens))
     }
 
-    /// What a headless command does before its first use: builds everything if the library has no skill at all, else what it lacks of the user's own tasks. Returns
-    /// how many skills of the bundled tasks it lacks, and a sentence for each task that could not be built as asked.
+    /// The build before a headless command. If the library has no skill at all, it builds
+    /// everything; otherwise, the missing skills of the user's own tasks. Returns how many skills
+    /// of the bundled tasks are missing, and a sentence for each task that could not be built as
+    /// requested.
     ///
     /// # Errors
     /// As [`Lab::build`].
@@ -188,7 +199,8 @@ impl Lab {
         Ok((others.len(), skipped.into_iter().filter(of_own).collect()))
     }
 
-    /// What a skill reads after the beginning-of-text token: examples as they stand before another one, a text as it is.
+    /// The tokens that a skill reads after the beginning-of-text token. Examples are tokenised as
+    /// they stand before another one, a text as it is.
     fn tokens_of_plan(&self, plan: &SkillPlan) -> Result<Vec<u32>> {
         let text = plan.segments.concat();
         match &plan.origin {
@@ -209,10 +221,11 @@ impl Lab {
             texts.push(tokens);
         }
         let prompts: Vec<_> = texts.iter().map(|tokens| Prompt { tokens, initial: None, snapshots: &[], want: Want::State }).collect();
-        Ok(self.model.mamba.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
+        Ok(self.model.network.prefill(&prompts, control)?.into_iter().map(|read| read.state).collect())
     }
 
-    /// The writer that a build under way has open, or a new one; only a build makes a library where there is none.
+    /// The writer of the current build, or a new one. Only a build creates a library where there is
+    /// none.
     fn writer(&self, builds: bool, control: Control<'_>) -> Result<Arc<Mutex<LibraryWriter>>> {
         let mut writing = lock(&self.writing);
         if let Some(open) = writing.upgrade() {
@@ -231,7 +244,7 @@ impl Lab {
         Ok(opened)
     }
 
-    /// Changes the library through a writer and puts the result in place.
+    /// Changes the library through a writer, then loads the result.
     fn change(&self, control: Control<'_>, change: impl FnOnce(&mut LibraryWriter) -> Result<()>) -> Result<()> {
         let writer = self.writer(false, control)?;
         let mut writer = lock(&writer);
@@ -268,7 +281,7 @@ impl Lab {
         self.change(control, |writer| writer.tag(id, tags))
     }
 
-    /// Reads a text and keeps the state it ends in as a skill.
+    /// Reads a text and stores its final state as a skill.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty name or text; the library's and the model's.
@@ -283,10 +296,12 @@ impl Lab {
         self.add(&SkillPlan::text(self.free_id(name), name, text), control)
     }
 
-    /// Draws examples of a task, from all pairs but its test split, and keeps the state they end in as a skill. It may share examples with other skills.
+    /// Draws examples of a task, from all pairs except its test split, and stores their final state
+    /// as a skill. It may share examples with other skills.
     ///
     /// # Errors
-    /// [`Error::Input`] if the task is not at hand or has too few pairs; the library's and the model's.
+    /// [`Error::Input`] if the task is not open or has too few pairs; the library's and the
+    /// model's.
     pub fn add_task(&self, task: &str, shots: usize, seed: u64, control: Control<'_>) -> Result<()> {
         let task = self.task_named(task)?;
         let segments = self.split_spec().extra(task, shots, seed)?.iter().map(|&i| self.build.template.example(&task.pairs[i])).collect();
@@ -294,12 +309,12 @@ impl Lab {
         self.add(&SkillPlan::drawn(id, &task.name, &task.family, segments, seed, &self.build.template.to_string()), control)
     }
 
-    /// The first id of a task that no skill has or had, and no build makes.
+    /// The first id of a task that no skill has or had, and that no build uses.
     fn free_id(&self, task: &str) -> String {
         let library = self.library();
         let known: HashSet<&str> = library.living().chain(library.deleted()).map(|s| s.id.as_str()).collect();
         let first = if self.tasks.iter().any(|t| t.name == task) { self.build.sets } else { 0 };
-        // One more than there are skills: one of these is free.
+        // One more candidate than there are skills, so at least one is free.
         let all = first..=first + known.len();
         all.map(|set| format!("{task}/{set}")).find(|id| !known.contains(id.as_str())).unwrap_or_default()
     }
@@ -320,7 +335,8 @@ impl Lab {
     /// One skill's provenance and figures.
     ///
     /// # Errors
-    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged; [`Error::Cancelled`].
+    /// [`Error::Input`] if the library has no such skill; [`Error::Library`] if it is damaged;
+    /// [`Error::Cancelled`].
     pub fn inspect(&self, id: &str, control: Control<'_>) -> Result<SkillReport> {
         let library = self.library();
         let index = find(&library, id)?;
@@ -330,7 +346,8 @@ impl Lab {
         Ok(SkillReport { preview: self.preview(&meta), figures, meta })
     }
 
-    /// The first lines a skill was read from: its text, or its examples drawn again (if they still are what was read).
+    /// The first lines that a skill was read from: its text, or its examples drawn again (if they
+    /// still match its record).
     fn preview(&self, meta: &SkillMeta) -> Vec<String> {
         let text = match self.plan_again(meta) {
             Ok(plan) if plan.origin == meta.origin => plan.segments.concat(),
@@ -339,31 +356,33 @@ impl Lab {
         text.lines().take(PREVIEW).map(str::to_string).collect()
     }
 
-    /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): tokens after which half of what was read is forgotten.
+    /// Median over a layer's channels and entries of ln 2 / (|A| · ΣΔ / tokens): the number of
+    /// tokens after which half of what was read is forgotten.
     pub(super) fn half_life(&self, state: &State, layer: usize) -> f32 {
-        let mut lives = self.model.mamba.decay().half_lives(state, layer);
+        let mut lives = self.model.network.decay().half_lives(state, layer);
         let middle = lives.len() / 2;
         *lives.select_nth_unstable_by(middle, f32::total_cmp).1
     }
 
-    /// Reads every file of the library and says what does not match the manifest.
+    /// Reads every file of the library and reports what does not match the manifest.
     ///
     /// # Errors
-    /// [`Error::Cancelled`]; the library's if its manifest can not be read any more.
+    /// [`Error::Cancelled`]; the library's if its manifest cannot be read any more.
     pub fn check(&self, control: Control<'_>) -> Result<Health> {
-        // Another process may have changed it since: a file that was replaced is not a missing one.
+        // Another process may have changed the library meanwhile: a replaced file is not a missing
+        // one.
         self.set_library(self.library().read_again()?);
         self.library().check(control)
     }
 }
 
 impl LibraryView {
-    /// Whether the model's training never saw any of a task, where that is known.
+    /// Whether the model never saw any of a task in training, where that is known.
     pub fn is_unseen(&self, task: &str) -> bool {
         self.unseen.iter().any(|t| t == task)
     }
 
-    /// Whether nothing is missing.
+    /// Whether no skill is missing.
     pub fn is_complete(&self) -> bool {
         self.missing == 0
     }

@@ -1,5 +1,5 @@
-//! The library's states at one layer in two dimensions, and the query among them. A map is laid over the one drawn before it, so that what did not
-//! change does not seem to.
+//! The library's states at one layer in two dimensions, and the query among them. Each map is
+//! aligned to the previous one, so that what did not change does not seem to move.
 
 use super::Lab;
 use super::open::lock;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 /// Nearest skills listed for each point.
 const NEAR: usize = 8;
-/// Neighbours that trustworthiness looks at (fewer where there are few skills).
+/// Number of neighbours for trustworthiness (fewer where there are few skills).
 const TRUST_AT: usize = 15;
 
-/// One part of one layer, measured: what all its maps stand on.
+/// The measurements of one part of one layer that all its maps use.
 pub(super) struct Ground {
-    /// The library that was measured; any change makes another one.
+    /// The library that was measured. Any change makes a new one.
     library: Arc<Library>,
     part: Part,
     layer: usize,
@@ -31,35 +31,35 @@ pub(super) struct Ground {
     purity: f64,
 }
 
-/// The map drawn last, finished or on its way.
+/// The map drawn last, finished or in progress.
 #[derive(Clone)]
 pub(super) struct Drawn {
     ground: Arc<Ground>,
     request: MapRequest,
     perplexity: f64,
-    /// As they are shown: laid over the map drawn before, where there is one.
+    /// Coordinates as shown: aligned to the previous map, if there is one.
     points: Vec<[f32; 2]>,
-    /// Skills of the map drawn before: (index here, place there).
+    /// Skills of the previous map: (index here, coordinates there).
     before: Arc<[(usize, [f32; 2])]>,
-    /// How the points were turned for that.
+    /// The alignment of the points to the previous map.
     turn: Option<Alignment>,
-    /// What goes on, if the map is one of t-SNE.
+    /// The t-SNE to resume, if the map is one of t-SNE.
     descent: Option<Descent>,
 }
 
 impl Drawn {
-    /// Takes points as the method left them.
+    /// Sets the points from the method's output, aligned to the previous map.
     fn place(&mut self, points: Vec<[f32; 2]>) {
         self.turn = Alignment::fit(&points, &self.before);
         self.points = points.into_iter().map(|p| self.turned(p)).collect();
     }
 
-    /// Where a point of the method's comes to lie on the map.
+    /// Where a point from the method lies on the map.
     fn turned(&self, point: [f32; 2]) -> [f32; 2] {
         self.turn.map_or(point, |turn| turn.apply(point))
     }
 
-    /// The view of a map that moves.
+    /// The view of a map in progress.
     fn moving(&self, epoch: usize) -> MapView {
         MapView {
             request: self.request.clone(),
@@ -76,7 +76,7 @@ impl Drawn {
         }
     }
 
-    /// The view of a map that stands still.
+    /// The view of a final map.
     fn still(&self, control: Control<'_>) -> Result<MapView> {
         let (ground, points) = (Arc::clone(&self.ground), self.points.clone());
         let judged = control.aside(0, "neighbours", move || project::judge(&ground.space, &points, TRUST_AT).ok())?;
@@ -90,10 +90,12 @@ impl Drawn {
 }
 
 impl Lab {
-    /// Projects the library. `frame` gets the map as it forms (the principal components first), the last one is returned.
+    /// Projects the library. `frame` receives the map as it forms (the principal components first);
+    /// the last one is returned.
     ///
     /// # Errors
-    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after which [`Lab::map_on`] goes on with a t-SNE map.
+    /// [`Error::Input`] for a layer the model lacks or too few skills; [`Error::Cancelled`], after
+    /// which [`Lab::map_on`] can resume a t-SNE map.
     pub fn map(&self, request: &MapRequest, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let ground = self.ground(request, control)?;
         let mut drawn = Drawn {
@@ -122,10 +124,11 @@ impl Lab {
         self.keep(drawn, control, frame)
     }
 
-    /// Goes on with the t-SNE map of a request that was called off, for so many epochs or to its end.
+    /// Resumes the t-SNE map of a cancelled request, for `epochs` epochs or to its end.
     ///
     /// # Errors
-    /// [`Error::Input`] if that map is not the one drawn last, or the library has changed since; [`Error::Cancelled`].
+    /// [`Error::Input`] if that map is not the one drawn last, or the library has changed since;
+    /// [`Error::Cancelled`].
     pub fn map_on(&self, request: &MapRequest, epochs: usize, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let kept = lock(&self.drawn).clone();
         let same = |d: &Drawn| d.request == *request && Arc::ptr_eq(&d.ground.library, &self.library());
@@ -150,7 +153,7 @@ impl Lab {
         let epoch = descent.epoch();
         drawn.descent = Some(descent);
         if let Err(error) = result {
-            // Called off, it is shown where it stopped, and kept all the same: it may go on.
+            // If cancelled, the map is shown as it is now and stored, so that it can be resumed.
             frame(drawn.moving(epoch));
             *lock(&self.drawn) = Some(drawn);
             return Err(error);
@@ -158,7 +161,7 @@ impl Lab {
         self.keep(drawn, control, frame)
     }
 
-    /// Shows a map that stands still, and keeps it.
+    /// Shows a final map and stores it.
     fn keep(&self, drawn: Drawn, control: Control<'_>, frame: &mut dyn FnMut(MapView)) -> Result<MapView> {
         let map = drawn.still(control)?;
         frame(map.clone());
@@ -166,7 +169,7 @@ impl Lab {
         Ok(map)
     }
 
-    /// Where skills lie on the map drawn last: (index here, place there).
+    /// Coordinates of skills on the map drawn last: (index here, coordinates there).
     fn places(&self, skills: &[String]) -> Arc<[(usize, [f32; 2])]> {
         let last = lock(&self.drawn);
         let Some(last) = &*last else { return Arc::default() };
@@ -174,7 +177,8 @@ impl Lab {
         skills.iter().enumerate().filter_map(|(i, skill)| old.get(skill).map(|place| (i, *place))).collect()
     }
 
-    /// What the maps of a layer stand on: the last one's, if it is of the same.
+    /// The measurements for a layer's maps: those of the last map, if they are of the same library,
+    /// part and layer.
     fn ground(&self, request: &MapRequest, control: Control<'_>) -> Result<Arc<Ground>> {
         let n_layer = self.shape().n_layer;
         let MapRequest { layer, part, .. } = *request;
@@ -200,7 +204,8 @@ impl Lab {
     /// Places the query on the map drawn last: its state after each example.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no map yet or the query is empty; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if there is no map yet or the query is empty; the model's;
+    /// [`Error::Cancelled`].
     pub fn place(&self, query: &str, control: Control<'_>) -> Result<Placed> {
         let drawn = lock(&self.drawn).clone().ok_or_else(|| Error::Input("there is no map yet to place the query on".into()))?;
         let ground = &drawn.ground;
@@ -209,11 +214,11 @@ impl Lab {
         let mut state: Option<State> = None;
         let mut trail = Vec::new();
         for (i, tokens) in segments.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
-            // One state at a time: those of a large model would not all fit beside each other.
+            // One state at a time: those of a large model would not fit in memory together.
             let prompt = Prompt { tokens, initial: state.as_ref(), snapshots: &[], want: Want::State };
-            let read = self.model.mamba.prefill(&[prompt], control)?.pop();
+            let read = self.model.network.prefill(&[prompt], control)?.pop();
             let after = read.ok_or_else(|| Error::Model("the model returned no state for the query".into()))?.state;
-            // The first segment is the beginning-of-text token: no example yet.
+            // The first segment is the beginning-of-text token, not an example.
             if i > 0 {
                 let row = match ground.part {
                     Part::Ssm => after.ssm_layer(ground.layer),
@@ -221,7 +226,7 @@ impl Lab {
                 };
                 let scores = ground.pca.project(row)?;
                 trail.push(match drawn.request.method {
-                    // A linear map takes new points as they are.
+                    // A linear projection applies to new points directly.
                     MapMethod::Pca => drawn.turned([scores[0], scores.get(1).copied().unwrap_or(0.0)]),
                     MapMethod::Tsne | MapMethod::OneShot => frozen.place(&scores)?,
                 });

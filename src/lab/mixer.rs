@@ -1,4 +1,4 @@
-//! What the names in a recipe stand for at one query: skills, tasks, `query`, `top(n)`, the posterior.
+//! Resolves the names in a recipe for one query: skills, tasks, `query`, `top(n)`, the posterior.
 
 use super::evidence::{Heard, Told};
 use super::open::{find, lock};
@@ -12,26 +12,26 @@ use crate::soup::{Recipe, Resolver};
 use crate::state::{Decay, Layout, State};
 use std::sync::{Arc, Mutex};
 
-/// What a recipe's names stand for, at one query.
+/// Resolves a recipe's names for one query.
 pub(crate) struct Mixer<'a> {
     lab: &'a Lab,
     query: Option<&'a Query>,
     view: &'a RankView,
     pub(super) control: Control<'a>,
-    /// Tasks that are as if they were not in the library.
+    /// Tasks to treat as absent from the library.
     without: &'a [&'a str],
-    /// Whether the best skill is that of the task the evidence puts first.
+    /// Whether the best skill comes from the task that is most probable by the evidence.
     by_evidence: bool,
-    /// Tasks that evidence is read of; those most similar if none are named.
+    /// Tasks whose evidence is read; if empty, the most similar ones.
     among: &'a [String],
-    /// The ranking at this query, made once.
+    /// The ranking for this query, computed once.
     ranked: Mutex<Option<Arc<Ranking>>>,
-    /// What the evidence says of the best tasks, likewise.
+    /// The evidence for this query, computed once.
     evidence: Mutex<Option<Arc<Evidence>>>,
 }
 
 impl<'a> Mixer<'a> {
-    /// Names at a query; reads and ranks nothing until asked to.
+    /// A mixer for a query. It reads and ranks nothing until needed.
     pub fn new(lab: &'a Lab, query: Option<&'a Query>, view: &'a RankView, control: Control<'a>) -> Self {
         Self {
             lab,
@@ -46,17 +46,17 @@ impl<'a> Mixer<'a> {
         }
     }
 
-    /// The same, with these tasks as if they were not in the library.
+    /// The same mixer with these tasks treated as absent from the library.
     pub fn without(self, without: &'a [&'a str]) -> Self {
         Self { without, ..self }
     }
 
-    /// The same, with evidence read of these tasks alone.
+    /// The same mixer with evidence only of these tasks.
     pub fn among(self, among: &'a [String]) -> Self {
         Self { among, ..self }
     }
 
-    /// The same, with the best skill that of the task the evidence puts first.
+    /// The same mixer with the best skill from the task that is most probable by the evidence.
     pub fn by_evidence(self) -> Self {
         Self { by_evidence: true, ..self }
     }
@@ -76,7 +76,7 @@ impl Mixer<'_> {
         Ok(ranking)
     }
 
-    /// What the query's examples say of the best tasks.
+    /// What the query's examples say about the best tasks.
     pub fn evidence(&self) -> Result<Arc<Evidence>> {
         if let Some(evidence) = &*lock(&self.evidence) {
             return Ok(Arc::clone(evidence));
@@ -123,7 +123,7 @@ impl Mixer<'_> {
         Ok(self.lab.library().calibration().posterior(&known, &Told::of(&none).all))
     }
 
-    /// The query.
+    /// The query, which the recipe must have.
     pub(crate) fn needed_query(&self) -> Result<&Query> {
         self.query
             .ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
@@ -136,7 +136,7 @@ impl Resolver for Mixer<'_> {
     }
 
     fn decay(&self) -> &Decay {
-        self.lab.model.mamba.decay()
+        self.lab.model.network.decay()
     }
 
     fn skill(&self, id: &str) -> Result<State> {
@@ -147,7 +147,7 @@ impl Resolver for Mixer<'_> {
     fn weighted(&self, parts: &[(&str, f64)]) -> Result<Option<State>> {
         let library = self.lab.library();
         if parts.iter().any(|(_, weight)| !weight.is_finite()) {
-            // The usual way says what is wrong with it.
+            // The general path reports what is wrong with the weight.
             return Ok(None);
         }
         let picks = parts.iter().map(|(id, weight)| Ok((find(&library, id)?, *weight))).collect::<Result<Vec<_>>>()?;
@@ -206,13 +206,13 @@ impl Resolver for Mixer<'_> {
             return Ok(state);
         }
         let prompt = Prompt { tokens: &tokens, initial: Some(&state), snapshots: &[], want: Want::State };
-        let mut read = self.lab.model.mamba.prefill(&[prompt], self.control)?;
+        let mut read = self.lab.model.network.prefill(&[prompt], self.control)?;
         read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
     }
 
     fn auto(&self) -> Result<Recipe> {
         let auto = &self.evidence()?.auto;
-        // Where the soup has no share nothing of it need be mixed.
+        // If the soup's share is zero, nothing of it needs to be mixed.
         Ok(auto.to_recipe().filter(|_| auto.lambda > 0.0).unwrap_or(Recipe::Query))
     }
 }

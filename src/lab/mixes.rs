@@ -1,4 +1,5 @@
-//! Many soups at one query: the landscape of a soup, the attribution of its parts, two soups beside each other.
+//! Many soups for one query: the landscape of a soup, the attribution of its parts, and two soups
+//! compared.
 
 use super::Lab;
 use super::answer::{Start, nothing_to_answer, target_from};
@@ -13,14 +14,14 @@ use crate::error::{Error, Result};
 use crate::soup::{Recipe, Soup, mixes};
 use crate::state::State;
 
-/// Bytes of mixed states kept at a time.
+/// Maximum bytes of mixed states at a time.
 const BYTES: usize = 32 << 20;
-/// States asked together at most.
+/// Maximum number of states asked together.
 const TOGETHER: usize = 16;
-/// Bands of layers that an attribution leaves out, at most.
+/// Maximum number of bands of layers that an attribution leaves out.
 const BANDS: usize = 8;
 
-/// A query with the answer that is hoped for.
+/// A query and its target answer.
 struct Aim {
     query: Query,
     target: Vec<u32>,
@@ -39,7 +40,7 @@ impl Lab {
         Ok(Aim { query, target })
     }
 
-    /// ln p(target | recipe) for every recipe; `done` gets all so far after each batch.
+    /// ln p(target | recipe) for every recipe. `done` receives all values so far after each batch.
     fn likelihoods(
         &self,
         aim: &Aim,
@@ -63,11 +64,12 @@ impl Lab {
         Ok(told)
     }
 
-    /// ln p of the target over the mixes of two or three ingredients, coarse to fine; `frame` gets the landscape as it fills.
+    /// ln p of the target over the mixes of two or three ingredients, coarse to fine. `frame`
+    /// receives the landscape as it fills.
     ///
     /// # Errors
-    /// [`Error::Input`] if the soup has another number of ingredients or a rule without weights, or there is nothing to answer; the model's;
-    /// [`Error::Cancelled`].
+    /// [`Error::Input`] if the soup has another number of active ingredients or a rule without
+    /// weights, or there is nothing to answer; the model's; [`Error::Cancelled`].
     pub fn landscape(
         &self,
         request: &LandscapeRequest,
@@ -99,10 +101,12 @@ impl Lab {
         Ok(view(&told))
     }
 
-    /// ln p of the target with the whole soup, without each ingredient that counts, and without each band of layers.
+    /// ln p of the target with the whole soup, without each active ingredient, and without each
+    /// band of layers.
     ///
     /// # Errors
-    /// [`Error::Input`] if the soup is empty or there is nothing to answer; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the soup is empty or there is nothing to answer; the model's;
+    /// [`Error::Cancelled`].
     pub fn attribution(&self, request: &AttributionRequest, control: Control<'_>) -> Result<AttributionView> {
         let (soup, n_layer) = (&request.soup, self.shape().n_layer);
         let aim = self.aim(&request.query, &request.target)?;
@@ -112,7 +116,7 @@ impl Lab {
         let heard = soup.curve(n_layer);
         let width = n_layer.div_ceil(BANDS);
         let bands = (0..n_layer).step_by(width).map(|from| from..(from + width).min(n_layer));
-        // A band that the soup does not act on has nothing to leave out.
+        // A band on which the soup does not act cannot be left out.
         let bands = bands.filter(|b| heard[b.clone()].iter().any(|w| *w != 0.0));
         let parts: Vec<(SoupPart, Soup)> =
             ingredients.chain(bands.map(|b| (SoupPart::Layers(b.clone()), soup.without_layers(&b, n_layer)))).collect();
@@ -125,7 +129,7 @@ impl Lab {
         Ok(AttributionView { request: request.clone(), whole, parts })
     }
 
-    /// Two soups' answers to one query, and how alike their states are.
+    /// Two soups' answers to one query, and the cosine of their states.
     ///
     /// # Errors
     /// Those of [`Lab::ask`].
@@ -146,7 +150,7 @@ impl Lab {
     }
 }
 
-/// Cosine of two vectors; 0 if one has no length.
+/// Cosine of two vectors; 0 if either has length zero.
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();

@@ -1,15 +1,22 @@
-//! A model and a library together: what can be asked of them.
+//! The laboratory: one model, one library, and everything computed from the two.
 //!
-//! - `open`: [`Lab`]: one model, one library. `keep`: what changes or reports the library: building, adding, deleting, inspecting.
-//! - `query`: a query in the model's terms; `reader`: reading it so that an edit costs only what changed; `tokens`: texts with the borders of their examples.
-//! - `ask`: ranking, mixing, answers; `mixer`: what the names in a recipe stand for; `answer`: continuations from states.
-//! - `evidence`: how probable the query's examples are from the library's tasks, and the soup that follows.
-//!   `calibrate`: how it is weighed in this library. `gain`: the soup against the query alone, on the query's own examples.
+//! - `open`: [`Lab`], which holds the model and the library. `keep`: building, adding, deleting and
+//!   inspecting skills.
+//! - `query`: a query as tokens. `reader`: reads a query so that an edit costs only what changed.
+//!   `tokens`: tokenises texts and finds the boundaries of their examples.
+//! - `ask`: ranking, mixing and answers. `mixer`: resolves the names in a recipe. `answer`:
+//!   continuations from states.
+//! - `evidence`: how probable the query's examples are under the library's tasks, and the soup that
+//!   follows. `calibrate`: fits the constants of the evidence to this library. `gain`: the soup
+//!   against the query alone, on the query's own examples.
 //! - `map`: the library's states in two dimensions.
-//! - [`document`]: documents in chunks; `decay`: every rule for the chunks of one, side by side.
-//! - `ecg`, `mixes` (landscape, attribution, two soups), `verdict`, `autopsy`: the instruments. [`trials`]: held-out questions put to several states.
-//! - `shelf`: the library's rows on a card; `verify`: a card against the CPU (both with the `cuda` feature).
-//! - `values`: requests and results, plain values that the engine carries and the screen shows.
+//! - [`document`]: documents in chunks. `decay`: compares every rule for composing the chunks of
+//!   one document.
+//! - `ecg`, `mixes` (landscape, attribution, two soups), `verdict`, `autopsy`: the instruments.
+//!   [`trials`]: scores several states on held-out questions.
+//! - `shelf`: the library's states on a GPU. `verify`: a GPU against the CPU (both need the `cuda`
+//!   feature).
+//! - `values`: requests and results as plain values that the engine carries and the screen shows.
 
 mod answer;
 mod ask;

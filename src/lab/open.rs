@@ -16,25 +16,25 @@ use candle_core::DeviceLocation;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Everything a lab is opened with.
+/// The arguments of [`Lab::open`].
 pub struct Setup {
-    /// Which model.
+    /// The model.
     pub model: ModelSource,
-    /// Where and how it is kept.
+    /// The device and precision of the model.
     pub load: LoadOptions,
-    /// What every text begins with.
+    /// The tokens that every text begins with.
     pub bos: Bos,
-    /// The library's folder; `None` is the cache folder of this model and these settings.
+    /// The library's folder; `None` for the cache folder of this model and these settings.
     pub library: Option<PathBuf>,
-    /// Whether the tasks are a choice: then the library that is kept for the model and the settings is not that of all tasks.
+    /// Whether the tasks are a selection. If so, the cache folder differs from that of all tasks.
     pub chosen: bool,
-    /// What the library is to hold.
+    /// The settings of the library's build.
     pub build: BuildSettings,
-    /// The tasks its skills are of.
+    /// The tasks to make skills of.
     pub tasks: Vec<Task>,
 }
 
-/// Precision of states on disk: half the bytes of f32, a relative error of 2⁻¹¹ in each entry.
+/// Precision of states on disk: half the bytes of f32, with a relative error of 2⁻¹¹ in each entry.
 pub(super) const STORED: StoredType = StoredType::F16;
 
 /// One model and its library.
@@ -78,41 +78,42 @@ pub struct Lab {
     pub(super) device: String,
     pub(super) tasks: Vec<Task>,
     pub(super) build: BuildSettings,
-    /// Whether the model is the one inside the program, whose training is known.
+    /// Whether the model is the bundled one, whose training data are known.
     bundled: bool,
     library: Mutex<Arc<Library>>,
-    /// The writer of the build under way, for changes that overtake it: the library's lock is taken once a process.
+    /// The writer of the current build, for changes that overtake it. A process takes the library's
+    /// lock only once.
     pub(super) writing: Mutex<Weak<Mutex<LibraryWriter>>>,
     pub(super) reader: Mutex<QueryReader>,
-    /// What the query's examples are from the library's tasks.
+    /// What was read of the query's examples from the library's tasks.
     pub(super) evidence: Mutex<EvidenceReader>,
-    /// The ranking made last for the screen.
+    /// The last ranking for the screen.
     pub(super) last: Mutex<Option<LastRanking>>,
-    /// The library that was ranked last, and how often in turn.
+    /// The library ranked last, and the number of times in a row.
     pub(super) ranked: Mutex<(Weak<Library>, u64)>,
-    /// The document read last, for the Decay tab.
+    /// The last document of the Decay tab.
     pub(super) document: Mutex<Option<Arc<Encoded>>>,
     /// The map drawn last.
     pub(super) drawn: Mutex<Option<Drawn>>,
 }
 
-/// The ranking made last, and what it is a ranking of besides its view.
+/// The last ranking, with its inputs besides the view.
 pub(super) struct LastRanking {
     pub ranking: Arc<Ranking>,
-    /// The tokens that were read.
+    /// The tokens read.
     pub segments: Vec<Vec<u32>>,
     pub library: Weak<Library>,
 }
 
-/// What the texts of the library in a folder began with; `None` without a library, or where it is
-/// of another model.
+/// The tokens that the texts of a folder's library began with; `None` without a library, or if it
+/// belongs to another model.
 fn built_with(dir: &Path, model: &Model) -> Result<Option<Vec<u32>>> {
     let own = Library::model_of(dir)?.filter(|own| own.fingerprint == model.fingerprint);
     Ok(own.map(|own| own.bos.unwrap_or_else(|| model.special.old_bos.clone())))
 }
 
-/// The cache folder of a library whose texts begin as the user says: one of its own where that is
-/// not what they begin with anyway.
+/// The cache folder of a library whose texts begin with the user's choice. It is a separate folder
+/// if that choice differs from what they begin with anyway.
 fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     let there = built_with(&dir, model)?.unwrap_or_else(|| model.special.auto_bos.clone());
     if bos == Bos::Auto || there == model.special.bos {
@@ -123,8 +124,8 @@ fn own_folder(dir: PathBuf, model: &Model, bos: Bos) -> Result<PathBuf> {
     Ok(dir.with_file_name(name))
 }
 
-/// Texts begin as those of the library did, unless the user asks for something else, which is
-/// refused.
+/// Makes texts begin as those of the library did. If the user requests another beginning, the
+/// request is refused.
 fn begin_as_built(dir: &Path, model: &mut Model, bos: Bos) -> Result<()> {
     let Some(built) = built_with(dir, model)?.filter(|built| *built != model.special.bos) else { return Ok(()) };
     let words = |bos: &[u32]| if bos.is_empty() { "nothing".into() } else { format!("token {}", list(bos)) };
@@ -148,7 +149,7 @@ fn list(tokens: &[u32]) -> String {
     tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Locks without caring for a panic elsewhere: each guarded value is replaced whole, never left half changed.
+/// Locks even after a panic elsewhere: no change of a guarded value leaves it inconsistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -162,7 +163,8 @@ impl Lab {
         Self::open_where(setup, &|library| Ok(library), control)
     }
 
-    /// As [`Lab::open`], with the library in the folder that `place` makes of its own: a copy, for example.
+    /// As [`Lab::open`], but with the library in the folder that `place` returns for the original
+    /// one: a copy, for example.
     ///
     /// # Errors
     /// Those of [`Lab::open`] and of `place`.
@@ -184,7 +186,8 @@ impl Lab {
         let (library, _) = Library::create_or_open(&dir, &new, control)?;
         library.look(control)?;
         let library = library.without_damaged();
-        // A library is built one way. Its own settings hold where none were asked for; other ones are refused, not built over it.
+        // All skills of a library are built with the same settings. If no settings are requested,
+        // the library's own apply; if different ones are requested, they are refused.
         let build = library.settings().clone();
         let asked = BuildSettings { borders: build.borders, ..setup.build.clone() };
         if build != asked && setup.build != BuildSettings::default() {
@@ -214,12 +217,12 @@ impl Lab {
         })
     }
 
-    /// The library as it is now; later changes make a new one.
+    /// The current library. Later changes make a new one.
     pub fn library(&self) -> Arc<Library> {
         Arc::clone(&lock(&self.library))
     }
 
-    /// Opens the library again as its files are now: without what was damaged or taken away.
+    /// Opens the library again from its current files, without what was damaged or removed.
     ///
     /// # Errors
     /// Those of [`Library::reopened`].
@@ -228,17 +231,17 @@ impl Lab {
         Ok(())
     }
 
-    /// Puts a library in place, without its damaged skills. What this one had already was looked at
-    /// before, so that this costs only what is new.
+    /// Replaces the library, without its damaged skills. Skills that the old one had were checked
+    /// before, so only new ones cost time.
     pub(super) fn set_library(&self, library: Library) {
-        // Nobody cancels it.
+        // This check is never cancelled.
         let _ = quiet(|control| library.look(control));
         *lock(&self.library) = Arc::new(library.without_damaged());
     }
 
     /// Sizes of the model's states.
     pub fn shape(&self) -> Layout {
-        self.model.mamba.shape()
+        self.model.network.shape()
     }
 
     /// The model's configuration.
@@ -251,17 +254,18 @@ impl Lab {
         &self.model
     }
 
-    /// The tasks its skills are of.
+    /// The tasks that skills can be made of.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The names of the tasks that the model's training never saw.
+    /// The names of the tasks that the model never saw in training.
     pub fn unseen(&self) -> Vec<String> {
         self.tasks.iter().filter(|t| self.is_unseen(t)).map(|t| t.name.clone()).collect()
     }
 
-    /// Whether the model's training never saw any of a task: known of the bundled model alone.
+    /// Whether the model never saw any of a task in training. This is known only of the bundled
+    /// model.
     pub fn is_unseen(&self, task: &Task) -> bool {
         self.bundled && task.unseen
     }
@@ -276,12 +280,12 @@ impl Lab {
         &self.model.fingerprint
     }
 
-    /// What was passed over or settled in opening the model, in sentences.
+    /// What was skipped or decided when the model was opened, as sentences.
     pub fn notes(&self) -> &[String] {
         &self.model.notes
     }
 
-    /// When the model was trained, where it says so.
+    /// When the model was trained, if the model records it.
     pub fn trained(&self) -> Option<&str> {
         self.model.trained.as_deref()
     }
@@ -313,7 +317,7 @@ impl Lab {
         }
     }
 
-    /// Rankings unless the user says otherwise: the paper's cosine at the middle layer.
+    /// The default view of rankings: cosine over [`RankView::default_layers`].
     pub fn default_view(&self) -> RankView {
         RankView { metric: Metric::Cosine, layers: RankView::default_layers(self.shape().n_layer), part: Part::Ssm }
     }
@@ -335,15 +339,15 @@ impl Lab {
         Ok(library)
     }
 
-    /// The state after what begins every text alone: `h0` of state arithmetic. The empty one where
-    /// nothing does.
+    /// The state after only the tokens that begin every text: `h0` of state arithmetic. If there
+    /// are none, it is the empty state.
     pub(super) fn neutral(&self, control: Control<'_>) -> Result<State> {
         let bos = self.bos();
         if bos.is_empty() {
             return Ok(State::zeros(self.shape()));
         }
         let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
-        let mut read = self.model.mamba.prefill(&[prompt], control)?;
+        let mut read = self.model.network.prefill(&[prompt], control)?;
         read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
     }
 }
@@ -351,7 +355,7 @@ impl Lab {
 /// The index of a skill.
 ///
 /// # Errors
-/// [`Error::Input`] if there is none of that id, naming what the task has.
+/// [`Error::Input`] if no skill has this id; the message lists the skills of its task.
 pub(super) fn find(library: &Library, id: &str) -> Result<usize> {
     library.find(id).ok_or_else(|| {
         let task = id.split('/').next().unwrap_or(id);

@@ -1,4 +1,4 @@
-//! A query in the model's terms, and reading it so that an edit costs only what changed.
+//! A query as tokens, and reading it so that an edit costs only what changed.
 
 use super::Lab;
 use super::open::lock;
@@ -8,21 +8,22 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::task::{ParsedQuery, parse_query};
 
-/// A query in the model's terms.
+/// A query as tokens.
 pub(crate) struct Query {
     pub parsed: ParsedQuery,
-    /// What begins every text (often one token, or none), then each complete example.
+    /// The tokens that begin every text (often one, or none), then those of each complete example.
     pub segments: Vec<Vec<u32>>,
-    /// The unfinished line, as it stands after the examples.
+    /// The tokens of the unfinished line after the examples.
     pub tail: Vec<u32>,
-    /// The unfinished line with nothing before it.
+    /// The tokens of the unfinished line with nothing before it.
     pub alone: Vec<u32>,
-    /// What a ranking reads and evidence explains: the examples, the last one closed if its answer is begun.
+    /// The examples that a ranking reads and evidence explains. The last one is completed if its
+    /// answer is begun.
     pub examples: Vec<Example>,
 }
 
 impl Query {
-    /// Complete examples.
+    /// Number of complete examples.
     pub(super) fn shots(&self) -> usize {
         self.parsed.shots()
     }
@@ -45,7 +46,8 @@ impl Lab {
         Ok(Query { parsed, segments, tail, alone, examples })
     }
 
-    /// A query of which nothing is asked: a last example that lacks its line break is read like the others.
+    /// A query without a question: a last example that lacks its line break is read like the
+    /// others.
     pub(super) fn whole_query(&self, text: &str) -> Result<Query> {
         let mut query = self.query(text)?;
         if query.parsed.closed_tail.is_some() {
@@ -54,7 +56,8 @@ impl Lab {
         Ok(query)
     }
 
-    /// What a ranking reads of a query: its complete examples, the last one closed if an answer is begun.
+    /// What a ranking reads of a query: its complete examples, with the last one completed if its
+    /// answer is begun.
     pub(super) fn ranked_segments(&self, query: &Query) -> Vec<Vec<u32>> {
         let alone = query.examples.is_empty().then(|| query.alone.clone());
         let read = query.examples.iter().map(|e| e.tokens.clone());
@@ -66,11 +69,12 @@ impl Lab {
         *lock(&self.reader) = QueryReader::default();
     }
 
-    /// Reads segments from the last boundary that is still valid. The reader is copied (states are shared, so this is cheap) rather than
-    /// locked while the model runs: a ranking may overtake an answer in the middle of it.
+    /// Reads segments from the last boundary that is still valid. While the model runs, the reader
+    /// is copied instead of locked, because a ranking may overtake an answer at any point. The copy
+    /// is cheap: states are shared.
     pub(super) fn read(&self, segments: &[Vec<u32>], control: Control<'_>) -> Result<Read> {
         let mut reader = lock(&self.reader).clone();
-        let read = reader.read(&self.model.mamba, segments, control)?;
+        let read = reader.read(&self.model.network, segments, control)?;
         *lock(&self.reader) = reader;
         Ok(read)
     }

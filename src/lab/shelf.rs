@@ -1,4 +1,5 @@
-//! The states of a library on the card, in the precision of its files: ranked and mixed where they lie.
+//! The states of a library on the GPU, in the precision of its files. They are ranked and mixed
+//! there.
 
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
@@ -8,7 +9,7 @@ use half::f16;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// A library's states, each part `[layer][skill][entries]`.
+/// A library's states, each part as `[layer][skill][entries]`.
 pub struct Shelf {
     gpu: Arc<Gpu>,
     kernels: Arc<Kernels>,
@@ -28,10 +29,12 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    /// Copies a library's states to the card, with the kernels of the library's model, if they take no more than half of what is free there.
+    /// Copies a library's states to the GPU, with the kernels of the library's model, if they take
+    /// no more than half of its free memory.
     ///
     /// # Errors
-    /// [`Error::Model`] if they do, or the card fails; [`Error::Library`] if some skills are stored as f16 and some as f32.
+    /// [`Error::Model`] if they take more, or the GPU fails; [`Error::Library`] if some skills are
+    /// stored as f16 and some as f32.
     pub fn new(gpu: Arc<Gpu>, kernels: Arc<Kernels>, library: &Library) -> Result<Self> {
         let (skills, shape) = (library.len(), library.shape());
         let is_half = |i: usize| matches!(library.row(i, Part::Ssm, 0), LayerView::F16(_));
@@ -55,7 +58,7 @@ impl Shelf {
         for layer in 0..shape.n_layer {
             for skill in 0..skills {
                 let place = layer * skills + skill;
-                // A row at a time: whoever has something urgent comes in between.
+                // One row at a time, so that urgent work can come in between.
                 let _gate = gpu.enqueue();
                 for (part, to, entries) in [(Part::Ssm, &ssm, shape.memory.len()), (Part::Conv, &conv, shape.window.len())] {
                     match library.row(skill, part, layer) {
@@ -71,7 +74,8 @@ impl Shelf {
         Ok(Self { gpu, kernels, ssm, conv, sums, half, skills, shape })
     }
 
-    /// Enqueues Σ w·x of one part of so many skills (their places, their weights) into `out`, all layers.
+    /// Enqueues Σ w·x of one part of `count` skills (given by their indices and weights) into
+    /// `out`, for all layers.
     fn weigh(&self, part: &Buf, half: bool, entries: usize, (picks, weights, count): (u64, u64, usize), out: u64) -> Result<()> {
         let args = [
             Arg::Ptr(part.at(0)),
@@ -87,11 +91,11 @@ impl Shelf {
     }
 }
 
-/// Numbers that one thread looks through.
+/// Numbers that one thread checks.
 const PIECE: usize = 1 << 18;
 
-/// A mix in memory that the card copies from at full speed. From ordinary memory a state of
-/// mamba-2.8b (26 MB) takes ten times as long, at every question that is put to it.
+/// A mix in pinned memory, from which the GPU copies at full speed. From ordinary memory, each copy
+/// of a state of mamba-2.8b (26 MB) takes ten times as long, and every question needs one.
 struct Mean(Pinned);
 
 impl Memory for Mean {
@@ -170,7 +174,7 @@ impl Rows for Shelf {
         }
         let finite = found.floats().par_chunks(PIECE).all(|piece| piece.iter().fold(true, |all, v| all & v.is_finite()));
         let state = State::lent(s, Arc::new(Mean(found)), tokens)?;
-        // Small states are copied out: memory that is bound to the card comes in large pages.
+        // Small states are copied out, because pinned memory comes in large pages.
         if finite && 4 * total >= LARGE {
             return Ok(state);
         }

@@ -1,19 +1,19 @@
-//! Has a library's rows copied to the model's own device.
+//! Copies a library's states to the model's own device.
 
 use super::Lab;
 use super::open::lock;
 use crate::error::Result;
 use crate::library::{Library, Rows};
-use crate::model::Mamba;
+use crate::model::Network;
 use std::sync::Arc;
 
-/// What copies a library's rows to the card that a model computes on.
+/// A function that copies a library's states to the GPU on which a model computes.
 pub type Copy = Box<dyn FnOnce(&Library) -> Result<Arc<dyn Rows>> + Send>;
 
 impl Lab {
-    /// Has a library's rows copied to the card, on a thread of its own, when it has been ranked
-    /// twice: one that is being built changes all the time. Until they are there, where they do
-    /// not fit, and where the model computes on the CPU, the CPU ranks.
+    /// Copies a library's states to the GPU, on a separate thread, once the library has been ranked
+    /// twice (a library that is being built changes constantly). The CPU ranks until the copy is
+    /// complete. It also ranks if the copy does not fit or the model computes on the CPU.
     pub(super) fn shelve(&self, library: &Arc<Library>) {
         let mut ranked = lock(&self.ranked);
         let again = std::ptr::eq(ranked.0.as_ptr(), Arc::as_ptr(library));
@@ -22,7 +22,7 @@ impl Lab {
             return;
         }
         drop(ranked);
-        let Some(copy) = shelver(&self.model.mamba) else { return };
+        let Some(copy) = shelver(&self.model.network) else { return };
         let library = Arc::clone(library);
         let work = move || match copy(&library) {
             Ok(rows) => library.attach(rows),
@@ -34,17 +34,17 @@ impl Lab {
     }
 }
 
-/// What copies a library's rows to the card, if the model computes on one, so that they are ranked
-/// there. It takes a while, and may run on a thread of its own.
+/// A function that copies a library's states to the GPU, so that they are ranked there; `None` if
+/// the model computes on the CPU. It takes a while and may run on a separate thread.
 #[cfg(feature = "cuda")]
-pub fn shelver(mamba: &Mamba) -> Option<Copy> {
-    let model = mamba.on_card()?;
+pub fn shelver(network: &Network) -> Option<Copy> {
+    let model = network.on_card()?;
     let (gpu, kernels) = (model.gpu(), model.kernels());
     Some(Box::new(move |library| Ok(Arc::new(super::shelf::Shelf::new(gpu, kernels, library)?))))
 }
 
-/// Nothing: this build has no card.
+/// Always `None`: this build has no GPU support.
 #[cfg(not(feature = "cuda"))]
-pub fn shelver(_: &Mamba) -> Option<Copy> {
+pub fn shelver(_: &Network) -> Option<Copy> {
     None
 }

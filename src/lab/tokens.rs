@@ -1,32 +1,34 @@
-//! How texts become tokens here: as the tokenizer makes them of the whole text, cut at the borders of examples.
+//! Tokenisation: the tokenizer encodes the whole text, and its tokens are cut at the boundaries of
+//! examples.
 //!
-//! A text is tokenised with what stands around it in what the model reads: an example with another one
-//! after it (every skill is read on from), a question with an example before it. A library that was
-//! built when each example was tokenised apart is read that way ([`Borders::Apart`]).
+//! A text is tokenised in the context in which the model reads it. An example has another one after
+//! it (every skill is read on from), and a question has an example before it. A library that was
+//! built with each example tokenised separately is read that way ([`Borders::Apart`]).
 
 use super::Lab;
 use crate::error::Result;
 use crate::library::Borders;
 use crate::task::{Pair, Segment};
 
-/// An example's tokens, and from which token on they are its answer.
+/// An example's tokens, and the index of the first token of its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Example {
     pub tokens: Vec<u32>,
     pub answer: usize,
 }
 
-/// Stands for any word of an example.
+/// A placeholder for any word of an example.
 const WORD: &str = "a";
 
 impl Lab {
-    /// The tokens of segments that follow each other, and of what comes right after them.
+    /// The tokens of consecutive segments, and of the text `then` that follows them.
     pub(crate) fn tokens_of<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>, then: &str) -> Result<(Vec<Example>, Vec<u32>)> {
         let segments: Vec<[String; 2]> = segments.into_iter().map(|s| self.halves(s)).collect();
         if self.build.borders == Borders::Apart {
             let example = |[tail, answer]: &[String; 2]| {
                 let (tokens, tail) = (self.tokens(&[&tail[..], answer].concat())?, self.tokens(tail)?);
-                // The answer begins where the example's tokens leave those of its unfinished line.
+                // The answer begins where the example's tokens first differ from those of its
+                // unfinished line.
                 let answer = if answer.is_empty() { tokens.len() } else { tail.iter().zip(&tokens).take_while(|(a, b)| a == b).count() };
                 Ok(Example { tokens, answer })
             };
@@ -48,12 +50,14 @@ impl Lab {
         }
     }
 
-    /// Segments as they are read where another example follows: by a ranking, and by whatever is made into a skill.
+    /// Tokens of segments that another example follows. Rankings read them so, and so does
+    /// everything that becomes a skill.
     pub(crate) fn examples_of<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>) -> Result<Vec<Example>> {
         Ok(self.tokens_of(segments, &self.build.template.tail(WORD))?.0)
     }
 
-    /// Segments, and an unfinished line after them; after any example if there are none.
+    /// The tokens of segments and of an unfinished line after them. Without segments, the line is
+    /// tokenised after a placeholder example.
     pub(crate) fn tail_after(&self, segments: &[Segment], tail: &str) -> Result<(Vec<Example>, Vec<u32>)> {
         if segments.is_empty() {
             return Ok((Vec::new(), self.tokens_of([&self.any_example()], tail)?.1));
@@ -61,7 +65,8 @@ impl Lab {
         self.tokens_of(segments, tail)
     }
 
-    /// What an unfinished line after segments is hoped to be completed by, with its end. `asked`: the line's tokens there.
+    /// The tokens of the target answer to an unfinished line after segments, including its end.
+    /// `asked`: the line's tokens in that context.
     pub(crate) fn answer_after(&self, segments: &[Segment], tail: &str, asked: &[u32], output: &str) -> Result<Vec<u32>> {
         let (context, answer) = ([self.any_example()], self.build.template.answer(output));
         let before = if segments.is_empty() { &context } else { segments };
@@ -74,12 +79,12 @@ impl Lab {
         let mut tokens = self.model.tokenizer.encode_pieces(&pieces)?;
         tokens.pop();
         let answer_tokens = tokens.pop().unwrap_or_default();
-        // Where a token would reach from the line into the answer, or from the answer into the next example, the line is asked as it stands, and the answer is read
-        // by itself.
+        // If a token would span the line and the answer, or the answer and the next example, the
+        // line keeps its tokens and the answer is tokenised by itself.
         if tokens.pop().as_deref() == Some(asked) && !answer_tokens.is_empty() { Ok(answer_tokens) } else { self.tokens(&answer) }
     }
 
-    /// The unfinished line of a pair, and its answer, after an example.
+    /// The tokens of a pair's unfinished line and of its answer, after a placeholder example.
     pub(crate) fn question(&self, pair: &Pair) -> Result<(Vec<u32>, Vec<u32>)> {
         let tail = self.build.template.tail(&pair.input);
         let (_, asked) = self.tail_after(&[], &tail)?;

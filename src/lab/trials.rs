@@ -1,4 +1,4 @@
-//! What experiments are made of: states of texts, and how well a state answers.
+//! Building blocks of experiments: states of texts, and how well a state answers.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -9,35 +9,37 @@ use crate::task::{Pair, Segment, Split, Task};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Prompts run together: enough to fill the products, few enough that their states fit the cache's neighbourhood.
+/// Number of prompts run together: enough to fill the matrix products, few enough that their states
+/// stay near the cache.
 const TOGETHER: usize = 64;
 
-/// One question put to a state.
+/// One question and the state it is asked from.
 pub struct Ask {
-    /// The state asked; several are asked together and their logits averaged (the ensemble that mixing competes with).
+    /// The state asked. Several are asked together and their logits averaged (the ensemble that
+    /// mixing competes with).
     pub states: Vec<State>,
     /// The unfinished line.
     pub tail: Vec<u32>,
-    /// The right answer with its end.
+    /// The right answer, including its end.
     pub answer: Vec<u32>,
 }
 
-/// What a question is put to, and what it is called.
+/// A named state, or ensemble of states, that answers questions.
 pub struct Candidate {
     /// Its name in the reports.
     pub name: &'static str,
-    /// Its state, or several that answer together.
+    /// Its state, or the states of the ensemble.
     pub states: Vec<State>,
 }
 
 impl Candidate {
-    /// A candidate of one state.
+    /// A candidate with a single state.
     pub fn one(name: &'static str, state: State) -> Self {
         Self { name, states: vec![state] }
     }
 }
 
-/// How it was answered.
+/// The score of one answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// −ln p of the whole answer, nats.
@@ -60,7 +62,7 @@ impl<'a> Trials<'a> {
         Self { lab, model: lab.model() }
     }
 
-    /// The tokens of examples that follow each other, example by example.
+    /// The tokens of consecutive examples, example by example.
     ///
     /// # Errors
     /// The tokenizer's.
@@ -69,7 +71,7 @@ impl<'a> Trials<'a> {
         Ok(self.lab.examples_of(&segments)?.into_iter().map(|e| e.tokens).collect())
     }
 
-    /// The beginning-of-text token and the examples.
+    /// The beginning-of-text tokens and the examples.
     ///
     /// # Errors
     /// The tokenizer's.
@@ -79,7 +81,7 @@ impl<'a> Trials<'a> {
         Ok(tokens)
     }
 
-    /// A question about a pair, without a state yet: tail and answer.
+    /// A question about a pair, without a state: the unfinished line and the answer.
     ///
     /// # Errors
     /// The tokenizer's.
@@ -87,7 +89,7 @@ impl<'a> Trials<'a> {
         self.lab.question(pair)
     }
 
-    /// The state after each text, read from the state given or from nothing.
+    /// The state after each text, read from the given state or from the empty one.
     ///
     /// # Errors
     /// The model's; [`Error::Cancelled`].
@@ -98,12 +100,13 @@ impl<'a> Trials<'a> {
             let prompts: Vec<_> =
                 part.iter().map(|(initial, tokens)| Prompt { tokens, initial: *initial, snapshots: &[], want: Want::State }).collect();
             let quiet = control.with_progress(&|_| {});
-            states.extend(self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.state));
+            states.extend(self.model.network.prefill(&prompts, quiet)?.into_iter().map(|r| r.state));
         }
         Ok(states)
     }
 
-    /// Puts the questions, all against the true tokens: a greedy answer is right exactly if each of its tokens is the best guess after those before it.
+    /// Scores the questions, all by teacher forcing: a greedy answer is right exactly if each of
+    /// its tokens is the most probable one after the tokens before it.
     ///
     /// # Errors
     /// [`Error::Input`] for an empty tail or answer; the model's; [`Error::Cancelled`].
@@ -124,7 +127,7 @@ impl<'a> Trials<'a> {
         Ok(scores)
     }
 
-    /// Puts one question to every candidate.
+    /// Asks one question from every candidate.
     ///
     /// # Errors
     /// As [`Self::ask`].
@@ -153,7 +156,7 @@ impl<'a> Trials<'a> {
             })
             .collect();
         let quiet = control.with_progress(&|_| {});
-        let mut read = self.model.mamba.prefill(&prompts, quiet)?.into_iter().map(|r| r.logits);
+        let mut read = self.model.network.prefill(&prompts, quiet)?.into_iter().map(|r| r.logits);
         Ok(asks
             .iter()
             .map(|ask| {
@@ -170,7 +173,8 @@ impl<'a> Trials<'a> {
             .collect())
     }
 
-    /// Tasks in the lab that allow a split of `sets` sets of `shots` examples, with it.
+    /// Tasks of the lab that allow a split into `sets` sets of `shots` examples, with their index
+    /// and split.
     ///
     /// # Errors
     /// None but [`Error::Input`] if no task is large enough.
@@ -185,13 +189,15 @@ impl<'a> Trials<'a> {
     }
 }
 
-/// The pairs with each input given the next one's answer: the same words, no rule.
+/// The pairs with each input given the output of the pair half the list further on: the same words,
+/// without the rule.
 pub fn shuffled_labels(pairs: &[Pair]) -> Vec<Pair> {
     let n = pairs.len();
     (0..n).map(|i| Pair { input: pairs[i].input.clone(), output: pairs[(i + n / 2) % n].output.clone() }).collect()
 }
 
-/// A state of Gaussian noise, each layer as long as the given state's: what mere magnitude does.
+/// The given state with Gaussian noise for its SSM state, with the same norm in each layer. It
+/// shows the effect of magnitude alone.
 ///
 /// # Errors
 /// None in practice: the noise is finite.

@@ -1,4 +1,4 @@
-//! The soup against its baselines on questions that are in no skill's examples.
+//! The soup against its baselines on questions that are not among any skill's examples.
 
 use super::Lab;
 use super::mixer::Mixer;
@@ -12,19 +12,20 @@ use crate::state::State;
 use crate::stats::bootstrap;
 use crate::task::Pair;
 
-/// Questions at most.
+/// Maximum number of questions.
 const QUESTIONS: usize = 200;
-/// Questions put together, between two reports.
+/// Questions asked in one batch, between two progress reports.
 const TOGETHER: usize = 20;
 /// Bootstrap resamples.
 const RESAMPLES: usize = 2000;
 
 impl Lab {
-    /// Asks held-out questions of the soup's task (if its skills are of one, else of the query's best task) from the soup, the best skill and
-    /// the query alone.
+    /// Asks held-out questions from the soup, the best skill and the query alone. The questions are
+    /// of the soup's task if all its skills are of one task, otherwise of the query's best task.
     ///
     /// # Errors
-    /// [`Error::Input`] if the query is empty, or the task's pairs are not at hand; the model's; [`Error::Cancelled`].
+    /// [`Error::Input`] if the query is empty, or the task's pairs are not available; the model's;
+    /// [`Error::Cancelled`].
     pub fn verdict(&self, request: &VerdictRequest, control: Control<'_>) -> Result<VerdictView> {
         let query = self.whole_query(&request.query)?;
         let quiet = control.with_progress(&|_| {});
@@ -47,7 +48,7 @@ impl Lab {
         }
         let [soup, rest @ ..] = &scores;
         let against = |(name, other): (&str, &Vec<Score>)| {
-            // Paired: each question is a witness of its own.
+            // Paired: each question is an independent sample.
             let of = |value: fn(&Score) -> f64| {
                 let differences: Vec<(usize, f64)> = soup.iter().zip(other).map(|(a, b)| value(a) - value(b)).enumerate().collect();
                 bootstrap(&differences, RESAMPLES, 0)
@@ -62,7 +63,7 @@ impl Lab {
         })
     }
 
-    /// The task of all skills in a recipe, if it is one.
+    /// The common task of all skills in a recipe, if there is one.
     fn task_of(&self, recipe: &Recipe) -> Option<String> {
         let library = self.library();
         let names = recipe.ingredients();

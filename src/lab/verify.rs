@@ -1,27 +1,28 @@
-//! The card against the CPU path, on random weights and texts: what `state-soup doctor --verify` runs on the user's own machine.
+//! Compares the GPU with the CPU, on random weights and texts. `state-soup doctor --verify` runs
+//! this on the user's own machine.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
-use crate::model::{LoadOptions, Mamba, MambaConfig, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
+use crate::model::{LoadOptions, MambaConfig, Network, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
 use crate::state::ModelIdentity;
 use crate::state::State;
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
-/// One comparison. Errors are ‖card − CPU‖ / ‖CPU‖ over all numbers of a kind.
+/// One comparison. Errors are ‖GPU − CPU‖ / ‖CPU‖ over all numbers of a kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// Sizes and precision.
+    /// Sizes and precision of the model.
     pub model: String,
-    /// What was run.
+    /// The computation.
     pub what: String,
     /// SSM states, windows, ΣΔ, logits or log-probabilities.
     pub of: &'static str,
-    /// The error.
+    /// The relative error.
     pub error: f64,
-    /// What it may be.
+    /// The largest error allowed.
     pub limit: f64,
 }
 
@@ -32,7 +33,8 @@ impl Check {
     }
 }
 
-/// Sizes that reach every branch of the kernels: whole warps and none, aligned rows and none, biases, norms in the mixer, wide and narrow states.
+/// Sizes that reach every branch of the kernels: full and partial warps, aligned and unaligned
+/// rows, biases, norms in the mixer, wide and narrow states.
 const MODELS: [(&str, &str); 5] = [
     (
         "tied, 512 × 16",
@@ -56,17 +58,18 @@ const MODELS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Sizes whose states are so large that they stay in the memory they are copied to.
+/// A model whose states are so large that they stay in the memory they are copied to.
 const LARGE: &str = "large states, 512 × 128";
 
-/// Precisions, with the error that rounding to them explains: each number that goes into a product is rounded, sums are not.
+/// Precisions, each with the error that rounding to it explains: every factor of a product is
+/// rounded, sums are not.
 const PRECISIONS: [(WeightType, DType, f64); 3] =
     [(WeightType::F32, DType::F32, 2e-5), (WeightType::BF16, DType::BF16, 3e-2), (WeightType::F16, DType::F16, 4e-3)];
 
 /// Runs every comparison.
 ///
 /// # Errors
-/// [`crate::error::Error::Model`] if the card fails; [`crate::error::Error::Cancelled`].
+/// [`crate::error::Error::Model`] if the GPU fails; [`crate::error::Error::Cancelled`].
 pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     let (mut done, total) = (0, (MODELS.len() * PRECISIONS.len()) as u64);
@@ -77,10 +80,10 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
             let silent = control.with_progress(&|_| {});
             let weights = RandomWeights::exact_in(config.clone(), dtype);
             let load = |weights: &dyn TensorSource, device: &Device, kind| {
-                Mamba::load(config.clone(), weights, &LoadOptions { device: device.clone(), weights: kind }, silent)
+                Network::load(config.clone(), weights, &LoadOptions { device: device.clone(), weights: kind }, silent)
             };
             let (card, host) = (load(&weights, device, kind)?, load(&weights, &Device::Cpu, WeightType::F32)?);
-            // Rounding adds up over the twenty layers of the one.
+            // Rounding errors add up over the twenty layers of this model.
             let (longest, limit) = if name == LARGE { (40, 2.0 * limit) } else { (3000, limit) };
             let mut pair = Pair { card, host, model: format!("{name}, {kind:?}"), limit, checks: Vec::new() };
             pair.run(longest, silent)?;
@@ -96,7 +99,7 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Weights of which one number is none: the fourth channel of the second layer.
+/// Weights with one NaN: in the fourth channel of the second layer.
 struct Broken(RandomWeights);
 
 impl TensorSource for Broken {
@@ -118,22 +121,22 @@ impl TensorSource for Broken {
 }
 
 struct Pair {
-    card: Mamba,
-    host: Mamba,
+    card: Network,
+    host: Network,
     model: String,
     limit: f64,
     checks: Vec<Check>,
 }
 
 impl Pair {
-    /// Everything that reads tokens. `longest`: tokens of a text at most.
+    /// Compares everything that reads tokens. `longest`: maximum number of tokens of a text.
     fn run(&mut self, longest: usize, control: Control<'_>) -> Result<()> {
         let vocab = self.host.config().vocab_size as u32;
         let text = |n: usize, seed: u32| -> Vec<u32> { (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect() };
         let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90].map(|n: usize| n.min(longest));
         let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(n, i as u32)).collect();
-        let read = |mamba: &Mamba, prompts: &[Prompt<'_>]| mamba.prefill(prompts, control);
-        // A state to begin from that is no test's own result.
+        let read = |network: &Network, prompts: &[Prompt<'_>]| network.prefill(prompts, control);
+        // An initial state that is not one of the tests' results.
         let seed = text(40, 77);
         let begin = read(&self.host, &[Prompt { tokens: &seed, initial: None, snapshots: &[], want: Want::State }])?;
         let begin = &begin[0].state;
@@ -165,7 +168,8 @@ impl Pair {
             self.compare("a long prompt", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
         }
 
-        // Other tokens and other states each time, but the same work: recorded when it comes again.
+        // New tokens and states in each round, but the same shapes: the work is recorded when it
+        // repeats.
         let (mut card, mut host_typed) = (Vec::new(), Vec::new());
         for round in 0..4u32 {
             let (one, two) = (text(5, 200 + round), text(9, 300 + round));
@@ -190,8 +194,8 @@ impl Pair {
 
         for batch in [1, 3] {
             let states = vec![begin; batch];
-            let steps = |mamba: &Mamba| -> Result<Vec<Prefilled>> {
-                let mut decoder = mamba.decoder(&states)?;
+            let steps = |network: &Network| -> Result<Vec<Prefilled>> {
+                let mut decoder = network.decoder(&states)?;
                 let mut logits = vec![Vec::new(); batch];
                 for step in 0..6u32 {
                     let tokens: Vec<u32> = (0..batch as u32).map(|b| (step * 13 + b * 5) % vocab).collect();
@@ -209,15 +213,15 @@ impl Pair {
         Ok(())
     }
 
-    /// A model whose states are not finite is found out, and nothing of it is given.
-    fn broken(&mut self, card: &Mamba, control: Control<'_>) {
+    /// A model whose states are not finite is detected, and none of its results are returned.
+    fn broken(&mut self, card: &Network, control: Control<'_>) {
         let prompts = [Prompt { tokens: &[1, 2, 3], initial: None, snapshots: &[], want: Want::State }];
         let refused = matches!(card.prefill(&prompts, control), Err(Error::Mismatch(_)));
         let error = if refused { 0.0 } else { f64::NAN };
         self.checks.push(Check { model: self.model.clone(), what: "weights that are no numbers".into(), of: "refusal", error, limit: 0.0 });
     }
 
-    /// A small library, ranked and mixed on the card and on the CPU.
+    /// Ranks and mixes a small library on the GPU and on the CPU.
     fn shelf(&mut self, control: Control<'_>) -> Result<()> {
         let vocab = self.host.config().vocab_size as u32;
         let texts: Vec<Vec<u32>> = (0..20).map(|i| (0..30u32).map(|t| (t * 7919 + t * i * 31 + i) % vocab).collect()).collect();

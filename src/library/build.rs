@@ -1,4 +1,4 @@
-//! From plans to skills on disk.
+//! Builds skills on disk from plans.
 
 use super::store::Library;
 use super::types::{BuildSettings, SkillMeta, SkillOrigin};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// A skill to be made: the texts to read and what will be told about it.
+/// A skill to be made: the texts to read, and its manifest entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillPlan {
     /// `task/0`.
@@ -20,14 +20,15 @@ pub struct SkillPlan {
     pub task: String,
     /// Task family.
     pub family: String,
-    /// What is read after bos, segment by segment: one example each, with its terminator.
+    /// The text to read after bos, in segments: one example each, with its terminator.
     pub segments: Vec<String>,
-    /// Where it comes from, as the library will say. Equal origins are the same skill.
+    /// Its origin in the manifest. Plans with equal ids and origins make the same skill.
     pub origin: SkillOrigin,
 }
 
 impl SkillPlan {
-    /// The plan of one set of a task's examples: `task/set`, told apart from others of that id by settings and text.
+    /// The plan of one set of a task's examples, with the id `task/set`. Its origin distinguishes
+    /// it from others of that id by settings and text.
     pub fn examples(task: &str, family: &str, set: usize, segments: Vec<String>, settings: &BuildSettings) -> Self {
         let origin = SkillOrigin::Examples {
             set,
@@ -39,14 +40,14 @@ impl SkillPlan {
         Self { id: format!("{task}/{set}"), task: task.to_owned(), family: family.to_owned(), segments, origin }
     }
 
-    /// The plan of a set of a task's examples that was drawn on its own.
+    /// The plan of a set of a task's examples that was drawn separately from the build's sets.
     pub fn drawn(id: String, task: &str, family: &str, segments: Vec<String>, seed: u64, template: &str) -> Self {
         let (shots, template, text_hash) = (segments.len(), template.to_owned(), text_hash(&segments));
         let origin = SkillOrigin::Drawn { shots, seed, template, text_hash };
         Self { id, task: task.to_owned(), family: family.to_owned(), segments, origin }
     }
 
-    /// The plan of a text of the user's.
+    /// The plan of a text by the user.
     pub fn text(id: String, task: &str, text: &str) -> Self {
         let segments = text.split_inclusive('\n').map(str::to_string).collect();
         Self { id, task: task.to_owned(), family: "user".into(), segments, origin: SkillOrigin::Text { text: text.to_owned() } }
@@ -56,7 +57,7 @@ impl SkillPlan {
         self.segments.iter().map(String::len).sum()
     }
 
-    /// What the library says of the skill made by this plan now.
+    /// The manifest entry of the skill that this plan makes now.
     pub fn meta(&self, state: &State, tags: Vec<String>) -> SkillMeta {
         SkillMeta {
             id: self.id.clone(),
@@ -78,14 +79,15 @@ fn text_hash(segments: &[String]) -> String {
     hash.finalize().to_hex().to_string()
 }
 
-/// The present as RFC 3339, UTC, whole seconds.
+/// The current time as RFC 3339, UTC, in whole seconds.
 pub fn now() -> String {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// Which plans the library lacks, in order: no readable skill has that id and the same origin (so changed settings or changed
-/// task data make a skill missing). Skills the user deleted are not missing.
+/// Indices of the plans that the library lacks, in order: no readable skill has that id and the
+/// same origin. So changed settings or task data make a skill missing. Skills that the user deleted
+/// are not missing.
 pub fn missing(library: &Library, plans: &[SkillPlan]) -> Vec<usize> {
     let unwanted: HashSet<(&str, String)> = library.unwanted().map(|(id, origin)| (id, format!("{origin:?}"))).collect();
     let lacks = |p: &SkillPlan| match library.find(&p.id) {
@@ -95,18 +97,19 @@ pub fn missing(library: &Library, plans: &[SkillPlan]) -> Vec<usize> {
     (0..plans.len()).filter(|&i| lacks(&plans[i])).collect()
 }
 
-/// How much goes into one call of the encoder, and so into one shard, and may be lost by a kill.
+/// How much goes into one call of the encoder and so into one shard: the most that a kill loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSize {
-    /// Tokens, about: they are guessed from the bytes, by the ratio found so far.
+    /// Tokens, approximately: they are estimated from the bytes, by the ratio measured so far.
     pub tokens: usize,
-    /// Skills at most.
+    /// Skills, at most.
     pub skills: usize,
 }
 
 impl BatchSize {
-    /// What suits a device that reads so many tokens together: two such chunks, so that the states of one are copied while the other runs; enough to keep the matrix
-    /// products dense, few enough that the library fills visibly and a kill loses little.
+    /// The batch size for a device that reads `chunk` tokens at once: two chunks, so that the
+    /// states of one are copied while the other runs. This keeps the matrix products dense, but is
+    /// small enough that progress is visible and a kill loses little.
     pub fn of(chunk: usize) -> Self {
         Self { tokens: (2 * chunk).max(4096), skills: 64.max(chunk / 64) }
     }
@@ -123,27 +126,29 @@ impl Default for BatchSize {
 pub struct BuildReport {
     /// Skills made.
     pub built: usize,
-    /// Skills that were there already.
+    /// Skills that existed already.
     pub present: usize,
     /// Tokens read.
     pub tokens: u64,
-    /// Seconds in the encoder.
+    /// Seconds spent in the encoder.
     pub encode_seconds: f64,
-    /// Seconds writing.
+    /// Seconds spent writing.
     pub write_seconds: f64,
 }
 
-/// Reads the plans' segments (each skill from bos on) and returns one state a plan, in order.
+/// Reads the plans' segments (each skill from bos on) and returns one state per plan, in order.
 pub type Encode<'a> = dyn FnMut(&[&SkillPlan], Control<'_>) -> Result<Vec<State>> + 'a;
 
-/// Makes what is [`missing`] and the plans with the ids of `anew`, batch by batch; every batch is on disk before the next begins, so that a build that is called off or
-/// killed goes on where it was. What `encode`
-/// reports is turned into progress in skills. A skill of the same id is replaced when its new state is on disk, and hands on its tags.
+/// Makes the [`missing`] plans and the plans whose ids are in `anew`, batch by batch. Every batch
+/// is on disk before the next begins, so that a cancelled or killed build can be resumed. Progress
+/// that `encode` reports is converted to skills. A skill of the same id is replaced when its new
+/// state is on disk; the new skill keeps its tags.
 ///
-/// The writer is free while the encoder works, for other changes of this process.
+/// The writer is unlocked while the encoder works, so that this process can make other changes.
 ///
 /// # Errors
-/// [`Error::Input`] if two plans have one id; [`Error::Cancelled`]; the encoder's; those of [`LibraryWriter::replace`].
+/// [`Error::Input`] if two plans have the same id; [`Error::Cancelled`]; those of `encode`; those
+/// of [`LibraryWriter::replace`].
 pub fn build(
     writer: &Mutex<LibraryWriter>,
     settings: &BuildSettings,
@@ -168,7 +173,7 @@ pub fn build(
     control.report(0, total, "skills");
     while !left.is_empty() {
         control.check()?;
-        // Three bytes a token until a batch has told better.
+        // 3 bytes per token until a batch has been measured.
         let ratio = if report.tokens > 0 { bytes_read as f64 / report.tokens as f64 } else { 3.0 };
         let n = batch_len(left, plans, batch, ratio);
         let picks: Vec<&SkillPlan> = left[..n].iter().map(|&i| &plans[i]).collect();
@@ -205,7 +210,7 @@ pub fn build(
     Ok(report)
 }
 
-/// How many of the plans `left` make a batch: at least one.
+/// How many of the plans `left` go into the next batch: at least one.
 fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_token: f64) -> usize {
     let (mut tokens, mut n) = (0.0, 0);
     for &i in left.iter().take(batch.skills.max(1)) {
@@ -218,11 +223,12 @@ fn batch_len(left: &[usize], plans: &[SkillPlan], batch: BatchSize, bytes_per_to
     n
 }
 
-/// Where the library of a model and of these settings is kept unless the user says otherwise:
-/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's equivalent. A choice of tasks has a folder of its own.
+/// The default folder of the library of a model with these settings:
+/// `$XDG_CACHE_HOME/state-soup/libraries/FINGERPRINT-SETTINGS` (16 and 8 digits), or the system's
+/// equivalent. Each choice of tasks has its own folder.
 ///
 /// # Errors
-/// [`Error::Input`] if the user has no cache folder.
+/// [`Error::Input`] if no cache folder is known.
 pub fn cache_dir(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> Result<PathBuf> {
     let none = || {
         Error::Input(
@@ -234,7 +240,7 @@ pub fn cache_dir(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -
 }
 
 fn folder_name(fingerprint: &str, settings: &BuildSettings, chosen: &[&str]) -> String {
-    // How texts are tokenised is no choice of the user's: a folder's own way holds.
+    // `borders` is not the user's choice: a library keeps its own.
     let BuildSettings { template, shots, sets, seed, test_share, borders: _ } = settings;
     let hash = blake3::hash(format!("{template}\n{shots}\n{sets}\n{seed}\n{test_share}").as_bytes()).to_hex();
     let safe: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(16).collect();

@@ -1,4 +1,4 @@
-//! Compaction: the only way to get the bytes of deleted skills back.
+//! Compaction: the only way to free the bytes of deleted skills.
 
 use super::manifest::{Removed, ShardEntry, SkillEntry};
 use super::shard::Shard;
@@ -8,15 +8,16 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
-/// Bytes of states that compaction gathers into one shard.
+/// Bytes of states per shard that compaction writes.
 const COMPACT_BYTES: usize = 64 << 20;
 
 impl LibraryWriter {
-    /// Drops the states of deleted skills for good; returns the bytes freed. Damaged shards with living skills, and
-    /// shards with a living skill whose state is damaged, are kept as they are. Reports progress in skills copied.
+    /// Drops the states of deleted skills for good and returns the number of bytes freed. Damaged
+    /// shards with living skills, and shards with a living skill whose state is damaged, are kept
+    /// as they are. Reports progress in skills copied.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Library`] if a state can not be read; [`Error::Cancelled`].
+    /// [`Error::Io`]; [`Error::Library`] if a state cannot be read; [`Error::Cancelled`].
     pub fn compact(&mut self, control: Control<'_>) -> Result<u64> {
         let before = self.library.bytes();
         let all = &self.library.manifest;

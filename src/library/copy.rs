@@ -1,4 +1,4 @@
-//! A library to play on: whatever is done to it, the one it was made of stays as it is.
+//! A copy of a library to experiment on: changes to the copy leave the original unchanged.
 
 use super::manifest::{MANIFEST, Manifest};
 use super::store::list;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
-/// A place for one copy, shared by those who make it and those who ask what was changed. The copy goes with the last of them.
+/// A slot for one copy, shared by the code that makes it and the code that lists its changes. The
+/// copy is removed when the last clone is dropped or the next copy is made.
 #[derive(Clone, Debug, Default)]
 pub struct Copies(Arc<Mutex<Option<Copy>>>);
 
@@ -21,15 +22,16 @@ struct Copy {
 }
 
 impl Copies {
-    /// Makes a copy of a library, or of its absence; returns its folder. It costs a manifest: a shard never changes, so the copy refers to it,
-    /// and what is added lies in the copy.
+    /// Makes a copy of a library and returns its folder, which is not created if there is no
+    /// library. It copies the manifest only: shards never change, so the copy has symbolic links to
+    /// them, and new shards lie in the copy.
     ///
     /// # Errors
-    /// [`Error::Io`]; the manifest's.
+    /// [`Error::Io`]; [`Error::Library`] if the manifest is damaged or of an unknown version.
     pub fn of(&self, library: &Path) -> Result<PathBuf> {
         let before = Manifest::read(library)?;
         let of = TempDir::with_prefix("state-soup-").map_err(Error::io(std::env::temp_dir()))?;
-        // Under its own name, which may be seen.
+        // The copy keeps the library's folder name, because the name may be displayed.
         let folder = of.path().join(library.file_name().unwrap_or("library".as_ref()));
         if let Some(manifest) = &before {
             std::fs::create_dir(&folder).map_err(Error::io(&folder))?;
@@ -43,11 +45,11 @@ impl Copies {
         Ok(folder)
     }
 
-    /// What was changed in the copy, in words, one phrase a kind of change, such as `deleted antonym/0`; nothing if nothing was. A build of what
-    /// was missing counts as no change.
+    /// What was changed in the copy, one phrase per kind of change, such as `deleted antonym/0`;
+    /// empty if nothing was. Skills that a build added do not count.
     ///
     /// # Errors
-    /// The manifest's.
+    /// [`Error::Io`]; [`Error::Library`] if the copy's manifest is damaged.
     pub fn changes(&self) -> Result<Vec<String>> {
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(copy) = guard.as_ref() else { return Ok(Vec::new()) };

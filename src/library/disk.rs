@@ -1,4 +1,5 @@
-//! Every change a library makes on disk, as a handful of operations that a test can make fail one by one.
+//! Every change that a library makes on disk, as a few operations that a test can make fail one by
+//! one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,31 +7,32 @@ use std::path::Path;
 
 /// A file being written.
 pub trait DiskFile: Write {
-    /// Returns once what was written is on the device.
+    /// Returns once the written bytes are on the device.
     ///
     /// # Errors
     /// The system's.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// The operations a library changes the disk with. [`RealDisk`] does them; tests put a failing one in its place.
+/// The operations by which a library changes the disk. [`RealDisk`] performs them; tests replace it
+/// by a failing one.
 pub trait Disk: Send + Sync + std::fmt::Debug {
-    /// Makes a folder and the ones above it.
+    /// Creates a folder and its parents.
     ///
     /// # Errors
     /// The system's.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Opens (making it if need be) the file whose advisory lock is taken; its content is left alone.
+    /// Opens the file whose advisory lock is taken; creates it if necessary, and keeps its content.
     ///
     /// # Errors
     /// The system's.
     fn open_lock(&self, path: &Path) -> io::Result<File>;
-    /// Starts a new, empty file.
+    /// Creates an empty file, or empties an existing one.
     ///
     /// # Errors
     /// The system's.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Moves a file over another, atomically.
+    /// Renames a file atomically, replacing a file of the new name.
     ///
     /// # Errors
     /// The system's.
@@ -47,7 +49,7 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// The file system.
+/// The real file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
@@ -83,7 +85,8 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
-    /// Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the system makes it.
+    /// Only on Unix can a folder be opened and synced; elsewhere the system decides when a rename
+    /// is durable.
     #[cfg(not(unix))]
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())

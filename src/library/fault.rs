@@ -1,16 +1,17 @@
-//! The last resort of mapped files: one that is cut short in the very moment it is read raises SIGBUS.
+//! Handles SIGBUS, which a mapped file raises if it is cut short at the moment it is read.
 
 use signal_hook::low_level::{exit, register};
 use std::io;
 use std::sync::OnceLock;
 
-/// What is said. Names no file: all that is known is an address.
+/// The message. It names no file, because only an address is known.
 const SENTENCE: &str = "state-soup: a file was cut short while it was read (a shard of the library, or the model's weights); \
                         `state-soup inspect --verify` tells which shard\n";
 /// [`crate::error::Error::Library`]'s exit code.
 const CODE: i32 = 4;
 
-/// Makes SIGBUS end the process with a sentence, after `give_back` has given the terminal back. Without it, the kernel ends it without one.
+/// Makes SIGBUS end the process with a message, after `give_back` has restored the terminal.
+/// Without this handler the kernel ends the process without a message.
 ///
 /// # Errors
 /// The system's, if the handler cannot be installed.
@@ -25,7 +26,8 @@ pub fn install(give_back: fn()) -> io::Result<()> {
         let _ = rustix::io::write(rustix::stdio::stderr(), SENTENCE.as_bytes());
         exit(CODE);
     };
-    // SAFETY: the handler makes system calls only (`give_back` too: `term::tui::give_back_at_once`), takes no lock, does not allocate, and
-    // does not return to what raised the signal.
+    // SAFETY: the handler makes system calls only (`give_back` too:
+    // `term::tui::give_back_at_once`), takes no lock, does not allocate, and does not return to the
+    // code that raised the signal.
     unsafe { register(SIGBUS, end) }.map(drop)
 }

@@ -1,32 +1,33 @@
-//! A library's files checked byte by byte.
+//! Checks a library's files byte by byte.
 
 use super::shard::Shard;
 use super::store::{Library, list, live};
 use crate::control::Control;
 use crate::error::Result;
 
-/// What a check of every byte found. A shard never changes once it has its name, so what is said of a file goes on being true of it.
+/// What a check of every byte found. A shard never changes once it has its name, so the result
+/// stays valid for a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Every file that the manifest names, in its order.
     pub shards: Vec<ShardHealth>,
 }
 
-/// What was found of one shard.
+/// What a check found in one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardHealth {
-    /// The file.
+    /// The file name.
     pub file: String,
     /// Ids of its living skills.
     pub skills: Vec<String>,
     /// What is wrong with the file as a whole, in a sentence.
     pub fault: Option<String>,
-    /// Living skills whose states hold NaN or infinity: their ids, and a sentence each.
+    /// Id and a sentence for each living skill whose state holds NaN or infinity.
     pub damaged: Vec<(String, String)>,
 }
 
 impl ShardHealth {
-    /// What is wrong with one of its skills.
+    /// What is wrong with one of its skills, in a sentence; `None` if nothing is.
     pub fn fault_of(&self, id: &str) -> Option<&str> {
         let own = || self.damaged.iter().find(|(damaged, _)| damaged == id).map(|(_, sentence)| sentence.as_str());
         self.fault.as_deref().or_else(own)
@@ -34,7 +35,7 @@ impl ShardHealth {
 }
 
 impl Health {
-    /// What was found of a file, if it was there to be checked.
+    /// What was found in a file; `None` if the manifest did not name it.
     pub fn of(&self, file: &str) -> Option<&ShardHealth> {
         self.shards.iter().find(|s| s.file == file)
     }
@@ -44,14 +45,15 @@ impl Health {
         self.shards.iter().flat_map(|s| s.fault.as_deref().into_iter().chain(s.damaged.iter().map(|(_, sentence)| sentence.as_str())))
     }
 
-    /// Ids of the living skills that can not be trusted.
+    /// Ids of the living skills in faulty files or with damaged states.
     pub fn bad_skills(&self) -> impl Iterator<Item = &str> {
         self.shards.iter().flat_map(|s| s.skills.iter().map(String::as_str).filter(|id| s.fault_of(id).is_some()))
     }
 }
 
 impl Library {
-    /// Reads every byte as it lies on disk now: shards against their hashes, states against NaN and infinity. Reports progress in bytes.
+    /// Reads every byte on disk: compares shards with their hashes and looks for NaN and infinity
+    /// in states. Reports progress in bytes.
     ///
     /// # Errors
     /// [`crate::error::Error::Cancelled`].
@@ -68,7 +70,7 @@ impl Library {
                     control.check()
                 })
             };
-            // Opened anew: a map made earlier outlives a file that has gone since.
+            // Opened again, because an earlier map outlives a file that was removed since.
             let opened = Shard::open(self.path(), entry, self.shape());
             let mut damaged = Vec::new();
             for (shard, s) in opened.iter().flat_map(|shard| entries.iter().map(move |s| (shard, s))) {
@@ -78,7 +80,8 @@ impl Library {
             }
             let fault = match opened {
                 Err(what) if self.shards.contains_key(&entry.file) => Some(format!("{what}; it held {}", list(&living))),
-                // No warning either when the library was opened: nothing is lost by it.
+                // A missing file without living skills is no loss; opening the library does not
+                // warn of it either.
                 Err(_) if living.is_empty() => None,
                 Err(what) => Some(format!("{what}; left out: {}", list(&living))),
                 Ok(shard) if whole(&shard)? => None,

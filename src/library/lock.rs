@@ -1,4 +1,4 @@
-//! The lock that one writing process holds.
+//! The lock that the writing process holds.
 
 use super::writer::Wait;
 use crate::error::{Error, Result};
@@ -7,11 +7,12 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// The file that is locked.
+/// Name of the file that is locked.
 pub(super) const LOCK: &str = "lock";
 
-/// A lock held. The system gives it back when the process dies; on every other way out it is given back by name, for closing the
-/// file is not enough while a child process that is just being started holds a copy of the descriptor.
+/// A held lock. The system releases it when the process dies. Otherwise it is released explicitly,
+/// because closing the file is not enough while a child process that is just starting holds a copy
+/// of the descriptor.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
@@ -48,12 +49,12 @@ pub(super) fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<Lock> {
             },
         }
     }
-    // Only for the sentence above; without it that names nobody.
+    // The id is only for the message above, which names no process without it.
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
     Ok(Lock(lock))
 }
 
-/// The error of a folder that cannot be written to.
+/// The error for a folder that cannot be written to.
 pub(super) fn unwritable(dir: &Path) -> impl FnOnce(io::Error) -> Error {
     let dir = dir.to_path_buf();
     move |e| {

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const MANIFEST_TMP: &str = "manifest.json.tmp";
 pub(super) const FORMAT: &str = "state-soup library";
-/// What is written. Version 1, which is read too, named Mamba-1's sizes alone as the model's
-/// `shape`; version 2 names the family and every part of a state as its `layout`.
+/// The version that is written. Version 1, which is read too, has only Mamba-1's sizes as the
+/// model's `shape`. Version 2 has the family and every part of a state as its `layout`.
 pub(super) const VERSION: u64 = 2;
 
 /// One shard file.
@@ -32,21 +32,21 @@ pub(super) struct ShardEntry {
     pub dtype: StoredType,
 }
 
-/// One skill: what is told about it and where it lies.
+/// One skill: its description and its location.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SkillEntry {
     #[serde(flatten)]
     pub meta: SkillMeta,
     /// File name of its shard.
     pub shard: String,
-    /// Its place in the shard's first dimension.
+    /// Its index in the first dimension of the shard's tensors.
     pub index: usize,
     /// When it was deleted (RFC 3339, UTC); absent while it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<String>,
 }
 
-/// A deleted skill whose state compaction has dropped: a build does not bring it back by itself.
+/// A deleted skill whose state compaction has dropped: a build does not make it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Removed {
     pub id: String,
@@ -58,7 +58,7 @@ pub(super) struct Removed {
 pub(super) struct Manifest {
     pub format: String,
     pub version: u64,
-    /// Goes up by one at every change.
+    /// Increases by one at every change.
     pub generation: u64,
     /// Number of the next shard file; a number is never used twice.
     pub next_shard: u64,
@@ -71,12 +71,12 @@ pub(super) struct Manifest {
     pub skills: Vec<SkillEntry>,
     #[serde(default)]
     pub removed: Vec<Removed>,
-    /// How evidence is weighed here; absent until a build has measured it.
+    /// The constants that weigh evidence; absent until a build has fitted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
 }
 
-/// What is read before anything else, so that a newer format is told from a damaged file.
+/// Read before anything else, to distinguish a newer format from a damaged file.
 #[derive(Deserialize)]
 struct Probe {
     format: Option<String>,
@@ -87,13 +87,14 @@ pub(super) fn shard_name(number: u64) -> String {
     format!("shard-{number:05}.safetensors")
 }
 
-/// Whether a file name is a finished shard's.
+/// Whether this is the name of a finished shard.
 pub(super) fn is_shard(name: &str) -> bool {
     let number = name.strip_prefix("shard-").and_then(|s| s.strip_suffix(".safetensors"));
     number.is_some_and(|n| n.len() >= 5 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a file name is one this module gives to shards (finished or not) or to an unfinished manifest.
+/// Whether this is a name that this module gives to shards (finished or not) or to an unfinished
+/// manifest.
 pub(super) fn is_ours(name: &str) -> bool {
     name == MANIFEST_TMP || is_shard(name.strip_suffix(".tmp").unwrap_or(name))
 }
@@ -115,7 +116,7 @@ impl Manifest {
         }
     }
 
-    /// Reads and checks the manifest of a folder; `None` if there is none.
+    /// Reads and checks the manifest of a folder; `None` if it has none.
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(MANIFEST);
         let text = match files::read(&path, files::LARGE) {
@@ -148,11 +149,12 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// A manifest is written in one piece, so what does not fit together was not written by this program.
+    /// Fails if entries contradict each other. A manifest is written in one piece, so this program
+    /// did not write such a manifest.
     fn check(&self) -> Result<(), String> {
         let mut shards = HashMap::new();
         for s in &self.shards {
-            // Also keeps a manifest from pointing at files outside its folder.
+            // This also prevents paths outside the folder.
             if !is_shard(&s.file) {
                 return Err(format!("`{}` is not the name of a shard", s.file));
             }
@@ -220,7 +222,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Writes the manifest beside the old one and puts it in its place.
+    /// Writes the manifest to a temporary file and renames it over the old one.
     pub fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<()> {
         let (tmp, path) = (dir.join(MANIFEST_TMP), dir.join(MANIFEST));
         let mut text =
@@ -233,13 +235,13 @@ impl Manifest {
         disk.sync_dir(dir).map_err(Error::io(dir))
     }
 
-    /// The live entry of an id.
+    /// The entry of the living skill with this id.
     pub fn live(&mut self, id: &str) -> Option<&mut SkillEntry> {
         self.skills.iter_mut().find(|s| s.deleted.is_none() && s.meta.id == id)
     }
 }
 
-/// The files of a folder that have this module's names.
+/// The files in a folder with names of this module ([`is_ours`]), sorted.
 pub(super) fn own_files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
@@ -252,7 +254,7 @@ pub(super) fn own_files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// The first digits of a hash, enough to tell two apart in a sentence.
+/// The first 12 digits of a hash, enough to distinguish two in a message.
 pub(super) fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }

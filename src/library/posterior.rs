@@ -1,43 +1,47 @@
-//! What similarity proposes and evidence decides: a posterior over candidates and "none of these", and its calibration.
+//! A posterior over candidates and "none of these", from similarity and evidence, and its
+//! calibration.
 //!
-//! A candidate is a state of the library (the mean of a task's skills, or one skill). Its *evidence* is how probable the query's own examples are when they are
-//! read from it, in nats: ln p of the tokens of their answers, and ln p of all their other tokens. The same examples read from nothing are the evidence of
-//! "none of these". With cosine similarity a score follows (natural logarithm, up to a constant):
+//! A candidate is a state of the library (the mean of a task's skills, or one skill). Its
+//! *evidence* is the log-probability, in nats, of the query's own examples when they are read from
+//! it: ln p of the tokens of their answers, and ln p of all their other tokens. The same examples
+//! read from the neutral state h0 give the evidence of "none of these". Evidence and cosine
+//! similarity give a score (natural logarithm, up to a constant):
 //!
 //! ```text
 //! score(candidate) = answers · A + inputs · I + similarity · C
 //! score(none)      = answers · A0 + inputs · I0 + none
 //! ```
 //!
-//! and the posterior is the softmax of the scores. The four constants are a [`Calibration`].
+//! The posterior is the softmax of the scores. The four constants are a [`Calibration`].
 
 use crate::error::Result;
 use crate::soup::nelder_mead::minimise;
 use serde::{Deserialize, Serialize};
 
-/// Values that the search for constants may compute: each is a pass over some thousand numbers.
+/// Evaluations that the search for constants may make; each is a pass over some thousand numbers.
 const MOST: usize = 2000;
-/// How firmly the search holds on to the stated defaults: the weight of one query for each constant that is off by a half.
+/// Strength of the ridge: nats per squared logarithm of a constant's ratio to its default. A
+/// constant that is off by a factor of e^½ costs 1 nat. `none` has no ridge.
 const RIDGE: f64 = 4.0;
 
-/// How probable a query's examples are, read from one state.
+/// The log-probability of a query's examples, read from one state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
     /// Σ ln p of the tokens of the answers, their ends included; nats.
     pub answers: f64,
-    /// Σ ln p of the other tokens but the very first, which no state predicts; nats.
+    /// Σ ln p of the other tokens, without the very first, which no state predicts; nats.
     pub inputs: f64,
 }
 
 impl Explained {
-    /// Both sums, with another's added.
+    /// Adds another's sums to both sums.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self { answers: self.answers + other.answers, inputs: self.inputs + other.inputs }
     }
 }
 
-/// A candidate's numbers.
+/// The evidence and the similarity of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// Its evidence.
@@ -46,31 +50,34 @@ pub struct Candidate {
     pub similarity: f64,
 }
 
-/// The constants of the posterior, and where a line is drawn.
+/// The constants of the posterior, and the gates of "none of these".
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Weight of a nat of the answers.
+    /// Weight per nat of the answers.
     pub answers: f64,
-    /// Weight of a nat of the other tokens.
+    /// Weight per nat of the other tokens.
     pub inputs: f64,
     /// Weight of the cosine.
     pub similarity: f64,
-    /// Score of "none of these" where it explains as well as a candidate of similarity 0.
+    /// Constant added to the score of "none of these"; a candidate gets `similarity` times its
+    /// cosine in its place.
     pub none: f64,
-    /// Posteriors of "none of these" above which it is said that none explains a query of one example, of two or three, of four or more.
+    /// Posteriors of "none of these" above which no candidate is taken to explain the query: for
+    /// one example, for two or three, for four or more.
     pub gates: [f64; 3],
-    /// Queries that the constants were fitted to; 0 for the stated defaults.
+    /// Queries that the constants were fitted to; 0 for the defaults.
     pub queries: usize,
 }
 
 impl Default for Calibration {
-    /// What is taken for a library without a calibration of its own: fitted to 3000 queries on the bundled model's library, and rounded.
+    /// The constants for a library without a calibration of its own: fitted to 3000 queries on the
+    /// bundled model's library, and rounded.
     fn default() -> Self {
         Self { answers: 0.37, inputs: 0.3, similarity: 11.0, none: 7.3, gates: [0.65, 0.33, 0.11], queries: 0 }
     }
 }
 
-/// Which of [`Calibration::gates`] is for so many examples.
+/// Index into [`Calibration::gates`] for a query of `shots` examples.
 fn place(shots: usize) -> usize {
     match shots {
         0 | 1 => 0,
@@ -82,9 +89,9 @@ fn place(shots: usize) -> usize {
 /// Probabilities of the candidates, in their order, and of "none of these". They add up to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
-    /// Of each candidate.
+    /// The probability of each candidate.
     pub of: Vec<f64>,
-    /// Of none of them.
+    /// The probability of none of them.
     pub none: f64,
 }
 
@@ -100,7 +107,8 @@ impl Calibration {
         self.answers * explained.answers + self.inputs * explained.inputs + self.none
     }
 
-    /// The posterior over candidates and none. A score that is not a number counts as impossible.
+    /// The posterior over the candidates and none of them. A score that is NaN gets the probability
+    /// 0.
     pub fn posterior(&self, candidates: &[Candidate], none: &Explained) -> Posterior {
         let finite = |s: f64| if s.is_nan() { f64::NEG_INFINITY } else { s };
         let scores: Vec<f64> = candidates.iter().map(|c| finite(self.score(c))).chain([finite(self.score_none(none))]).collect();
@@ -115,22 +123,28 @@ impl Calibration {
         Posterior { of, none }
     }
 
-    /// The posterior of "none of these" above which it is said that none explains a query of so many examples.
+    /// The posterior of "none of these" above which no candidate is taken to explain a query of
+    /// `shots` examples.
     pub fn gate(&self, shots: usize) -> f64 {
         self.gates[place(shots)]
     }
 
-    /// The constants that make the right ones of these witnesses most probable (maximum likelihood, held to the defaults by a ridge), and the gates that so many of
-    /// the queries with a right candidate pass (half-way, in log-odds, from the default gates: few witnesses tell little of a tail). Fewer than ten give the defaults.
+    /// Fits the constants to witnesses by maximum likelihood of the right candidates, with a ridge
+    /// towards the defaults, and then the gates. `alarms` is the share of the queries with a right
+    /// candidate whose posterior of none lies above the gate; the gate that has this share is moved
+    /// half-way, in log-odds, to the default, because few witnesses say little about a tail. Fewer
+    /// than ten witnesses give the defaults; a gate with fewer than ten witnesses keeps its
+    /// default.
     ///
     /// # Errors
-    /// None of its own; whatever the search reports.
+    /// Those of [`minimise`]; none in practice.
     pub fn fit(witnesses: &[Witness], alarms: f64) -> Result<Self> {
         let default = Self::default();
         if witnesses.len() < 10 {
             return Ok(default);
         }
-        // As factors of the defaults, so that one step suits all; none by itself, in tenths of its default.
+        // The search varies logarithms of the ratios to the defaults, so that one step size suits
+        // all, and `none` in tenths of its default.
         let made = |x: &[f64]| Self {
             answers: default.answers * x[0].exp(),
             inputs: default.inputs * x[1].exp(),
@@ -154,7 +168,7 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// The posterior of none that all but a share of these queries stay below.
+    /// The posterior of none that all but the share `alarms` of these queries stay below.
     fn gate_for(&self, known: &[&Witness], alarms: f64) -> f64 {
         let mut none: Vec<f64> = known.iter().map(|w| self.posterior(&w.candidates, &w.none).none).collect();
         none.sort_by(f64::total_cmp);
@@ -176,9 +190,9 @@ fn midway(a: f64, b: f64) -> f64 {
 pub struct Witness {
     /// The candidates.
     pub candidates: Vec<Candidate>,
-    /// The examples read from nothing.
+    /// The evidence of "none of these".
     pub none: Explained,
-    /// The right one's place; `None` if none of them is right.
+    /// Index of the right candidate; `None` if none of them is right.
     pub right: Option<usize>,
     /// Examples in the query.
     pub shots: usize,
@@ -206,7 +220,7 @@ mod tests {
         let c = Calibration { answers: 1.0, inputs: 0.5, similarity: 10.0, none: 5.0, ..Calibration::default() };
         let none = Explained { answers: -4.0, inputs: -6.0 };
         let p = c.posterior(&[candidate(-1.0, -4.0, 0.6), candidate(-3.0, -4.0, 0.7)], &none);
-        // By hand: −1 − 2 + 6 = 3, −3 − 2 + 7 = 2, −4 − 3 + 5 = −2.
+        // Computed: −1 − 2 + 6 = 3, −3 − 2 + 7 = 2, −4 − 3 + 5 = −2.
         let z = 3f64.exp() + 2f64.exp() + (-2f64).exp();
         for (got, wanted) in [(p.of[0], 3f64.exp() / z), (p.of[1], 2f64.exp() / z), (p.none, (-2f64).exp() / z)] {
             assert!((got - wanted).abs() < 1e-12, "{got} {wanted}");
@@ -216,7 +230,7 @@ mod tests {
         assert_eq!((lost.of[0], lost.none), (0.0, 1.0));
     }
 
-    /// Witnesses drawn from known constants give these constants back, about.
+    /// A fit to witnesses drawn from known constants approximates these constants.
     #[test]
     fn constants_are_found_again() {
         let truth = Calibration { answers: 0.5, inputs: 0.2, similarity: 40.0, none: 30.0, ..Calibration::default() };

@@ -1,24 +1,32 @@
-//! Similarity of a query's state to every skill, and the order it makes.
+//! Similarity of a query's state to every skill, and the ranking by it.
 //!
 //! With x a skill's entries in a layer, q the query's, both flattened:
 //!
-//! - cosine: `q·x / (|q| |x|)`. The query is scaled to length 1 beforehand and |x| is kept from the first ranking on, so each
-//!   skill is one dot product. A state of norm 0 has similarity 0 to everything.
-//! - L2: `-|x − q|`, summed as it stands; the cheaper `|q|² − 2 q·x + |x|²` cancels just where it matters, near 0.
-//! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of `(q − μ)/σ` and `(x − μ)/σ`.
-//!   Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w = (q − μ)/σ²`: the query takes all the scaling, once, and
-//!   each skill is again one pass over its stored entries, with μ and w staying in the cache. The norms of the scaled skills are
-//!   kept like those above. μ is subtracted as f32; what rounding took from it, δ, comes back as the constant `Σ w δ`. (Splitting off
-//!   all of `w·μ` would save the subtraction and lose the digits in which entries with |μ| ≫ σ differ.) Entries that do not vary take no part; a library of one skill has nothing to tell apart: all scores are 0.
+//! - cosine: `q·x / (|q| |x|)`. The query is scaled to length 1 beforehand and |x| is computed in
+//!   the first ranking and stored, so each skill costs one dot product. A state of norm 0 has
+//!   similarity 0 to everything.
+//! - L2: `-|x − q|`, summed in this form. The cheaper `|q|² − 2 q·x + |x|²` loses its digits by
+//!   cancellation near 0, where they matter.
+//! - z-scored cosine: with mean μ and deviation σ of every entry over the library, the cosine of
+//!   `(q − μ)/σ` and `(x − μ)/σ`. Their dot product is `Σ (q−μ)/σ · (x−μ)/σ = Σ w (x − μ)` with `w
+//!   = (q − μ)/σ²`: all scaling is applied to the query, once, and each skill again costs one pass
+//!   over its stored entries, with μ and w staying in the cache. The norms of the scaled skills are
+//!   stored too. μ is subtracted as f32; its rounding error δ is added back as the constant `Σ w
+//!   δ`. (Computing `w·μ` separately would save the subtraction, but lose the digits in which
+//!   entries with |μ| ≫ σ differ.) Entries that do not vary are left out. In a library of one skill
+//!   no entry varies, so its score is 0.
 //!
-//! Where a device has the rows ([`super::Rows`]), it makes the sums; the rest is the same.
+//! Where the rows lie on a device ([`super::Rows`]), the device computes the sums; the rest is the
+//! same.
 //!
-//! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is summed again in f64. A skill whose
-//! state holds NaN or infinity is left out ([`Library::warnings`] names it).
+//! Sums run in f32 lanes and end in f64; where they overflow (entries beyond 10¹⁸) the row is
+//! summed again in f64. A skill whose state holds NaN or infinity is left out
+//! ([`Library::warnings`] names it).
 //!
-//! Speed (`cargo bench --bench rank`; 330 skills × 12 layers × 512×16, f16; two cores of an AMD EPYC with AVX-512, busy with
-//! other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, what the machine reads) and 0.04 ms for the order; all layers
-//! 4 ms; the first ranking of a layer after opening 2 ms (cosine), 8 ms (z-scored).
+//! Speed (`cargo bench --bench rank`; 330 skills × 12 layers × 512×16, f16; two cores of an AMD
+//! EPYC with AVX-512, busy with other work): one layer 0.14 ms for the scan (5.4 MB, 39 GB/s, the
+//! machine's memory bandwidth) and 0.04 ms for sorting; all layers 4 ms; the first ranking of a
+//! layer after opening 2 ms (cosine), 8 ms (z-scored).
 
 use super::rows::{Job, Sum};
 use super::shard::LayerView;
@@ -31,33 +39,34 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// Rows that go through the kernel together.
+/// Rows per call of the kernel.
 const TOGETHER: usize = 4;
-/// Skills that one thread takes at a time.
+/// Skills per piece of work of a thread.
 const BLOCK: usize = 16;
-/// Below this many bytes waking other threads costs more than it saves.
+/// Below this many bytes, waking other threads costs more time than it saves.
 const PARALLEL_BYTES: usize = 2 << 20;
 
-/// The query, made ready for one layer.
+/// The query, prepared for one layer.
 struct Prepared<'a> {
     layer: usize,
-    /// What the kernel multiplies with, or subtracts.
+    /// The vector that the kernel multiplies by, or subtracts.
     a: Vec<f32>,
     /// The library's means, for the z-scored cosine.
     centre: &'a [f32],
-    /// What their rounding to f32 added to every skill's sum.
+    /// The error that rounding the means to f32 adds to every skill's sum.
     excess: f64,
-    /// Norms of the scaled skills, likewise.
+    /// Norms of the scaled skills, for the z-scored cosine.
     z_norms: &'a [f64],
 }
 
 impl Library {
-    /// The similarity of `query` to every skill, in the library's order, averaged over the view's layers. Cosines are within
-    /// −1..=1; distances are negative. NaN for a skill whose state holds NaN or infinity there, and for no other.
+    /// The similarity of `query` to every skill, in the library's order, averaged over the view's
+    /// layers. Cosines lie in −1..=1; distances are negated. The score is NaN if and only if the
+    /// skill's state holds NaN or infinity in these layers.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has no layer or one that the model lacks;
-    /// [`Error::Library`] if a file was cut short.
+    /// [`Error::Mismatch`] if the query's state has another shape; [`Error::Input`] if the view has
+    /// no layer or one that the model lacks; [`Error::Library`] if a file was cut short.
     pub fn scores(&self, query: &State, view: &RankView) -> Result<Vec<f32>> {
         let (shape, layers) = (self.shape(), view.layers.clone());
         if query.shape() != shape {
@@ -91,13 +100,14 @@ impl Library {
         } else {
             sums.chunks_mut(BLOCK).enumerate().for_each(score);
         }
-        // Adding 0 turns −0 into 0, which would otherwise sort below it.
+        // Adding 0 turns −0 into 0; −0 would sort below 0.
         let mean = |s: f64| if s.is_nan() { f32::NAN } else { (s / layers.len() as f64) as f32 + 0.0 };
         Ok(sums.into_iter().map(|s| mean(s).clamp(f32::MIN, f32::MAX)).collect())
     }
 
-    /// Skills and tasks by similarity to `query`, best first, ties in the order of their ids. `change` counts places against
-    /// `before`. `shots`, `tokens_run` and `millis[0]` are left at zero for whoever ran the model.
+    /// Skills and tasks by similarity to `query`, best first, ties in the order of their ids.
+    /// `change` is the number of places gained since `before`. `shots`, `tokens_run` and
+    /// `millis[0]` stay zero; the caller that ran the model fills them in.
     ///
     /// # Errors
     /// Those of [`Self::scores`].
@@ -113,8 +123,8 @@ impl Library {
         Ok(ranking)
     }
 
-    /// Norms are computed before the threads start, so that none waits for another's. Distances need them too: they tell
-    /// the damaged skills.
+    /// Computes the norms before the threads start, so that no thread waits for another's.
+    /// Distances need them too: a norm of NaN marks a damaged skill.
     fn norms_ready(&self, view: &RankView, wide: bool) {
         let shards: Vec<_> = self.shards.values().collect();
         for l in view.layers.clone() {
@@ -133,7 +143,8 @@ impl Library {
             Part::Ssm => query.ssm_layer(layer),
             Part::Conv => query.conv_layer(layer),
         };
-        // A factor that brings a vector of this squared length to 1, and one of length 0 to 0.
+        // The factor that scales a vector of this squared length to length 1; 0 for a vector of
+        // length 0.
         let unit = |square: f64| if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
         match view.metric {
             Metric::L2 => Prepared { layer, a: q.to_vec(), centre: &[], excess: 0.0, z_norms: &[] },
@@ -154,7 +165,8 @@ impl Library {
         }
     }
 
-    /// The sums over all rows from the device they lie on, `[layer of the view][skill]`, if they do. A device that fails is as if it were not there.
+    /// The sums over all rows, `[layer of the view][skill]`, computed by the device that holds
+    /// them; `None` without a device, or if it fails.
     fn given(&self, view: &RankView, prepared: &[Prepared<'_>]) -> Option<Vec<f32>> {
         let rows = self.rows.get().filter(|_| view.part == Part::Ssm)?;
         let sum = match view.metric {
@@ -172,7 +184,8 @@ impl Library {
         }
     }
 
-    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`; `given`: the sums over all rows, if a device has made them.
+    /// Adds one layer's similarities of the skills `first..first + out.len()` to `out`. `given` are
+    /// the sums over all rows, if a device computed them.
     fn add_scores(&self, view: &RankView, p: &Prepared<'_>, given: Option<&[f32]>, first: usize, out: &mut [f64]) {
         let mut at = 0;
         while at < out.len() {
@@ -210,7 +223,7 @@ fn run<T: Stored, const R: usize>(metric: Metric, p: &Prepared<'_>, x: [&[T]; R]
     }
 }
 
-/// Four rows at once, if they are stored alike.
+/// The sums of four rows at once, if all have the same stored type.
 fn four(metric: Metric, p: &Prepared<'_>, x: [LayerView<'_>; TOGETHER]) -> Option<[f64; TOGETHER]> {
     match x {
         [LayerView::F16(a), LayerView::F16(b), LayerView::F16(c), LayerView::F16(d)] => Some(run(metric, p, [a, b, c, d])),
@@ -226,7 +239,7 @@ fn one(metric: Metric, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
     }
 }
 
-/// The same in f64, for rows whose f32 sums overflow.
+/// The sum of a row in f64, for rows whose f32 sums overflow.
 fn exact(metric: Metric, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
     let x = x.to_vec();
     let pairs = p.a.iter().zip(&x).map(|(&a, &x)| (f64::from(a), f64::from(x)));
@@ -237,13 +250,13 @@ fn exact(metric: Metric, p: &Prepared<'_>, x: LayerView<'_>) -> f64 {
     }
 }
 
-/// Skills best first, then tasks by their best skill.
+/// Ranks skills by score and tasks by their best skill, best first.
 fn order(library: &Library, scores: &[f32]) -> Ranking {
     let skills = library.skills();
     let mut places: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].is_nan()).collect();
     places.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]).then_with(|| skills[a].id.cmp(&skills[b].id)));
     let mut ranking = Ranking::default();
-    // The best skill's place in `by_task`, and sum and count of the task's scores.
+    // By task: its place in `by_task`, and the sum and count of its scores.
     let mut tasks: HashMap<&str, (usize, f64, usize)> = HashMap::new();
     for &i in &places {
         let (meta, score) = (&skills[i], scores[i]);
@@ -262,13 +275,13 @@ fn order(library: &Library, scores: &[f32]) -> Ranking {
     ranking
 }
 
-/// The first task's score less the second's; 0 where there are not two.
+/// The first task's score minus the second's; 0 for fewer than two tasks.
 fn margin(by_task: &[ScoredTask]) -> f32 {
     if let [first, second, ..] = by_task { first.score - second.score } else { 0.0 }
 }
 
 impl Ranking {
-    /// Takes the skills of some tasks out, as if the library had none of them.
+    /// Removes these tasks and their skills, as if the library did not have them.
     pub fn leave_out(&mut self, tasks: &[&str]) {
         if tasks.is_empty() {
             return;
@@ -278,7 +291,7 @@ impl Ranking {
         self.margin = margin(&self.by_task);
     }
 
-    /// Takes one skill out, as if the library had not had it. Means of tasks stay as they are.
+    /// Removes one skill, as if the library did not have it. Means of tasks stay unchanged.
     pub fn leave_out_skill(&mut self, skill: &str) {
         self.ranking.retain(|s| s.skill != skill);
         let Some(at) = self.by_task.iter().position(|t| t.skill == skill) else { return };
@@ -291,7 +304,8 @@ impl Ranking {
         self.margin = margin(&self.by_task);
     }
 
-    /// Sets every `change`: places gained against `before`; `None` for what was not in it.
+    /// Sets every `change`: places gained against `before`; `None` for skills and tasks that were
+    /// not in it.
     pub fn count_changes(&mut self, before: &Ranking) {
         let places: HashMap<&str, usize> = before.ranking.iter().enumerate().map(|(i, s)| (s.skill.as_str(), i)).collect();
         for (i, s) in self.ranking.iter_mut().enumerate() {

@@ -1,10 +1,10 @@
-//! A second place where the rows of a library may lie: a device that adds them up faster than the host can read them.
+//! Copies of a library's rows on a device, which sums over them faster than the host can read them.
 
 use crate::error::Result;
 use crate::state::State;
 use std::fmt::Debug;
 
-/// What is summed over a row x.
+/// The sum over the entries of a row x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
     /// Σ a·x.
@@ -15,7 +15,7 @@ pub enum Sum {
     Distance,
 }
 
-/// One layer's query: `a`, and the centre `c` where [`Sum::Centred`] wants one (any slice of that length otherwise).
+/// One layer's query: `a`, and the centre `c`, which only [`Sum::Centred`] reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// The layer.
@@ -26,17 +26,19 @@ pub struct Job<'a> {
     pub c: &'a [f32],
 }
 
-/// The states of a library, somewhere; damaged ones are not there ([`Library::warnings`](super::Library::warnings) names them, and nobody asks for them).
+/// The states of a library's skills on a device. A sum over a damaged state
+/// ([`Library::warnings`](super::Library::warnings) names those) is not finite; callers leave it
+/// out.
 pub trait Rows: Debug + Send + Sync {
-    /// The sum over every skill's row, `[job][skill]`, skills in the library's order.
+    /// The sums over every skill's row, `[job][skill]`, skills in the library's order.
     ///
     /// # Errors
     /// [`crate::error::Error::Model`] if the device fails.
     fn sums(&self, sum: Sum, jobs: &[Job<'_>]) -> Result<Vec<f32>>;
 
-    /// The state Σ w·(skill's state) over skills by their place in the library, with
-    /// `share`·Σ |w|·ΣΔ as its sidecar, of so many `tokens`. It lies wherever the device reads
-    /// states from fastest.
+    /// The state Σ w·(skill's state) over `picks`, pairs of a skill's index in the library and w.
+    /// Its sidecar is `share`·Σ |w|·ΣΔ and its token count is `tokens`. It lies in the memory from
+    /// which the device reads states fastest.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] if a sum is not finite; [`crate::error::Error::Model`] if

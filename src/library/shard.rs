@@ -1,4 +1,5 @@
-//! One shard: a batch of states in a safetensors file, written in one pass and read through a memory map.
+//! One shard: a batch of states in a safetensors file, written in one pass and read through a
+//! memory map.
 
 use super::disk::{Disk, DiskFile};
 use super::manifest::ShardEntry;
@@ -20,13 +21,14 @@ use std::sync::OnceLock;
 // Safetensors are little-endian, and the map is read as it lies.
 const _: () = assert!(cfg!(target_endian = "little"), "a library can only be mapped on a little-endian machine");
 
-/// Tensors start at multiples of this where the state's sizes allow it: a cache line, and the widest vector register.
+/// Tensors start at multiples of this where the state's sizes allow it: a cache line, and the
+/// widest vector register.
 const ALIGN: usize = 64;
 
 /// The largest magnitude half precision holds.
 const F16_MAX: f32 = 65504.0;
 
-/// Entries of one or several states as they are stored, not copied.
+/// Borrowed entries of one or several states in their stored type.
 #[derive(Clone, Copy, Debug)]
 pub enum LayerView<'a> {
     /// Half precision.
@@ -36,7 +38,7 @@ pub enum LayerView<'a> {
 }
 
 impl LayerView<'_> {
-    /// Entries.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         match self {
             Self::F16(x) => x.len(),
@@ -44,12 +46,12 @@ impl LayerView<'_> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Some of the entries.
+    /// The entries in this range.
     ///
     /// # Panics
     /// If the range is not within [`Self::len`].
@@ -74,7 +76,7 @@ impl LayerView<'_> {
 
     /// Whether every entry is a finite number.
     pub fn is_finite(&self) -> bool {
-        // Without a way out in the middle: the compiler makes vectors of it.
+        // No early exit, so that the compiler vectorises the loop.
         match self {
             Self::F16(x) => x.iter().fold(true, |all, v| all & (v.to_bits() & 0x7c00 != 0x7c00)),
             Self::F32(x) => x.iter().fold(true, |all, v| all & v.is_finite()),
@@ -89,7 +91,7 @@ impl LayerView<'_> {
     }
 }
 
-/// Entries of one skill in one layer.
+/// Number of entries of one skill in one layer.
 pub(super) fn part_len(shape: &Layout, part: Part) -> usize {
     match part {
         Part::Ssm => shape.memory.len(),
@@ -97,12 +99,13 @@ pub(super) fn part_len(shape: &Layout, part: Part) -> usize {
     }
 }
 
-/// Whether half precision holds every entry of the state (its SSM state and window; ΣΔ is always kept in f32).
+/// Whether half precision holds every entry of the state (SSM state and window; ΣΔ is always stored
+/// as f32).
 pub(super) fn fits_f16(state: &State) -> bool {
     state.ssm().iter().chain(state.conv()).all(|v| v.abs() <= F16_MAX)
 }
 
-/// The version that shards name; readers do not depend on it.
+/// The version in a shard's metadata; readers do not depend on it.
 const VERSION: u64 = 1;
 
 /// Name, type and shape of every tensor of a shard, in file order.
@@ -142,7 +145,7 @@ fn header(model: &ModelIdentity, dtype: StoredType, skills: &[(&SkillMeta, &Stat
     out
 }
 
-/// Counts and hashes what goes through to the file.
+/// Counts and hashes the bytes that are written to the file.
 struct Hashing {
     file: Box<dyn DiskFile>,
     hash: blake3::Hasher,
@@ -174,7 +177,8 @@ impl Hashing {
     }
 }
 
-/// Writes a batch of states as `file` in `dir`: to a temporary name, synced, renamed, folder synced.
+/// Writes a batch of states as `file` in `dir`: under a temporary name first, synced, renamed, and
+/// the folder synced.
 pub(super) fn write(
     disk: &dyn Disk,
     dir: &Path,
@@ -215,9 +219,9 @@ fn write_all(out: &mut Hashing, model: &ModelIdentity, dtype: StoredType, skills
 /// Where a state holds NaN or infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// What of the state: `SSM state`, `convolution window` or `ΣΔ`.
+    /// The faulty part: `SSM state`, `convolution window` or `ΣΔ`.
     pub what: &'static str,
-    /// The first layer in which it does.
+    /// The first faulty layer of that part.
     pub layer: usize,
 }
 
@@ -233,20 +237,20 @@ pub(super) struct Shard {
     pub entry: ShardEntry,
     path: PathBuf,
     shape: Layout,
-    /// What is mapped: asked for its length before the map is read.
+    /// The mapped file; its length is checked before the map is read.
     mapped: File,
     map: Mmap,
-    /// Where each tensor lies in the map, in [`layout`]'s order.
+    /// Byte range of each tensor in the map, in [`layout`]'s order.
     tensors: Vec<Range<usize>>,
-    /// Euclidean norms of its skills, by part and layer, once they were asked for.
+    /// Euclidean norms of its skills, by part and layer, computed on first use.
     norms: Vec<OnceLock<Vec<f64>>>,
-    /// What [`Self::fault`] found of each skill, once it was asked.
+    /// What [`Self::fault`] found for each skill, computed on first use.
     faults: Vec<OnceLock<Option<Fault>>>,
 }
 
 impl Shard {
-    /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor. The error is a
-    /// sentence for the list of warnings.
+    /// Maps a shard and checks its length and the name, type, shape and alignment of every tensor.
+    /// The error is a sentence for the warnings.
     pub fn open(dir: &Path, entry: &ShardEntry, shape: Layout) -> Result<Self, String> {
         let path = dir.join(&entry.file);
         let say = |what: String| format!("the shard {} {what}", path.display());
@@ -258,10 +262,11 @@ impl Shard {
         if length != entry.bytes {
             return Err(say(format!("is {length} bytes long, the manifest says {}", entry.bytes)));
         }
-        // SAFETY: shards are never changed in place by this program: they come into being by rename and go by unlink,
-        // which leaves an existing map whole. A foreign program may truncate one under our feet: the length is asked for
-        // before every reading ([`Shard::cut_short`]), and what comes between that and the reading ends the process with a
-        // sentence ([`super::fault`]).
+        // SAFETY: this program never changes shards in place: they are created by rename and
+        // removed by unlink, which leaves an existing map intact. Another program may truncate a
+        // mapped file. So the length is checked before every read ([`Shard::cut_short`]), and a
+        // truncation between that check and the read ends the process with a message
+        // ([`super::fault`]).
         let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("can not be mapped: {e}")))?;
         let (head, metadata) = SafeTensors::read_metadata(&map).map_err(|e| say(format!("is not a whole safetensors file: {e}")))?;
         let mut tensors = Vec::new();
@@ -286,7 +291,8 @@ impl Shard {
         Ok(Self { entry: entry.clone(), path, shape, mapped: file, map, tensors, norms, faults })
     }
 
-    /// A sentence if the file was cut short since it was mapped: then reading the map would end the process. Costs a system call.
+    /// A sentence if the file was cut short since it was mapped, because then reading the map would
+    /// end the process. Costs one system call.
     pub fn cut_short(&self) -> Option<String> {
         let length = self.mapped.metadata().map_or(0, |about| about.len());
         let path = self.path.display();
@@ -313,8 +319,8 @@ impl Shard {
         self.layer(part, layer).slice(index * n..(index + 1) * n)
     }
 
-    /// Euclidean norms of its skills in one layer; NaN for a state that holds NaN or infinity. Summed in f64, where no
-    /// finite f32 overflows, and kept: a shard never changes.
+    /// Euclidean norms of its skills in one layer; NaN for a state that holds NaN or infinity. They
+    /// are summed in f64, so no finite f32 overflows, and cached, because a shard never changes.
     pub fn norms(&self, part: Part, layer: usize) -> &[f64] {
         let at = if part == Part::Ssm { layer } else { self.shape.n_layer + layer };
         self.norms[at].get_or_init(|| {
@@ -328,7 +334,8 @@ impl Shard {
         })
     }
 
-    /// Where a skill was found to hold NaN or infinity: by [`Self::fault`], or by the norms asked for so far.
+    /// Where a skill was found to hold NaN or infinity, by [`Self::fault`] or by the norms computed
+    /// so far.
     pub fn found_damaged(&self, index: usize) -> Option<Fault> {
         self.known_fault(index).or_else(|| {
             let at = self.norms.iter().position(|n| n.get().is_some_and(|n| n[index].is_nan()))?;
@@ -337,8 +344,8 @@ impl Shard {
         })
     }
 
-    /// Where a skill's state holds NaN or infinity. Reads all of it on first use and remembers what it found: a shard
-    /// never changes. Nothing of a file that was cut short is read.
+    /// Where a skill's state holds NaN or infinity. Reads the whole state on first use and caches
+    /// the result, because a shard never changes. Does not read a file that was cut short.
     pub fn fault(&self, index: usize) -> Option<Fault> {
         if self.cut_short().is_some() {
             return self.known_fault(index);
@@ -359,13 +366,13 @@ impl Shard {
         self.faults[index].get().copied().flatten()
     }
 
-    /// What is said of a skill that is left out for a fault of its state.
+    /// The warning about a skill that is left out because of a fault in its state.
     pub fn sentence(&self, id: &str, index: usize, fault: Fault) -> String {
         let (Fault { what, layer }, file) = (fault, &self.entry.file);
         format!("the {what} of {id} holds NaN or infinity in layer {layer} (number {index} of {file}); it is left out")
     }
 
-    /// One skill, whole.
+    /// The whole state of one skill, as f32.
     pub fn state(&self, index: usize, tokens: u64) -> Result<State> {
         let shape = self.shape;
         let gather = |part| {
@@ -386,12 +393,13 @@ impl Shard {
         &cast::<f32>(&self.map[self.tensors[0].clone()])[index * n..(index + 1) * n]
     }
 
-    /// Reads the whole file and compares its hash with the manifest's. `seen` is told now and then how many bytes are read.
+    /// Reads the whole file and compares its hash with the manifest's. Calls `seen` with the number
+    /// of bytes read so far, after every MiB.
     ///
     /// # Errors
     /// Those of `seen`.
     pub fn hash_is_right(&self, seen: &mut dyn FnMut(u64) -> Result<()>) -> Result<bool> {
-        /// A millisecond or so.
+        /// Bytes between two calls of `seen`: about a millisecond of reading.
         const STEP: usize = 1 << 20;
         let mut hash = blake3::Hasher::new();
         for piece in self.map.chunks(STEP) {
@@ -405,7 +413,8 @@ impl Shard {
     }
 }
 
-/// Σ v² in eight interleaved sums: one sum would wait for each addition.
+/// Σ v² in eight interleaved sums, because in a single sum each addition waits for the one before
+/// it.
 pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
     let mut sums = [0.0; 8];
     for (i, v) in values.enumerate() {
@@ -414,9 +423,10 @@ pub(super) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
     sums.iter().sum()
 }
 
-/// Bytes as numbers. Offsets were checked when the shard was opened and a map begins on a page, so nothing is cut off.
+/// Bytes as numbers. Offsets were checked when the shard was opened, and a map begins on a page, so
+/// no bytes are left over.
 fn cast<T: Stored>(bytes: &[u8]) -> &[T] {
-    // SAFETY: any bytes are a `Stored`, and `align_to` hands out aligned, whole elements only.
+    // SAFETY: any bytes are a valid `Stored`, and `align_to` returns aligned, whole elements only.
     let (before, values, after) = unsafe { bytes.align_to::<T>() };
     debug_assert!(before.is_empty() && after.is_empty());
     values

@@ -1,4 +1,4 @@
-//! The space that a library's states take up, layer by layer.
+//! The spread of a library's states around their mean, layer by layer.
 
 use super::store::Library;
 use super::types::Part;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 pub struct Spread {
     /// Root mean square of the skills' Euclidean distances; 0 for fewer than two different skills.
     pub rms: f64,
-    /// The greatest of them.
+    /// The greatest of these distances.
     pub farthest: f64,
 }
 
@@ -30,7 +30,8 @@ impl Library {
         })
     }
 
-    /// How far a state's layer lies from the library's mean, in units of the layer's spread; NaN where the library has none.
+    /// Distance of a state's layer from the library's mean, in units of the layer's rms spread; NaN
+    /// if the spread is 0.
     ///
     /// # Panics
     /// If there is no such layer, or the state is of another shape.

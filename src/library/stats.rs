@@ -1,4 +1,5 @@
-//! What the z-scored cosine needs to know of a library: every entry's mean and deviation, and every skill's norm after scaling.
+//! Statistics for the z-scored cosine: every entry's mean and deviation, and every skill's norm
+//! after scaling.
 
 use super::shard::{LayerView, part_len, sum_of_squares};
 use super::store::Library;
@@ -13,16 +14,18 @@ const COLUMNS: usize = 1024;
 pub(super) struct ZStats {
     /// Mean of each entry.
     pub mean: Vec<f64>,
-    /// The means as f32, which the scan subtracts; a ranking makes good for the rounding.
+    /// The means as f32, which the scan subtracts; a ranking corrects for the rounding.
     pub centre: Vec<f32>,
-    /// 1 / standard deviation of each entry (population's); 0 for an entry that does not vary, which so takes no part.
+    /// 1 / (population standard deviation) of each entry; 0 for an entry that does not vary, which
+    /// leaves it out.
     pub scale: Vec<f64>,
-    /// Euclidean norm of each skill's scaled entries, in the library's order; NaN for a damaged one.
+    /// Euclidean norm of each skill's scaled entries, in the library's order; NaN for a damaged
+    /// one.
     pub norms: Vec<f64>,
 }
 
 impl Library {
-    /// The statistics of one layer, computed on first use. A refreshed library computes them anew.
+    /// The statistics of one layer, computed on first use. A refreshed library computes them again.
     pub(super) fn z_stats(&self, part: Part, layer: usize) -> &ZStats {
         let at = if part == Part::Ssm { layer } else { self.shape().n_layer + layer };
         self.z[at].get_or_init(|| self.compute_z(part, layer))
@@ -54,7 +57,8 @@ impl Library {
     }
 }
 
-/// Mean and inverse deviation of some columns, in two passes (the one-pass formula cancels when entries hardly vary).
+/// Mean and inverse deviation of some columns, in two passes (the one-pass formula cancels when
+/// entries hardly vary).
 fn columns(rows: &[Option<LayerView<'_>>], range: std::ops::Range<usize>) -> (Vec<f64>, Vec<f64>) {
     let n = rows.iter().flatten().count().max(1) as f64;
     let (mut sum, mut buffer) = (vec![0.0f64; range.len()], vec![0.0f32; range.len()]);
@@ -73,7 +77,7 @@ fn columns(rows: &[Option<LayerView<'_>>], range: std::ops::Range<usize>) -> (Ve
     }
     let inverse = |(s, &m): (&f64, &f64)| {
         let deviation = (s / n).sqrt();
-        // What varies by less than f32 can tell is rounding, which scaling would blow up to full size.
+        // A variation below f32's precision is rounding noise, which scaling would amplify.
         if deviation <= 1e-6 * m.abs() + 1e-30 { 0.0 } else { 1.0 / deviation }
     };
     let scale = sum.iter().zip(&mean).map(inverse).collect();

@@ -16,16 +16,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes of a library that is read through for damaged states when it is opened: no more than the largest model's weights,
-/// which are looked at likewise. Opening a larger one would last too long.
+/// Size in bytes up to which all states of a library are checked for damage when it is opened. This
+/// is no more than the largest model's weights, which are checked likewise; checking a larger
+/// library would take too long.
 const LOOKED_AT: u64 = 8 << 30;
-/// Skills looked at between two looks at the cancel handle.
+/// Skills checked between two checks for cancellation.
 const LOOKED_AT_ONCE: usize = 32;
 
 /// Open shards by file name.
 pub(super) type Shards = BTreeMap<String, Arc<Shard>>;
 
-/// A library as its manifest was when it was opened or last refreshed. Reading needs no lock and never changes the disk.
+/// A library in the state of its manifest when it was opened or last refreshed. Reading needs no
+/// lock and never changes the disk.
 ///
 /// ```
 /// use state_soup::control::quiet;
@@ -48,12 +50,12 @@ pub struct Library {
     pub(super) manifest: Manifest,
     pub(super) shards: Shards,
     skills: Vec<SkillMeta>,
-    /// Where each of `skills` lies.
+    /// The shard of each of `skills`, and its index there.
     pub(super) places: Vec<(Arc<Shard>, usize)>,
     by_id: HashMap<String, usize>,
-    /// Means and deviations over the skills, by part and layer, once asked for.
+    /// Means and deviations over the skills, by part and layer, computed on first use.
     pub(super) z: Vec<OnceLock<ZStats>>,
-    /// How far the skills lie from their mean, by layer, once asked for.
+    /// Distances of the skills from their mean, by layer, computed on first use.
     pub(super) spreads: Vec<OnceLock<Spread>>,
     left_out: Vec<String>,
     /// The rows on a device, once they have been copied there.
@@ -61,12 +63,12 @@ pub struct Library {
 }
 
 impl Library {
-    /// Opens the library in `dir` for states of `model`. The second value are sentences about damaged shards that were left
-    /// out with their skills.
+    /// Opens the library in `dir` for states of `model`. Also returns a sentence for each damaged
+    /// shard that was left out with its skills.
     ///
     /// # Errors
-    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown version; [`Error::Mismatch`] if
-    /// it was built with another model or tokenizer; [`Error::Io`].
+    /// [`Error::Library`] if there is no library, or its manifest is damaged or of an unknown
+    /// version; [`Error::Mismatch`] if it was built with another model or tokenizer; [`Error::Io`].
     pub fn open(dir: &Path, model: &ModelIdentity) -> Result<(Self, Vec<String>)> {
         let none = || Error::Library(format!("there is no library in {} (no manifest.json)", dir.display()));
         let library = Self::load(dir, model, &Shards::new())?.ok_or_else(none)?;
@@ -74,7 +76,7 @@ impl Library {
         Ok((library, warnings))
     }
 
-    /// The model that the library in `dir` says it is of; `None` if there is no library.
+    /// The model that the manifest in `dir` names; `None` if there is no library.
     ///
     /// # Errors
     /// [`Error::Library`] if its manifest is damaged or of an unknown version; [`Error::Io`].
@@ -82,7 +84,7 @@ impl Library {
         Ok(Manifest::read(dir)?.map(|manifest| manifest.model))
     }
 
-    /// Opens the library in `dir`, making an empty one if there is none.
+    /// Opens the library in `dir`; creates an empty one if there is none.
     ///
     /// # Errors
     /// Those of [`Self::open`] and [`LibraryWriter::open`].
@@ -93,12 +95,13 @@ impl Library {
         Self::open(dir, new.model)
     }
 
-    /// Whether `dir` holds a library (or what is left of one: a manifest).
+    /// Whether `dir` holds a library: whether it has a manifest.
     pub fn exists(dir: &Path) -> bool {
         dir.join(super::manifest::MANIFEST).exists()
     }
 
-    /// The library as it is on disk now; maps and norms of shards that are still there are shared with this one.
+    /// The library as it is on disk now. It shares the maps and norms of shards that still exist
+    /// with this one.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -106,7 +109,7 @@ impl Library {
         self.load_again(&self.shards)
     }
 
-    /// As [`Self::reopened`], with every file mapped anew and nothing taken over of what was found in it before.
+    /// As [`Self::reopened`], but maps every file again and discards earlier norms and findings.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -119,8 +122,9 @@ impl Library {
         Self::load(&self.dir, &self.manifest.model, reuse)?.ok_or_else(gone)
     }
 
-    /// Looks for states that hold NaN or infinity, each once. A library of more than [`LOOKED_AT`] bytes is not read
-    /// through: there a state is looked at when it is used ([`Self::is_sound`]). Reports progress in bytes.
+    /// Checks each state once for NaN and infinity. In a library of more than [`LOOKED_AT`] bytes
+    /// it checks none: there a state is checked when it is used ([`Self::is_sound`]). Reports
+    /// progress in bytes.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -137,7 +141,8 @@ impl Library {
         Ok(())
     }
 
-    /// The library without the skills whose states were found to hold NaN or infinity; [`Self::warnings`] names them.
+    /// The library without the skills whose states were found to hold NaN or infinity;
+    /// [`Self::warnings`] names them.
     #[must_use]
     pub fn without_damaged(self) -> Self {
         if self.places.iter().all(|(shard, index)| shard.known_fault(*index).is_none()) {
@@ -146,18 +151,18 @@ impl Library {
         Self::assemble(&self.dir, self.manifest, &self.shards)
     }
 
-    /// Whether a skill's state holds finite numbers alone. Reads all of it the first time.
+    /// Whether all numbers of a skill's state are finite. Reads the whole state on first use.
     pub fn is_sound(&self, i: usize) -> bool {
         self.places.get(i).is_some_and(|(shard, index)| shard.fault(*index).is_none())
     }
 
-    /// The places of a task's skills that can be used, in the library's order.
+    /// The indices of a task's usable skills, in the library's order.
     pub fn of_task(&self, task: &str) -> Vec<usize> {
         (0..self.len()).filter(|&i| self.skills[i].task == task && self.is_sound(i)).collect()
     }
 
-    /// Takes in what a writer has changed since; maps and norms of shards that are still there are kept. Returns whether
-    /// anything changed.
+    /// Applies what a writer has changed since; keeps the maps and norms of shards that still
+    /// exist. Returns whether anything changed.
     ///
     /// # Errors
     /// Those of [`Self::open`]; the library then stays as it was.
@@ -170,7 +175,8 @@ impl Library {
         Ok(changed)
     }
 
-    /// Reads the manifest and opens its shards, anew if a writer replaced it between the two; `None` without a manifest.
+    /// Reads the manifest and opens its shards, again if a writer replaced the manifest in between;
+    /// `None` without a manifest.
     pub(super) fn load(dir: &Path, model: &ModelIdentity, reuse: &Shards) -> Result<Option<Self>> {
         let Some(mut manifest) = Manifest::read(dir)? else { return Ok(None) };
         loop {
@@ -181,7 +187,7 @@ impl Library {
                 return Ok(Some(library));
             }
             match Manifest::read(dir)? {
-                // A compaction came between: its shards were not missing, they were replaced.
+                // A compaction came in between: the shards were replaced, not lost.
                 Some(newer) if newer.generation != generation => manifest = newer,
                 _ => return Ok(Some(library)),
             }
@@ -220,17 +226,17 @@ impl Library {
         Self { dir: dir.to_path_buf(), manifest, shards, skills, places, by_id, z, spreads, left_out, rows: OnceLock::new() }
     }
 
-    /// The folder.
+    /// The library's folder.
     pub fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// The model whose states these are.
+    /// The model that made the states.
     pub fn model(&self) -> &ModelIdentity {
         &self.manifest.model
     }
 
-    /// Sizes of a state.
+    /// The layout of the states.
     pub fn shape(&self) -> Layout {
         self.manifest.model.layout
     }
@@ -240,22 +246,22 @@ impl Library {
         &self.manifest.settings
     }
 
-    /// How evidence is weighed here: as the latest build has measured it, or by the stated defaults.
+    /// The constants that weigh evidence: those fitted by the latest build, or the defaults.
     pub fn calibration(&self) -> Calibration {
         self.manifest.calibration.unwrap_or_default()
     }
 
-    /// Whether [`Self::calibration`] was measured on this library.
+    /// Whether [`Self::calibration`] was fitted to this library.
     pub fn is_calibrated(&self) -> bool {
         self.manifest.calibration.is_some()
     }
 
-    /// The type new skills are stored in.
+    /// The type that new skills are stored in.
     pub fn dtype(&self) -> StoredType {
         self.manifest.dtype
     }
 
-    /// Goes up by one at every change of the library.
+    /// The generation of the manifest, which goes up by one at every change.
     pub fn generation(&self) -> u64 {
         self.manifest.generation
     }
@@ -270,27 +276,27 @@ impl Library {
         &self.skills
     }
 
-    /// Skills.
+    /// The number of [`Self::skills`].
     pub fn len(&self) -> usize {
         self.skills.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no skills.
     pub fn is_empty(&self) -> bool {
         self.skills.is_empty()
     }
 
-    /// The place of a skill in [`Self::skills`].
+    /// The index of a skill in [`Self::skills`].
     pub fn find(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    /// All living skills, those in damaged shards included, in the order they were added.
+    /// All living skills, including those in damaged shards, in the order they were added.
     pub fn living(&self) -> impl Iterator<Item = &SkillMeta> {
         live(&self.manifest).map(|s| &s.meta)
     }
 
-    /// Living skills that are left out: their shards or their own states are damaged.
+    /// Living skills that are left out because their shards or their own states are damaged.
     pub fn lost(&self) -> impl Iterator<Item = &SkillMeta> {
         let is_lost = |s: &&SkillEntry| self.shards.get(&s.shard).is_none_or(|shard| shard.known_fault(s.index).is_some());
         live(&self.manifest).filter(is_lost).map(|s| &s.meta)
@@ -306,24 +312,25 @@ impl Library {
         self.manifest.skills.iter().filter(|s| s.deleted.is_some() && self.shards.contains_key(&s.shard)).map(|s| &s.meta)
     }
 
-    /// Origins of skills that were deleted, and are not to be built again by themselves: `(id, origin)`.
+    /// `(id, origin)` of deleted skills, which a build does not make again.
     pub(super) fn unwanted(&self) -> impl Iterator<Item = (&str, &SkillOrigin)> {
         let deleted = self.manifest.skills.iter().filter(|s| s.deleted.is_some()).map(|s| (s.meta.id.as_str(), &s.meta.origin));
         deleted.chain(self.manifest.removed.iter().map(|r| (r.id.as_str(), &r.origin)))
     }
 
-    /// Lets rankings use rows of this library that lie on a device. The first ones given are kept.
+    /// Lets rankings use rows of this library that lie on a device. Later calls have no effect.
     pub fn attach(&self, rows: Arc<dyn Rows>) {
         let _ = self.rows.set(rows);
     }
 
-    /// Whether there are any.
+    /// Whether rows on a device are attached.
     pub fn is_attached(&self) -> bool {
         self.rows.get().is_some()
     }
 
-    /// Whether all of the library can be read: a file that was cut short since it was opened would end the process in the middle of a reading.
-    /// Whoever reads rows asks first. A system call a file, a microsecond or less.
+    /// Checks that no file was cut short since it was opened: reading such a file ends the process.
+    /// Code that reads rows must call this first. It costs one system call per file, a microsecond
+    /// or less.
     ///
     /// # Errors
     /// [`Error::Library`] naming the file.
@@ -337,7 +344,8 @@ impl Library {
     /// One skill's state, as f32.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or infinity, or its file was cut short.
+    /// [`Error::Input`] if there is no such skill; [`Error::Library`] if its state holds NaN or
+    /// infinity, or its file was cut short.
     pub fn state(&self, i: usize) -> Result<State> {
         let (Some((shard, index)), Some(meta)) = (self.places.get(i), self.skills.get(i)) else {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
@@ -348,16 +356,18 @@ impl Library {
         shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
     }
 
-    /// Σ w·(skill's state), made on the device the library lies on: as [`crate::soup::mix::WeightedSum`] makes it, windows and ΣΔ with it. `None` if it lies on none.
+    /// Σ w·(skill's state), computed on the device that holds the library's rows, with windows and
+    /// ΣΔ as in [`crate::soup::mix::WeightedSum`]. `None` if no device holds them.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a skill is damaged; [`Error::Model`] if the device fails.
+    /// [`Error::Input`] if there is no such skill; [`Error::Mismatch`] if the sum overflows or a
+    /// skill is damaged; [`Error::Model`] if the device fails.
     pub fn weighted(&self, picks: &[(usize, f64)]) -> Result<Option<State>> {
         let Some(rows) = self.rows.get() else { return Ok(None) };
         if let Some((i, _)) = picks.iter().find(|(i, _)| *i >= self.len()) {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
         }
-        // A part of weight 0 is as if it were not there.
+        // Skills of weight 0 are ignored.
         let heard: Vec<(usize, f32)> = picks.iter().filter(|p| p.1 != 0.0).map(|&(i, w)| (i, w as f32)).collect();
         let size: f64 = picks.iter().map(|p| p.1.abs()).sum();
         let tokens = heard.iter().fold(0u64, |sum, (i, _)| sum.saturating_add(self.skills[*i].tokens));
@@ -374,7 +384,7 @@ impl Library {
         shard.dt_sum(*index)
     }
 
-    /// One skill's entries in one layer, not copied: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
+    /// Borrows one skill's entries in one layer: `[d_inner, d_state]` or `[d_inner, d_conv - 1]`.
     ///
     /// # Panics
     /// If there is no such skill or layer.
@@ -383,7 +393,7 @@ impl Library {
         shard.row(part, layer, *index)
     }
 
-    /// All skills in one layer as f32, `[skills, entries]`.
+    /// Copies all skills' entries in one layer as f32, `[skills, entries]`.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -396,15 +406,15 @@ impl Library {
         all
     }
 
-    /// Sentences about what is damaged: shards and states left out when the library was opened, and states found since to
-    /// hold NaN or infinity.
+    /// A sentence for each damage: shards and states that were left out when the library was
+    /// opened, and states found since then to hold NaN or infinity.
     pub fn warnings(&self) -> Vec<String> {
         let mut all = self.left_out.clone();
         all.extend(self.found_since());
         all
     }
 
-    /// Those of the [`Self::warnings`] that were not known when the library was opened.
+    /// The [`Self::warnings`] about damage that was found after the library was opened.
     pub fn found_since(&self) -> Vec<String> {
         let found = |((shard, index), meta): (&(Arc<Shard>, usize), &SkillMeta)| {
             Some(shard.sentence(&meta.id, *index, shard.found_damaged(*index)?))
@@ -417,7 +427,7 @@ pub(super) fn live(manifest: &Manifest) -> impl Iterator<Item = &SkillEntry> {
     manifest.skills.iter().filter(|s| s.deleted.is_none())
 }
 
-/// The first few of a list of ids, and how many more.
+/// The first few of a list of ids, and the number of the others.
 pub(super) fn list(ids: &[&str]) -> String {
     const SHOWN: usize = 4;
     match ids.len() {

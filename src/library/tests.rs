@@ -1,4 +1,4 @@
-//! Helpers of this folder's tests.
+//! Helpers for this folder's tests.
 
 use super::*;
 

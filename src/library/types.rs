@@ -10,13 +10,13 @@ use std::ops::Range;
 pub struct BuildSettings {
     /// How an example becomes text.
     pub template: Template,
-    /// Examples of a skill.
+    /// Examples per skill.
     pub shots: usize,
-    /// Disjoint sets of a task, at most.
+    /// Disjoint sets per task, at most.
     pub sets: usize,
     /// Seed of the splits.
     pub seed: u64,
-    /// Share of a task's pairs that is kept back for tests, 0 to 1.
+    /// Share of a task's pairs that is held out for tests, 0 to 1.
     pub test_share: f64,
     /// How texts are tokenised.
     #[serde(default, skip_serializing_if = "Borders::is_apart")]
@@ -27,16 +27,16 @@ pub struct BuildSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Borders {
-    /// Each example by itself: libraries whose manifest does not say. A tokenizer may make other tokens of
-    /// the whole text, at the border of two examples.
+    /// Each example by itself; the default where the manifest has no `borders`. The whole text may
+    /// have other tokens at the border of two examples.
     #[default]
     Apart,
-    /// The whole text, cut at the examples' borders where a token ends.
+    /// The whole text at once, cut at those borders of examples where a token ends.
     Whole,
 }
 
 impl Borders {
-    #[allow(clippy::trivially_copy_pass_by_ref)] // What serde calls.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
     fn is_apart(&self) -> bool {
         *self == Self::Apart
     }
@@ -70,7 +70,7 @@ pub enum StoredType {
 }
 
 impl StoredType {
-    /// Bytes of an entry.
+    /// Bytes per entry.
     pub fn size(self) -> usize {
         match self {
             Self::F16 => 2,
@@ -79,7 +79,7 @@ impl StoredType {
     }
 }
 
-/// How a ranking is made.
+/// What a ranking compares, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RankView {
     /// The similarity.
@@ -91,8 +91,8 @@ pub struct RankView {
 }
 
 impl RankView {
-    /// The layers compared unless the user says otherwise: from a quarter to two thirds of the depth, where tasks are told apart best (measured on
-    /// the bundled model: the guide, `experiments`, "Which layers").
+    /// The layers compared by default: from a quarter to two thirds of the depth, which separate
+    /// tasks best (measured on the bundled model: README, "Which layers").
     pub fn default_layers(n_layer: usize) -> Range<usize> {
         n_layer / 4..(2 * n_layer).div_ceil(3)
     }
@@ -104,7 +104,7 @@ impl RankView {
 pub enum SkillOrigin {
     /// A seeded, disjoint set of a task's examples.
     Examples {
-        /// Which set of the split, from 0.
+        /// Index of the set in the split, from 0.
         set: usize,
         /// Examples read.
         shots: usize,
@@ -115,7 +115,8 @@ pub enum SkillOrigin {
         /// BLAKE3 of the exact text that was read, hexadecimal.
         text_hash: String,
     },
-    /// Examples of a task that the user asked for beside the build's sets, drawn from all pairs but the test split.
+    /// Examples of a task that the user requested in addition to the build's sets, drawn from all
+    /// pairs outside the test split.
     Drawn {
         /// Examples read.
         shots: usize,
@@ -146,7 +147,7 @@ pub struct SkillMeta {
     pub origin: SkillOrigin,
     /// Tokens read.
     pub tokens: u64,
-    /// When, RFC 3339, UTC.
+    /// Time of creation, RFC 3339, UTC.
     pub created: String,
     /// The user's tags.
     #[serde(default)]
@@ -158,24 +159,25 @@ pub struct SkillMeta {
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The SSM state.
-    #[serde(alias = "Ssm")] // Journals were once written with these names.
+    #[serde(alias = "Ssm")] // The names in older journals.
     Ssm,
     /// The convolution window.
     #[serde(alias = "Conv")]
     Conv,
 }
 
-/// The similarity. Higher is better for each.
+/// The similarity metric. Higher is more similar for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Cosine of the raw, flattened states (the paper's).
+    /// Cosine of the raw, flattened states (the paper's metric).
     #[serde(alias = "Cosine")] // As for `Part`.
     Cosine,
     /// Minus the Euclidean distance.
     #[serde(alias = "L2")]
     L2,
-    /// Cosine after every entry is centred and scaled by the library's mean and deviation of that entry.
+    /// Cosine after every entry is centred by the library's mean of that entry and divided by its
+    /// standard deviation.
     #[serde(alias = "ZCosine")]
     ZCosine,
 }
@@ -189,7 +191,8 @@ pub struct ScoredSkill {
     pub task: String,
     /// The similarity, averaged over the layers compared.
     pub score: f32,
-    /// Places gained (+) or lost (−) since the ranking before; `None` if there was none.
+    /// Places gained (+) or lost (−) since the previous ranking; `None` if the skill was not in it,
+    /// or there was none.
     pub change: Option<i32>,
 }
 
@@ -204,29 +207,29 @@ pub struct ScoredTask {
     pub score: f32,
     /// Mean similarity of all the task's skills.
     pub mean: f32,
-    /// Places gained (+) or lost (−) since the ranking before.
+    /// Places gained (+) or lost (−) since the previous ranking; `None` as for a skill.
     pub change: Option<i32>,
 }
 
 /// Skills and tasks, best first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ranking {
-    /// All skills.
+    /// All skills, ordered by score.
     pub ranking: Vec<ScoredSkill>,
-    /// All tasks, by their best skill.
+    /// All tasks, ordered by their best skills.
     pub by_task: Vec<ScoredTask>,
-    /// Best task's score minus the second task's.
+    /// The best task's score minus the second's; 0 for fewer than two tasks.
     pub margin: f32,
-    /// The text that was read, in the template's form; left empty for whoever ran the model.
+    /// The text that was read, in the template's form; filled in by the caller that ran the model.
     #[serde(skip)]
     pub read: String,
-    /// How it was compared.
+    /// The view that the ranking was made with.
     #[serde(skip)]
     pub view: Option<RankView>,
     /// Complete examples in the query.
     pub shots: usize,
-    /// Tokens that were run for this ranking (not those reused from the one before).
+    /// Tokens that were run for this ranking, without those reused from the previous one.
     pub tokens_run: usize,
-    /// Milliseconds: running the model, comparing.
+    /// Milliseconds spent running the model and comparing states.
     pub millis: [f64; 2],
 }

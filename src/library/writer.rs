@@ -1,4 +1,4 @@
-//! Changing a library: one process at a time, every change atomic.
+//! Changing a library: by one process at a time, every change atomic.
 
 use super::disk::{Disk, RealDisk};
 use super::lock::{LOCK, Lock, take, unwritable};
@@ -14,29 +14,32 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a library is made with if there is none yet. An existing one keeps its own type and, until a build, its settings.
+/// What a new library is created with. An existing one keeps its own type and, until a build, its
+/// settings.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLibrary<'a> {
-    /// The model; an existing library must be of it.
+    /// The model; an existing library must be of the same one.
     pub model: &'a ModelIdentity,
-    /// Settings.
+    /// Settings of the build.
     pub settings: &'a BuildSettings,
-    /// Type of the shards.
+    /// Stored type of the shards.
     pub dtype: StoredType,
 }
 
 /// What to do while another process writes the library.
 #[derive(Clone, Copy)]
 pub enum Wait<'a> {
-    /// Say so and give up.
+    /// Fail with an error that says so.
     No,
-    /// Wait until it is done or the wait is called off.
+    /// Wait until the other process is done or the wait is cancelled.
     Until(Control<'a>),
 }
 
-/// The right to change a library. Holds its lock until dropped (the system frees it when the process dies).
+/// The right to change a library. Holds its lock until dropped (the system frees it when the
+/// process dies).
 ///
-/// Every method either does the whole change or, on an error, leaves the library as it was; the writer can go on being used.
+/// Every method either makes the whole change or, on an error, leaves the library as it was. The
+/// writer stays usable after an error.
 #[derive(Debug)]
 pub struct LibraryWriter {
     pub(super) library: Library,
@@ -45,18 +48,18 @@ pub struct LibraryWriter {
 }
 
 impl LibraryWriter {
-    /// Opens the library in `dir` for writing, making the folder and an empty library if there is none, and removes what a
-    /// killed writer left.
+    /// Opens the library in `dir` for writing, creates the folder and an empty library if there is
+    /// none, and removes what a killed writer left.
     ///
     /// # Errors
-    /// [`Error::Library`] if another process is writing and `wait` is [`Wait::No`], or the manifest is damaged, lost or of an
-    /// unknown version; [`Error::Mismatch`] if the library is of another model; [`Error::Io`] if the folder can not be written
-    /// to; [`Error::Cancelled`].
+    /// [`Error::Library`] if another process is writing and `wait` is [`Wait::No`], or the manifest
+    /// is damaged, lost or of an unknown version; [`Error::Mismatch`] if the library is of another
+    /// model; [`Error::Io`] if the folder cannot be written to; [`Error::Cancelled`].
     pub fn open(dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
         Self::open_on(Arc::new(RealDisk), dir, new, wait)
     }
 
-    /// Opens the library in `dir` for an edit: one that is not there is not made.
+    /// Opens the existing library in `dir` for an edit; never creates one.
     ///
     /// # Errors
     /// Those of [`Self::open`]; [`Error::Library`] if there is no library.
@@ -78,7 +81,7 @@ impl LibraryWriter {
     /// # Errors
     /// Those of [`Self::open`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, new: &NewLibrary<'_>, wait: Wait<'_>) -> Result<Self> {
-        // Refusals come before the first touch: not even a lock file is left in a folder that is not ours to change.
+        // Refusals come before the first change: not even a lock file is left in a refused folder.
         match Manifest::read(dir)? {
             Some(manifest) => manifest.check_model(dir, new.model)?,
             None if dir.exists() => refuse_lost_manifest(dir)?,
@@ -111,7 +114,8 @@ impl LibraryWriter {
     /// Adds skills, all or none. Nothing is written for an empty batch.
     ///
     /// # Errors
-    /// [`Error::Input`] if an id is taken or empty; [`Error::Mismatch`] if a state has another shape; [`Error::Io`].
+    /// [`Error::Input`] if an id is taken or empty; [`Error::Mismatch`] if a state has another
+    /// shape; [`Error::Io`].
     pub fn append(&mut self, batch: &[(SkillMeta, State)]) -> Result<()> {
         for (meta, _) in batch {
             if self.library.manifest.live(&meta.id).is_some() {
@@ -121,10 +125,10 @@ impl LibraryWriter {
         self.replace(batch)
     }
 
-    /// Adds skills, all or none, in place of living ones with the same ids (which become deleted ones).
+    /// Adds skills, all or none. Living skills with the same ids become deleted ones.
     ///
     /// # Errors
-    /// Those of [`Self::append`], but for taken ids.
+    /// Those of [`Self::append`], except that ids may be taken.
     pub fn replace(&mut self, batch: &[(SkillMeta, State)]) -> Result<()> {
         self.check(batch)?;
         if batch.is_empty() {
@@ -156,7 +160,7 @@ impl LibraryWriter {
         })
     }
 
-    /// Leaves a skill out. Its state stays on disk until [`Self::compact`].
+    /// Marks a skill as deleted. Its state stays on disk until [`Self::compact`].
     ///
     /// # Errors
     /// [`Error::Input`] if there is no such skill; [`Error::Io`].
@@ -168,12 +172,12 @@ impl LibraryWriter {
         })
     }
 
-    /// Brings back the skill of this id that was deleted last. `false` if compaction has dropped its state: it is then no
-    /// longer held back from the next build, which can make it again if it came from a task.
+    /// Restores the skill of this id that was deleted last. Returns `false` if compaction has
+    /// dropped its state; then the next build may make the skill again, if it came from a task.
     ///
     /// # Errors
-    /// [`Error::Input`] if nothing of this id was deleted or the id is taken; [`Error::Library`] if its shard is damaged;
-    /// [`Error::Io`].
+    /// [`Error::Input`] if nothing of this id was deleted or the id is taken; [`Error::Library`] if
+    /// its shard is damaged; [`Error::Io`].
     pub fn restore(&mut self, id: &str) -> Result<bool> {
         let none = Error::Input(format!("no deleted skill {id} can be restored in the library {}", self.library.path().display()));
         let mut back = true;
@@ -201,10 +205,12 @@ impl LibraryWriter {
         Ok(back)
     }
 
-    /// Puts the skill of this id that was replaced or deleted last in the place of the living one, which becomes a deleted one.
+    /// Restores the skill of this id that was replaced or deleted last, in place of the living one,
+    /// which becomes a deleted one.
     ///
     /// # Errors
-    /// [`Error::Input`] if no skill of this id lives or none that can be read was replaced; [`Error::Io`].
+    /// [`Error::Input`] if no skill of this id lives, or none with a readable shard was replaced or
+    /// deleted; [`Error::Io`].
     pub fn swap_back(&mut self, id: &str) -> Result<()> {
         let none = Error::Input(format!("the library {} has no earlier state of {id}", self.library.path().display()));
         self.change(|_, library, manifest| {
@@ -234,7 +240,7 @@ impl LibraryWriter {
         })
     }
 
-    /// Notes the settings of a build. Nothing is written if they are the library's already.
+    /// Stores the settings of a build. Writes nothing if they are the library's already.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -248,7 +254,7 @@ impl LibraryWriter {
         })
     }
 
-    /// Keeps how evidence is weighed here.
+    /// Stores the constants that weigh evidence. Writes nothing if they are the library's already.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -262,7 +268,7 @@ impl LibraryWriter {
         })
     }
 
-    /// Takes over what a reader of the same library has mapped and found damaged so far.
+    /// Reuses the maps and findings of damage of a reader of the same library.
     pub fn share(&mut self, library: &Library) {
         self.library = Library::assemble(self.library.path(), self.library.manifest.clone(), &library.shards);
     }
@@ -289,7 +295,8 @@ impl LibraryWriter {
         Ok(())
     }
 
-    /// Makes a changed copy of the manifest and puts it in place. If that fails anywhere, the disk says what is true.
+    /// Edits a copy of the manifest and replaces the manifest by it. If that fails anywhere, the
+    /// library is read again from disk.
     pub(super) fn change(&mut self, edit: impl FnOnce(&dyn Disk, &Library, &mut Manifest) -> Result<()>) -> Result<()> {
         let mut manifest = self.library.manifest.clone();
         let dir = self.library.path().to_path_buf();
@@ -303,11 +310,12 @@ impl LibraryWriter {
                 Ok(())
             }
             Err(e) => {
-                // The failure may have come after the manifest's rename: then the change is there, only not known to be durable.
+                // The failure may have come after the manifest's rename: then the change is on
+                // disk, but may not be durable.
                 if self.library.refresh().is_ok() {
                     self.remove_orphans();
                 }
-                // Numbers of shards are never used twice, not even those of failed ones.
+                // Shard numbers are never used twice, not even those of failed shards.
                 let own = &mut self.library.manifest;
                 own.next_shard = own.next_shard.max(manifest.next_shard);
                 Err(e)
@@ -315,7 +323,8 @@ impl LibraryWriter {
         }
     }
 
-    /// Removes files of this format that the manifest does not name. One that stays does no harm, so failures are let pass.
+    /// Removes files of this format that the manifest does not name. A file that stays does no
+    /// harm, so failures are only logged.
     pub(super) fn remove_orphans(&self) {
         let named: HashSet<&str> = self.library.manifest.shards.iter().map(|s| s.file.as_str()).collect();
         for (name, path) in own_files(self.library.path()).unwrap_or_default() {
@@ -326,7 +335,7 @@ impl LibraryWriter {
     }
 }
 
-/// Writes a shard and lets the manifest's skills at `places` point at it.
+/// Writes a shard and makes the manifest's skills at `places` refer to it.
 pub(super) fn put(
     disk: &dyn Disk,
     dir: &Path,

@@ -68,7 +68,8 @@ fn strict<'t>(text: &'t [u8], origin: &str) -> Result<Cow<'t, [u8]>> {
 /// The bytes of a model's file, which may have `most` of them; `None` if there is none.
 ///
 /// # Errors
-/// [`Error::Model`] if it is no plain file, or longer, or a web page or a pointer lies in its place; [`Error::Io`].
+/// [`Error::Model`] if it is no plain file, or longer, or a web page or a pointer lies in its
+/// place; [`Error::Io`].
 pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let bytes = match files::read(path, most) {
         Ok(bytes) => bytes,

@@ -1,6 +1,7 @@
 //! The model.
 //!
-//! - `mamba`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`: the two places where it computes.
+//! - `network`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`:
+//!   the two places where it computes.
 //! - `config`, `source`, `tensors`, `tokenizer`, `special` (what
 //!   texts begin and end with), `json`: a model's files.
 
@@ -9,7 +10,7 @@ mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod json;
-mod mamba;
+mod network;
 pub(crate) mod plan;
 mod source;
 mod special;
@@ -18,7 +19,7 @@ mod tokenizer;
 
 pub use config::MambaConfig;
 pub use cpu::model::CHUNK;
-pub use mamba::{Decoder, LoadOptions, Mamba, Prefilled, Prompt, Want, WeightType};
+pub use network::{Decoder, LoadOptions, Network, Prefilled, Prompt, Want, WeightType};
 pub use source::{
     Checkpoint, Hub, ModelFiles, ModelSource, Patience, Proxies, RandomWeights, Roots, TensorSource, Token, check_description, open,
 };
@@ -53,7 +54,7 @@ pub struct Model {
     /// Text to tokens.
     pub tokenizer: Tokenizer,
     /// The weights.
-    pub mamba: Mamba,
+    pub network: Network,
     /// When it was trained, where its files say so.
     pub trained: Option<String>,
     /// What texts begin and answers end with.
@@ -66,7 +67,7 @@ impl Model {
     /// Opens a model, with texts that begin as `AutoTokenizer` begins them.
     ///
     /// # Errors
-    /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Mamba::load`]; [`Error::Cancelled`].
+    /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Network::load`]; [`Error::Cancelled`].
     pub fn open(source: &ModelSource, options: &LoadOptions, control: Control<'_>) -> Result<Self> {
         Self::open_with(source, options, Bos::Auto, control)
     }
@@ -90,9 +91,9 @@ impl Model {
                 config.vocab_size
             ));
         }
-        let mamba = Mamba::load(config, &*files.weights, options, control)?;
-        notes.extend_from_slice(mamba.notes());
-        Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, mamba, trained: files.trained, special, notes })
+        let network = Network::load(config, &*files.weights, options, control)?;
+        notes.extend_from_slice(network.notes());
+        Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, network, trained: files.trained, special, notes })
     }
 
     /// Begins texts as a library's states were begun, and says so.
@@ -103,7 +104,7 @@ impl Model {
 
     /// The configuration.
     pub fn config(&self) -> &MambaConfig {
-        self.mamba.config()
+        self.network.config()
     }
 
     /// What its states are marked with.
@@ -113,8 +114,8 @@ impl Model {
             fingerprint: self.fingerprint.clone(),
             tokenizer_hash: self.tokenizer.hash().into(),
             bos: Some(self.tokenizer.bos().to_vec()),
-            weights: Some(self.mamba.precision().to_owned()),
-            layout: self.mamba.shape(),
+            weights: Some(self.network.precision().to_owned()),
+            layout: self.network.shape(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Prompts cut into chunks: which tokens run together, where one sequence ends and the next begins, what is kept and what is looked at. The same for every device.
+//! Prompts cut into chunks: which tokens run together, where one sequence ends and the next begins,
+//! what is kept and what is looked at. The same for every device.
 //!
-//! Prompts are laid end to end, so nothing is padded; a long one goes on in the next chunk, from its state.
+//! Prompts are laid end to end, so nothing is padded; a long one goes on in the next chunk, from
+//! its state.
 
 use super::{Prefilled, Prompt, Want};
 use crate::error::{Error, Result};
@@ -12,7 +14,8 @@ pub struct Seq {
     pub prompt: usize,
     pub from: usize,
     pub to: usize,
-    /// Whether its first token is here; if not, the sequence goes on from the last one of the chunk before.
+    /// Whether its first token is here; if not, the sequence goes on from the last one of the chunk
+    /// before.
     pub begins: bool,
     /// Whether its last token is here.
     pub ends: bool,
@@ -56,7 +59,8 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// States that the chunk leaves behind or begins from: one a sequence, one a snapshot, one an initial state.
+    /// States that the chunk leaves behind or begins from: one a sequence, one a snapshot, one an
+    /// initial state.
     fn states(&self, prompts: &[Prompt<'_>]) -> usize {
         self.kept.len() + self.seqs.iter().map(|s| 1 + usize::from(s.begins && prompts[s.prompt].initial.is_some())).sum::<usize>()
     }
@@ -97,7 +101,8 @@ impl<'a> Plan<'a> {
                 break;
             }
             let mut end = prompt.tokens.len().min(start + self.most_tokens - chunk.tokens.len());
-            // Not more snapshots than there is room for: the rest of the prompt comes with the next chunk.
+            // Not more snapshots than there is room for: the rest of the prompt comes with the next
+            // chunk.
             let room = self.most_states - needed;
             let mut cuts = prompt.snapshots.iter().copied().filter(|&cut| cut > start && cut <= end);
             let last = room.checked_sub(1).and_then(|n| cuts.nth(n));
@@ -198,7 +203,8 @@ mod tests {
         Prompt { tokens, initial: None, snapshots, want: Want::State }
     }
 
-    /// Every token runs once and in order, every snapshot is taken once, and no chunk is larger than asked for.
+    /// Every token runs once and in order, every snapshot is taken once, and no chunk is larger
+    /// than asked for.
     #[test]
     fn chunks_cover_all_tokens_and_snapshots_within_their_limits() {
         let texts: Vec<Vec<u32>> = [0, 5, 1, 17, 3, 64, 0, 2].iter().map(|&n| (0..n).collect()).collect();

@@ -67,8 +67,9 @@ impl Tokenizer {
         Ok(Self { inner, origin: origin.into(), bos: Vec::new(), rows: usize::MAX, hash })
     }
 
-    /// The same, for a model that has so many tokens, with texts that begin with these. The file's own
-    /// rule of what stands around a text has had its say; it would only move where tokens are said to end.
+    /// The same, for a model that has so many tokens, with texts that begin with these. The file's
+    /// own rule of what stands around a text has had its say; it would only move where tokens are
+    /// said to end.
     pub fn set(&mut self, bos: Vec<u32>, rows: usize) {
         (self.bos, self.rows) = (bos, rows);
         self.inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -97,9 +98,10 @@ impl Tokenizer {
         self.known(encoding.get_ids())
     }
 
-    /// The tokens of a text given in pieces, as the tokenizer makes them of the whole text, by piece: a token
-    /// that reaches over a border belongs to the piece it ends in. All of them in turn are the tokens of
-    /// the whole text; what a piece's tokens are may depend on the pieces beside it.
+    /// The tokens of a text given in pieces, as the tokenizer makes them of the whole text, by
+    /// piece: a token that reaches over a border belongs to the piece it ends in. All of them in
+    /// turn are the tokens of the whole text; what a piece's tokens are may depend on the pieces
+    /// beside it.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -157,7 +159,8 @@ impl Tokenizer {
         self.whole(|| self.inner.decode(tokens, true)).unwrap_or_default()
     }
 
-    /// One token as readable text; a token that is part of a character shows as `<0xE2>`-like bytes of its raw form.
+    /// One token as readable text; a token that is part of a character shows as `<0xE2>`-like bytes
+    /// of its raw form.
     pub fn token_text(&self, token: u32) -> String {
         match self.whole(|| self.inner.decode(&[token], false)) {
             Ok(text) if !text.is_empty() && !text.contains('\u{fffd}') => text,

@@ -1,20 +1,22 @@
-//! Who attracts whom in t-SNE: Gaussian affinities of a chosen perplexity over exact nearest neighbours.
+//! The attraction in t-SNE: Gaussian affinities of a chosen perplexity over exact nearest
+//! neighbours.
 
 use rayon::prelude::*;
 
-/// Symmetric affinities that sum to 1, rows one after the other (compressed sparse rows).
+/// Symmetric affinities that sum to 1, as compressed sparse rows.
 #[derive(Clone, Debug)]
 pub(super) struct Affinities {
-    /// Where each row begins, `[n + 1]`.
+    /// Start of each row in `to` and `p`, `[n + 1]`.
     pub(super) starts: Vec<usize>,
-    /// Columns, ascending within a row.
+    /// Column of each entry, ascending within a row.
     pub(super) to: Vec<u32>,
-    /// Affinities.
+    /// Affinity of each entry.
     pub(super) p: Vec<f32>,
 }
 
 impl Affinities {
-    /// The affinities of `rows`, `[n, d]`: each row's nearest 3 × perplexity others, conditional distributions averaged over both directions.
+    /// Computes the affinities of `rows`, `[n, d]`: conditional distributions over each row's 3 ×
+    /// perplexity nearest others, averaged over both directions.
     pub(super) fn of(rows: &[f32], n: usize, d: usize, perplexity: f64) -> Self {
         let k = ((3.0 * perplexity) as usize).clamp(1, n - 1);
         let conditional: Vec<Vec<(u32, f64)>> = (0..n)
@@ -47,7 +49,8 @@ impl Affinities {
     }
 }
 
-/// The `k` rows nearest to `at`, nearest first, with their squared distances; equal ones in the order of the rows.
+/// The `k` rows nearest to `at`, except row `except`, nearest first: (index, squared distance).
+/// Ties are in row order.
 pub(super) fn nearest(rows: &[f32], d: usize, at: &[f32], k: usize, except: Option<usize>) -> Vec<(usize, f64)> {
     let distance = |row: &[f32]| row.iter().zip(at).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
     let mut all: Vec<(usize, f64)> =
@@ -61,11 +64,13 @@ pub(super) fn nearest(rows: &[f32], d: usize, at: &[f32], k: usize, except: Opti
     all
 }
 
-/// The distribution exp(−β·d²) over squared distances (ascending) whose perplexity, e to the entropy, is the one wished for; uniform where there are no
-/// more than that many neighbours.
+/// The distribution proportional to exp(−β·d²) over ascending squared distances, with β such that
+/// its perplexity (e to the entropy) is `perplexity`. It is uniform if there are at most that many
+/// neighbours.
 pub(super) fn gaussian(squared: &[f64], perplexity: f64) -> Vec<f64> {
     let nearest = squared.first().copied().unwrap_or(0.0);
-    // Distances beyond the nearest in units of their mean, so that the search starts near its goal whatever the data's units.
+    // Distances beyond the nearest, in units of their mean, so that the search starts near its goal
+    // for data in any unit.
     let mean = squared.iter().map(|d| d - nearest).sum::<f64>() / squared.len().max(1) as f64;
     let beyond: Vec<f64> = squared.iter().map(|d| if mean > 0.0 { (d - nearest) / mean } else { 0.0 }).collect();
     let goal = perplexity.ln();
@@ -112,7 +117,7 @@ mod tests {
         for p in [gaussian(&[0.0; 8], 3.0), gaussian(&[5.0; 8], 3.0)] {
             assert!(p.iter().all(|p| (p - 0.125).abs() < 1e-12), "{p:?}");
         }
-        // Five at the same place: a perplexity below five cannot be had, and nothing breaks.
+        // Five at the same place: a perplexity below five is impossible, but the result is finite.
         let p = gaussian(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0], 3.0);
         assert!(p.iter().all(|p| p.is_finite()) && p[5] < 1e-6, "{p:?}");
     }

@@ -1,27 +1,29 @@
-//! Exact t-SNE one epoch at a time: what an animated, stoppable map stands on.
+//! Exact t-SNE, one epoch at a time, for a map that can be animated and stopped.
 //!
-//! Attraction goes over the sparse affinities, repulsion over all pairs. For the few thousand states of a library that is as fast as a Barnes–Hut tree,
-//! and nothing is approximated; a frame, a pause or a stop may come after any epoch.
-//! Gradient, gains and schedule as in van der Maaten and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning rate n/12).
+//! Attraction acts along the sparse affinities, repulsion between all pairs. For the few thousand
+//! states of a library this is as fast as a Barnes–Hut tree, without its approximation. A frame, a
+//! pause or a stop is possible after any epoch. Gradient, gains and schedule are those of van der
+//! Maaten and Hinton 2008 and openTSNE (start from principal components, exaggeration 12, learning
+//! rate n / exaggeration).
 
 use super::affinity::Affinities;
 use crate::simd::LANES;
 use rayon::prelude::*;
 
-/// Epochs with exaggerated attraction, then without.
+/// Epochs with exaggerated attraction, and epochs without.
 pub const EPOCHS: [usize; 2] = [250, 750];
 const EXAGGERATION: f32 = 12.0;
 /// Momentum in the two phases.
 const MOMENTUM: [f32; 2] = [0.5, 0.8];
 const LEAST_GAIN: f32 = 0.01;
-/// Learning rate at least (small maps would crawl at n/12).
+/// Smallest learning rate (at n/12 small maps would hardly move).
 const LEAST_RATE: f32 = 50.0;
-/// Points handled by one thread at a time.
+/// Fewest points per parallel task.
 const TOGETHER: usize = 64;
-/// Pairs below which threads cost more than they bring.
+/// With fewer pairs, threads cost more time than they save.
 const SERIAL: usize = 1 << 15;
 
-/// A map on its way.
+/// A t-SNE map during optimisation.
 #[derive(Clone, Debug)]
 pub struct Descent {
     affinities: Affinities,
@@ -32,7 +34,7 @@ pub struct Descent {
     epoch: usize,
 }
 
-/// What acts on one point.
+/// The forces on one point.
 struct Forces {
     /// Attraction.
     pulled: [f32; 2],
@@ -43,7 +45,7 @@ struct Forces {
 }
 
 impl Descent {
-    /// Begins at `start`, one point for each row of the affinities.
+    /// Starts at `start`, one point per row of the affinities.
     pub(super) fn new(affinities: Affinities, start: &[[f32; 2]]) -> Self {
         let n = start.len();
         Self {
@@ -56,26 +58,28 @@ impl Descent {
         }
     }
 
-    /// Epochs done.
+    /// Number of epochs done.
     pub fn epoch(&self) -> usize {
         self.epoch
     }
 
-    /// Whether the schedule has ended. Stepping on is harmless.
+    /// Whether all epochs are done. Further steps are harmless.
     pub fn finished(&self) -> bool {
         self.epoch >= EPOCHS[0] + EPOCHS[1]
     }
 
-    /// The map.
+    /// The current positions of the points.
     pub fn points(&self) -> Vec<[f32; 2]> {
         self.x.iter().zip(&self.y).map(|(x, y)| [*x, *y]).collect()
     }
 
-    /// Kullback–Leibler divergence (nats) of the map as it is from the affinities. Costs about an epoch.
+    /// Kullback–Leibler divergence of the current map from the affinities, nats. It costs about as
+    /// much as an epoch.
     pub fn divergence(&self) -> f64 {
         let normaliser = normaliser(&self.forces());
         let a = &self.affinities;
-        // Collected before they are summed: the sum must not depend on how threads share the work.
+        // Collected before the sum, so that the result does not depend on how threads share the
+        // work.
         let parts: Vec<f64> = (0..self.x.len())
             .into_par_iter()
             .map(|i| {
@@ -87,17 +91,18 @@ impl Descent {
         parts.iter().sum()
     }
 
-    /// One epoch.
+    /// Runs one epoch.
     pub fn step(&mut self) {
         let n = self.x.len();
         let phase = usize::from(self.epoch >= EPOCHS[0]);
         if self.epoch == EPOCHS[0] {
-            // The second phase is another problem: what the first one learnt about step sizes does not hold.
+            // The second phase is another problem, for which the step sizes of the first are not
+            // valid.
             self.speed.fill([0.0; 2]);
             self.gains.fill([1.0; 2]);
         }
         let exaggeration = if phase == 0 { EXAGGERATION } else { 1.0 };
-        // With the gradient's factor 4 left out, as in openTSNE.
+        // The gradient's factor 4 is left out, as in openTSNE.
         let rate = (n as f32 / exaggeration).max(LEAST_RATE);
         let forces = self.forces();
         let normaliser = normaliser(&forces);
@@ -111,14 +116,14 @@ impl Descent {
                 mean[c] += f64::from(*speed);
             }
         }
-        // Only distances matter: the centre stays where it is.
+        // Only distances matter, so the centre is kept fixed.
         let drift = mean.map(|m| (m / n as f64) as f32);
         self.x.iter_mut().zip(&self.speed).for_each(|(x, s)| *x += s[0] - drift[0]);
         self.y.iter_mut().zip(&self.speed).for_each(|(y, s)| *y += s[1] - drift[1]);
         self.epoch += 1;
     }
 
-    /// The way from one point to another, and its weight 1 / (1 + distance²).
+    /// The difference of point `i` and point `j`, and its weight 1 / (1 + distance²).
     fn towards(&self, i: usize, j: usize) -> (f32, f32, f32) {
         let (dx, dy) = (self.x[i] - self.x[j], self.y[i] - self.y[j]);
         (dx, dy, 1.0 / (1.0 + dx * dx + dy * dy))
@@ -135,7 +140,7 @@ impl Descent {
                 pulled[0] += p * w * dx;
                 pulled[1] += p * w * dy;
             }
-            // Each point met itself, at distance 0 and weight 1.
+            // Subtract the point's own term, with distance 0 and weight 1.
             Forces { pulled, pushed, sum: sum - 1.0 }
         };
         if n * n < SERIAL { (0..n).map(of).collect() } else { (0..n).into_par_iter().with_min_len(TOGETHER).map(of).collect() }

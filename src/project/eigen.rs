@@ -7,15 +7,16 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Matrices up to this size are decomposed whole (linfa-linalg: 0.3 s at 360, 8 s at 1000).
+/// Matrices up to this size are decomposed completely (linfa-linalg: 0.3 s at 360, 8 s at 1000).
 const WHOLE: usize = 300;
-/// Matrices up to this size take less than a millisecond.
+/// Matrices up to this size take less than a millisecond to decompose.
 const SMALL: usize = 48;
-/// Vectors beside the wanted ones in each block, and blocks in the Krylov space of larger matrices.
+/// For larger matrices: extra vectors in each block, and blocks in the Krylov space.
 const SPARE: usize = 10;
 const BLOCKS: usize = 5;
 
-/// The `most` largest eigenvalues of `matrix`, `[n, n]`, falling, none below zero, and their unit eigenvectors, `[most, n]`.
+/// The `most` largest eigenvalues of `matrix`, `[n, n]`, in decreasing order and clamped to at
+/// least 0, with their unit eigenvectors, `[most, n]`.
 ///
 /// # Errors
 /// [`Error::Input`] if the decomposition does not converge; [`Error::Cancelled`].
@@ -25,7 +26,8 @@ pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_
         let (values, vectors) = sorted(matrix.to_owned(), control)?;
         return Ok((values[..most].to_vec(), vectors.slice(s![.., ..most]).t().iter().copied().collect()));
     }
-    // Block Krylov: the best vectors within span(X, G·X, G²·X, …) for a random X. Unlike plain power iteration it finds close eigenvalues too.
+    // Block Krylov: the best vectors within span(X, G·X, G²·X, …) for a random X. Unlike plain
+    // power iteration it finds close eigenvalues too.
     let width = (most + SPARE).min(n / BLOCKS);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut space = Array2::zeros((n, width * BLOCKS));
@@ -48,11 +50,11 @@ pub(super) fn largest(matrix: &[f64], n: usize, most: usize, control: Control<'_
 
 /// All eigenpairs, largest first; eigenvectors are columns.
 fn sorted(mut matrix: Array2<f64>, control: Control<'_>) -> Result<(Vec<f64>, Array2<f64>)> {
-    // Entries near 1, so that the solver's absolute tolerances fit any data.
+    // Scale the entries to about 1, because the solver's tolerances are absolute.
     let size = matrix.diag().iter().fold(0.0f64, |m, v| m.max(v.abs()));
     let size = if size > 0.0 { size } else { 1.0 };
     matrix.mapv_inplace(|v| v / size);
-    // A small one is done before a thread would be.
+    // A small matrix is decomposed faster than a thread starts.
     let solved = if matrix.nrows() <= SMALL { matrix.eigh_into() } else { control.aside(0, "blocks", move || matrix.eigh_into())? };
     let (values, vectors) = solved.map_err(failed)?;
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -60,9 +62,10 @@ fn sorted(mut matrix: Array2<f64>, control: Control<'_>) -> Result<(Vec<f64>, Ar
     Ok((order.iter().map(|&k| (values[k] * size).max(0.0)).collect(), vectors.select(Axis(1), &order)))
 }
 
-/// Makes the columns of `block` orthonormal to those of `before` and to each other; columns that add no direction become zero.
+/// Makes the columns of `block` orthonormal to those of `before` and to each other. Columns that
+/// add no direction become zero.
 fn orthonormalise(block: &mut Array2<f64>, before: ArrayView2<'_, f64>) {
-    // Twice is enough: the second round removes what rounding left of the first.
+    // Two rounds are enough: the second removes the first one's rounding errors.
     let sizes: Vec<f64> = block.columns().into_iter().map(|c| c.dot(&c).sqrt()).collect();
     for _ in 0..2 {
         let shadow = before.dot(&before.t().dot(block));
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
     use crate::control::quiet;
 
-    /// `X·Xᵀ` of noise whose columns' size falls as 1/√(1 + column): no gap anywhere in the spectrum.
+    /// `X·Xᵀ` of noise whose columns scale as 1/√(1 + column), so that the spectrum has no gap.
     fn gram(n: usize, d: usize) -> Array2<f64> {
         let x = noise(2, n * d);
         let x = Array2::from_shape_fn((n, d), |(i, c)| f64::from(x[i * d + c]) / (1.0 + c as f64).sqrt());

@@ -1,11 +1,15 @@
-//! States in two dimensions. Everything starts from one product of the states with themselves:
+//! Maps of states in two dimensions. Every map starts from the product of the states with
+//! themselves (their Gram matrix):
 //!
-//! - `space`: [`Space`], all distances and cosines in the original space, and each state's neighbours.
-//! - `eigen`, `pca`: [`Pca`], principal components through that product (few rows, many columns), with the basis kept for new states.
-//! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and [`OneShot`] (linfa-tsne).
-//! - `trust`: how far a map can be believed.
-//! - `rank`: how many directions one state has.
-//! - `place`: a new state on a finished map, a new map laid over the one before.
+//! - `space`: [`Space`], all distances and cosines in the original space, and each state's
+//!   neighbours.
+//! - `eigen`, `pca`: [`Pca`], principal components from that product (few rows, many columns), with
+//!   their basis for projecting new states.
+//! - `affinity`, `descent`, `tsne`: t-SNE of the components: [`Stepped`] (animated, exact) and
+//!   [`OneShot`] (linfa-tsne).
+//! - `trust`: how well a map preserves neighbourhoods, and how labels cluster.
+//! - `rank`: the effective rank of one state.
+//! - `place`: places a new state on a finished map, and aligns a new map with an earlier one.
 
 mod affinity;
 mod descent;

@@ -1,4 +1,5 @@
-//! Principal components of few, long rows: eigenvectors of the n × n Gram matrix give scores and basis without ever forming a d × d matrix.
+//! Principal components of few, long rows. Eigenvectors of the n × n Gram matrix give scores and
+//! basis without a d × d matrix.
 
 use super::eigen::largest;
 use super::space::{Lengths, Space};
@@ -6,9 +7,10 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::simd::dot_rows;
 
-/// Components kept at most: enough for t-SNE, and what linfa-tsne takes safely (it aborts the process on very wide input).
+/// Most components computed: enough for t-SNE, and safe for linfa-tsne (it aborts the process on
+/// very wide input).
 pub const PCA_DIMS: usize = 50;
-/// Components with a smaller share of the variance are the rounding of f32 products.
+/// Components with a smaller share of the variance are rounding errors of f32 products.
 const NEGLIGIBLE: f64 = 1e-7;
 /// Columns of the basis computed at a time.
 const COLUMNS: usize = 4096;
@@ -16,11 +18,11 @@ const COLUMNS: usize = 4096;
 /// Principal components with their basis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
-    /// Rows.
+    /// Number of rows.
     pub n: usize,
-    /// Components kept.
+    /// Number of components.
     pub dims: usize,
-    /// Scores, `[n, dims]`, components by falling variance.
+    /// Scores, `[n, dims]`, with components in order of decreasing variance.
     pub scores: Vec<f32>,
     /// Share of the variance that each component explains, `[dims]`.
     pub explained: Vec<f64>,
@@ -32,11 +34,13 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// The components of `rows`, `[n, d]`, that `space` was made of; at most `most` of them (and 50). Each direction's largest loading is positive, so
-    /// that a map does not flip from run to run.
+    /// Computes at most `most` (and at most [`PCA_DIMS`]) components of `rows`, `[n, d]`, of which
+    /// `space` was made. Each direction's largest loading is positive, so that a map does not flip
+    /// between runs.
     ///
     /// # Errors
-    /// [`Error::Input`] for rows that are all the same; [`Error::Mismatch`] for rows that are not the space's; [`Error::Cancelled`].
+    /// [`Error::Input`] for rows that are all the same, or if the decomposition does not converge;
+    /// [`Error::Mismatch`] for rows of another size than the space's; [`Error::Cancelled`].
     pub fn fit(space: &Space, rows: &[f32], most: usize, control: Control<'_>) -> Result<Self> {
         let (n, d) = (space.len(), space.entries());
         if rows.len() != n * d {
@@ -44,7 +48,7 @@ impl Pca {
         }
         let total: f64 = (0..n).map(|i| space.gram()[i * n + i]).sum();
         let power = space.mean().iter().map(|m| m * m).sum::<f64>() * n as f64;
-        // Centring in f32 leaves about this much of rows that are equal.
+        // For equal rows, rounding leaves about this share after centring.
         if total <= 1e-12 * power || total == 0.0 {
             return Err(Error::Input("all states are the same here, so there is nothing to draw".into()));
         }
@@ -74,10 +78,11 @@ impl Pca {
         self.scores.chunks_exact(self.dims).map(|row| [row[0], row.get(1).copied().unwrap_or(0.0)]).collect()
     }
 
-    /// The scores of a new row, `[dims]`; scaled as the space's rows were.
+    /// The scores of a new row, `[dims]`. The row is scaled as the space's rows were.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for another length; [`Error::Input`] for a number that is not finite.
+    /// [`Error::Mismatch`] for a row of another length; [`Error::Input`] for a number that is not
+    /// finite.
     pub fn project(&self, row: &[f32]) -> Result<Vec<f32>> {
         if row.len() != self.mean.len() {
             return Err(Error::Mismatch(format!("a state of {} entries cannot be drawn among states of {}", row.len(), self.mean.len())));
@@ -98,7 +103,7 @@ impl Pca {
     }
 }
 
-/// `Uᵀ·X / √λ`: the directions whose scores the eigenvectors are.
+/// `Uᵀ·X / √λ`: the directions that belong to the eigenvectors, `[dims, d]`.
 fn basis(rows: &[f32], space: &Space, values: &[f64], vectors: &[f64], control: Control<'_>) -> Result<Vec<f32>> {
     let (n, d, dims) = (space.len(), space.entries(), values.len());
     let scaled: Vec<f32> = vectors.chunks_exact(n).zip(values).flat_map(|(u, v)| u.iter().map(|x| (x / v.sqrt()) as f32)).collect();
@@ -124,7 +129,7 @@ mod tests {
         quiet(|control| Pca::fit(&Space::of(rows, n, d, Lengths::AsGiven, control)?, rows, most, control))
     }
 
-    /// Noise with a deviation that falls from column to column.
+    /// Noise whose deviation decreases from column to column.
     fn tapered(seed: u64, n: usize, d: usize) -> Vec<f32> {
         noise(seed, n * d).iter().enumerate().map(|(i, v)| v * 5.0 / (1.0 + (i % d) as f32) + 2.0).collect()
     }
@@ -167,7 +172,7 @@ mod tests {
                 assert!((a - b).abs() < 1e-3, "{a} {b}");
             }
         }
-        // By direction only, a state's length does not show.
+        // At unit length, a state's own length has no effect.
         let unit = quiet(|c| Pca::fit(&Space::of(&rows, n, d, Lengths::Unit, c)?, &rows, 10, c)).unwrap();
         let longer: Vec<f32> = rows[..d].iter().map(|v| v * 7.0).collect();
         for (a, b) in unit.project(&longer).unwrap().iter().zip(&unit.scores) {
@@ -179,7 +184,8 @@ mod tests {
 
     #[test]
     fn many_rows_keep_the_distances_of_their_components() {
-        // Rank 8 in 300 columns, 420 rows: the iterative eigensolver, and all variance in 8 components.
+        // Rank 8 in 300 columns, 420 rows: the iterative eigensolver, and all variance in 8
+        // components.
         let (n, d, rank) = (420, 300, 8);
         let (a, b) = (tapered(5, n, rank), noise(6, rank * d));
         let rows: Vec<f32> = (0..n * d).map(|i| (0..rank).map(|r| a[i / d * rank + r] * b[r * d + i % d]).sum()).collect();

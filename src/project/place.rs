@@ -1,13 +1,14 @@
-//! A new point on a map that does not move, and a new map laid over an old one.
+//! Places a new point on a fixed map, and aligns a new map with an earlier one.
 //!
-//! A placed point is an approximation, and whoever shows it says so: the map was made without it.
+//! A placed point is an approximation, because the map was made without it. Displays must say so.
 
 use super::Pca;
 use super::affinity::{gaussian, nearest};
 use super::descent::repulsion;
 use crate::error::{Error, Result};
 
-/// Neighbours that pull, and how many of them count (openTSNE's `transform`; its learning rate, momentum, exaggeration and clip too).
+/// Neighbours that attract a placed point, and their perplexity, as in openTSNE's `transform`.
+/// Learning rate, momentum, exaggeration and clip are its values too.
 const NEIGHBOURS: usize = 15;
 const PERPLEXITY: f64 = 5.0;
 const STEPS: usize = 250;
@@ -16,7 +17,7 @@ const MOMENTUM: f32 = 0.8;
 const EXAGGERATION: f32 = 1.5;
 const CLIP: f32 = 0.25;
 
-/// A finished map that new points can be placed on.
+/// A finished map on which new points can be placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrozenMap {
     x: Vec<f32>,
@@ -29,7 +30,7 @@ impl FrozenMap {
     /// Freezes a map of a PCA's rows.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the map has other points than the PCA has rows.
+    /// [`Error::Mismatch`] if the number of points is not that of the PCA's rows.
     pub fn new(pca: &Pca, points: &[[f32; 2]]) -> Result<Self> {
         if points.len() != pca.n {
             return Err(Error::Mismatch(format!("a map of {} points is not one of {} states", points.len(), pca.n)));
@@ -38,10 +39,10 @@ impl FrozenMap {
         Ok(Self { x: axis(0), y: axis(1), scores: pca.scores.clone(), dims: pca.dims })
     }
 
-    /// Where a state with these scores ([`Pca::project`]) belongs. The map stays as it is.
+    /// The position of a state with these scores ([`Pca::project`]). The map does not change.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for scores of another PCA.
+    /// [`Error::Mismatch`] if the number of scores is not that of the PCA's components.
     pub fn place(&self, scores: &[f32]) -> Result<[f32; 2]> {
         if scores.len() != self.dims {
             return Err(Error::Mismatch(format!("{} scores do not fit a map of {} components", scores.len(), self.dims)));
@@ -85,7 +86,8 @@ fn median(values: impl Iterator<Item = f32>) -> f32 {
     if all.len().is_multiple_of(2) { f32::midpoint(all[half - 1], all[half]) } else { all[half] }
 }
 
-/// A turn (with a mirror, if need be) and a shift, never a stretch, that lays a map over an earlier one (orthogonal Procrustes).
+/// A rotation, a reflection if needed, and a translation that align a map with an earlier one,
+/// without scaling (orthogonal Procrustes).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alignment {
     from: [f64; 2],
@@ -93,15 +95,17 @@ pub struct Alignment {
     cos: f64,
     sin: f64,
     flip: f64,
-    /// Points that both maps have.
+    /// Number of points that both maps have.
     pub shared: usize,
-    /// The root mean square distance that is left between their places, as a share of the old ones' radius.
+    /// Root mean square distance between new and old places after the alignment, as a share of the
+    /// old places' root mean square radius.
     pub left: f64,
 }
 
 impl Alignment {
-    /// The one that brings the points shared with an earlier map as near to their old places as can be. `shared` holds (index in this map, old
-    /// place). `None` for fewer than two shared points.
+    /// The alignment that brings the points shared with an earlier map as near as possible to their
+    /// old places. `shared` holds (index in this map, old place). `None` for fewer than two shared
+    /// points.
     pub fn fit(points: &[[f32; 2]], shared: &[(usize, [f32; 2])]) -> Option<Self> {
         let pairs: Vec<([f64; 2], [f64; 2])> =
             shared.iter().filter_map(|(i, old)| points.get(*i).map(|new| (new.map(f64::from), old.map(f64::from)))).collect();
@@ -111,7 +115,8 @@ impl Alignment {
         let count = pairs.len() as f64;
         let centre = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| [0, 1].map(|c| pairs.iter().map(|p| of(p)[c]).sum::<f64>() / count);
         let (from, to) = (centre(|p| p.0), centre(|p| p.1));
-        // Sums of products of the centred coordinates; the best turn has a closed form in the plane, with and without a mirror.
+        // Sums of products of the centred coordinates. In the plane, the best rotation has a closed
+        // form, with and without a reflection.
         let mut s = [[0.0f64; 2]; 2];
         for (new, old) in &pairs {
             for (a, row) in s.iter_mut().enumerate() {
@@ -138,7 +143,7 @@ impl Alignment {
         [self.cos * x - self.sin * y + self.to[0], self.sin * x + self.cos * y + self.to[1]]
     }
 
-    /// Where a point of the new map comes to lie.
+    /// The aligned position of a point of the new map.
     pub fn apply(&self, point: [f32; 2]) -> [f32; 2] {
         self.moved(point.map(f64::from)).map(|v| v as f32)
     }

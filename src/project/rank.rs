@@ -1,19 +1,22 @@
-//! How many directions a matrix has.
+//! The effective rank of a matrix.
 
 use super::eigen::largest;
 use crate::control::Control;
 use crate::error::{Error, Result};
 
-/// The effective rank of `matrix`, `[rows, columns]`: exp of the entropy of its singular values, each divided by their sum (Roy & Vetterli, *The
-/// effective rank*, 2007). From 1 (one direction) to the smaller side (all alike); 0 for a matrix of zeros.
+/// The effective rank of `matrix`, `[rows, columns]`: exp of the entropy of its singular values,
+/// each divided by their sum (Roy & Vetterli, *The effective rank*, 2007). It lies between 1 (one
+/// direction) and the smaller dimension (all singular values equal). A matrix of zeros has 0.
 ///
 /// # Errors
-/// [`Error::Input`] if the sizes do not fit or the decomposition does not converge; [`Error::Cancelled`].
+/// [`Error::Input`] if `matrix` does not consist of whole rows or the decomposition does not
+/// converge; [`Error::Cancelled`].
 pub fn effective_rank(matrix: &[f32], columns: usize, control: Control<'_>) -> Result<f64> {
     if columns == 0 || !matrix.len().is_multiple_of(columns) {
         return Err(Error::Input(format!("{} entries are no matrix of {columns} columns", matrix.len())));
     }
-    // Singular values are the roots of the eigenvalues of XᵀX, which is small: a state has few entries a channel.
+    // Singular values are the square roots of the eigenvalues of XᵀX. That matrix is small, because
+    // a state has few entries per channel.
     let mut gram = vec![0.0f64; columns * columns];
     for row in matrix.chunks_exact(columns) {
         for (i, &a) in row.iter().enumerate() {

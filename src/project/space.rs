@@ -1,31 +1,35 @@
-//! The original space: every distance and cosine between states, from one product of the rows with themselves.
+//! The original space: every distance and cosine between states, from one product of the rows with
+//! themselves.
 //!
-//! States are few and long (hundreds of rows, thousands to tens of thousands of entries), so the n × n Gram matrix is the only thing that is
-//! ever computed from them. Principal components, neighbours, trustworthiness and silhouettes all follow from it at n² a piece.
+//! States are few and long (hundreds of rows, thousands to tens of thousands of entries), so they
+//! are compared through their n × n Gram matrix. Neighbours, trustworthiness and silhouettes follow
+//! from it alone; principal components need the rows only for their basis.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-/// Columns multiplied at a time: bounds the centred copy, and the length of the sums that are kept in f32.
+/// Columns multiplied at a time. Bounds the size of the centred copy and the length of the sums in
+/// f32.
 const COLUMNS: usize = 4096;
-/// Rows multiplied at a time; the products above the diagonal are left out.
+/// Rows multiplied at a time; most products above the diagonal are skipped.
 const ROWS: usize = 512;
 
-/// What counts of a state.
+/// How the lengths of states are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lengths {
-    /// All of it: distances are those of the raw states.
+    /// Unchanged: distances are those of the raw states.
     #[default]
     AsGiven,
-    /// Its direction: states are scaled to length 1 first, so that the nearest by distance are the nearest by cosine, and a short query's state
-    /// can be told beside longer skills'. A state of zeros stays where it is.
+    /// States are scaled to length 1 first, so that the nearest by distance are the nearest by
+    /// cosine, and a short query's state is comparable with those of longer skills. A state of
+    /// zeros stays zero.
     Unit,
 }
 
 impl Lengths {
-    /// What a state is multiplied by.
+    /// The factor by which a state is multiplied.
     pub(super) fn scale(self, row: &[f32]) -> f64 {
         let length = || row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         match self {
@@ -35,13 +39,13 @@ impl Lengths {
     }
 }
 
-/// Rows with their inner products.
+/// The original space: rows, by their inner products.
 #[derive(Clone, Debug)]
 pub struct Space {
     n: usize,
     d: usize,
     lengths: Lengths,
-    /// What each row is multiplied by.
+    /// The factor by which each row is multiplied.
     scales: Vec<f64>,
     /// Inner products of the centred rows, `[n, n]`.
     gram: Vec<f64>,
@@ -54,10 +58,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// Measures `rows`, `[n, d]`; reports columns. Sums are f32 over 4096 columns and f64 beyond, of centred rows.
+    /// Computes the inner products of `rows`, `[n, d]`, after centring; reports columns. Sums are
+    /// f32 within 4096 columns and f64 across them.
     ///
     /// # Errors
-    /// [`Error::Input`] for fewer than three rows, or a number that is not finite (with its row); [`Error::Cancelled`].
+    /// [`Error::Input`] for fewer than three rows, or for a number that is not finite (with its row
+    /// and entry); [`Error::Mismatch`] if `rows` does not have n · d numbers; [`Error::Cancelled`].
     pub fn of(rows: &[f32], n: usize, d: usize, lengths: Lengths, control: Control<'_>) -> Result<Self> {
         if n < 3 {
             return Err(Error::Input(format!(
@@ -93,17 +99,17 @@ impl Space {
         Ok(Self { n, d, lengths, scales, gram, mean, with_mean, mean_squared })
     }
 
-    /// Rows.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.n
     }
 
-    /// Never: a space has at least three rows.
+    /// Always false: a space has at least three rows.
     pub fn is_empty(&self) -> bool {
         false
     }
 
-    /// Entries a row.
+    /// Number of entries per row.
     pub fn entries(&self) -> usize {
         self.d
     }
@@ -113,12 +119,13 @@ impl Space {
         &self.gram
     }
 
-    /// What counts of a state.
+    /// How the lengths of states are treated.
     pub fn lengths(&self) -> Lengths {
         self.lengths
     }
 
-    /// Some columns of the (scaled) rows that the space was made of, less their mean, `[n, columns]`.
+    /// Some columns of the (scaled) rows minus their mean, `[n, columns]`. `rows` are those of
+    /// which the space was made.
     pub(super) fn centred(&self, rows: &[f32], first: usize, columns: usize) -> Result<Tensor> {
         centred(rows, &self.scales, &self.mean, first, columns)
     }
@@ -134,17 +141,18 @@ impl Space {
         if i == j { 0.0 } else { (at(i, i) + at(j, j) - 2.0 * at(i, j)).max(0.0) }
     }
 
-    /// Cosine of two rows as they were given (not centred); 0 beside a row of zeros.
+    /// Cosine of two rows as they were given (not centred); 0 if either row is zero.
     pub fn cosine(&self, i: usize, j: usize) -> f64 {
         let product = |a: usize, b: usize| self.gram[a * self.n + b] + self.with_mean[a] + self.with_mean[b] + self.mean_squared;
         let lengths = product(i, i).max(0.0).sqrt() * product(j, j).max(0.0).sqrt();
         if lengths > 0.0 { (product(i, j) / lengths).clamp(-1.0, 1.0) } else { 0.0 }
     }
 
-    /// The `k` nearest other rows of each row by cosine, nearest first: (index, cosine). Equal ones in the order of the rows.
+    /// The `k` nearest other rows of each row by cosine, nearest first: (index, cosine). Ties are
+    /// in row order.
     pub fn nearest(&self, k: usize) -> Vec<Vec<(usize, f32)>> {
         let near = |i: usize| {
-            // Ordered in f64: in a narrow cone of states, cosines that differ are equal in f32.
+            // Sorted in f64: for states in a narrow cone, different cosines can be equal in f32.
             let mut all: Vec<(usize, f64)> = (0..self.n).filter(|j| *j != i).map(|j| (j, self.cosine(i, j))).collect();
             all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             all.iter().take(k).map(|(j, c)| (*j, *c as f32)).collect()
@@ -154,7 +162,7 @@ impl Space {
 }
 
 fn mean_of(rows: &[f32], d: usize, scales: &[f64]) -> Vec<f64> {
-    /// Columns one thread sums.
+    /// Columns summed by one thread at a time.
     const PART: usize = 1024;
     let mut mean = vec![0.0f64; d];
     mean.par_chunks_mut(PART).enumerate().for_each(|(c, mean)| {
@@ -178,7 +186,7 @@ fn centred(rows: &[f32], scales: &[f64], mean: &[f64], first: usize, columns: us
     Ok(Tensor::from_vec(block, (n, columns), &Device::Cpu)?)
 }
 
-/// Adds the products of a block's rows, on and below the diagonal.
+/// Adds the inner products of a block's rows to `gram`, on and below the diagonal.
 fn add_products(block: &Tensor, gram: &mut [f64], n: usize) -> Result<()> {
     for first in (0..n).step_by(ROWS) {
         let count = ROWS.min(n - first);

@@ -1,30 +1,33 @@
-//! How far a map can be believed.
+//! How well a map preserves neighbourhoods, and how well labels cluster.
 
 use super::Space;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 
-/// How well a map keeps neighbourhoods (Venna and Kaski 2001), both 0 to 1.
+/// How well a map preserves neighbourhoods (Venna and Kaski 2001). Both scores are 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fidelity {
-    /// 1 if every neighbour in the map is one in the original space; lower the further false neighbours come from.
+    /// 1 if every neighbour in the map is one in the original space; lower the further away false
+    /// neighbours are there.
     pub trustworthiness: f64,
-    /// 1 if every neighbour in the original space is one in the map; lower the further true neighbours were torn away.
+    /// 1 if every neighbour in the original space is one in the map; lower the further away lost
+    /// neighbours are in the map.
     pub continuity: f64,
-    /// Neighbours looked at: those wished for, or half of the points.
+    /// Number of neighbours compared: the requested one, or at most half of the points.
     pub k: usize,
 }
 
-/// Judges a map of the space's rows at `k` neighbours.
+/// Measures how well a map preserves the `k` nearest neighbours of the space's rows.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if the map has other points than the space.
+/// [`Error::Input`] for fewer than five points; [`Error::Mismatch`] if map and space have different
+/// numbers of points.
 pub fn fidelity(space: &Space, points: &[[f32; 2]], k: usize) -> Result<Fidelity> {
     judge(space, points, k).map(|(all, _)| all)
 }
 
-/// [`fidelity`] with each point's own trustworthiness, whose mean is that of the map: low where its neighbours in the map are strangers in the original
-/// space.
+/// [`fidelity`], with the trustworthiness of each point, whose mean is that of the map. It is low
+/// for a point whose neighbours in the map are far away in the original space.
 ///
 /// # Errors
 /// As [`fidelity`].
@@ -36,7 +39,7 @@ pub fn judge(space: &Space, points: &[[f32; 2]], k: usize) -> Result<(Fidelity, 
     if n < 5 {
         return Err(Error::Input(format!("{n} points are too few to judge a map; at least 5 are needed")));
     }
-    // Beyond half of the points the measure's scale breaks down.
+    // The measure's scale is not valid beyond half of the points.
     let k = k.clamp(1, (n - 1) / 2);
     let penalties: Vec<(f64, f64)> = (0..n)
         .into_par_iter()
@@ -57,14 +60,17 @@ pub fn judge(space: &Space, points: &[[f32; 2]], k: usize) -> Result<(Fidelity, 
     Ok((Fidelity { trustworthiness: score(|p| p.0), continuity: score(|p| p.1), k }, each))
 }
 
-/// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy); `nearest` as [`Space::nearest`] gives it, at least one each.
+/// Share of points whose nearest other has the same label (leave-one-out 1-NN accuracy). `nearest`
+/// is the result of [`Space::nearest`] with at least one neighbour per point.
 pub fn purity(nearest: &[Vec<(usize, f32)>], labels: &[usize]) -> f64 {
     let same = nearest.iter().zip(labels).filter(|(near, label)| near.first().is_some_and(|(j, _)| labels[*j] == **label)).count();
     same as f64 / nearest.len().max(1) as f64
 }
 
-/// Mean silhouette (Rousseeuw 1987) of the labels in the original space, −1 to 1: how much nearer points are to their own label than to the next one.
-/// Points alone with their label count 0. `None` if there are not at least two labels, or no label with two points.
+/// Mean silhouette (Rousseeuw 1987) of the labels in the original space, −1 to 1: how much nearer
+/// points are to their own label than to the nearest other one. A point that is alone with its
+/// label counts 0. `None` if there are fewer than two labels, no label has two points, or the
+/// number of labels is not that of the points.
 pub fn silhouette(space: &Space, labels: &[usize]) -> Option<f64> {
     let n = labels.len();
     let count = labels.iter().max()? + 1;
@@ -85,13 +91,14 @@ pub fn silhouette(space: &Space, labels: &[usize]) -> Option<f64> {
         let wider = inside.max(outside);
         if wider > 0.0 { (outside - inside) / wider } else { 0.0 }
     };
-    // Collected before it is summed: the sum must not depend on how threads share the work.
+    // Collected before the sum, so that the result does not depend on how threads share the work.
     let each: Vec<f64> = (0..n).into_par_iter().map(of).collect();
     Some(each.iter().sum::<f64>() / n as f64)
 }
 
-/// Share of each point's `k` nearest in one map that are among its `k` nearest in another, averaged: how much of a picture does not depend on how it was
-/// made (start, seed, method). `None` if the maps have different or fewer than three points.
+/// Share of each point's `k` nearest in one map that are among its `k` nearest in another, averaged
+/// over the points. It shows how much of a picture does not depend on start, seed or method. `None`
+/// if the maps have different numbers of points, or fewer than three.
 pub fn agreement(a: &[[f32; 2]], b: &[[f32; 2]], k: usize) -> Option<f64> {
     let n = a.len();
     if n != b.len() || n < 3 {
@@ -108,7 +115,8 @@ pub fn agreement(a: &[[f32; 2]], b: &[[f32; 2]], k: usize) -> Option<f64> {
     Some(shared as f64 / (n * k) as f64)
 }
 
-/// Each point's place (from 1) in the order of distance from point `i`, which itself has place 0. Equal ones in the order of the points.
+/// Each point's rank (from 1) by distance from point `i`, which itself has rank 0. Ties are in the
+/// order of the points.
 fn ranks(n: usize, i: usize, distance: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut order: Vec<(f64, usize)> = (0..n).filter(|j| *j != i).map(|j| (distance(j), j)).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

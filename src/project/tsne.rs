@@ -1,9 +1,12 @@
 //! t-SNE of principal component scores, by two methods behind one trait.
 //!
-//! [`Stepped`] is the animated map: exact, from the principal components, a frame after every few epochs, stopped within one. [`OneShot`] is
-//! linfa-tsne's exact method: an independent computation from a random start, without frames. They answer different questions: the first gives the same
-//! picture every time the same library is opened; the second, run with other seeds, tells which neighbourhoods of that picture do not depend on its start
-//! ([`agreement`](super::agreement)). Tests hold the first to the second's divergence.
+//! [`Stepped`] is the animated map. It is exact, starts from the principal components, gives a
+//! frame every few epochs and stops within an epoch. [`OneShot`] is linfa-tsne's exact method: an
+//! independent computation from a random start, without intermediate frames. They answer different
+//! questions. The first gives the same picture each time the same library is opened. The second,
+//! run with other seeds, shows which neighbourhoods of that picture do not depend on its start
+//! ([`agreement`](super::agreement)). Tests compare the divergence of the first with that of the
+//! second.
 
 use super::Pca;
 use super::affinity::Affinities;
@@ -16,46 +19,51 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Rows that [`OneShot`] takes at most: its time grows with their square, about two seconds for 400.
+/// Most rows that [`OneShot`] accepts. Its time grows with their square and is about two seconds
+/// for 400.
 pub const ONE_SHOT_MOST: usize = 800;
-/// Fewest rows that make a map.
+/// Fewest rows for a map.
 const FEWEST: usize = 10;
 /// Epochs between frames.
 pub const FRAME: usize = 10;
-/// Deviation of the start, and of the jitter that tells duplicates apart, as a share of it.
+/// Standard deviation of the start along the first component, and the largest jitter as a share of
+/// it. Jitter separates duplicates.
 const START: f64 = 1e-4;
 const JITTER: f32 = 1e-2;
 
-/// What can be chosen.
+/// Settings of a t-SNE map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TsneSettings {
-    /// Perplexity wished for: about how many neighbours each point heeds.
+    /// Requested perplexity: about the number of neighbours that affect each point.
     pub perplexity: f64,
-    /// Seed.
+    /// Seed of the start.
     pub seed: u64,
 }
 
 /// A finished map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedded {
-    /// Coordinates.
+    /// Coordinates of the points.
     pub points: Vec<[f32; 2]>,
-    /// Perplexity used: the one wished for, or the most that so few points allow.
+    /// Perplexity used: the requested one, limited to what the number of points allows.
     pub perplexity: f64,
     /// Kullback–Leibler divergence of the map from the affinities, nats.
     pub divergence: f64,
 }
 
-/// A way from principal components to a map.
+/// A t-SNE method: makes a map from principal components.
 pub trait Embedder {
-    /// Embeds the rows of a PCA; `frame` gets the points as they move. Reports epochs and runs on the caller's thread.
+    /// Embeds the rows of a PCA. `frame` is called with the current points, on the caller's thread.
+    /// Reports epochs.
     ///
     /// # Errors
-    /// [`Error::Input`] for too few (or, by method, too many) rows or a perplexity that is no number; [`Error::Cancelled`].
+    /// [`Error::Input`] for too few (or, by method, too many) rows, or a perplexity that is not a
+    /// number above 0; [`Error::Cancelled`].
     fn embed(&self, pca: &Pca, settings: &TsneSettings, control: Control<'_>, frame: &mut dyn FnMut(&[[f32; 2]])) -> Result<Embedded>;
 }
 
-/// The perplexity that `n` points allow: each looks at three times as many neighbours, which must exist.
+/// The perplexity nearest to `wished` that `n` points allow. Each point needs three times as many
+/// neighbours.
 ///
 /// # Errors
 /// [`Error::Input`] for fewer than ten points, or a perplexity that is not a number above 0.
@@ -74,7 +82,8 @@ pub fn usable_perplexity(n: usize, wished: f64) -> Result<f64> {
 }
 
 impl Descent {
-    /// The beginning of an animated map: affinities computed, points at their principal components (shrunk). Returns the perplexity used too.
+    /// Begins an animated map: computes the affinities and puts the points at their principal
+    /// components (shrunk). Also returns the perplexity used.
     ///
     /// # Errors
     /// As [`usable_perplexity`].
@@ -85,8 +94,8 @@ impl Descent {
     }
 }
 
-/// Goes on for so many epochs, or to the end; `frame` sees the map after every [`FRAME`] of them. Reports epochs. Called off, the map stays where it is and
-/// may go on later.
+/// Runs `epochs` further epochs, or fewer if the schedule ends. `frame` is called after every
+/// [`FRAME`] epochs. Reports epochs. If it is cancelled, the map stays valid and can be resumed.
 ///
 /// # Errors
 /// [`Error::Cancelled`].
@@ -126,7 +135,8 @@ impl Embedder for OneShot {
             return Err(Error::Input(format!("{} states are too many for the one-shot t-SNE, which takes at most {ONE_SHOT_MOST}", pca.n)));
         }
         control.check()?;
-        // Scores of at most 50 components, finite, row-major, not all equal: what linfa-tsne needs not to panic.
+        // linfa-tsne panics unless the data are finite, row-major and not all equal. Scores are,
+        // with at most 50 components.
         let data = Array2::from_shape_vec((pca.n, pca.dims), pca.scores.clone()).map_err(|e| Error::Input(e.to_string()))?;
         let seed = settings.seed;
         let total = (EPOCHS[0] + EPOCHS[1]) as u64;
@@ -150,12 +160,13 @@ impl Embedder for OneShot {
     }
 }
 
-/// Kullback–Leibler divergence (nats) of any map from a PCA's affinities.
+/// Kullback–Leibler divergence of any map from a PCA's affinities, nats.
 pub fn divergence(pca: &Pca, perplexity: f64, points: &[[f32; 2]]) -> f64 {
     Descent::new(Affinities::of(&pca.scores, pca.n, pca.dims, perplexity), points).divergence()
 }
 
-/// The first two components, shrunk to a deviation of 1e-4 along the first, with a hundredth of that of jitter.
+/// The first two components, shrunk to a standard deviation of 1e-4 along the first, plus jitter of
+/// at most a hundredth of that.
 fn start(pca: &Pca, seed: u64) -> Vec<[f32; 2]> {
     let plane = pca.plane();
     let variance = plane.iter().map(|p| f64::from(p[0]).powi(2)).sum::<f64>() / plane.len() as f64;

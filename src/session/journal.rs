@@ -1,4 +1,4 @@
-//! The journal: what is done in the lab, written down as it happens, one JSON object a line.
+//! The journal: a record of the lab's inputs, written as they happen, one JSON object per line.
 //!
 //! ```json
 //! {"journal":1,"started":"2026-11-24T22:08:13Z","version":"0.1.0","model":"bundled","settings":{…}}
@@ -7,8 +7,10 @@
 //! {"t":9433,"paste":"hot -> cold\nbig ->"}
 //! {"t":5210,"snapshots":[{"name":"soup 1","soup":{…}}]}
 //! ```
-//! The last one tells what snapshots of soups there were from then on, before the first key if there were any. `t` is the clock in milliseconds, a key is written as [`Key`] prints. A file appears with the first key of a sitting, is locked while its
-//! lab runs, and loses at most the last batch in a crash; a line torn by that is left out and cut off before the next one is added.
+//! The last line lists the snapshots of soups from then on; it precedes the first key if there were
+//! any. `t` is the clock in milliseconds; a key is written as [`Key`] prints. The file is created
+//! with the first key of a sitting, is locked while its lab runs, and loses at most the last batch
+//! in a crash. A line torn by the crash is ignored, and cut off before the next line is appended.
 
 use super::writer::LineWriter;
 use crate::app::instrument::sides::Snapshot;
@@ -19,28 +21,29 @@ use crate::files::{self, create_new, make_private, private, private_folder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Journals kept in the folder.
+/// Maximum number of journals in the folder.
 pub const KEPT: usize = 50;
-/// The version of the form.
+/// The version of the format.
 const VERSION: u32 = 1;
 
-/// The first line.
+/// The header, the journal's first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// The version of the form.
+    /// The version of the format.
     pub journal: u32,
     /// When the sitting began.
     pub started: String,
     /// The program's version.
     pub version: String,
-    /// The model as it was named.
+    /// The model as the user named it.
     pub model: String,
-    /// What the lab was opened with.
+    /// The settings that the lab was opened with.
     pub settings: serde_json::Value,
-    /// Whether the ranking and the soup follow the evidence; absent in journals from before there was any.
+    /// Whether the ranking and the soup follow the evidence; absent in journals from before there
+    /// was evidence.
     #[serde(default)]
     pub evidence: bool,
-    /// Where reports of experiments are; absent in journals from before it was kept.
+    /// The folder of experiment reports; absent in journals from before it was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<PathBuf>,
 }
@@ -89,10 +92,10 @@ impl Line {
     }
 }
 
-/// A journal as read.
+/// A parsed journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
-    /// The first line.
+    /// The header.
     pub header: Header,
     /// The other lines.
     pub entries: Vec<Entry>,
@@ -101,10 +104,10 @@ pub struct Read {
 }
 
 impl Read {
-    /// Reads a journal. A torn last line is left out.
+    /// Parses a journal. A torn last line is left out.
     ///
     /// # Errors
-    /// [`Error::Input`] with the line that is none of a journal.
+    /// [`Error::Input`] with the number of the invalid line.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let mut lines = text[..whole].split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
@@ -130,7 +133,7 @@ impl Read {
         Self::parse(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
     }
 
-    /// Keys and pastes with their clock, and what snapshots there were.
+    /// Keys and pastes with their clock, and the lists of snapshots.
     pub fn inputs(&self) -> Vec<(u64, Input)> {
         let input = |entry: &Entry| match entry {
             Entry::Input(t, input) => Some((*t, input.clone())),
@@ -139,13 +142,14 @@ impl Read {
         self.entries.iter().filter_map(input).collect()
     }
 
-    /// What the lab needs to go on with it.
+    /// The data that the lab needs to resume this sitting.
     pub fn resume(&self) -> Resume {
         let model = self.entries.iter().find_map(|e| if let Entry::Model(fingerprint) = e { Some(fingerprint.clone()) } else { None });
         Resume::new(self.inputs(), model)
     }
 
-    /// The whole of it as a session to be played: one step, and another wherever there came to be other snapshots.
+    /// The whole journal as a session to be played: one step, and another at each change of the
+    /// snapshots.
     pub fn session(&self) -> Session {
         let (mut step, mut last) = (Vec::new(), Step::default());
         for (_, input) in self.inputs() {
@@ -198,13 +202,13 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> =
         entries.filter_map(|e| Some(e.ok()?.path())).filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
-    // Their names begin with the time.
+    // The file names begin with the time.
     files.sort_unstable_by(|a, b| b.cmp(a));
     files
 }
 
-/// The newest journal that a sitting can be gone on with; and a sentence about each newer file that holds nothing: the disk was full, or the
-/// machine died, before its first line was whole.
+/// The newest journal of a sitting that can be resumed; and a sentence about each newer file
+/// without a whole first line (the disk was full, or the machine failed).
 pub fn newest(folder: &Path) -> (Option<PathBuf>, Vec<String>) {
     let mut passed = Vec::new();
     for path in self::files(folder) {
@@ -218,26 +222,28 @@ pub fn newest(folder: &Path) -> (Option<PathBuf>, Vec<String>) {
     (None, passed)
 }
 
-/// The earlier sittings, newest first, but for the journal of this one. Files that cannot be read are left out.
+/// The earlier sittings, newest first, without the journal of this one. Files that cannot be read
+/// are left out.
 pub fn sittings(folder: &Path, own: Option<&Path>) -> Vec<Sitting> {
     let others = files(folder).into_iter().filter(|path| Some(path.as_path()) != own);
     others.filter_map(|path| Some(Read::open(&path).ok()?.sitting(&path))).collect()
 }
 
-/// A journal that grows.
+/// A journal being written.
 pub struct Journal {
     path: PathBuf,
     writer: LineWriter,
-    /// Lines that wait for the first key: a sitting without one leaves no file.
+    /// Lines held back until the first key: a sitting without keys leaves no file.
     prelude: Vec<String>,
     begun: bool,
 }
 
 impl Journal {
-    /// A new journal in a folder, which is made if need be. All but the newest [`KEPT`] journals go when it begins.
+    /// A new journal in a folder, which is created if necessary. When the journal begins, all but
+    /// the newest [`KEPT`] journals are deleted.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system gives no thread. What fails later goes to `failed`, once.
+    /// [`Error::Io`] if the system cannot start a thread. A later failure goes to `failed`, once.
     pub fn create(folder: &Path, header: &Header, failed: impl FnOnce(Error) + Send + 'static) -> Result<Self> {
         let digits: String = header.started.chars().filter(|c| c.is_ascii_digit() || *c == 'T').collect();
         let path = folder.join(format!("{digits}-{}.jsonl", std::process::id()));
@@ -255,12 +261,13 @@ impl Journal {
         Ok(Self { path, writer, prelude: vec![json(header)], begun: false })
     }
 
-    /// A journal that goes on, and what is in it so far.
+    /// Reopens a journal to append to it; also returns its content so far.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] if it is no journal, or its lab still runs. What fails later goes to `failed`, once.
+    /// [`Error::Io`]; [`Error::Input`] if it is not a journal, or its lab is still running. A later
+    /// failure goes to `failed`, once.
     pub fn append(path: &Path, failed: impl FnOnce(Error) + Send + 'static) -> Result<(Self, Read)> {
-        // (Refused at once if it is no file.)
+        // (Fails at once if it is not a file.)
         drop(files::open(path, files::LARGE)?);
         let file = private().read(true).append(true).open(path).map_err(Error::io(path))?;
         make_private(&file).map_err(Error::io(path))?;
@@ -273,7 +280,7 @@ impl Journal {
         Ok((Self { path: path.to_owned(), writer, prelude: Vec::new(), begun: true }, read))
     }
 
-    /// Adds a line.
+    /// Appends a line.
     pub fn add(&mut self, entry: &Entry) {
         let line = json(&Line::of(entry));
         if !self.begun && matches!(entry, Entry::Model(_)) {
@@ -285,17 +292,17 @@ impl Journal {
         self.writer.write(line);
     }
 
-    /// Its file.
+    /// The path of its file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits (not long) for the disk; the file, if there is one.
+    /// Waits for the disk (at most a second); returns the file, if there is one.
     pub fn finish(self) -> Option<PathBuf> {
         self.writer.finish();
         let about = std::fs::metadata(&self.path).ok().filter(|about| self.begun && about.is_file())?;
         if about.len() == 0 {
-            // The disk took its name and nothing more: there is nothing to go on with.
+            // The disk took the file's name and nothing else: there is nothing to resume.
             let _ = std::fs::remove_file(&self.path);
             return None;
         }
@@ -304,14 +311,14 @@ impl Journal {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // Plain structs of texts and numbers: this cannot fail.
+    // Plain structs of texts and numbers: serialization cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Writes a session to a new file in a folder, named after its title.
 ///
 /// # Errors
-/// [`Error::Io`] if there is such a file already, or the folder cannot be written to.
+/// [`Error::Io`] if the file exists already, or the folder cannot be written to.
 pub fn save(folder: &Path, session: &Session) -> Result<PathBuf> {
     let path = folder.join(format!("{}.toml", session.title));
     let text = toml::to_string(session).map_err(|e| Error::Input(format!("the session cannot be written: {e}")))?;

@@ -1,11 +1,14 @@
-//! Sessions: what was typed in the lab, in steps with a chapter title, and what the screen must then know. A session is a talk, an
-//! example and a test: the same keys go through the same key map and the same `update` as those of a person.
+//! Sessions: keys typed in the lab, in steps with a chapter title, and the expected state of the
+//! screen. A session is a talk, an example and a test: its keys go through the same key map and the
+//! same `update` as a person's.
 //!
-//! The values (the file's form, its checks and expectations) are in [`crate::app::session`].
+//! The values (the file's format, its checks and expectations) are in [`crate::app::session`].
 //!
-//! - [`play`]: playing without a terminal, on the real engine, and comparing what comes out with what the file expects.
-//! - [`journal`]: what is done, written down as it happens; [`writer`]: the thread that writes.
-//! - [`snapshots`]: snapshots of soups, kept from one sitting to the next.
+//! - [`play`]: plays a session without a terminal, on the real engine, and compares the results
+//!   with the file's expectations.
+//! - [`journal`]: the record of a sitting, written as it happens; [`writer`]: the thread that
+//!   writes.
+//! - [`snapshots`]: snapshots of soups, stored from one sitting to the next.
 
 pub mod journal;
 pub mod play;

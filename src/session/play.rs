@@ -1,20 +1,21 @@
-//! Playing a session without a terminal.
+//! Plays a session without a terminal.
 //!
-//! The clock is virtual: it jumps to the next deadline of the state once the engine is at rest, so that a pause costs no time and a
-//! session gives the same on a slow machine and on a fast one.
+//! The clock is virtual: once the engine is at rest, it jumps to the state's next deadline. So a
+//! pause takes no time, and a session gives the same results on a slow machine and on a fast one.
 
 use crate::app::decay::DecayAction;
 use crate::app::session::{self, Session, expect::compare};
 use crate::app::show::leaves_no_file;
 use crate::app::{Action, Effect, Options, State, update};
 use crate::control::Control;
-use crate::engine::{Engine, Event, JobKind, News, Open};
+use crate::engine::News;
+use crate::engine::{Engine, Event, JobKind, Open};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How a step went.
+/// The report of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Its number, from 1.
@@ -23,7 +24,7 @@ pub struct StepReport {
     pub chapter: String,
     /// Expectations that hold.
     pub held: Vec<String>,
-    /// Expectations that do not, each with what was found instead.
+    /// Expectations that do not, each with the value found instead.
     pub broken: Vec<String>,
 }
 
@@ -63,18 +64,20 @@ impl Audience for Steps<'_> {
 }
 
 struct Player {
-    /// Whether changes of the library count as made already.
+    /// Whether changes of the library count as already made.
     sitting: bool,
     state: State,
     engine: Engine,
     events: Receiver<Event>,
 }
 
-/// Plays `session` on the lab that `open` opens; `seen` gets each step's report and the state after it. Reports steps as progress.
+/// Plays `session` on the lab that `open` opens; `seen` gets each step's report and the state after
+/// it. Progress counts steps.
 ///
 /// # Errors
-/// The engine's if there is no model; [`Error::Input`] if `options` bind keys wrongly; [`Error::Cancelled`]; whatever `seen` returns. An expectation that does not
-/// hold is no error: it is in the reports.
+/// The engine's error if there is no model; [`Error::Input`] if `options` bind keys wrongly;
+/// [`Error::Cancelled`]; any error that `seen` returns. An expectation that does not hold is not an
+/// error: it is in the reports.
 pub fn play(
     session: &Session,
     options: Options,
@@ -98,10 +101,10 @@ pub fn play_to(
 ) -> Result<Vec<StepReport>> {
     let (send, events) = channel();
     let tell = Arc::new(move |event| {
-        // After the last step nobody listens, and nothing is lost: the engine ends next.
+        // After the last step the receiver is gone and nothing is lost: the engine ends next.
         let _ = send.send(event);
     });
-    // Whether the evidence counts is the session's to say.
+    // The session decides whether the evidence is used.
     let options = Options { evidence: session.evidence, ..options };
     let mut player = Player { sitting: session.sitting, state: State::new(options)?, engine: Engine::start(open, tell)?, events };
     player.opened(control)?;
@@ -109,7 +112,8 @@ pub fn play_to(
     for (i, step) in session.step.iter().enumerate() {
         control.report(i as u64, session.step.len() as u64, "steps");
         for input in step.inputs().map_err(Error::Input)? {
-            // A command acts on what it finds (the ranking's first row), so results come in before it; text needs none.
+            // A command acts on what is on screen (the ranking's first row), so it waits for
+            // results; text does not.
             if !player.state.takes_text() {
                 player.rest(control)?;
             }
@@ -150,7 +154,8 @@ impl Player {
                     let text = crate::text::file(&path);
                     self.apply(Action::Decay(DecayAction::opened(path, text)));
                 }
-                // There is no terminal to copy to, to save a picture of, or to give back; nor a sitting to be written down or left.
+                // There is no terminal to copy to, to save a picture of, or to release, and no
+                // sitting to record or to leave.
                 Effect::Copy(_)
                 | Effect::SaveCopy(_)
                 | Effect::Mouse(_)

@@ -1,10 +1,11 @@
-//! Snapshots of soups, kept from one sitting to the next.
+//! Snapshots of soups, stored from one sitting to the next.
 //!
 //! ```json
 //! {"snapshots":1,"list":[{"name":"soup 1","recipe":"mean(0.6*antonym/0, 0.4*antonym/1)","soup":{…}}]}
 //! ```
-//! The recipe is for people to read; the soup counts. A file appears with the first snapshot and is replaced as a whole, so that nobody ever
-//! reads half of it. Two labs may share it: each changes it under a lock and takes over what the other one did.
+//! The recipe is for people to read; the program reads only the soup. The file is created with the
+//! first snapshot and is always replaced as a whole, so no reader sees half of it. Two labs may
+//! share it: each changes it under a lock and merges the other's changes.
 
 use crate::app::instrument::sides::Snapshot;
 use crate::error::{Error, Result};
@@ -14,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// The version of the form.
+/// The version of the format.
 const VERSION: u32 = 1;
-/// How long the end waits for the disk at most.
+/// The longest wait for the disk at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
@@ -61,39 +62,39 @@ pub fn read(path: &Path) -> Result<Vec<Snapshot>> {
     Ok(kept.list.into_iter().map(|Entry { name, soup, .. }| Snapshot { name, soup }).collect())
 }
 
-/// A change of the list, from what it was in this lab to what it is.
+/// A change of the list: its state before and after, in this lab.
 struct Change {
     before: Vec<Snapshot>,
     after: Vec<Snapshot>,
 }
 
-/// The thread that writes, so that nobody waits for a disk.
+/// The thread that writes, so that the caller does not wait for a disk.
 pub struct Keeper {
     changes: Sender<Change>,
     ended: Receiver<()>,
 }
 
 impl Keeper {
-    /// Starts it. Each failure goes to `failed`; the next change tries again.
+    /// Starts the thread. Each failure goes to `failed`; the next change tries again.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system gives no thread.
+    /// [`Error::Io`] if the system cannot start a thread.
     pub fn start(path: PathBuf, failed: impl Fn(Error) + Send + 'static) -> Result<Self> {
         let (changes, waiting) = channel::<Change>();
         let (end, ended) = channel();
         let at = path.clone();
         let work = move || {
             waiting.iter().for_each(|change| change.apply(&at).unwrap_or_else(&failed));
-            // The one who waits for this may have gone.
+            // The receiver may be gone.
             let _ = end.send(());
         };
         std::thread::Builder::new().name("snapshots".into()).spawn(work).map_err(Error::io(path))?;
         Ok(Self { changes, ended })
     }
 
-    /// Has the change from one list to another made on disk.
+    /// Queues the change from one list to another for the disk.
     pub fn change(&self, before: Vec<Snapshot>, after: Vec<Snapshot>) {
-        // The thread lives as long as this does.
+        // The thread lives as long as this value.
         let _ = self.changes.send(Change { before, after });
     }
 
@@ -101,7 +102,7 @@ impl Keeper {
     pub fn finish(self) {
         let Self { changes, ended } = self;
         drop(changes);
-        // A disk that takes longer than that has what it has.
+        // If the disk takes longer than that, what is not written may be lost.
         let _ = ended.recv_timeout(PATIENCE);
     }
 }
@@ -122,12 +123,12 @@ impl Change {
     }
 }
 
-/// What is on disk after a change: the list as it is here, and what another lab has added since.
+/// The list to store after a change: the list here, plus what another lab has added since.
 fn merged(disk: &[Snapshot], before: &[Snapshot], after: Vec<Snapshot>) -> Vec<Snapshot> {
     if disk == before {
         return after;
     }
-    // Another lab has been at it: only what was changed here changes there.
+    // Another lab has changed the file: apply only the changes made here.
     let mut list: Vec<Snapshot> = disk.iter().filter(|s| !before.contains(s) || after.contains(s)).cloned().collect();
     for Snapshot { name, soup } in after.into_iter().filter(|s| !before.contains(s)) {
         let free = |name: &str| list.iter().all(|s| s.name != name);
@@ -204,7 +205,8 @@ mod tests {
         let path = dir.path().join("snapshots.json");
         let old = [snapshot("old", 1.0), snapshot("gone", 2.0)];
         keep(&path, &[], &old);
-        // Both know the old list; one takes a snapshot, the other one takes another of the same name and deletes one.
+        // Both labs know the old list. One takes a snapshot; the other takes one of the same name
+        // and deletes one.
         keep(&path, &old, &[old[0].clone(), old[1].clone(), snapshot("soup 1", 3.0)]);
         keep(&path, &old, &[old[0].clone(), snapshot("soup 1", 4.0)]);
         assert_eq!(read(&path).unwrap(), [old[0].clone(), snapshot("soup 1", 3.0), snapshot("soup 1 (2)", 4.0)]);

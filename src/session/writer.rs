@@ -1,4 +1,4 @@
-//! A thread that writes lines to a file, so that nobody waits for a disk.
+//! A thread that writes lines to a file, so that the caller does not wait for a disk.
 
 use crate::error::{Error, Result};
 use std::fs::File;
@@ -7,21 +7,22 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// How long the end waits for the disk at most.
+/// The longest wait for the disk at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Lines on their way to a file.
+/// Lines queued for a file.
 pub struct LineWriter {
     lines: Sender<String>,
     ended: Receiver<()>,
 }
 
 impl LineWriter {
-    /// Starts the thread. `open` runs on it with the first line; lines that wait together are written together and, if `synced`, have
-    /// reached the disk before the next ones are looked at. The first failure goes to `failed`; nothing is written after it.
+    /// Starts the thread. `open` runs on it with the first line. Lines queued together are written
+    /// together and, if `synced`, reach the disk before the next ones are taken. The first failure
+    /// goes to `failed`; nothing is written after it.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system gives no thread.
+    /// [`Error::Io`] if the system cannot start a thread.
     pub fn start(
         path: PathBuf,
         synced: bool,
@@ -35,17 +36,17 @@ impl LineWriter {
             if let Err(error) = write(&waiting, synced, open) {
                 failed(Error::io(at)(error));
             }
-            // The one who waits for this may have gone.
+            // The receiver may be gone.
             let _ = end.send(());
         };
         std::thread::Builder::new().name("writer".into()).spawn(work).map_err(Error::io(path))?;
         Ok(Self { lines, ended })
     }
 
-    /// Leaves a line (its line break is added).
+    /// Queues a line (its line break is added).
     pub fn write(&self, mut line: String) {
         line.push('\n');
-        // After a failure, which was told, nobody listens.
+        // After a failure, which was reported, there is no receiver.
         let _ = self.lines.send(line);
     }
 
@@ -53,7 +54,7 @@ impl LineWriter {
     pub fn finish(self) {
         let Self { lines, ended } = self;
         drop(lines);
-        // A disk that takes longer than that has what it has.
+        // If the disk takes longer than that, what is not written may be lost.
         let _ = ended.recv_timeout(PATIENCE);
     }
 }

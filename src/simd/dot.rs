@@ -1,25 +1,25 @@
-//! Stored rows against one vector, at the speed of memory.
+//! Sums over stored rows and one vector, at the speed of memory.
 //!
-//! A few rows go together, so that the vector (and the centre) is loaded from the cache once for
-//! them and the rows stream. A row's result is the same in whatever company it is computed: each
-//! row has its own sums.
+//! A few rows are processed together, so that the vector (and the centre) is loaded from the cache
+//! once for all of them, while the rows stream from memory. Each row has its own sums, so its
+//! result does not depend on the other rows.
 //!
-//! One loop, [`sums`], and two ways to end it. [`rows`] keeps two registers of sums for a row and
-//! adds them up in f64, because a ranking tells skills apart by the last digits. [`dot_rows`] keeps
-//! sixteen sums and adds them up in f32. The two differ in the last bits, and the numbers that
-//! libraries, maps and results show hang on both, so both stay.
+//! Both functions use one loop, [`sums`], and end it differently. [`rows`] keeps up to two
+//! registers of sums per row and adds them up in f64, because the last digits decide between skills
+//! in a ranking. [`dot_rows`] keeps sixteen sums per row and adds them up in f32. The two differ in
+//! the last bits, and results, libraries and maps depend on both, so both stay.
 
 use super::{Float, LANES, Lanes, SERIAL, Stored, simd};
 use rayon::prelude::*;
 
-/// Rows of [`dot_rows`] that go together: enough independent sums to hide the latency of the
+/// Rows that [`dot_rows`] processes together: enough independent sums to hide the latency of the
 /// additions.
 const TOGETHER: usize = 4;
 
-/// What is summed over a row's entries x, with those of a vector a and a centre c: a product of two
-/// factors.
+/// The term summed over a row's entries x, a vector's entries a and a centre's entries c: a product
+/// of two factors.
 pub trait Term {
-    /// Whether the centre is looked at.
+    /// Whether the term uses the centre.
     const CENTRED: bool = false;
 
     /// The two factors.
@@ -64,21 +64,21 @@ impl Term for Distance {
     }
 }
 
-/// `R` rows against `a` (and the centre `c`, which only [`Centred`] looks at).
+/// The sums of `R` rows with `a` (and the centre `c`, which only [`Centred`] uses).
 ///
 /// # Panics
-/// If the rows, `a` and a centre that is looked at are not of one length.
+/// If the rows, `a` and a centre that is used do not have the same length.
 pub fn rows<T: Stored, O: Term, const R: usize>(a: &[f32], c: &[f32], rows: [&[T]; R]) -> [f64; R] {
     let c = if O::CENTRED { c } else { a };
     assert!(rows.iter().all(|r| r.len() == a.len()) && c.len() == a.len(), "rows of one length");
     in_f64::<T, O, R>(a, c, rows)
 }
 
-/// The dot product of a vector with each row of a stored matrix, `[rows, vector.len()]`, which is
-/// read once, on all threads where it is large.
+/// The dot product of a vector with each row of a stored matrix, `[rows, vector.len()]`. The matrix
+/// is read once, by all threads if it is large.
 ///
 /// # Panics
-/// If the matrix has not as many rows as `out` has numbers.
+/// If the matrix does not have `out.len()` rows.
 pub fn dot_rows<T: Stored>(vector: &[f32], rows: &[T], out: &mut [f32]) {
     let (k, n) = (vector.len(), out.len());
     assert!(rows.len() == n * k, "a matrix of {n} rows of {k} entries");
@@ -100,7 +100,7 @@ unsafe fn in_f64_body<V: Lanes, T: Stored, O: Term, const R: usize>(a: &[f32], c
     unsafe { if V::MANY { total::<V, T, O, R, 2>(a, c, rows) } else { total::<V, T, O, R, 1>(a, c, rows) } }
 }
 
-/// The sums of rows, of `U` values of lanes each, in f64.
+/// The sums of rows, in f64, from `U` values of lanes per row.
 ///
 /// # Safety
 /// As [`Lanes`].
@@ -119,10 +119,10 @@ unsafe fn total<V: Lanes, T: Stored, O: Term, const R: usize, const U: usize>(a:
     out
 }
 
-/// One entry's term.
+/// The term of one entry.
 #[inline(always)]
 fn one<O: Term>(a: f32, c: f32, x: f32) -> f32 {
-    // SAFETY: a plain f32 needs nothing.
+    // SAFETY: a plain f32 needs no special instructions.
     let (p, q) = unsafe { O::factors(a, c, x) };
     p * q
 }
@@ -166,8 +166,8 @@ unsafe fn short<V: Lanes, T: Stored, const R: usize>(vector: &[f32], rows: [&[T]
     out
 }
 
-/// For each of `R` rows, `U` times sixteen sums, each over every `U · LANES`-th entry; the entries
-/// behind the last whole step are left out. All slices have one length.
+/// For each of `R` rows, `U` times sixteen sums, each over every `U · LANES`-th entry. The entries
+/// after the last whole step are left out. All slices must have the same length.
 ///
 /// # Safety
 /// As [`Lanes`].
@@ -184,8 +184,8 @@ unsafe fn sums<V: Lanes, T: Stored, O: Term, const R: usize, const U: usize>(
         *cut = &steps::<T, U>(row)[..a.len()];
     }
     let mut out = [[[0.0; LANES]; U]; R];
-    // SAFETY: promised by the caller; every row was cut to as many steps as `a` has. (Checked, the
-    // rows cost up to two thirds more: the sums would have to survive a panic.)
+    // SAFETY: promised by the caller; every row was cut to as many steps as `a` has. (Bounds checks
+    // would make the loop up to two thirds slower, because the sums would have to survive a panic.)
     unsafe {
         let mut sums = [[V::splat(0.0); U]; R];
         for (i, (a, c)) in a.iter().zip(c).enumerate() {
@@ -205,7 +205,7 @@ unsafe fn sums<V: Lanes, T: Stored, O: Term, const R: usize, const U: usize>(
     out
 }
 
-/// A slice in whole steps.
+/// The whole steps of a slice.
 #[inline(always)]
 fn steps<T, const U: usize>(slice: &[T]) -> &[[[T; LANES]; U]] {
     slice.as_chunks().0.as_chunks().0
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_kernel_agrees_with_plain_f64_at_every_length() {
-        // SAFETY: each kind of lanes runs only where the processor has it.
+        // SAFETY: each kind of lanes runs only on a processor that has it.
         unsafe {
             check_at_every_length::<super::super::Plain>();
             #[cfg(target_arch = "x86_64")]
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(rows::<f32, Distance, 2>(&a, &[], [&x, &a]), [281.25, 0.0]);
     }
 
-    /// A few rows and many, on one thread and on several.
+    /// Tests few and many rows, on one thread and on several.
     #[test]
     fn products_with_a_matrix_agree_with_a_plain_sum() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);

@@ -1,16 +1,16 @@
 //! Sixteen floats as one value: an AVX-512 register, two AVX registers, or a plain array. Kernels
-//! are written once over the [`Lanes`] trait and compiled for each; the compiler cannot be trusted
-//! to find this by itself (it spills, and leaves half of a 512-bit machine unused).
+//! are written once over the [`Lanes`] trait and compiled for each. The compiler does not reliably
+//! vectorise them by itself (it spills registers, and leaves half of a 512-bit machine unused).
 
 use super::LANES;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// A float, or several that are worked on together.
+/// A float, or several floats that are processed together.
 ///
 /// # Safety
-/// Every method may only be called where the processor has what the type is made of (`simd!` picks
-/// the type after asking). A plain f32 and [`Plain`] need nothing.
+/// Methods may only be called on a processor with the type's instruction set (`simd!` picks the
+/// type after checking). A plain f32 and [`Plain`] need no special instructions.
 pub trait Float: Copy {
     unsafe fn splat(v: f32) -> Self;
     unsafe fn add(self, b: Self) -> Self;
@@ -19,15 +19,15 @@ pub trait Float: Copy {
     unsafe fn div(self, b: Self) -> Self;
     unsafe fn max(self, b: Self) -> Self;
     unsafe fn min(self, b: Self) -> Self;
-    /// `self · b + c`: rounded once where there is an instruction for it, otherwise twice.
+    /// `self · b + c`: rounded once if there is an instruction for it, otherwise twice.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
-    /// The nearest whole number, of two the even one, for |self| < 2²².
+    /// The nearest whole number, ties to even, for |self| < 2²².
     unsafe fn round(self) -> Self;
     /// `self · 2^k` for a whole k of −126 to 127.
     unsafe fn scale(self, k: Self) -> Self;
 
-    /// `(k, r)` with self = k + r, k whole and for [`Float::scale`], |r| ≤ ½; what is below −125 may
-    /// count as −125.
+    /// `(k, r)` with self = k + r, where k is whole and fits [`Float::scale`], and |r| ≤ ½.
+    /// Implementations may treat numbers below −125 as −125.
     #[inline(always)]
     unsafe fn split(self) -> (Self, Self) {
         // SAFETY: promised by the caller.
@@ -39,21 +39,21 @@ pub trait Float: Copy {
     }
 }
 
-/// Sixteen floats that are worked on together.
+/// Sixteen floats that are processed together.
 ///
 /// # Safety
 /// As [`Float`].
 pub trait Lanes: Float {
-    /// Whether there are registers for a dozen rows of sums at once.
+    /// Whether there are enough registers for the sums of twelve rows at once.
     const MANY: bool = false;
-    /// Floats of one register, which are added up together.
+    /// Floats per register, which are added up together.
     const REGISTER: usize = LANES;
     unsafe fn load(from: &[f32; LANES]) -> Self;
     unsafe fn load_f16(from: &[f16; LANES]) -> Self;
     unsafe fn load_bf16(from: &[bf16; LANES]) -> Self;
     unsafe fn store(self, to: &mut [f32; LANES]);
 
-    /// Up to sixteen floats from a slice, zeros behind them.
+    /// Loads up to sixteen floats from a slice, followed by zeros.
     #[inline(always)]
     unsafe fn load_part(from: &[f32]) -> Self {
         if let Some(whole) = from.first_chunk::<LANES>() {
@@ -67,7 +67,7 @@ pub trait Lanes: Float {
         }
     }
 
-    /// As many floats as the slice has room for, at most sixteen.
+    /// Stores as many floats as the slice has room for, at most sixteen.
     #[inline(always)]
     unsafe fn store_part(self, to: &mut [f32]) {
         if let Some(whole) = to.first_chunk_mut::<LANES>() {
@@ -83,12 +83,12 @@ pub trait Lanes: Float {
     }
 }
 
-/// 1.5 · 2²³: adding it to a number below 2²² rounds that to the nearest whole one, which then lies
-/// in the lowest bits.
+/// 1.5 · 2²³: adding it to a number below 2²² rounds that number to the nearest whole number, which
+/// is then in the lowest bits.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// One number. Loops over it are straight-line code, of which the compiler makes vectors with
-/// whatever instructions the function around them may use.
+/// One number. Loops over it are straight-line code, which the compiler vectorises with the
+/// instructions that the enclosing function may use.
 impl Float for f32 {
     #[inline(always)]
     unsafe fn splat(v: f32) -> Self {
@@ -120,7 +120,7 @@ impl Float for f32 {
     }
     #[inline(always)]
     unsafe fn fma(self, b: Self, c: Self) -> Self {
-        // Not `mul_add`: without the instruction that is a library call for each float.
+        // Not `mul_add`, which is a library call per float without the instruction.
         self * b + c
     }
     #[inline(always)]
@@ -135,7 +135,7 @@ impl Float for f32 {
     }
 }
 
-/// The plain array, for any processor.
+/// A plain array, for any processor.
 #[derive(Clone, Copy)]
 pub struct Plain([f32; LANES]);
 
@@ -144,7 +144,7 @@ macro_rules! float_by_float {
     ($($name:ident)*) => {$(
         #[inline(always)]
         unsafe fn $name(self, b: Self) -> Self {
-            // SAFETY: a plain f32 needs nothing.
+            // SAFETY: a plain f32 needs no special instructions.
             Self(std::array::from_fn(|i| unsafe { Float::$name(self.0[i], b.0[i]) }))
         }
     )*};
@@ -159,12 +159,12 @@ impl Float for Plain {
     }
     #[inline(always)]
     unsafe fn fma(self, b: Self, c: Self) -> Self {
-        // SAFETY: a plain f32 needs nothing.
+        // SAFETY: a plain f32 needs no special instructions.
         Self(std::array::from_fn(|i| unsafe { Float::fma(self.0[i], b.0[i], c.0[i]) }))
     }
     #[inline(always)]
     unsafe fn round(self) -> Self {
-        // SAFETY: a plain f32 needs nothing.
+        // SAFETY: a plain f32 needs no special instructions.
         Self(self.0.map(|v| unsafe { Float::round(v) }))
     }
 }
@@ -176,7 +176,7 @@ impl Lanes for Plain {
     }
     #[inline(always)]
     unsafe fn load_f16(from: &[f16; LANES]) -> Self {
-        // All at once: the processor is asked for F16C once.
+        // All at once, so that F16C is detected once.
         let mut wide = [0.0; LANES];
         from.convert_to_f32_slice(&mut wide);
         Self(wide)
@@ -218,7 +218,7 @@ mod x86 {
         )*};
     }
 
-    /// The same for both registers.
+    /// The same for two registers.
     macro_rules! two_registers {
         ($($name:ident = $instruction:ident;)*) => {$(
             #[inline(always)]
@@ -257,7 +257,8 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn split(self) -> (Self, Self) {
-            // Its `scale` takes any k, so nothing is held back; and one instruction gives r. Together an eighth of the scan's time.
+            // `scale` takes any k here, so no clamping is needed, and one instruction gives r.
+            // Together this saves an eighth of the scan's time.
             // SAFETY: the trait's contract gives the instructions.
             unsafe {
                 let r = _mm512_reduce_ps::<NEAREST>(self.0);
@@ -342,13 +343,15 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn load_f16(from: &[f16; LANES]) -> Self {
-            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which is 0 or 8.
+            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which
+            // is 0 or 8.
             let half = |at: usize| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().add(at).cast())) };
             Self(half(0), half(8))
         }
         #[inline(always)]
         unsafe fn load_bf16(from: &[bf16; LANES]) -> Self {
-            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which is 0 or 8.
+            // SAFETY: the trait's contract gives the instructions; eight halves lie at `at`, which
+            // is 0 or 8.
             let half = |at: usize| unsafe {
                 let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(at).cast()));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))

@@ -1,22 +1,24 @@
 //! Matrix products with stored weights: `out = x · Wᵀ (+ bias)`.
 //!
-//! The weights are laid out once, when they are loaded, in [`Panels`] of 32 outputs, input by input:
-//! the kernel reads them from front to back, two registers an input, and multiplies both with one
+//! The weights are packed once, when they are loaded, in [`Panels`] of 32 outputs, input by input.
+//! The kernel reads them from front to back, two registers per input, and multiplies both by one
 //! float of each of up to twelve rows of `x`. Half-width weights are widened in the register, so
-//! every precision and every number of rows goes through the same loop, and a row's result does not
-//! depend on the rows beside it.
+//! every precision and every number of rows uses the same loop, and a row's result does not depend
+//! on the other rows.
 
 use super::panels::PANEL;
 use super::{LANES, Lanes, Panels, SERIAL, Shared, Stored, simd};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Inputs handled before the rows change: a panel's part of 64 KiB stays in the second cache, the rows' of 24 KiB in the first.
+/// Inputs per block of the loop over rows: a panel's block of 64 KiB stays in the L2 cache, the
+/// rows' block of 24 KiB in the L1 cache.
 const DEPTH: usize = 512;
-/// Rows of one piece of work where there are too few panels for all threads; a multiple of every tile's rows.
+/// Rows per piece of work are a multiple of this if there are too few panels for all threads. It is
+/// a multiple of every tile's number of rows.
 const PIECE: usize = 24;
 
-/// A weight matrix in the precision it is kept in.
+/// A weight matrix in its stored precision.
 pub enum Weights {
     /// 32-bit floats.
     F32(Panels<f32>),
@@ -34,14 +36,14 @@ pub struct Linear {
     bias: Option<Vec<f32>>,
 }
 
-/// Rows of a matrix that may be a part of wider rows.
+/// Rows of a matrix; they may be parts of wider rows.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// The data, from the first element of the first row.
     pub data: &'a [f32],
-    /// Elements from one row to the next.
+    /// Distance between the starts of consecutive rows, in elements.
     pub stride: usize,
-    /// Rows.
+    /// The number of rows.
     pub count: usize,
 }
 
@@ -51,12 +53,12 @@ impl Linear {
         Self { n_out, n_in, weights, bias }
     }
 
-    /// Bytes of the weights.
+    /// Bytes of the weights, without padding.
     pub fn bytes(&self) -> usize {
         self.n_out * self.n_in * if matches!(self.weights, Weights::F32(_)) { 4 } else { 2 }
     }
 
-    /// One row of the weights, widened: an embedding looked up.
+    /// Copies one row of the weights to `out`, widened to f32: an embedding lookup.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         match &self.weights {
             Weights::F32(w) => w.row(row, out),
@@ -65,7 +67,8 @@ impl Linear {
         }
     }
 
-    /// `out[r] (+)= x[r] · Wᵀ + bias`, `out` dense.
+    /// `out[r] (+)= x[r] · Wᵀ + bias`, with `out` dense, `[x.count, n_out]`. Adds to `out` if
+    /// `accumulate`.
     pub fn forward(&self, x: Rows<'_>, out: &mut [f32], accumulate: bool) {
         if x.count == 0 {
             return;
@@ -87,7 +90,7 @@ impl Linear {
         let panels = n.div_ceil(PANEL);
         assert!(out.len() >= x.count * n && w.len() == panels * k * PANEL && x.data.len() >= (x.count - 1) * x.stride + k);
         let shared = Shared::new(out);
-        // Pieces of work: some panels by some rows. Each writes its own part of `out`.
+        // One piece of work: some panels times some rows. Each piece writes its own part of `out`.
         let part = |from: usize, to: usize, row: usize, rows: usize| {
             let x = Rows { data: &x.data[row * x.stride..], stride: x.stride, count: rows };
             panels_of(x, &w[from * k * PANEL..to * k * PANEL], k, shared, row, from * PANEL, n, accumulate);
@@ -97,7 +100,7 @@ impl Linear {
             part(0, panels, 0, x.count);
             return;
         }
-        // Whole pairs of panels, see `panels_body`.
+        // An even number of panels, because `panels_body` works on pairs.
         let wide = panels.div_ceil(threads * 4).next_multiple_of(2);
         let pieces = panels.div_ceil(wide);
         let tall = if pieces >= threads * 2 || x.count <= PIECE { x.count } else { (x.count / 4).next_multiple_of(PIECE) };
@@ -110,7 +113,7 @@ impl Linear {
 }
 
 simd! {
-    /// Some panels times some rows. `row` and `column` say where the results stand in `out`.
+    /// Some panels times some rows. `row` and `column` are the position of the results in `out`.
     fn panels_of[W: Stored](x: Rows<'_>, w: &[W], k: usize, out: Shared<'_>, row: usize, column: usize, n_out: usize, accumulate: bool) = panels_body
 }
 
@@ -129,7 +132,8 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
     let panels = w.len() / (k * PANEL).max(1);
     let mut p = 0;
     while p < panels {
-        // One row alone is read past the weights as fast as memory gives them, and it gives more to two streams than to one.
+        // The product with a single row is limited by memory bandwidth, which is higher for two
+        // streams of weights than for one.
         let pair = x.count == 1 && p + 1 < panels;
         for from in (0..k).step_by(DEPTH) {
             let to = k.min(from + DEPTH);
@@ -138,7 +142,8 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
             while r < x.count {
                 let data = &x.data[r * x.stride + from..];
                 let at = Place { out, row: row + r, column: column + p * PANEL, n_out, add: accumulate || from > 0 };
-                // SAFETY: the caller has what V needs, and owns these rows and columns of `out`.
+                // SAFETY: the processor has V's instructions, and the caller owns these rows and
+                // columns of `out`.
                 r += unsafe {
                     match x.count - r {
                         _ if pair => tile::<V, W, 1, 2>(data, x.stride, [part(p), part(p + 1)], at),
@@ -154,25 +159,25 @@ unsafe fn panels_body<V: Lanes, W: Stored>(
     }
 }
 
-/// Where a tile's results go.
+/// The position of a tile's results.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     out: Shared<'a>,
     row: usize,
     column: usize,
     n_out: usize,
-    /// Whether they are added to what is there.
+    /// Whether the results are added to `out`.
     add: bool,
 }
 
-/// The same part of `P` panels times `M` rows; returns `M`.
+/// Multiplies the same inputs of `P` panels by `M` rows; returns `M`.
 #[inline(always)]
 unsafe fn tile<V: Lanes, W: Stored, const M: usize, const P: usize>(x: &[f32], stride: usize, w: [&[W]; P], at: Place<'_>) -> usize {
     let w = w.map(|w| w.as_chunks::<LANES>().0.as_chunks::<2>().0);
     let depth = w[0].len();
     let w = w.map(|w| &w[..depth]);
     let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..depth]);
-    // SAFETY: the caller has what V needs and owns the part of `out`.
+    // SAFETY: the processor has V's instructions, and the caller owns this part of `out`.
     unsafe {
         let mut sums = [[[V::splat(0.0); 2]; P]; M];
         for i in 0..depth {
@@ -220,7 +225,8 @@ mod tests {
         Weights::F32(Panels::pack(w, n_out, n_in).unwrap())
     }
 
-    /// Every way through `forward` against a plain f64 sum, for sizes that are no multiples of anything.
+    /// Compares every path through `forward` with a plain f64 sum, also for sizes that are not
+    /// multiples of the tile sizes.
     #[test]
     fn products_agree_with_a_plain_sum() {
         for (n_out, n_in) in [(1, 1), (5, 16), (19, 37), (64, 48), (130, 100), (33, 1100)] {
@@ -253,7 +259,8 @@ mod tests {
         }
     }
 
-    /// A row comes out the same to the bit whatever stands beside it, and however the threads share the work.
+    /// A row's result is identical to the bit whatever the other rows are, and however the threads
+    /// share the work.
     #[test]
     fn a_row_does_not_depend_on_its_neighbours() {
         let (n_out, n_in, rows) = (208, 700, 61);
@@ -280,7 +287,7 @@ mod tests {
         }
     }
 
-    /// The kernel as other processors run it.
+    /// Runs the kernel as other processors run it.
     #[test]
     fn every_instruction_set_agrees() {
         let (n_out, n_in, rows) = (70, 90, 15);
@@ -295,7 +302,7 @@ mod tests {
             run(Shared::new(&mut out));
             assert!(out.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-4));
         };
-        // SAFETY: plain arrays need nothing; `out` is theirs alone.
+        // SAFETY: plain arrays need no special instructions; nothing else uses `out`.
         check(&|out| unsafe { panels_body::<super::super::Plain, f32>(x, &panels, n_in, out, 0, 0, n_out, false) });
         #[cfg(target_arch = "x86_64")]
         if super::super::has_avx2() {
@@ -303,10 +310,10 @@ mod tests {
             /// The processor has these instructions.
             #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn avx2(x: Rows<'_>, panels: &[f32], n_in: usize, out: Shared<'_>, n_out: usize) {
-                // SAFETY: called where AVX2 is.
+                // SAFETY: called only on a processor with AVX2.
                 unsafe { panels_body::<super::super::Avx2, f32>(x, panels, n_in, out, 0, 0, n_out, false) }
             }
-            // SAFETY: the processor was asked.
+            // SAFETY: the processor has these instructions (checked above).
             check(&|out| unsafe { avx2(x, &panels, n_in, out, n_out) });
         }
     }

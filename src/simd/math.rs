@@ -3,10 +3,10 @@
 use super::{Float, LANES, Lanes, simd};
 use rayon::prelude::*;
 
-/// Rows that a thread normalises before it looks for more.
+/// Rows per piece of work of a thread.
 const ROWS: usize = 16;
 
-/// The ends of [`exp`]: beyond them e^x, or a factor on the way to it, is no normal f32.
+/// Limits of x in [`exp`]: beyond them e^x, or an intermediate factor, is not a normal f32.
 const LEAST: f32 = -87.0;
 const MOST: f32 = 88.0;
 
@@ -32,7 +32,7 @@ pub fn exp_or_zero(x: f32) -> f32 {
 /// `e^x` for −87 ≤ x ≤ 88.
 ///
 /// x = k·ln 2 + r with |r| ≤ ln 2 / 2 (ln 2 in two parts, so that r keeps its digits); e^r by its
-/// Taylor polynomial of degree 7, below f32's rounding there; 2^k exactly.
+/// Taylor polynomial of degree 7, whose error there is below f32's rounding; 2^k exactly.
 ///
 /// # Safety
 /// As [`Float`].
@@ -54,11 +54,12 @@ unsafe fn exp_within<V: Float>(x: V) -> V {
     }
 }
 
-/// `2^x`, within 2 units in the last place for −125 ≤ x ≤ 127; at most 2^−124 below. For the scan, most of whose time is spent here.
+/// `2^x`, within 2 units in the last place for −125 ≤ x ≤ 127; at most 2^−124 below. The scan
+/// spends most of its time here.
 ///
-/// x = k + r with |r| ≤ ½; 2^r by a polynomial of degree 5 that starts 1 + r·ln 2, so that near 0,
-/// where a state is kept long, it is exact; its other coefficients make the largest relative error
-/// as small as possible, 1.05e-7 (Lawson's reweighted least squares). 2^k exactly.
+/// x = k + r with |r| ≤ ½; 2^r is a polynomial of degree 5 that starts with 1 + r·ln 2, so that it
+/// is exact near 0, where a state decays slowly. The other coefficients minimise the largest
+/// relative error, 1.05e-7 (Lawson's reweighted least squares). 2^k is exact.
 ///
 /// # Safety
 /// As [`Float`].
@@ -76,7 +77,8 @@ pub unsafe fn exp2<V: Float>(x: V) -> V {
     }
 }
 
-/// `ln(1 + e^x)` without overflow: max(x, 0) + ln(1 + e^−|x|), the logarithm as 2·atanh(u / (2 + u)).
+/// `ln(1 + e^x)` without overflow: max(x, 0) + ln(1 + e^−|x|), the logarithm as 2·atanh(u / (2 +
+/// u)).
 ///
 /// # Safety
 /// As [`Float`].
@@ -109,7 +111,8 @@ pub unsafe fn silu<V: Float>(x: V) -> V {
     unsafe { x.div(V::splat(1.0).add(exp(V::splat(0.0).sub(x)))) }
 }
 
-/// RMS norm of each row of `x` into `out`, on all threads where there are many.
+/// Writes the RMS norm of each row of `x` to `out`, `[rows, weight.len()]`, on all threads if there
+/// are many rows.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f64, out: &mut [f32]) {
     let part = weight.len() * ROWS;
     if x.len() <= part {
@@ -127,7 +130,7 @@ simd! {
 unsafe fn norm_body<V: Lanes>(x: &[f32], weight: &[f32], eps: f64, out: &mut [f32]) {
     let width = weight.len();
     for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        // SAFETY: the caller has what V needs.
+        // SAFETY: the processor has V's instructions.
         unsafe {
             let scale = V::splat(scale_body::<V>(x, eps));
             for ((o, x), w) in out.chunks_mut(LANES).zip(x.chunks(LANES)).zip(weight.chunks(LANES)) {
@@ -138,14 +141,14 @@ unsafe fn norm_body<V: Lanes>(x: &[f32], weight: &[f32], eps: f64, out: &mut [f3
 }
 
 simd! {
-    /// 1 / √(mean of squares + eps), the sum in f32 over sixteen partial sums.
+    /// 1 / √(mean of squares + eps), with the squares summed in f32 in sixteen partial sums.
     pub fn rms_scale(x: &[f32], eps: f64) -> f32 = scale_body
 }
 
 #[inline(always)]
 unsafe fn scale_body<V: Lanes>(x: &[f32], eps: f64) -> f32 {
     let mut sums = [0.0f32; LANES];
-    // SAFETY: the caller has what V needs.
+    // SAFETY: the processor has V's instructions.
     unsafe {
         let mut sum = V::splat(0.0);
         for x in x.chunks(LANES) {
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn functions_are_accurate_and_stable_on_every_kind_of_lanes() {
-        // SAFETY: each kind runs only where the processor has it.
+        // SAFETY: each kind of lanes runs only on a processor that has it.
         unsafe {
             check::<Plain>();
             #[cfg(target_arch = "x86_64")]
@@ -235,7 +238,7 @@ mod tests {
             let x = -(i as f32) * 1e-4;
             let want = f64::from(x).exp();
             worst = worst.max((f64::from(exp_or_zero(x)) / want - 1.0).abs());
-            // SAFETY: plain arrays need nothing.
+            // SAFETY: plain arrays need no special instructions.
             assert_eq!(exp_or_zero(x), unsafe { one::<Plain>(exp, x) }, "{x}");
         }
         assert!(worst < 2.5e-7, "{worst}");

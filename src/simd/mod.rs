@@ -1,20 +1,20 @@
-//! Arithmetic on plain slices, at the speed of the processor and of memory.
+//! Arithmetic on plain slices, limited by the processor's or the memory's speed.
 //!
-//! - `lanes`: sixteen floats as one value ([`Lanes`]), or one float ([`Float`]), on each instruction
-//!   set.
+//! - `lanes`: [`Lanes`], sixteen floats as one value, and [`Float`], one or several floats, for
+//!   each instruction set.
 //! - `math`: exponentials, softplus, SiLU and norms.
-//! - `stored`: numbers in the precision they are kept in, widened as they are loaded ([`Stored`]).
-//! - `dot`: stored rows against one vector. A lane is an entry of the row.
-//! - `linear`: matrix products with weights packed in `panels`. A lane is a row of the matrix.
-//! - `pages`: memory in large pages; `shared`: one slice that several threads write.
+//! - `stored`: numbers in their stored precision, widened as they are loaded ([`Stored`]).
+//! - `dot`: sums over stored rows and one vector. Lanes are entries of the row.
+//! - `linear`: matrix products with weights packed in `panels`. Lanes are rows of the matrix.
+//! - `pages`: memory in large pages; `shared`: one slice that several threads write to.
 //!
 //! Each hot loop is written once, as an inlined body over [`Lanes`]; `simd!` compiles it for
 //! AVX-512, for AVX2 with FMA and for any processor, and picks one at run time. Everything that a
-//! body calls must be `#[inline(always)]`: a function that stays outside is compiled without the
-//! vector instructions, and registers would go to it through memory.
+//! body calls must be `#[inline(always)]`. A function that is not inlined is compiled without the
+//! vector instructions, and registers are passed to it through memory.
 //!
-//! The order of a sum is a part of its result, so it may not change. It is one order for each
-//! instruction set, whatever stands beside the row and however threads share the work.
+//! The order of a sum affects its result, so it must not change. Each instruction set has one
+//! order, independent of the neighbouring rows and of how threads share the work.
 
 mod dot;
 mod lanes;
@@ -40,11 +40,11 @@ pub use stored::Stored;
 #[cfg(target_arch = "x86_64")]
 use std::arch::is_x86_feature_detected as has;
 
-/// Floats of one value of [`Lanes`]: those of an AVX-512 register.
+/// Floats per value of [`Lanes`]: as many as in an AVX-512 register.
 pub const LANES: usize = 16;
 
-/// Multiply-adds below which a product is not worth waking other threads for (measured: about 5 µs
-/// of work).
+/// Multiply-adds below which a product is computed by one thread, because waking others costs more
+/// (measured: about 5 µs of work).
 const SERIAL: usize = 1 << 17;
 
 /// Whether the AVX-512 kernels can run here.
@@ -59,7 +59,7 @@ pub fn has_avx2() -> bool {
     has!("avx2") && has!("fma") && has!("f16c")
 }
 
-/// Which of the instruction sets that the kernels ask for the processor has.
+/// The instruction sets used by the kernels that this processor has.
 pub fn features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     let all = [
@@ -91,25 +91,25 @@ macro_rules! simd {
                 #[target_feature(enable = "avx512f,avx512dq,avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
                 unsafe fn avx512 $(<$($g: $b),+ $(, const $n: usize)?>)? ($($arg: $ty),*) $(-> $out)? {
-                    // SAFETY: this function runs only where AVX-512 is.
+                    // SAFETY: this function runs only on a processor with AVX-512.
                     unsafe { $body::<simd::Avx512 $($(, $g)+ $(, $n)?)?>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
                 unsafe fn avx2 $(<$($g: $b),+ $(, const $n: usize)?>)? ($($arg: $ty),*) $(-> $out)? {
-                    // SAFETY: this function runs only where AVX2, FMA and F16C are.
+                    // SAFETY: this function runs only on a processor with AVX2, FMA and F16C.
                     unsafe { $body::<simd::Avx2 $($(, $g)+ $(, $n)?)?>($($arg),*) }
                 }
                 if simd::has_avx512() {
-                    // SAFETY: the processor was asked.
+                    // SAFETY: the processor has these instructions (checked above).
                     return unsafe { avx512 $(::<$($g),+ $(, $n)?>)? ($($arg),*) };
                 }
                 if simd::has_avx2() {
-                    // SAFETY: the processor was asked.
+                    // SAFETY: the processor has these instructions (checked above).
                     return unsafe { avx2 $(::<$($g),+ $(, $n)?>)? ($($arg),*) };
                 }
             }
-            // SAFETY: plain arrays need nothing.
+            // SAFETY: plain arrays need no special instructions.
             unsafe { $body::<simd::Plain $($(, $g)+ $(, $n)?)?>($($arg),*) }
         }
     };

@@ -1,12 +1,14 @@
-//! Memory in large pages, for what is read or copied as a whole: a quarter of a million small ones a GiB cost time to get and to find.
+//! Memory in large pages, for data that is read or copied as a whole. With small pages, a quarter
+//! of a million per GiB, allocation and address translation take time.
 
 use memmap2::MmapMut;
 use std::ops::{Deref, DerefMut};
 
-/// Bytes of a large page.
+/// Bytes per large page.
 const LARGE: usize = 2 << 20;
 
-/// Bytes, zero to begin with, in pages of 2 MiB where the kernel grants them, as far as whole ones fill them.
+/// Bytes, zeroed at first. As many whole pages of 2 MiB as fit are used for them where the kernel
+/// grants these.
 pub struct LargePages {
     map: MmapMut,
     from: usize,
@@ -14,16 +16,19 @@ pub struct LargePages {
 }
 
 impl LargePages {
-    /// So many bytes, from the start of a large page. Kernels do not see to that for every mapping: of the weights of mamba-130m's shape 76 % lay in
-    /// large pages before this did, 88 % since; the rest are ends of matrices, too short to fill one.
+    /// Allocates this many bytes, aligned to a large page if they fill at least one. Kernels do not
+    /// align every mapping: of the weights of mamba-130m's shape 76 % lay in large pages without
+    /// this alignment, and 88 % lie there with it. The rest are ends of matrices, too short to fill
+    /// a large page.
     ///
     /// # Errors
     /// The system's, if there is not enough memory.
     pub fn zeroed(bytes: usize) -> std::io::Result<Self> {
-        // What is mapped beyond the need is never touched, so it is no memory.
+        // Pages mapped beyond the need are never touched, so they use no memory.
         let map = MmapMut::map_anon(if bytes < LARGE { bytes.max(1) } else { bytes + LARGE })?;
         let from = if bytes < LARGE { 0 } else { map.as_ptr().align_offset(LARGE) };
-        // Refused by kernels without large pages; the numbers are the same. Only whole ones: the start of another, filled up, would be memory for nothing.
+        // Kernels without large pages refuse the advice, which does no harm. Only whole pages:
+        // another, partly used one would waste memory.
         #[cfg(target_os = "linux")]
         if bytes >= LARGE {
             let _ = map.advise_range(memmap2::Advice::HugePage, from, bytes / LARGE * LARGE);

@@ -1,20 +1,20 @@
 //! Weights packed for the kernel, in memory that is fast to read.
 //!
-//! Every decoded token reads all weights once, so it is the pages that count: with pages of 4 KiB
-//! the prefetchers stop at each boundary, and two threads of an EPYC read 22 GB/s; with pages of
-//! 2 MiB 30 GB/s. Where the system gives large pages only when asked (Linux's `madvise`), they are
-//! asked for before the memory is touched. A mapping of its own also begins on a cache line, which a
-//! large `Vec` of glibc does not: it saves the kernel every second line of each load.
+//! Every decoded token reads all weights once, so the page size matters. With pages of 4 KiB the
+//! prefetchers stop at each boundary, and two threads of an EPYC read 22 GB/s; with pages of 2 MiB
+//! they read 30 GB/s. Where the system gives large pages only on request (Linux's `madvise`), they
+//! are requested before the memory is touched. A separate mapping also begins on a cache line,
+//! which a large `Vec` of glibc does not, so no load of the kernel straddles two cache lines.
 
 use super::{LANES, LargePages, Stored};
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-/// Outputs of a panel.
+/// Outputs per panel.
 pub const PANEL: usize = 2 * LANES;
 
-/// A matrix `[n_out, n_in]` as `[panels, n_in, PANEL]`, zeros behind the last output.
+/// A matrix `[n_out, n_in]` as `[panels, n_in, PANEL]`, with zeros after the last output.
 pub struct Panels<W> {
     map: LargePages,
     len: usize,
@@ -23,7 +23,7 @@ pub struct Panels<W> {
 }
 
 impl<W: Stored> Panels<W> {
-    /// Packs weights `[n_out, n_in]`, row by row; the lengths must agree (the loader checks them).
+    /// Packs row-major weights `[n_out, n_in]`. `w` must have that length (the loader checks it).
     ///
     /// # Errors
     /// [`Error::Model`] if there is not enough memory.
@@ -40,7 +40,7 @@ impl<W: Stored> Panels<W> {
         Ok(panels)
     }
 
-    /// One row of the matrix, widened.
+    /// Copies one row of the matrix to `out`, widened to f32.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         let panel = &self[row / PANEL * PANEL * self.n_in..][..PANEL * self.n_in];
         out.iter_mut().zip(panel.iter().skip(row % PANEL).step_by(PANEL)).for_each(|(o, w)| *o = w.one());
@@ -51,7 +51,8 @@ impl<W: Stored> Deref for Panels<W> {
     type Target = [W];
 
     fn deref(&self) -> &[W] {
-        // SAFETY: the map holds `len` numbers from the start of a page; it began as zero bytes, and any bytes are a `Stored`.
+        // SAFETY: the map holds `len` numbers from the start of a page; it was zeroed at first, and
+        // any bytes are a valid `Stored`.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.len) }
     }
 }

@@ -1,9 +1,9 @@
-//! One slice that several threads write.
+//! One slice that several threads write to.
 
 use std::marker::PhantomData;
 
-/// A slice that several threads write, each its own elements. It stays borrowed as long as any copy
-/// of this lives.
+/// A slice that several threads write to, each to its own elements. The slice stays borrowed as
+/// long as any copy of this value lives.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     from: *mut f32,
@@ -11,8 +11,8 @@ pub struct Shared<'a> {
     of: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it is a `&mut [f32]`, which may go to other threads; `part` has every thread promise that
-// its elements are its own.
+// SAFETY: it is a `&mut [f32]`, which may be sent to other threads; every caller of `part` promises
+// that no other thread uses its elements.
 unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Shared<'_> {}
@@ -34,7 +34,8 @@ impl<'a> Shared<'a> {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn part(self, at: usize, len: usize) -> &'a mut [f32] {
         assert!(at <= self.len && len <= self.len - at, "a part of a shared slice lies within it");
-        // SAFETY: the elements lie within a slice that is borrowed for 'a; the rest is promised by the caller.
+        // SAFETY: the elements lie within a slice that is borrowed for 'a; the rest is promised by
+        // the caller.
         unsafe { std::slice::from_raw_parts_mut(self.from.add(at), len) }
     }
 }
@@ -60,11 +61,11 @@ mod tests {
         let mut numbers = [0.0; 8];
         let shared = Shared::new(&mut numbers);
         for (at, len) in [(0, 9), (8, 1), (9, 0), (usize::MAX, 2), (1, usize::MAX)] {
-            // SAFETY: nothing else has the numbers, and the part is not used.
+            // SAFETY: nothing else uses the numbers, and the part is not used.
             let taken = std::panic::catch_unwind(|| unsafe { shared.part(at, len) }.len());
             assert!(taken.is_err(), "{len} elements from {at} on");
         }
-        // SAFETY: nothing else has the numbers.
+        // SAFETY: nothing else uses the numbers.
         assert_eq!(unsafe { shared.part(8, 0) }, [0.0; 0]);
     }
 }

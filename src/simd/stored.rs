@@ -1,4 +1,4 @@
-//! Numbers in the precision they are kept in.
+//! Numbers in their stored precision.
 
 use super::{LANES, Lanes};
 use half::{bf16, f16};
@@ -6,18 +6,18 @@ use half::{bf16, f16};
 /// A stored number that widens to f32.
 ///
 /// # Safety
-/// Any bytes of its size are one, and zero bytes are zero.
+/// Any bytes of the type's size are a valid value, and zero bytes are the number 0.
 pub unsafe trait Stored: Copy + Send + Sync {
-    /// Sixteen of them.
+    /// Widens sixteen numbers to lanes.
     ///
     /// # Safety
     /// As [`Lanes`].
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V;
-    /// One of them.
+    /// Widens one number.
     fn one(self) -> f32;
 }
 
-// SAFETY: a float of IEEE's format has a meaning for all bits.
+// SAFETY: every bit pattern is a valid IEEE float.
 unsafe impl Stored for f32 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
@@ -30,7 +30,7 @@ unsafe impl Stored for f32 {
     }
 }
 
-// SAFETY: a float of bfloat16's format has a meaning for all bits.
+// SAFETY: every bit pattern is a valid bfloat16.
 unsafe impl Stored for bf16 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {
@@ -43,7 +43,7 @@ unsafe impl Stored for bf16 {
     }
 }
 
-// SAFETY: a float of IEEE's format has a meaning for all bits.
+// SAFETY: every bit pattern is a valid IEEE float.
 unsafe impl Stored for f16 {
     #[inline(always)]
     unsafe fn widen<V: Lanes>(chunk: &[Self; LANES]) -> V {

@@ -1,25 +1,28 @@
-//! One state for a document out of the states of its chunks, read independently of each other: the rules that are compared, and how far each is from the state
-//! that one pass over all of them ends in.
+//! One state for a document, from the states of its chunks, which are read independently. Here are
+//! the rules that are compared, and the error of each relative to the state after one pass over all
+//! chunks.
 
 use super::{decay, mix, picaso};
 use crate::error::{Error, Result};
 use crate::state::{Decay, State};
 
-/// The states of a document's chunks, and of the one pass. At least one chunk; as many with halo as without.
+/// The states of a document's chunks, and the state of one pass over it. There is at least one
+/// chunk, and `halo` is as long as `chunks`.
 #[derive(Clone, Debug)]
 pub struct ChunkStates {
-    /// One pass over all chunks: what the rules try to come near.
+    /// The state after one pass over all chunks, which the rules approximate.
     pub full: State,
     /// Each chunk read from the empty state.
     pub chunks: Vec<State>,
-    /// Each chunk read from an empty memory whose convolution windows hold the last tokens of the chunk before it (the halo).
+    /// Each chunk read from an empty memory whose convolution windows hold the last tokens of the
+    /// chunk before it (the halo).
     pub halo: Vec<State>,
 }
 
-/// A way to make one state of chunks in order.
+/// A way to make one state from chunks in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChunkRule {
-    /// All chunks read in one pass: no rule, but what every rule is measured against.
+    /// All chunks read in one pass: not a rule, but the reference for every rule.
     FullPass,
     /// Σ_i exp(γ Σ_{j>i} log P_j) ⊙ H_i.
     Decay {
@@ -67,10 +70,12 @@ impl ChunkRule {
 }
 
 impl ChunkStates {
-    /// The state a rule makes. The next token meets the end of the last chunk whatever the rule, so sums, means and PICASO take its window.
+    /// The state that a rule makes. The next token always follows the end of the last chunk, so
+    /// sums, means and PICASO take its window.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no chunk, for γ < 0, or for more chunks than PICASO takes; [`Error::Mismatch`] for another model's rates.
+    /// [`Error::Input`] if there is no chunk, for γ < 0, or for more chunks than PICASO takes;
+    /// [`Error::Mismatch`] for another model's rates.
     pub fn compose(&self, rule: ChunkRule, rates: &Decay) -> Result<State> {
         let (Some(first), Some(last)) = (self.chunks.first(), self.chunks.last()) else {
             return Err(Error::Input("there is no chunk to compose".into()));

@@ -1,19 +1,22 @@
 //! A-decay and its family, for chunks in order (State Soup; CASO, Proposition 1).
 //!
-//! With log P_i = A · ΣΔ_i, chunk i of n weighs exp(γ Σ_{j>i} log P_j) / Z. γ = 1, Z = 1 is A-decay, exact for one linear layer; γ = 0 is the sum (Z = 1) or
-//! the mean (Z = n); γ → ∞ is the last chunk alone. Everything happens on sums of logarithms: products of P underflow.
+//! With log P_i = A · ΣΔ_i, chunk i of n weighs exp(γ Σ_{j>i} log P_j) / Z. γ = 1, Z = 1 is
+//! A-decay, exact for one linear layer; γ = 0 is the sum (Z = 1) or the mean (Z = n); γ → ∞ is the
+//! last chunk alone. Everything is computed from sums of logarithms, because products of P
+//! underflow.
 
 use super::mix::{check_weights, common_shape};
 use crate::error::{Error, Result};
 use crate::state::{Decay, State};
 
-/// Chunks composed one at a time, the last one first: what a chunk weighs depends only on those after it.
+/// A composition that takes chunks one at a time, the last one first, because the weight of a chunk
+/// depends only on the chunks after it.
 pub struct Composition<'a> {
     decay: &'a Decay,
     gamma: f32,
     z: f64,
     ssm: Vec<f32>,
-    /// ΣΔ of the chunks taken so far, all of them later than the next one.
+    /// ΣΔ of the chunks taken so far, which all come after the next one.
     after: Vec<f32>,
     /// The last chunk's window.
     conv: Option<Vec<f32>>,
@@ -37,10 +40,11 @@ impl<'a> Composition<'a> {
         Ok(Self { decay, gamma: gamma as f32, z, ssm, after, conv: None, tokens: 0 })
     }
 
-    /// Takes the chunk that comes before all those taken so far.
+    /// Adds the chunk that precedes all chunks taken so far.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for another model's state, [`Error::Input`] for a weight that is not finite.
+    /// [`Error::Mismatch`] for another model's state, [`Error::Input`] for a weight that is not
+    /// finite.
     pub fn prepend(&mut self, chunk: &State, weight: f64) -> Result<()> {
         check_decay(self.decay, std::slice::from_ref(chunk))?;
         if !weight.is_finite() {
@@ -65,7 +69,8 @@ impl<'a> Composition<'a> {
         Ok(())
     }
 
-    /// The composed chunk: the window is the last chunk's, ΣΔ the sum, so it composes again.
+    /// The composed chunk. Its window is the last chunk's and its ΣΔ the sum, so it can be composed
+    /// again.
     ///
     /// # Errors
     /// [`Error::Input`] if no chunk was taken; [`Error::Mismatch`] if an entry overflowed.
@@ -75,10 +80,12 @@ impl<'a> Composition<'a> {
     }
 }
 
-/// Composes chunks in order. `weights` scale the chunks (all 1 for the plain rule); `z` divides the sum.
+/// Composes chunks in order. `weights` scale the chunks (all 1 for the plain rule); `z` divides the
+/// sum.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Mismatch`] if the decay is another model's; [`Error::Input`] for γ < 0 or NaN, or z = 0.
+/// As [`common_shape`]; [`Error::Mismatch`] if the decay is another model's; [`Error::Input`] for γ
+/// < 0 or NaN, or z = 0.
 pub fn compose(states: &[State], weights: &[f64], decay: &Decay, gamma: f64, z: f64) -> Result<State> {
     common_shape(states)?;
     check_weights(states, weights)?;

@@ -1,5 +1,4 @@
-//! What a recipe yields. What a rule of the table yields stands in its row
-//! ([`rules`](super::rules)).
+//! Evaluates recipes. How a rule is evaluated stands in its row ([`rules`](super::rules)).
 
 use super::items::{Items, Part, What, check_unweighted, mean, mean_norms, scalars, spell_out, states, sum};
 use super::rule::Yields;
@@ -10,10 +9,10 @@ use crate::state::State;
 static QUERY: Recipe = Recipe::Query;
 
 impl Recipe {
-    /// The state.
+    /// The state that the recipe yields.
     ///
     /// # Errors
-    /// [`Error::Input`] for a name that stands for nothing or a value out of range; what the resolver reports.
+    /// [`Error::Input`] for an unknown name or a value out of range; the errors of the resolver.
     pub fn evaluate(&self, names: &dyn Resolver) -> Result<State> {
         match self {
             Self::Zero => Ok(State::zeros(names.shape())),
@@ -60,7 +59,8 @@ impl Recipe {
         }
     }
 
-    /// The states whose mean logits answer: those of an ensemble, else the one that the recipe yields.
+    /// The states whose mean logits answer: the states of an ensemble, otherwise the one state that
+    /// the recipe yields.
     ///
     /// # Errors
     /// As [`Recipe::evaluate`].
@@ -78,7 +78,7 @@ impl Recipe {
         }
     }
 
-    /// Whether it yields no state, but states that answer together.
+    /// Whether it is an ensemble: states that answer together, not one state.
     fn is_answer(&self) -> bool {
         matches!(self, Self::Mix { rule, .. } if matches!(rule.yields, Yields::Answer))
     }
@@ -113,7 +113,8 @@ impl Recipe {
         Ok(found)
     }
 
-    /// The states that went in at the outermost mixture: what λ's default counts and what norms are matched to.
+    /// The parts of the outermost mixture. The default of λ counts them, and norms are matched to
+    /// theirs.
     fn parts<'r>(&'r self, names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
         match self {
             Self::WithQuery { of, .. } => {

@@ -1,8 +1,8 @@
 //! A recipe in a file: `{ "op": "ties", "items": [{ "weight": 2.0, "op": "skill", "id": "antonym/0"
 //! }], "density": 0.2, "lambda": 1.0 }`.
 //!
-//! What `op` names decides which fields count, so all of them are read first; a field that counts
-//! nowhere is left aside.
+//! The operation that `op` names decides which fields are used, so all of them are read first.
+//! Other fields are ignored.
 
 use super::recipe::{Layers, Recipe, Term};
 use super::rules;
@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serializer};
 use std::collections::BTreeMap;
 
-/// Every field of a recipe. Numbers of a rule, and `lambda`, are among the values.
+/// Every field of a recipe. `values` has the values of a rule, and `lambda`.
 #[derive(Deserialize)]
 pub(super) struct Fields {
     op: String,
@@ -28,7 +28,7 @@ pub(super) struct Fields {
     values: BTreeMap<String, Raw>,
 }
 
-/// Operations that are no rule of the table.
+/// Operations that are not rules.
 const OTHERS: [&str; 13] =
     ["zero", "neutral", "query", "skill", "top", "plus", "primed", "gated", "auto", "with_query", "at", "match_norm", "conv"];
 
@@ -70,7 +70,7 @@ impl TryFrom<Fields> for Recipe {
     }
 }
 
-/// The share of a recipe beside the query; it may be left out.
+/// The share of a recipe in a mix with the query; it is optional.
 fn lambda(raw: Option<&Raw>) -> Result<Option<f64>, String> {
     match raw {
         None | Some(Raw::Nothing(())) => Ok(None),
@@ -80,7 +80,7 @@ fn lambda(raw: Option<&Raw>) -> Result<Option<f64>, String> {
     }
 }
 
-/// Writes a rule over its items: the fields of one operation.
+/// Writes a rule, its items and its values as the fields of one operation.
 pub(super) fn write_mix<S: Serializer>(rule: &super::Rule, items: &[Term], values: &[Value], to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(Some(2 + values.len()))?;
     map.serialize_entry("op", rule.name)?;

@@ -1,19 +1,19 @@
-//! The pages of help on recipes: one for each rule, with its formula. The command line prints them (`state-soup recipes`).
-//! The pages of the rules are in their rows ([`rules`](super::rules)); here are those of everything
-//! else.
+//! The pages of help on recipes: one for each rule, with its formula. The command line prints them
+//! (`state-soup recipes`). The pages of the rules are in their rows ([`rules`](super::rules)); the
+//! others are here.
 
 use super::rules::RULES;
 use std::sync::LazyLock;
 
 /// A page.
 pub struct Page {
-    /// What it is about, as it is written in a recipe.
+    /// Its subject, as written in a recipe.
     pub name: &'static str,
     /// An example that parses.
     pub example: &'static str,
-    /// What it yields, in one line.
+    /// The result, in one line.
     pub summary: &'static str,
-    /// The formula, and what there is to know.
+    /// The formula, with notes.
     pub text: &'static str,
 }
 
@@ -26,7 +26,8 @@ pub static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     let mut pages = Vec::from(NAMES);
     for rule in RULES {
         pages.push(rule.page());
-        // What else reads the query's examples is listed beside the rule that weighs by them.
+        // The other readers of the query's examples are listed next to the rule that weighs by
+        // them.
         if rule.name == "posterior" {
             pages.extend(EVIDENCE);
         }
@@ -35,7 +36,7 @@ pub static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     pages
 });
 
-/// What stands in a recipe without a rule.
+/// The operands of a recipe that are not rules.
 #[rustfmt::skip]
 const NAMES: [Page; 2] = [
     page("names", "antonym/0", "a skill, or a task for its skills",
@@ -45,7 +46,7 @@ const NAMES: [Page; 2] = [
         "S = Σ w_i H_i. A task is the mean of its skills here."),
 ];
 
-/// What reads the query's examples and is no rule.
+/// The functions that read the query's examples and are not rules.
 #[rustfmt::skip]
 const EVIDENCE: [Page; 3] = [
     page("primed", "primed(posterior(top(24)))", "the query's examples read from a state",
@@ -57,7 +58,7 @@ const EVIDENCE: [Page; 3] = [
 where the tasks have not foretold the later examples better than the query alone. It is the lab's soup until you change it."),
 ];
 
-/// What changes a recipe.
+/// The operators that modify a recipe.
 #[rustfmt::skip]
 const CHANGES: [Page; 4] = [
     page("with_query", "mean(top(3)) | with_query(0.5)", "mixed with the query's state", "S = (1 − λ) H_query + λ S. Without a value λ is r / (r + 1) for r items: the plain average of all with the query."),

@@ -1,15 +1,15 @@
-//! What a rule works on: its items, spelled out into parts, and its values.
+//! The arguments of a rule's function: its items, expanded into parts, and its values.
 //!
 //! States are fetched one at a time where the rule allows it (sums, means, A-decay), so that the
 //! mean of a whole library of a large model needs the memory of two states. PICASO and the merges
-//! need all of theirs at once.
+//! need all of their states at once.
 
 use super::mix::{self, WeightedSum};
 use super::{Divisor, Recipe, Resolver, Rule, Term, Value};
 use crate::error::{Error, Result};
 use crate::state::State;
 
-/// One item of a list after tasks and `top(n)` were spelled out.
+/// One state of a list after tasks and `top(n)` are expanded, with its weight.
 pub(super) struct Part<'r> {
     pub weight: f64,
     pub what: What<'r>,
@@ -35,7 +35,7 @@ impl Part<'_> {
     }
 }
 
-/// What the function of a rule is given: at least one part, and a value for each of its parameters.
+/// The arguments of a rule's function: at least one part, and a value for each of its parameters.
 pub(super) struct Items<'a> {
     pub rule: &'static Rule,
     pub parts: &'a [Part<'a>],
@@ -44,7 +44,7 @@ pub(super) struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// How many there are.
+    /// The number of parts.
     pub fn count(&self) -> usize {
         self.parts.len()
     }
@@ -86,7 +86,7 @@ impl Items<'_> {
         }
     }
 
-    /// What the sum is divided by.
+    /// The number that the sum is divided by.
     pub fn divisor(&self, key: &str) -> Result<f64> {
         match self.value(key)? {
             Value::Divisor(Divisor::One) => Ok(1.0),
@@ -97,7 +97,7 @@ impl Items<'_> {
     }
 }
 
-/// The parts of a list in which a task is all of its skills and `top(n)` all of its n.
+/// The parts of a list in which a task stands for all of its skills and `top(n)` for n skills.
 pub(super) fn listed<'r>(items: &'r [Term], names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
     let mut parts = Vec::with_capacity(items.len());
     for Term { weight, recipe } in items {
@@ -106,8 +106,8 @@ pub(super) fn listed<'r>(items: &'r [Term], names: &dyn Resolver) -> Result<Vec<
     Ok(parts)
 }
 
-/// The states an item of a list stands for, each with the item's weight: all of a task's, the n of
-/// `top(n)`, else one.
+/// The parts that an item of a list stands for, each with the item's weight: all skills of a task,
+/// the n skills of `top(n)`, otherwise one part.
 pub(super) fn spell_out<'r>(weight: f64, recipe: &'r Recipe, names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
     let ids = match recipe {
         Recipe::Top { n } => names.top(*n)?.into_iter().map(|(id, _)| id).collect(),
@@ -118,10 +118,11 @@ pub(super) fn spell_out<'r>(weight: f64, recipe: &'r Recipe, names: &dyn Resolve
     Ok(skills(weight, ids))
 }
 
-/// A posterior below this is left out of the mix.
+/// Candidates with a posterior below this are left out of the mix.
 const INAUDIBLE: f64 = 1e-3;
 
-/// Skills and tasks with their posterior among themselves as weights.
+/// Skills and tasks, weighted by their posterior, which is renormalised without that of none of
+/// them.
 pub(super) fn by_evidence<'r>(items: &'r [Term], names: &dyn Resolver) -> Result<Vec<Part<'r>>> {
     let mut candidates: Vec<String> = Vec::new();
     for Term { recipe, .. } in items {
@@ -139,13 +140,13 @@ pub(super) fn by_evidence<'r>(items: &'r [Term], names: &dyn Resolver) -> Result
     let mut seen = std::collections::HashSet::new();
     candidates.retain(|name| seen.insert(name.clone()));
     let weights = names.posterior(&candidates)?;
-    // Where nothing explains the query they are all but equal; so they are equal where every one
-    // has underflowed.
+    // Equal weights if every posterior has underflowed, which happens where none of them explains
+    // the query.
     let sum: f64 = weights.iter().sum();
     let share = |w: f64| if sum > 0.0 { w / sum } else { 1.0 / weights.len() as f64 };
     let what = |name: String| if name.contains('/') { What::Skill(name) } else { What::Task(name) };
     let parts = candidates.into_iter().zip(&weights).map(|(name, w)| Part { weight: share(*w), what: what(name) });
-    // Less than a thousandth is not heard, and costs as much to mix as the rest.
+    // A weight below a thousandth has no noticeable effect, but costs as much to mix as the others.
     Ok(parts.filter(|p| p.weight >= INAUDIBLE).collect())
 }
 
@@ -162,7 +163,7 @@ fn skills<'r>(weight: f64, ids: Vec<String>) -> Vec<Part<'r>> {
     ids.into_iter().map(|id| Part { weight, what: What::Skill(id) }).collect()
 }
 
-/// Terms of a written sum: each is one state, a task the mean of its skills.
+/// The parts of a written sum: one state per term, where a task is the mean of its skills.
 pub(super) fn scalars(terms: &[Term]) -> Vec<Part<'_>> {
     terms.iter().map(|t| Part { weight: t.weight, what: What::Other(&t.recipe) }).collect()
 }
@@ -201,7 +202,7 @@ fn weighted(parts: &[Part<'_>], weights: &[f64], names: &dyn Resolver) -> Result
     sum.finish()
 }
 
-/// The mean norm of each layer over the parts that carry weight.
+/// The mean norm of each layer over the parts with a nonzero weight.
 pub(super) fn mean_norms(parts: &[Part<'_>], names: &dyn Resolver) -> Result<Vec<f64>> {
     let mut norms = vec![0.0; names.shape().n_layer];
     let heard: Vec<&Part<'_>> = parts.iter().filter(|p| p.weight != 0.0).collect();

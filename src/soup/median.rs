@@ -1,11 +1,11 @@
-//! The median of states, entry by entry: a mean that one outlier cannot pull.
+//! The median of states, entry by entry: an average that is robust to one outlier.
 
 use super::mix::{common_shape, total_tokens};
 use crate::error::Result;
 use crate::state::State;
 
-/// Each entry of the memory, of the windows and of ΣΔ is the median of the states' entries there;
-/// of an even number of states, the mean of the two in the middle. Token counts are added up.
+/// Each entry of the memory, of the windows and of ΣΔ is the median of the states' entries; for an
+/// even number of states, the mean of the two in the middle. Token counts are added up.
 ///
 /// # Errors
 /// As [`common_shape`].
@@ -26,7 +26,7 @@ pub fn median(states: &[State]) -> Result<State> {
     State::new(shape, of(State::ssm), of(State::conv), of(State::dt_sum), total_tokens(states))
 }
 
-/// The median of at least one number; the numbers lose their order.
+/// The median of at least one number; reorders the numbers.
 fn middle(numbers: &mut [f32]) -> f32 {
     let even = numbers.len().is_multiple_of(2);
     let (below, upper, _) = numbers.select_nth_unstable_by(numbers.len() / 2, f32::total_cmp);
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::state::Layout;
 
-    /// The plainest code: sort, and take the middle.
+    /// The simplest code: sort, and take the middle.
     fn plain(column: &[f32]) -> f32 {
         let mut sorted = column.to_vec();
         sorted.sort_by(f32::total_cmp);

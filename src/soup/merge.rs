@@ -1,4 +1,5 @@
-//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer. Windows and ΣΔ are mixed straight, as a mean mixes them.
+//! SLERP, TIES and DARE, borrowed from weight merging: they act on τ_i = H_i − h0, layer by layer.
+//! Windows and ΣΔ are mixed linearly, as in a mean.
 
 use super::mix::{WeightedSum, common_shape, weighted_sum};
 use crate::error::{Error, Result};
@@ -6,7 +7,8 @@ use crate::state::State;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Vectors whose |cosine| is above this are mixed straight: the sine of their angle is too small to divide by.
+/// Vectors whose |cosine| is above this are mixed linearly, because the sine of their angle is too
+/// small to divide by.
 const STRAIGHT: f64 = 0.9995;
 
 /// Spherical interpolation of each layer's τ from a (t = 0) to b (t = 1), added to h0.
@@ -34,7 +36,7 @@ pub fn slerp(neutral: &State, a: &State, b: &State, t: f64) -> Result<State> {
             let angle = cosine.acos();
             (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())
         };
-        // h0's share gathered, so that t = 0 and t = 1 give a and b exactly.
+        // The weights of h0 are collected in one, so that t = 0 and t = 1 give a and b exactly.
         let wz = 1.0 - wx - wy;
         let entries = x.iter().zip(y).zip(z);
         ssm.extend(entries.map(|((x, y), z)| (wx * f64::from(*x) + wy * f64::from(*y) + wz * f64::from(*z)) as f32));
@@ -42,8 +44,9 @@ pub fn slerp(neutral: &State, a: &State, b: &State, t: f64) -> Result<State> {
     State::new(shape, ssm, straight.conv().to_vec(), straight.dt_sum().to_vec(), straight.tokens())
 }
 
-/// TIES: of each τ_i keep the `density` share of largest entries (layer by layer), elect each entry's sign by the sum (+ if it is 0), average the entries that
-/// agree, and add λ times that to h0.
+/// TIES, layer by layer: keeps the share `density` of the largest entries of each τ_i, elects each
+/// entry's sign by the sum (+ if it is 0), averages the entries that agree, and adds λ times that
+/// to h0.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if density is not in 0..=1 or λ not finite.
@@ -80,8 +83,9 @@ pub fn ties(neutral: &State, states: &[State], density: f64, lambda: f64) -> Res
     })
 }
 
-/// DARE: drop entries of each τ_i with probability p, scale the others by 1/(1 − p), and add their mean to h0. Which entries are dropped depends on the seed,
-/// the shape, p and an item's place in the list, on nothing else.
+/// DARE: drops entries of each τ_i with probability p, scales the others by 1/(1 − p), and adds
+/// their mean to h0. Which entries are dropped depends only on the seed, the shape, p, the number
+/// of items and an item's position in the list.
 ///
 /// # Errors
 /// As [`common_shape`]; [`Error::Input`] if p is not in 0..1.
@@ -112,7 +116,8 @@ fn share(name: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Input(format!("{name} is {value}; it must lie between 0 and 1"))) }
 }
 
-/// What `merge` makes of each layer (its number, h0 there, the place for the result); windows, ΣΔ and tokens are the mean's.
+/// A state whose layers `merge` computes (arguments: layer number, h0 of the layer, output).
+/// Windows, ΣΔ and tokens are those of the mean.
 fn layerwise(neutral: &State, states: &[State], mut merge: impl FnMut(usize, &[f32], &mut [f32])) -> Result<State> {
     let shape = common_shape(states)?;
     common_shape(&[neutral.clone(), states[0].clone()])?;
@@ -133,7 +138,8 @@ fn subtract(h: &[f32], h0: &[f32], tau: &mut [f32]) {
     tau.iter_mut().zip(h).zip(h0).for_each(|((t, h), z)| *t = h - z);
 }
 
-/// Keeps the `keep` largest entries, the first ones among equals; the others become 0. `sizes` is scratch.
+/// Keeps the `keep` entries of largest magnitude, the first ones among equals, and sets the others
+/// to 0. `sizes` is a scratch buffer.
 fn trim(values: &mut [f32], keep: usize, sizes: &mut Vec<u32>) {
     if keep >= values.len() {
         return;
@@ -142,11 +148,11 @@ fn trim(values: &mut [f32], keep: usize, sizes: &mut Vec<u32>) {
         values.fill(0.0);
         return;
     }
-    // The bits of non-negative floats are ordered as the floats are.
+    // The bits of non-negative floats sort in the same order as the floats.
     sizes.clear();
     sizes.extend(values.iter().map(|v| v.abs().to_bits()));
     let least = *sizes.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a)).1;
-    // Selection leaves the `keep` largest in front: some of them may equal the least.
+    // Selection leaves the `keep` largest in front; several of them may equal the least.
     let mut equals = sizes[..keep].iter().filter(|s| **s == least).count();
     for v in values.iter_mut() {
         let size = v.abs().to_bits();

@@ -24,10 +24,12 @@ pub(super) fn check_weights(states: &[State], weights: &[f64]) -> Result<()> {
     }
 }
 
-/// A sum of weighted states that takes them one at a time, so that a mean of a whole library needs the memory of two states.
+/// A weighted sum of states that takes them one at a time, so that the mean of a whole library
+/// needs the memory of two states.
 ///
-/// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts', weighted by |w_i|: a sum of durations, never negative. A part
-/// of weight 0 is as if it were not there; one part of weight 1 comes out exactly.
+/// The convolution windows are summed like the SSM states. ΣΔ is the mean of the parts' ΣΔ,
+/// weighted by |w_i|, because a sum of durations is never negative. Parts of weight 0 are ignored;
+/// a single part of weight 1 is returned exactly.
 pub struct WeightedSum {
     shape: Layout,
     ssm: Vec<f32>,
@@ -39,7 +41,7 @@ pub struct WeightedSum {
 }
 
 impl WeightedSum {
-    /// The sum of nothing: the empty state.
+    /// The empty sum: the empty state.
     pub fn new(shape: Layout) -> Self {
         Self {
             shape,
@@ -77,7 +79,7 @@ impl WeightedSum {
         Ok(())
     }
 
-    /// The state.
+    /// The state of the sum.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if an entry overflowed.
@@ -93,7 +95,8 @@ impl WeightedSum {
 /// Σ w_i H_i, as [`WeightedSum`] makes it.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if a weight is missing or not finite; [`Error::Mismatch`] if the sum overflows.
+/// As [`common_shape`]; [`Error::Input`] if a weight is missing or not finite; [`Error::Mismatch`]
+/// if the sum overflows.
 pub fn weighted_sum(states: &[State], weights: &[f64]) -> Result<State> {
     let mut sum = WeightedSum::new(common_shape(states)?);
     check_weights(states, weights)?;
@@ -106,7 +109,7 @@ pub fn weighted_sum(states: &[State], weights: &[f64]) -> Result<State> {
 /// The mean; with weights, the weighted mean Σ w_i H_i / Σ w_i.
 ///
 /// # Errors
-/// As [`weighted_sum`]; [`Error::Input`] if the weights add up to nothing.
+/// As [`weighted_sum`]; [`Error::Input`] if the weights add up to 0.
 pub fn mean(states: &[State], weights: &[f64]) -> Result<State> {
     weighted_sum(states, &normalised(weights)?)
 }
@@ -118,7 +121,7 @@ pub fn mean(states: &[State], weights: &[f64]) -> Result<State> {
 pub fn arithmetic(neutral: &State, states: &[State], lambdas: &[f64]) -> Result<State> {
     check_weights(states, lambdas)?;
     let mut sum = WeightedSum::new(common_shape(states)?);
-    // The same sum with h0's share gathered: (1 − Σλ_i)·h0 + Σ λ_i·H_i.
+    // The same sum with the weights of h0 collected: (1 − Σλ_i)·h0 + Σ λ_i·H_i.
     sum.add(neutral, 1.0 - lambdas.iter().sum::<f64>())?;
     for (state, lambda) in states.iter().zip(lambdas) {
         sum.add(state, *lambda)?;
@@ -126,10 +129,11 @@ pub fn arithmetic(neutral: &State, states: &[State], lambdas: &[f64]) -> Result<
     sum.finish()
 }
 
-/// Layer by layer w_l · mixed + (1 − w_l) · base.
+/// Computes w_l · mixed + (1 − w_l) · base for each layer l.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers or one is not finite.
+/// As [`common_shape`]; [`Error::Input`] if there are not as many weights as layers or one is not
+/// finite.
 pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<State> {
     let shape = common_shape(&[mixed.clone(), base.clone()])?;
     if weights.len() != shape.n_layer {
@@ -142,7 +146,7 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
         let mut out = Vec::with_capacity(len * shape.n_layer);
         for (l, &w) in weights.iter().enumerate() {
             let (m, b) = (&of(mixed)[l * len..(l + 1) * len], &of(base)[l * len..(l + 1) * len]);
-            // Exact at 0 and 1, so that a layer left out is the base's to the last bit.
+            // Exact at 0 and 1, so that a layer left out equals the base's to the last bit.
             if w == 0.0 {
                 out.extend_from_slice(b);
             } else if w == 1.0 {
@@ -158,13 +162,14 @@ pub fn blend_layers(mixed: &State, base: &State, weights: &[f64]) -> Result<Stat
         shape,
         blend(State::ssm, shape.memory.len()),
         blend(State::conv, shape.window.len()),
-        // A weight beyond 0..1 may not turn a sum of durations negative.
+        // A weight outside 0..1 must not make a sum of durations negative.
         blend(State::dt_sum, shape.sidecar.len()).into_iter().map(|v| v.max(0.0)).collect(),
         mixed.tokens().max(base.tokens()),
     )
 }
 
-/// Scales each layer's SSM state to the mean norm of its parts' layers: mixing shortens vectors that disagree.
+/// Scales each layer's SSM state to the mean norm of that layer in the parts, because mixing
+/// shortens vectors that disagree.
 ///
 /// # Errors
 /// As [`common_shape`].
@@ -175,10 +180,11 @@ pub fn match_norm(mixed: &State, parts: &[State]) -> Result<State> {
     scale_to_norms(mixed, &(0..shape.n_layer).map(mean).collect::<Vec<_>>())
 }
 
-/// Scales each layer's SSM state to the norm given for it; a layer that is 0 stays so.
+/// Scales each layer's SSM state to the given norm; a layer of zeros stays zero.
 ///
 /// # Errors
-/// [`Error::Input`] if there are not as many norms as layers; [`Error::Mismatch`] if an entry overflows.
+/// [`Error::Input`] if there are not as many norms as layers; [`Error::Mismatch`] if an entry
+/// overflows.
 pub fn scale_to_norms(mixed: &State, norms: &[f64]) -> Result<State> {
     let shape = mixed.shape();
     if norms.len() != shape.n_layer {
@@ -204,10 +210,10 @@ pub fn with_window(state: &State, from: &State) -> Result<State> {
     State::new(shape, state.ssm().to_vec(), from.conv().to_vec(), state.dt_sum().to_vec(), state.tokens())
 }
 
-/// Weights that add up to one.
+/// The weights divided by their sum.
 ///
 /// # Errors
-/// [`Error::Input`] if they add up to nothing.
+/// [`Error::Input`] if they add up to 0 or to a sum that is not finite.
 pub fn normalised(weights: &[f64]) -> Result<Vec<f64>> {
     let sum: f64 = weights.iter().sum();
     if sum.abs() < 1e-12 || !sum.is_finite() {
@@ -216,7 +222,7 @@ pub fn normalised(weights: &[f64]) -> Result<Vec<f64>> {
     Ok(weights.iter().map(|w| w / sum).collect())
 }
 
-/// exp(s_i/τ) / Σ exp(s_j/τ); as τ goes to 0 the best takes all.
+/// exp(s_i/τ) / Σ exp(s_j/τ); as τ approaches 0, the highest score gets all the weight.
 ///
 /// # Errors
 /// [`Error::Input`] if τ is not above 0.

@@ -1,35 +1,36 @@
-//! State algebra: one state out of several. Pure: no device, no terminal, no files.
+//! State algebra: combines several states into one. Pure: no device, no terminal, no files.
 //!
 //! - [`rules`]: the table of the rules, one row each.
-//! - `rule`, `value`, `items`: what a row holds, the values that a rule takes, and what its formula
-//!   is given.
+//! - `rule`, `value`, `items`: the contents of a row, the values that a rule takes, and the
+//!   arguments of its formula.
 //! - [`mix`]: sums, means, arithmetic, layers, norms.
 //! - [`decay`]: A-decay and its family, for chunks in order.
-//! - [`chunks`]: every rule for the chunks of one document, side by side.
+//! - [`chunks`]: every rule for the chunks of one document, for comparison.
 //! - [`picaso`]: A-decay averaged over orders.
-//! - [`nelder_mead`]: weights that minimise something.
-//! - [`median`]: the middle instead of the mean.
+//! - [`nelder_mead`]: weights that minimise a function.
+//! - [`median`]: the median instead of the mean.
 //! - [`merge`]: SLERP, TIES and DARE, borrowed from weight merging.
-//! - [`recipe`](Recipe): a typed expression that yields a state; `parse` (over `scan`, its words)
-//!   and `print` are its text, `file` is its JSON and TOML, `evaluate` is what it means.
-//! - [`PAGES`]: a page of help on every rule.
-//! - [`Soup`]: what the screen edits: ingredients with weights, a rule, a few knobs.
-//! - `parts`: a soup with other shares, without an ingredient or a layer.
+//! - [`recipe`](Recipe): a typed expression that yields a state; `parse` (with its scanner, `scan`)
+//!   and `print` read and write its text, `file` its JSON and TOML; `evaluate` computes its state.
+//! - [`PAGES`]: a page of help for every rule.
+//! - [`Soup`]: what the screen edits: ingredients with weights, a rule and a few parameters.
+//! - `parts`: a soup with other weights, or without an ingredient or some layers.
 //!
 //! What happens to the other parts of a state:
 //!
 //! | rule | convolution window | ΣΔ |
 //! |---|---|---|
-//! | mean, sum, weighted, softmax, arithmetic, with the query | summed as the SSM states are | mean, weighted by size of weight |
-//! | posterior, auto | summed likewise; `auto` takes the query's | likewise |
+//! | mean, sum, weighted, softmax, arithmetic, with the query | summed as the SSM states are | mean, weighted by the weights' absolute values |
+//! | posterior, auto | summed in the same way; `auto` takes the query's | in the same way |
 //! | primed | as the model leaves them | grows with the examples read |
-//! | SLERP | straight between the two | the same way |
+//! | SLERP | interpolated linearly | interpolated linearly |
 //! | TIES, DARE | mean | mean |
 //! | median | median | median |
-//! | A-decay and its family | the last chunk's: it is what the next token meets | sum: a composed chunk composes again |
-//! | PICASO | mean | sum: it is the same in every order |
+//! | A-decay and its family | the last chunk's, which the next token follows | sum, so that a composed chunk can be composed again |
+//! | PICASO | mean | sum, the same in every order |
 //!
-//! `… | conv(recipe)` takes the windows from elsewhere. Token counts are added up, over all that carry weight. Windows and ΣΔ follow the layers too.
+//! `… | conv(recipe)` takes the windows from another recipe. Token counts are added up over all
+//! states with a nonzero weight. A choice of layers applies to windows and ΣΔ too.
 
 pub mod chunks;
 pub mod decay;

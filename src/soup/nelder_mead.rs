@@ -1,5 +1,6 @@
-//! The downhill simplex of Nelder and Mead (1965), with the coefficients 1, 2, ½, ½: minimises a function of a few numbers without its gradient. For the
-//! weights of a soup, where one value costs a pass of the model and there are seldom more than eight weights.
+//! The downhill simplex of Nelder and Mead (1965), with the coefficients 1, 2, ½, ½: minimises a
+//! function of a few numbers without its gradient. It serves for the weights of a soup, where one
+//! evaluation costs a pass of the model and there are seldom more than eight weights.
 
 use crate::error::{Error, Result};
 
@@ -8,17 +9,20 @@ use crate::error::{Error, Result};
 pub struct Minimum {
     /// The best point.
     pub at: Vec<f64>,
-    /// The value there.
+    /// The value at that point.
     pub value: f64,
-    /// Values computed.
+    /// Evaluations of the function.
     pub evaluations: usize,
 }
 
-/// Minimises `of` from a simplex of `start` and one point `step` away from it along each axis. Ends when the values at the corners differ by less than
-/// `tolerance`, or after `most` values. A value that is not a number counts as infinite. The point returned is never worse than `start`.
+/// Minimises `of`, starting from a simplex of `start` and one point at a distance of `step` along
+/// each axis. Stops when the values at the corners differ by less than `tolerance`, or at the first
+/// step after `most` evaluations. NaN counts as infinite. The point returned is never worse than
+/// `start`.
 ///
 /// # Errors
-/// [`Error::Input`] if there is nothing to vary; those of `of` (which is how the search is called off).
+/// [`Error::Input`] if there is nothing to vary; those of `of` (an error of `of` cancels the
+/// search).
 pub fn minimise(start: &[f64], step: f64, tolerance: f64, most: usize, of: &mut dyn FnMut(&[f64]) -> Result<f64>) -> Result<Minimum> {
     let n = start.len();
     if n == 0 {
@@ -43,7 +47,8 @@ pub fn minimise(start: &[f64], step: f64, tolerance: f64, most: usize, of: &mut 
             return Ok(Minimum { at, value, evaluations });
         }
         let centre: Vec<f64> = (0..n).map(|i| corners[..n].iter().map(|c| c.1[i]).sum::<f64>() / n as f64).collect();
-        // From the worst corner through the centre: 1 is its mirror image.
+        // A point on the line from the worst corner through the centre: t = 1 is the corner's
+        // mirror image.
         let along = |t: f64| -> Vec<f64> { centre.iter().zip(&corners[n].1).map(|(c, w)| c + t * (c - w)).collect() };
         let mirrored = along(1.0);
         let reflected = value(&mirrored)?;
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn holes_and_limits_are_survived() {
-        // Not a number beyond 1: the search stays where there is a value.
+        // NaN beyond 1: the search stays where the function is defined.
         let minimum = find(&[0.0], 200, |x| if x[0] > 1.0 { f64::NAN } else { (x[0] - 3.0).powi(2) });
         assert!((minimum.at[0] - 1.0).abs() < 1e-3, "{minimum:?}");
         let mut calls = 0;

@@ -1,10 +1,11 @@
-//! A recipe taken as the soup that the Lab would make it with.
+//! Converts a recipe to the soup that yields it in the lab.
 
 use super::{Choice, Ingredient, Layers, Recipe, Shares, Soup, Term, Value, Window, rules};
 
 impl Soup {
-    /// The soup whose recipe this is; a sum written out (`0.6*a/0 + 0.4*b/1`) is one of the rule `sum`. `None` for a recipe that no soup makes: one of
-    /// the query's best skills, of recipes within recipes, or over layers of another state than the query's.
+    /// The soup whose recipe this is; a written sum (`0.6*a/0 + 0.4*b/1`) becomes the rule `sum`.
+    /// `None` for a recipe that no soup yields: with `top(n)`, with recipes within recipes, or with
+    /// layers over a state other than the query's.
     pub fn of_recipe(recipe: &Recipe) -> Option<Self> {
         let mut soup = Self::default();
         let mut inner = recipe;
@@ -29,7 +30,8 @@ impl Soup {
         }
         match inner {
             Recipe::Skill { id } => soup.ingredients = vec![Ingredient::new(id)],
-            // There a task would be the mean of its skills; in the list of a soup it is all of them.
+            // In a sum a task is the mean of its skills; in the list of a soup it stands for all of
+            // them.
             Recipe::Plus { terms } if terms.iter().all(|t| matches!(&t.recipe, Recipe::Skill { id } if id.contains('/'))) => {
                 soup.rule = Choice::by(&rules::SUM)?;
                 soup.ingredients = terms.iter().map(ingredient).collect::<Option<_>>()?;
@@ -49,12 +51,12 @@ impl Soup {
             Some(_) => return None,
         };
         let made = soup.to_recipe()?;
-        // A rule may hold what no soup says: weights where it takes none, a value that soups have
-        // no field for.
+        // A recipe may hold what a soup cannot express: weights for a rule that ignores them, or a
+        // value that soups have no field for.
         (!matches!(inner, Recipe::Mix { .. }) || made == *recipe).then_some(soup)
     }
 
-    /// Takes the values of its rule where the fields, or the weights, that give them are.
+    /// Sets the fields, or the weights, that give the rule these values.
     fn take_values(&mut self, values: &[Value]) {
         let Choice { rule, offer } = self.rule;
         for (parameter, value) in rule.parameters.iter().zip(values) {
@@ -70,12 +72,12 @@ impl Soup {
     }
 }
 
-/// The ingredient that an item of a list stands for; `None` if that is neither a skill, nor a task,
-/// nor the mean of one.
+/// The ingredient for an item of a list; `None` if the item is neither a skill, nor a task, nor the
+/// mean of a task.
 fn ingredient(term: &Term) -> Option<Ingredient> {
     match &term.recipe {
         Recipe::Skill { id } => Some(Ingredient { weight: term.weight, ..Ingredient::new(id) }),
-        // The mean of one task: an ingredient of its own.
+        // The mean of one task is a single ingredient.
         Recipe::Mix { rule, items, .. } if **rule == rules::MEAN => match &items[..] {
             [Term { weight: 1.0, recipe: Recipe::Skill { id } }] if !id.contains('/') => {
                 Some(Ingredient { weight: term.weight, mean: true, ..Ingredient::new(id) })

@@ -3,18 +3,20 @@
 //! ```text
 //! recipe  = sum ( "|" pipe )*                 pipe   = with_query | with_query(λ) | match_norm | conv(recipe) | over(recipe)
 //! sum     = ["-"] term ( ("+" | "-") term )*  term   = [ number "*" ] layered
-//! layered = atom [ "@" ( a..b | "[" weights "]" ) ]
+//! layered = atom [ "@" ( a | a..b | "[" weights "]" ) ]
 //! atom    = "(" recipe ")" | zero | h0 | query | auto | top(n) | name | function "(" item, …; key=value, … ")"
-//! item    = [ number "*" ] layered
+//! item    = ["-"] [ number "*" ] layered
 //! ```
-//! Functions of lists, with the values they take, are the rows of [`rules`]: `slerp(a, b; t=0.3)`.
-//! A value of kind divisor is `1`, `n` (the number of items) or `w` (the sum of their weights). Two
+//! The functions of lists, with their values, are the rows of [`rules`]: `slerp(a, b; t=0.3)`. A
+//! value of kind divisor is `1`, `n` (the number of items) or `w` (the sum of their weights). Two
 //! functions take one recipe: `primed(recipe)` (the query's examples read from it) and
-//! `gated(recipe)` (it, if a skill in it explains the query's examples; else the query).
+//! `gated(recipe)` (the recipe, if a skill in it explains the query's examples; otherwise the
+//! query).
 //!
-//! A name is `task/set`, or a task. Where one state is wanted (`0.5*antonym + …`, `antonym` alone) a task is the mean of its skills; as an item of a function it
-//! is all of them, and so is `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it, so a minus there wants spaces. Any other name goes in
-//! quotes: `"2nd letter/0"`.
+//! A name is `task/set`, or a task. Where one state is needed (`0.5*antonym + …`, `antonym` alone)
+//! a task is the mean of its skills; as an item of a function it stands for all of them. The same
+//! holds for `top(n)`. `english-french/0` is one name: a hyphen between two letters belongs to it,
+//! so a minus between two letters needs spaces. Any other name goes in quotes: `"2nd letter/0"`.
 
 use super::rules::{self, RULES};
 use super::scan::Parser;
@@ -22,7 +24,7 @@ use super::{Layers, Parameter, Recipe, Rule, Term, Value};
 use crate::error::{Error, Result, did_you_mean};
 use std::str::FromStr;
 
-/// Functions of one recipe, and what they make of it.
+/// The functions of one recipe, with their constructors.
 const OF_ONE: [(&str, fn(Box<Recipe>) -> Recipe); 2] = [("primed", |of| Recipe::Primed { of }), ("gated", |of| Recipe::Gated { of })];
 
 /// The names of all functions.
@@ -30,8 +32,9 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.name).chain(OF_ONE.iter().map(|(name, _)| *name))
 }
 
-/// Brackets within brackets, and pipes in all, that are followed: beyond is no recipe but a way to exhaust the stack (of this parser, or of whatever walks
-/// the recipe later: every pipe wraps all that stands before it).
+/// The maximum depth of nested brackets, and the maximum number of pipes. More could exhaust the
+/// stack, of this parser or of code that walks the recipe later: every pipe wraps all that stands
+/// before it.
 const DEEPEST: usize = 64;
 
 impl FromStr for Recipe {
@@ -136,7 +139,8 @@ impl Parser<'_> {
         Ok(Recipe::At { of: Box::new(of), layers, over: None })
     }
 
-    /// Reads what stands in brackets; every recursion of the parser leads through here.
+    /// Runs `read` on the content of brackets. Every recursion of the parser goes through this
+    /// function.
     fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == DEEPEST {
             return Err(self.wrong("there are too many brackets within brackets"));
@@ -230,7 +234,7 @@ impl Parser<'_> {
         Ok(Recipe::Mix { rule, items, values })
     }
 
-    /// What stands after the `=` of a parameter.
+    /// Reads the value after the `=` of a parameter.
     fn value(&mut self, parameter: &Parameter) -> Result<Value> {
         Ok(match parameter.default {
             Value::Number(_) if parameter.may_be_infinite() => self.number()?.into(),

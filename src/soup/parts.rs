@@ -1,10 +1,11 @@
-//! A soup taken apart: with other shares, without an ingredient, without some layers; and the mixes a landscape is drawn from.
+//! Variants of a soup: with other weights, without an ingredient, without some layers; and the
+//! mixes that a landscape is drawn from.
 
 use super::{Shares, Soup};
 use std::ops::Range;
 
 impl Soup {
-    /// Whether its rule reads weights, so that other shares make another state.
+    /// Whether its rule uses weights, so that other weights give another state.
     pub fn takes_shares(&self) -> bool {
         self.rule.offer.shares != Shares::Ignored
     }
@@ -24,13 +25,14 @@ impl Soup {
     pub fn without(&self, place: usize) -> Self {
         let mut soup = self.clone();
         if let Some(ingredient) = soup.ingredients.get_mut(place) {
-            // Muted, not removed: the last solo ingredient must not let the others in.
+            // Muted, not removed: without the last solo ingredient all others would count.
             ingredient.muted = true;
         }
         soup
     }
 
-    /// The weight each of `n_layer` layers has: the curve, or 1 within the range and 0 outside it.
+    /// The weight of each of `n_layer` layers: the layer weights, or 1 within the range and 0
+    /// outside it.
     pub fn curve(&self, n_layer: usize) -> Vec<f64> {
         match (&self.layer_weights, &self.layers) {
             (Some(weights), _) => (0..n_layer).map(|l| weights.get(l).copied().unwrap_or(0.0)).collect(),
@@ -48,12 +50,13 @@ impl Soup {
     }
 }
 
-/// Every mix of `parts` shares in steps of 1/`fine` (a power of two): counts that add up to `fine`, the corners first, then each halving of the
-/// step, so that a picture of them fills in coarse to fine.
+/// Every mix of `parts` shares in steps of 1/`fine` (`fine` a power of two), as counts that add up
+/// to `fine`. The corners come first, then the mixes of each halved step, so that a picture of them
+/// is refined from coarse to fine.
 pub fn mixes(parts: usize, fine: usize) -> Vec<Vec<usize>> {
     let mut all = Vec::new();
     compositions(parts, fine, &mut Vec::new(), &mut all);
-    // How far the step can be halved before the mix is on the grid.
+    // The coarsest step whose grid contains the mix.
     let level = |mix: &[usize]| mix.iter().fold(fine, |step, &count| gcd(step, count));
     all.sort_by_key(|mix| std::cmp::Reverse(level(mix)));
     all

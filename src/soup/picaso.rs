@@ -1,18 +1,22 @@
-//! PICASO: A-decay averaged over orders of the chunks (Liu et al., arXiv 2502.17605), over all of them (S) or over the rotations (R).
+//! PICASO: A-decay averaged over orders of the chunks (Liu et al., arXiv 2502.17605), over all
+//! orders (S) or over the rotations (R).
 //!
-//! **S in O(n²).** The published way sums elementary symmetric polynomials, O(n³). Here: give every chunk an independent arrival time, uniform in 0..1;
-//! their order is then a uniformly random one. Given that chunk k arrives with a share u of time left, every other chunk j comes later with
-//! probability u, independently, and then multiplies by P_j. So chunk k weighs
+//! **S in O(n²).** The published algorithm sums elementary symmetric polynomials in O(n³). Here
+//! every chunk gets an independent arrival time, uniform in 0..1, so that their order is uniformly
+//! random. Given that chunk k arrives with a share u of time left, every other chunk j comes later
+//! with probability u, independently, and then multiplies by P_j. So chunk k weighs
 //!
 //!   W_k = ∫₀¹ Π_{j≠k} (1 − u + u·P_j) du,
 //!
-//! a polynomial of degree n − 1, which Gauss–Legendre integrates exactly with ⌈n/2⌉ nodes. Every term is positive, so nothing cancels, and the products
-//! without k come from prefixes and suffixes, without a division.
+//! a polynomial of degree n − 1, which Gauss–Legendre integrates exactly with ⌈n/2⌉ nodes. Every
+//! term is positive, so nothing cancels, and the products without k come from prefixes and
+//! suffixes, without a division.
 //!
-//! **R in O(n²).** W_k = (1 + P_{k+1} + P_{k+1}P_{k+2} + …)/n by Horner's rule, indices cyclic; no division either.
-
+//! **R in O(n²).** W_k = (1 + P_{k+1} + P_{k+1}P_{k+2} + …)/n by Horner's rule, with cyclic indices
+//! and without a division.
 //!
-//! Entries are worked on in blocks, chunk after chunk within a block, so that every inner loop runs over neighbouring entries and vectorises.
+//! Entries are worked on in blocks, chunk after chunk within a block, so that every inner loop runs
+//! over neighbouring entries and vectorises.
 
 use super::decay::check_decay;
 use super::mix::{WeightedSum, common_shape, total_tokens};
@@ -20,18 +24,19 @@ use crate::error::{Error, Result};
 use crate::simd::exp_or_zero;
 use crate::state::{Decay, State};
 
-/// Chunks at most: the work grows with their square, entry by entry.
+/// The maximum number of chunks: the work per entry grows with their square.
 pub const MOST: usize = 64;
-/// Entries worked on together; the transitions and weights of 64 chunks at so many entries fit the cache.
+/// Entries per block; the transitions and weights of 64 chunks for one block fit the cache.
 const BLOCK: usize = 128;
 
-/// One number a chunk and entry of the block: `[chunk, BLOCK]`.
+/// One number per chunk and entry of the block: `[chunk, BLOCK]`.
 type Block = [[f32; BLOCK]];
 
 /// The average over all orders.
 ///
 /// # Errors
-/// As [`common_shape`]; [`Error::Input`] for more than [`MOST`] chunks; [`Error::Mismatch`] if the decay is another model's.
+/// As [`common_shape`]; [`Error::Input`] for more than [`MOST`] chunks; [`Error::Mismatch`] if the
+/// decay is another model's.
 pub fn all_orders(states: &[State], decay: &Decay) -> Result<State> {
     let nodes = gauss_legendre(states.len().div_ceil(2).max(1));
     let mut before = vec![[0.0; BLOCK]; states.len()];
@@ -39,7 +44,8 @@ pub fn all_orders(states: &[State], decay: &Decay) -> Result<State> {
         w.fill([0.0; BLOCK]);
         for &(u, share) in &nodes {
             let (u, left) = (u as f32, (1.0 - u) as f32);
-            // The product of the factors of the chunks before k, then the one of those after it.
+            // First the products of the factors of the chunks before k, then those of the chunks
+            // after k.
             let mut running = [share as f32; BLOCK];
             for (before, p) in before.iter_mut().zip(p) {
                 *before = running;
@@ -78,8 +84,8 @@ pub(super) fn check_count(count: usize) -> Result<()> {
     if count > MOST { Err(Error::Input(format!("PICASO takes at most {MOST} chunks, not {count}"))) } else { Ok(()) }
 }
 
-/// Σ_k W_k ⊙ H_k; `weigh` makes the weights of a block from the transitions of all chunks there. The window is the mean of the chunks', ΣΔ the sum: it is the
-/// same in every order.
+/// Σ_k W_k ⊙ H_k; `weigh` computes the weights of a block from the transitions of all chunks. The
+/// window is the mean of the chunks' windows; ΣΔ is their sum, the same in every order.
 fn average(states: &[State], decay: &Decay, mut weigh: impl FnMut(&Block, &mut Block)) -> Result<State> {
     let shape = common_shape(states)?;
     if !decay.commutes() {
@@ -117,7 +123,8 @@ fn average(states: &[State], decay: &Decay, mut weigh: impl FnMut(&Block, &mut B
     State::new(shape, ssm, conv, dt_sum, total_tokens(states))
 }
 
-/// Nodes and weights of Gauss–Legendre quadrature on 0..1, by Newton's method on the Legendre polynomial.
+/// Nodes and weights of Gauss–Legendre quadrature on 0..1, by Newton's method on the Legendre
+/// polynomial.
 fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
     let order = n as f64;
     (0..n)

@@ -1,4 +1,4 @@
-//! A recipe as text; [`super::parse`] reads it back.
+//! Writes a recipe as text; [`super::parse`] reads it.
 
 use super::{Layers, Recipe, Rule, Term, Value};
 use std::fmt;
@@ -74,7 +74,8 @@ fn plus(f: &mut fmt::Formatter<'_>, terms: &[Term]) -> fmt::Result {
             (_, false) => f.write_str(" + ")?,
             (_, true) => f.write_str(" - ")?,
         }
-        // A single term keeps its weight even if it is 1: that is what makes it a sum.
+        // A single term is written with its weight even if that is 1, because the weight makes it a
+        // sum.
         if terms.len() == 1 {
             write!(f, "{}*", t.weight.abs())?;
             operand(f, &t.recipe)?;
@@ -98,7 +99,7 @@ fn call(f: &mut fmt::Formatter<'_>, rule: &Rule, items: &[Term], values: &[Value
     f.write_str(")")
 }
 
-/// A name that would not be read back as one is quoted.
+/// Writes a name, in quotes if it would not read back as a name without them.
 fn name(f: &mut fmt::Formatter<'_>, id: &str) -> fmt::Result {
     if super::scan::is_plain_name(id) { f.write_str(id) } else { write!(f, "\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")) }
 }

@@ -1,20 +1,21 @@
-//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure (serde) say the same; its hash is its identity.
+//! A recipe: a typed expression that yields a state. Its text (see `parse`) and its structure
+//! (serde) are equivalent; its hash is its identity.
 
 use super::{Needs, Rule, Value};
 use crate::error::{Error, Result};
 use crate::state::{Decay, Layout, State};
 use serde::{Deserialize, Serialize};
 
-/// What the names in a recipe stand for.
+/// Resolves the names in a recipe to states.
 pub trait Resolver {
-    /// Sizes of the model's states.
+    /// The layout of the model's states.
     fn shape(&self) -> Layout;
     /// The model's decay rates.
     fn decay(&self) -> &Decay;
     /// A skill's state.
     ///
     /// # Errors
-    /// [`Input`](crate::error::Error::Input) if there is none of that id.
+    /// [`Input`](crate::error::Error::Input) if there is no skill of that id.
     fn skill(&self, id: &str) -> Result<State>;
     /// The ids of a task's skills.
     ///
@@ -48,7 +49,8 @@ pub trait Resolver {
     fn top_tasks(&self, _n: usize) -> Result<Vec<String>> {
         Err(no_evidence())
     }
-    /// The posterior of these skills and tasks given the query's examples, in their order; what is missing to 1 is that of none of them.
+    /// The posterior of these skills and tasks given the query's examples, in their order; the rest
+    /// of 1 is the posterior of none of them.
     ///
     /// # Errors
     /// [`Input`](crate::error::Error::Input) if there is no query or no such skill or task.
@@ -62,7 +64,7 @@ pub trait Resolver {
     fn explains(&self, _candidates: &[String]) -> Result<bool> {
         Err(no_evidence())
     }
-    /// The mean of a task's skills, where it is at hand; `None` where it has to be made.
+    /// The mean of a task's skills if it is cached; `None` if it has to be computed.
     ///
     /// # Errors
     /// As [`Self::task`].
@@ -76,14 +78,15 @@ pub trait Resolver {
     fn primed(&self, _state: State) -> Result<State> {
         Err(no_evidence())
     }
-    /// The recipe that `auto` stands for at this query: one that names neither `auto` nor `top(n)`.
+    /// The recipe that `auto` stands for with this query. It contains neither `auto` nor `top(n)`.
     ///
     /// # Errors
     /// [`Input`](crate::error::Error::Input) if there is no query.
     fn auto(&self) -> Result<Recipe> {
         Err(no_evidence())
     }
-    /// Σ w·(skill's state) in one piece, where that is quicker than skill by skill; `None` where it is not.
+    /// Σ w·(skill's state), computed at once where that is faster than skill by skill; otherwise
+    /// `None`.
     ///
     /// # Errors
     /// As [`Self::skill`].
@@ -102,7 +105,7 @@ pub struct Term {
     /// Its weight; 1 if none is written.
     #[serde(default = "one")]
     pub weight: f64,
-    /// What it is. In a list, a task stands for all of its skills and `top(n)` for n of them.
+    /// The item. In a list, a task stands for all of its skills and `top(n)` for n skills.
     #[serde(flatten)]
     pub recipe: Recipe,
 }
@@ -115,7 +118,7 @@ fn one() -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layers {
-    /// From the first to before the second.
+    /// From the first, up to but not including the second.
     Range(usize, usize),
     /// A weight for each layer.
     Weights(Vec<f64>),
@@ -125,7 +128,7 @@ pub enum Layers {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Divisor {
-    /// Nothing: γ = 0 is the sum, γ = 1 is A-decay.
+    /// 1: γ = 0 is the sum, γ = 1 is A-decay.
     #[default]
     One,
     /// The number of items: γ = 0 is the mean.
@@ -163,7 +166,7 @@ pub enum Recipe {
     },
     /// The n best-ranked skills: their mean; in a list, all of them, best first.
     Top {
-        /// How many.
+        /// The number of skills.
         n: usize,
     },
     /// Σ w_i H_i, as written: `0.6*a + 0.4*b`.
@@ -171,49 +174,51 @@ pub enum Recipe {
         /// The terms.
         terms: Vec<Term>,
     },
-    /// The state after the query's examples, read from this state instead of from nothing.
+    /// The state after the query's examples, read from this state instead of from h0.
     Primed {
-        /// What they are read from.
+        /// The state they are read from.
         of: Box<Recipe>,
     },
-    /// The state if one of its skills or tasks explains the query's examples; else the query's.
+    /// The state if one of its skills or tasks explains the query's examples; otherwise the query's
+    /// state.
     Gated {
         /// The state.
         of: Box<Recipe>,
     },
-    /// What the evidence calls for at this query: a mix of task means and the query's own state.
+    /// The mix of task means and the query's own state that the evidence selects for this query.
     Auto,
     /// (1 − λ)·query + λ·of.
     WithQuery {
-        /// What the query is mixed with.
+        /// The state that the query's is mixed with.
         of: Box<Recipe>,
-        /// λ; `None` is r/(r + 1) for r items, the plain average of all with the query.
+        /// λ; `None` is r/(r + 1) for r items, so that the query weighs as much as each item of a
+        /// mean.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lambda: Option<f64>,
     },
     /// Some layers of one state, the others of another.
     At {
-        /// Acts on the layers.
+        /// The state that gives these layers.
         of: Box<Recipe>,
-        /// Which.
+        /// The layers.
         layers: Layers,
-        /// The other layers' state; the empty one if none is written.
+        /// The state that gives the other layers; the empty state by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Box<Recipe>>,
     },
-    /// Each layer scaled to the mean norm of its items.
+    /// Each layer scaled to the mean norm of that layer in the items.
     MatchNorm {
-        /// What is scaled.
+        /// The state that is scaled.
         of: Box<Recipe>,
     },
     /// One state with the convolution windows of another.
     Conv {
-        /// Gives everything else.
+        /// The state that gives everything else.
         of: Box<Recipe>,
-        /// Gives the windows.
+        /// The state that gives the windows.
         from: Box<Recipe>,
     },
-    /// A rule of the table over a list: `ties(a, b; density=0.2)`.
+    /// A rule of [`rules`](super::rules) over a list: `ties(a, b; density=0.2)`.
     #[serde(untagged, serialize_with = "super::file::write_mix")]
     Mix {
         /// The rule.
@@ -231,7 +236,8 @@ impl Recipe {
         Self::Skill { id: id.into() }
     }
 
-    /// BLAKE3 of its text, hexadecimal: its identity. Spacing, brackets that change nothing and the spelling of numbers do not matter to it.
+    /// BLAKE3 of its text, hexadecimal: its identity. It does not depend on spacing, redundant
+    /// brackets or the spelling of numbers.
     pub fn hash(&self) -> String {
         blake3::hash(self.to_string().as_bytes()).to_hex().to_string()
     }
@@ -283,7 +289,7 @@ impl Recipe {
         }
     }
 
-    /// Whether what the query's examples say of skills changes it.
+    /// Whether it depends on the evidence of the query's examples for skills.
     pub fn reads_evidence(&self) -> bool {
         let mut reads = false;
         self.visit(&mut |r| {
@@ -305,7 +311,7 @@ impl Recipe {
         reads
     }
 
-    /// The items of a list-like recipe.
+    /// The items of a sum or a rule; `None` for any other recipe.
     pub fn items(&self) -> Option<&[Term]> {
         match self {
             Self::Plus { terms: items } | Self::Mix { items, .. } => Some(items),

@@ -1,4 +1,4 @@
-//! What a row of the table of rules holds. The rows are in [`rules`](super::rules).
+//! A row of the table of rules. The rows are in [`rules`](super::rules).
 
 use super::items::{Items, Part};
 use super::{Page, Parameter, Recipe, Resolver, Term, Value};
@@ -11,42 +11,42 @@ use std::fmt;
 pub struct Rule {
     /// Its name in a recipe's text, `op` in a recipe's file, and the name of its page of help.
     pub name: &'static str,
-    /// What it yields, in one line.
+    /// Its result, in one line.
     pub meaning: &'static str,
     /// An example that parses.
     pub example: &'static str,
-    /// The formula, and what there is to know.
+    /// The formula, with notes.
     pub text: &'static str,
-    /// The values that it takes, in the order they are written.
+    /// Its parameters, in the order in which their values are written.
     pub parameters: &'static [Parameter],
     /// Whether its items take weights.
     pub takes_weights: bool,
-    /// What it has to know of a query.
+    /// What it needs from a query.
     pub needs: Needs,
-    /// How a soup on the screen offers it: not at all, once, or with and without weights.
+    /// How a soup on the screen offers it: not at all, once, or twice, with and without weights.
     pub offers: &'static [&'static Offer],
-    /// What its items stand for, with their weights.
+    /// The parts that its items stand for, with their weights.
     pub(super) parts: for<'r> fn(&'r [Term], &dyn Resolver) -> Result<Vec<Part<'r>>>,
-    /// What it makes of them.
+    /// The result it computes from them.
     pub(super) yields: Yields,
 }
 
-/// What a rule has to know of a query.
+/// What a rule needs from a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: its items say all.
+    /// Nothing.
     Nothing,
-    /// How similar its items are to the query.
+    /// The similarity of its items to the query.
     Query,
-    /// What the query's examples say of its items.
+    /// The evidence of the query's examples for its items.
     Evidence,
 }
 
-/// What comes out of a rule.
+/// The kind of result of a rule.
 pub(super) enum Yields {
-    /// A state, by this function of at least one item.
+    /// A state, computed by this function from at least one item.
     State(fn(&Items<'_>) -> Result<State>),
-    /// No state: what its items yield answers together, by the mean of their logits.
+    /// No state: the states of its items answer together, by the mean of their logits.
     Answer,
 }
 
@@ -56,25 +56,26 @@ pub struct Offer {
     pub id: &'static str,
     /// Its name on the screen.
     pub name: &'static str,
-    /// What becomes of the ingredients' weights.
+    /// How the ingredients' weights are used.
     pub shares: Shares,
 }
 
-/// What becomes of the weights of a soup's ingredients.
+/// How the weights of a soup's ingredients are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shares {
-    /// They do not count.
+    /// They are ignored.
     Ignored,
     /// They are the items' weights.
     Plain,
-    /// They are the items' weights, which the rule brings to a sum of 1: they may not add up to 0.
+    /// They are the items' weights, which the rule normalises to a sum of 1. They must not add up
+    /// to 0.
     Normalised,
-    /// The last one's share of their sum, which may not be 0, is the value of this parameter.
+    /// The last weight's share of their sum, which must not be 0, is the value of this parameter.
     Along(&'static str),
 }
 
 impl Rule {
-    /// The recipe of these items with the default of every value.
+    /// The recipe of these items with every parameter at its default.
     pub fn mix(&'static self, items: Vec<Term>) -> Recipe {
         Recipe::Mix { rule: self, items, values: self.parameters.iter().map(|p| p.default).collect() }
     }
@@ -102,22 +103,22 @@ impl fmt::Debug for Rule {
 pub struct Choice {
     /// The rule.
     pub rule: &'static Rule,
-    /// How it is offered.
+    /// How the soup offers it.
     pub offer: &'static Offer,
 }
 
 impl Choice {
-    /// All, in the order they are offered.
+    /// All choices, in the order they are offered.
     pub fn all() -> impl Iterator<Item = Self> {
         super::rules::RULES.iter().flat_map(|rule| rule.offers.iter().map(move |offer| Self { rule, offer }))
     }
 
-    /// The one with this name in files.
+    /// The choice with this name in files.
     pub fn of(id: &str) -> Option<Self> {
         Self::all().find(|choice| choice.offer.id == id)
     }
 
-    /// The first that a rule is offered by.
+    /// The first offer of a rule; `None` if it has none.
     pub fn by(rule: &'static Rule) -> Option<Self> {
         rule.offers.first().map(|offer| Self { rule, offer })
     }
@@ -127,13 +128,13 @@ impl Choice {
         self.offer.name
     }
 
-    /// The value that each parameter of the rule has in a soup of these values.
+    /// The value of each parameter of the rule in a soup with these values.
     pub(super) fn values(self, values: &super::Values) -> Vec<Value> {
         self.rule.parameters.iter().map(|p| p.field.and_then(|field| values.get(field)).unwrap_or(p.default)).collect()
     }
 }
 
-/// Weighted by hand, brought to a sum of 1.
+/// The mean with the user's weights, normalised to a sum of 1.
 impl Default for Choice {
     fn default() -> Self {
         Self { rule: &super::rules::MEAN, offer: &super::rules::WEIGHTED }

@@ -1,21 +1,21 @@
-//! The rules of mixing: one row each. The parser, the printer, the files of recipes and soups, the
-//! evaluation, the soup on the screen and the pages of help read the rows.
+//! The rules of mixing, one row each. The parser, the printer, the files of recipes and soups, the
+//! evaluation, the soup on the screen and the pages of help read these rows.
 //!
-//! To add a rule: a row here, and a file (named in `mod.rs`) with its formula as a function of
-//! states and numbers, and a test against the plainest code that says the same.
+//! To add a rule, add a row here and a file (listed in `mod.rs`) with its formula as a function of
+//! states and numbers, and a test against the simplest code that computes the same.
 //!
-//! What is no row, and why:
+//! Not in the table, and why:
 //! - `a + b` is an operator with a meaning of its own for tasks: there a task is one state, the
 //!   mean of its skills, and not a list of them.
-//! - `primed(…)` takes one recipe and no list, and asks the model to read the query's examples from
-//!   its state.
-//! - `gated(…)` takes one recipe, decides before anything is mixed, and lets an ensemble through as
-//!   it is.
+//! - `primed(…)` takes one recipe, not a list, and has the model read the query's examples from its
+//!   state.
+//! - `gated(…)` takes one recipe, decides before anything is mixed, and passes an ensemble through
+//!   unchanged.
 //! - `auto` has no items: the evidence chooses them.
-//! - `with_query`, `match_norm`, `conv`, `over` and `@` change what a recipe yields; a recipe of
-//!   any rule stands before them.
-//! - The compositions of a document's [`chunks`](super::chunks) are compared with one pass over the
-//!   document and with a halo, which a recipe does not have.
+//! - `with_query`, `match_norm`, `conv`, `over` and `@` change the state of the recipe before them,
+//!   which may use any rule.
+//! - The compositions of a document's [`chunks`](super::chunks) need a pass over the whole document
+//!   and a halo, which a recipe does not have.
 
 use super::items::{Items, What, by_evidence, listed};
 use super::mix::WeightedSum;
@@ -25,7 +25,7 @@ use super::{Divisor, decay, median, merge, mix, picaso};
 use crate::error::{Error, Result};
 use crate::state::State;
 
-/// A row with nothing particular: each row says in what it differs.
+/// The defaults of a row; each row names only what differs.
 const PLAIN: Rule = Rule {
     name: "",
     meaning: "",
@@ -39,7 +39,7 @@ const PLAIN: Rule = Rule {
     yields: Yields::Answer,
 };
 
-/// The weighted mean as a soup offers it first.
+/// The offer of the weighted mean that is a soup's default.
 pub(super) static WEIGHTED: Offer = Offer { id: "weighted", name: "weighted", shares: Shares::Normalised };
 
 /// The weighted mean.
@@ -66,7 +66,7 @@ pub static SUM: Rule = Rule {
     ..PLAIN
 };
 
-/// All rules, in the order of their pages of help; the soup offers them in this order.
+/// All rules, in the order of their pages of help; a soup offers them in this order.
 pub static RULES: &[&Rule] = &[
     &MEAN,
     &SUM,
@@ -265,7 +265,7 @@ mod tests {
         let mut names = HashSet::new();
         for rule in RULES {
             assert!(names.insert(rule.name) && !rule.meaning.is_empty() && !rule.text.is_empty(), "{rule:?}");
-            // Its example shows it, and its defaults read back.
+            // Its example uses it, and its defaults read back.
             let example: Recipe = rule.example.parse().unwrap();
             assert!(matches!(&example, Recipe::Mix { rule: of, .. } if of == rule), "{example}");
             let plain = rule.mix(vec![Term { weight: 1.0, recipe: Recipe::skill("a/0") }]);
@@ -277,8 +277,8 @@ mod tests {
         assert_eq!(Choice::default(), Choice::of("weighted").unwrap());
     }
 
-    /// Fields that two parameters share, or that a soup has beside its values, would overwrite each
-    /// other in a file.
+    /// If two parameters shared a field, or a soup had another field of that name, they would
+    /// overwrite each other in a file.
     #[test]
     fn every_parameter_has_a_field_of_its_own() {
         let parameters: Vec<&Parameter> = RULES.iter().flat_map(|rule| rule.parameters).collect();

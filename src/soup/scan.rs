@@ -1,5 +1,5 @@
-//! The words of a recipe's text: names, quotes, numbers; and where a mistake stands. The grammar is
-//! in [`super::parse`].
+//! Scans the text of a recipe: names, quotes and numbers, and the position of a mistake. The
+//! grammar is in [`super::parse`].
 
 use super::{Divisor, Recipe};
 use crate::error::{Error, Result};
@@ -9,7 +9,8 @@ pub(super) fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name_len(name) == name.len() && !["zero", "h0", "query", "auto", "inf", "nan"].contains(&name)
 }
 
-/// How much of the text is a name: letters, digits, `_`, `/` and `.`, starting with a letter or `_`; and hyphens between letters.
+/// Length in bytes of the name that the text begins with: letters, digits, `_`, `/` and `.`,
+/// starting with a letter or `_`, and hyphens between letters.
 fn name_len(text: &str) -> usize {
     let mut before = None;
     for (i, c) in text.char_indices() {
@@ -30,7 +31,7 @@ fn is_name_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '/' | '.')
 }
 
-/// A text, and how far it is read.
+/// A text, and the position up to which it is read.
 pub(super) struct Parser<'a> {
     pub text: &'a str,
     pub at: usize,
@@ -98,7 +99,7 @@ impl<'a> Parser<'a> {
         name
     }
 
-    /// A number that is not infinite.
+    /// Reads a finite number.
     pub fn finite(&mut self) -> Result<f64> {
         self.skip_space();
         let at = self.at;
@@ -106,7 +107,7 @@ impl<'a> Parser<'a> {
         if value.is_finite() { Ok(value) } else { Err(self.wrong_at(at, "a finite number is expected")) }
     }
 
-    /// What `z=` takes.
+    /// Reads the value of `z=`.
     pub fn divisor(&mut self) -> Result<Divisor> {
         self.skip_space();
         for (text, z) in [("1", Divisor::One), ("n", Divisor::Count), ("w", Divisor::Weights)] {
@@ -137,7 +138,7 @@ impl<'a> Parser<'a> {
         let mut end = if digits.starts_with("inf") {
             3
         } else {
-            // `4..8` is a range: a dot belongs to a number only if no other follows it.
+            // `4..8` is a range: a dot belongs to a number only if no other dot stands next to it.
             let bytes = digits.as_bytes();
             let is_part = |i: usize| match bytes[i] {
                 b'0'..=b'9' => true,

@@ -1,4 +1,5 @@
-//! What the screen edits: ingredients with weights, a rule, a few knobs. It becomes a [`Recipe`]; the recipe does the mixing.
+//! What the screen edits: ingredients with weights, a rule and a few parameters. It is converted to
+//! a [`Recipe`], which does the mixing.
 
 use super::{Choice, Divisor, Layers, Recipe, Shares, Term, Value, Values, rules};
 use crate::error::{Error, Result};
@@ -13,19 +14,20 @@ pub struct Ingredient {
     pub skill: String,
     /// Weight.
     pub weight: f64,
-    /// Left out for now.
+    /// Whether it is left out for now.
     pub muted: bool,
-    /// Keeps its weight when the others are normalised.
+    /// Whether it keeps its weight when the others are normalised.
     pub locked: bool,
-    /// If any ingredient is solo, only such ones count.
+    /// If any ingredient is solo, only the solo ones count.
     pub solo: bool,
-    /// The mean of a task's skills as one ingredient, rather than each of its skills with this weight.
+    /// Whether a task is one ingredient, the mean of its skills, rather than all of its skills,
+    /// each with this weight.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mean: bool,
 }
 
 impl Ingredient {
-    /// What it stands for in a recipe.
+    /// The recipe of this ingredient.
     pub fn recipe(&self) -> Recipe {
         let skill = Recipe::skill(&self.skill);
         if self.mean { rules::MEAN.mix(vec![Term { weight: 1.0, recipe: skill }]) } else { skill }
@@ -41,32 +43,32 @@ impl Ingredient {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Window {
-    /// As the rule has it (see [`crate::soup`]).
+    /// From the rule (see the table in [`crate::soup`]).
     #[default]
     Rule,
-    /// The last audible ingredient's.
+    /// The last ingredient that counts.
     Last,
-    /// The plain mean of the audible ingredients'.
+    /// The unweighted mean of the ingredients that count.
     Mean,
-    /// The query's.
+    /// The query's state.
     Query,
 }
 
-/// The soup on the screen. In a file every field may be left out.
+/// The soup on the screen. In a file every field is optional.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Soup {
-    /// In order (which A-decay and PICASO-R care about).
+    /// The ingredients, in order. The order matters to A-decay and PICASO-R.
     pub ingredients: Vec<Ingredient>,
-    /// How they become one state.
+    /// The rule that combines them into one state.
     pub rule: Choice,
-    /// The values of the rules' parameters: those of this rule, and those that other rules were
-    /// left with. In a file each is a field of the soup.
+    /// The values of the rules' parameters: those of this rule, and the last ones of other rules.
+    /// In a file each is a field of the soup.
     #[serde(flatten)]
     pub values: Values,
     /// Share of the soup when it is mixed with the query's state; 1 leaves the query out.
     pub lambda: f64,
-    /// Layers it acts on (the others are the query's); `None` is all.
+    /// Layers it acts on (the others are the query's); `None` for all layers.
     pub layers: Option<Range<usize>>,
     /// A weight for each layer, instead of the range.
     pub layer_weights: Option<Vec<f64>>,
@@ -91,7 +93,7 @@ impl Default for Soup {
     }
 }
 
-/// By hand, so that each value is a field like the others, whatever the format makes of fields.
+/// Not derived, so that in every format each value is a field like the others.
 impl Serialize for Soup {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let Self { ingredients, rule, values, lambda, layers, layer_weights, conv, match_norm } = self;
@@ -111,8 +113,8 @@ impl Serialize for Soup {
 }
 
 impl Soup {
-    /// Places in the list of the ingredients that count: the solo ones if there are any, without
-    /// the muted ones. This is the only place that decides it.
+    /// Indices of the ingredients that count: the solo ones if there are any, otherwise all, in
+    /// both cases without the muted ones. Only this function decides which count.
     pub fn audible_places(&self) -> Vec<usize> {
         let solo = self.ingredients.iter().any(|i| i.solo);
         (0..self.ingredients.len()).filter(|&at| !self.ingredients[at].muted && (self.ingredients[at].solo || !solo)).collect()
@@ -123,20 +125,20 @@ impl Soup {
         self.audible_places().into_iter().filter_map(|at| self.ingredients.get(at))
     }
 
-    /// Whether the ingredient at this place counts.
+    /// Whether the ingredient at this index counts.
     pub fn is_audible(&self, place: usize) -> bool {
         self.audible_places().contains(&place)
     }
 
-    /// The ingredients that count and whose weights are free, to be changed.
+    /// The ingredients that count and are unlocked, mutably.
     fn free_mut(&mut self) -> impl Iterator<Item = &mut Ingredient> {
         let places = self.audible_places();
         self.ingredients.iter_mut().enumerate().filter(move |(at, i)| places.contains(at) && !i.locked).map(|(_, i)| i)
     }
 
-    /// Gives the unlocked weights of what takes part ([`Soup::audible`]) equal shares of what the
-    /// locked ones leave of 1; 1 each if they leave nothing. What is muted, or silenced by a solo,
-    /// keeps its weight.
+    /// Sets the unlocked weights of the ingredients that count ([`Soup::audible`]) to equal shares
+    /// of 1 minus the locked weights, or to 1 each if the locked ones add up to 1 or more. The
+    /// other ingredients keep their weights.
     pub fn level(&mut self) {
         let locked: f64 = self.audible().filter(|i| i.locked).map(|i| i.weight).sum();
         let free = self.audible().filter(|i| !i.locked).count();
@@ -144,11 +146,13 @@ impl Soup {
         self.free_mut().for_each(|i| i.weight = share);
     }
 
-    /// Brings the weights of what takes part ([`Soup::audible`]) to a sum of 1: locked ones stay, the others share the rest in proportion (or
-    /// equally, if they are all 0). What is muted, or silenced by a solo, keeps its weight.
+    /// Normalises the weights of the ingredients that count ([`Soup::audible`]) to a sum of 1.
+    /// Locked weights stay; the others share the rest in proportion, or equally if they add up to
+    /// 0. The other ingredients keep their weights.
     ///
     /// # Errors
-    /// [`Error::Input`], and nothing changes, if the locked ones leave no room, all are locked, or the others add up to less than 0.
+    /// [`Error::Input`], and nothing changes, if the locked weights add up to 1 or more, no
+    /// ingredient that counts is unlocked, or the unlocked weights add up to less than 0.
     pub fn normalise(&mut self) -> Result<()> {
         let locked: f64 = self.audible().filter(|i| i.locked).map(|i| i.weight).sum();
         let free: f64 = self.audible().filter(|i| !i.locked).map(|i| i.weight).sum();
@@ -167,7 +171,8 @@ impl Soup {
         Ok(())
     }
 
-    /// Sets an ingredient's weight; false, and nothing changes, if there is no such ingredient, it is locked, or the weight is not finite.
+    /// Sets an ingredient's weight. Returns false and changes nothing if there is no such
+    /// ingredient, it is locked, or the weight is not finite.
     pub fn set_weight(&mut self, index: usize, weight: f64) -> bool {
         match self.ingredients.get_mut(index) {
             Some(i) if !i.locked && weight.is_finite() => {
@@ -178,7 +183,8 @@ impl Soup {
         }
     }
 
-    /// The recipe; `None` if nothing is audible (or the audible weights add up to 0 where they are to be brought to 1).
+    /// The soup's recipe; `None` if no ingredient counts, or if the weights that count add up to 0
+    /// and the rule divides by their sum.
     pub fn to_recipe(&self) -> Option<Recipe> {
         let mut recipe = self.mix()?;
         if self.match_norm {
@@ -198,7 +204,7 @@ impl Soup {
         Some(Recipe::At { of: Box::new(recipe), layers, over: Some(Box::new(Recipe::Query)) })
     }
 
-    /// The rule over what is audible, without what is around it.
+    /// The rule over the ingredients that count, without layers, windows, query and norms.
     fn mix(&self) -> Option<Recipe> {
         let Choice { rule, offer } = self.rule;
         let last = self.audible().last()?;
@@ -217,8 +223,8 @@ impl Soup {
         Some(Recipe::Mix { rule, items: self.audible().map(item).collect(), values })
     }
 
-    /// Where the convolution windows come from; `None` where the rule says so, or nothing is
-    /// audible.
+    /// The recipe that gives the convolution windows; `None` for the rule's own windows, or if it
+    /// needs the last ingredient and none counts.
     fn window(&self) -> Option<Recipe> {
         match self.conv {
             Window::Rule => None,
@@ -228,7 +234,7 @@ impl Soup {
         }
     }
 
-    /// The mean of what is audible, whatever the weights.
+    /// The unweighted mean of the ingredients that count.
     pub(super) fn plain_mean(&self) -> Recipe {
         rules::MEAN.mix(self.audible().map(|i| Term { weight: 1.0, recipe: i.recipe() }).collect())
     }
@@ -251,7 +257,8 @@ mod tests {
         s.normalise().unwrap();
         let weights = |s: &Soup| s.ingredients.iter().map(|i| i.weight).collect::<Vec<f64>>();
         assert_eq!(weights(&s), [0.125, 0.375, 0.5, 9.0]);
-        // What a solo silences is as good as muted; a lock that takes no part leaves its share to the others.
+        // An ingredient that a solo silences counts as muted; a locked one that does not count
+        // leaves its share to the others.
         s.ingredients[0].solo = true;
         s.normalise().unwrap();
         assert_eq!(weights(&s), [1.0, 0.375, 0.5, 9.0]);
@@ -268,7 +275,7 @@ mod tests {
         s.level();
         assert_eq!(weights(&s), [0.7, 0.5, 0.5]);
         assert_eq!(s.to_recipe().unwrap().to_string(), "mean(0.5*t/1, 0.5*t/2)");
-        // A lock keeps its share, but not where it takes no part.
+        // A locked ingredient keeps its share, but only if it counts.
         s.ingredients[1].weight = 0.25;
         s.ingredients[1].locked = true;
         s.level();
@@ -277,7 +284,7 @@ mod tests {
         s.ingredients[1].muted = true;
         s.level();
         assert_eq!(weights(&s), [0.5, 0.25, 0.5]);
-        // What a solo silences keeps its weight.
+        // An ingredient that a solo silences keeps its weight.
         s.ingredients[2].solo = true;
         s.level();
         assert_eq!(weights(&s), [0.5, 0.25, 1.0]);
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(s.to_recipe(), None);
     }
 
-    /// What every rule makes of a soup is a recipe that reads back as itself.
+    /// For every rule, the recipe of a soup reads back as itself.
     #[test]
     fn every_rule_has_a_text() {
         for rule in Choice::all() {

@@ -1,4 +1,4 @@
-//! The values that rules take beside their items: how a row declares them, and how they are
+//! The values that rules take in addition to their items: how a row declares them, and how they are
 //! written.
 
 use super::recipe::Divisor;
@@ -6,7 +6,7 @@ use serde::de::{IgnoredAny, IntoDeserializer, value::Error as Plain};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
-/// A value.
+/// The value of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
     /// A number.
@@ -35,7 +35,7 @@ impl From<Divisor> for Value {
     }
 }
 
-/// As it is written in a recipe's text.
+/// Writes the value as in a recipe's text.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -48,7 +48,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// JSON has no infinity: it is written as the text `inf`.
+/// JSON has no infinity, so it is written as the string `inf`.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -60,7 +60,7 @@ impl Serialize for Value {
     }
 }
 
-/// A value as a file has it, before its parameter is known.
+/// A value as it stands in a file, before its parameter is known.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Raw {
@@ -87,18 +87,19 @@ impl fmt::Display for Raw {
 pub struct Parameter {
     /// Its name in the text and in the file of a recipe.
     pub key: &'static str,
-    /// What it is if it is not written; it also says what kind of value the parameter takes.
+    /// The default; its kind is the kind of value that the parameter takes.
     pub default: Value,
-    /// The least value of a number for which the rule has a meaning.
+    /// The least number for which the rule is defined.
     pub least: f64,
-    /// The greatest. The rule's formula refuses what lies outside; the screen does not accept it.
+    /// The greatest such number. Neither the rule's formula nor the screen accepts a number outside
+    /// this range.
     pub most: f64,
-    /// Whether a recipe leaves it out where it is the default.
+    /// Whether a recipe's text omits it if it is the default, and a recipe's file may omit it.
     pub optional: bool,
-    /// The field of a soup that it is taken from. `None` where a soup takes the default, or derives
-    /// it from its weights.
+    /// The field of a soup that it is taken from. `None` if a soup uses the default or derives the
+    /// value from its weights.
     pub field: Option<&'static str>,
-    /// How the screen shows it. `None` where the screen does not offer it.
+    /// How the screen shows it; `None` if the screen does not offer it.
     pub knob: Option<Knob>,
 }
 
@@ -106,11 +107,11 @@ pub struct Parameter {
 pub struct Knob {
     /// Its name beside the value.
     pub label: &'static str,
-    /// The question when it is typed.
+    /// The prompt for typing a value.
     pub question: &'static str,
-    /// The value that fills its bar. `None` for no bar.
+    /// The value at which its bar is full; `None` for no bar.
     pub full: Option<f64>,
-    /// What stands behind the value.
+    /// The note shown after the value.
     pub note: &'static str,
 }
 
@@ -120,24 +121,24 @@ impl Parameter {
         Self { key, default: Value::Number(default), least, most, optional: false, field: Some(key), knob: None }
     }
 
-    /// A value that is no plain number; a soup has it in a field of the same name.
+    /// A whole number or a divisor; a soup has it in a field of the same name.
     pub(super) const fn other(key: &'static str, default: Value) -> Self {
         Self { key, default, least: 0.0, most: 0.0, optional: false, field: Some(key), knob: None }
     }
 
-    /// Taken from another field of a soup, or from none.
+    /// The same, taken from another field of a soup, or from none.
     pub(super) const fn field(mut self, field: Option<&'static str>) -> Self {
         self.field = field;
         self
     }
 
-    /// Shown on the screen.
+    /// The same, shown on the screen.
     pub(super) const fn knob(mut self, knob: Knob) -> Self {
         self.knob = Some(knob);
         self
     }
 
-    /// Left out of a recipe where it is the default.
+    /// The same, with `optional` set.
     pub(super) const fn optional(mut self) -> Self {
         self.optional = true;
         self
@@ -148,10 +149,10 @@ impl Parameter {
         self.most.is_infinite()
     }
 
-    /// What a file gives for it.
+    /// Its value from a file.
     ///
     /// # Errors
-    /// A sentence if that is of another kind.
+    /// A sentence if the file has a value of another kind.
     pub(super) fn read(&self, raw: &Raw) -> Result<Value, String> {
         let kind = match (self.default, raw) {
             (Value::Number(_), Raw::Whole(value)) => return Ok(Value::Number(*value as f64)),
@@ -214,12 +215,12 @@ pub fn parameter_of(field: &str) -> Option<&'static Parameter> {
 }
 
 impl Values {
-    /// The value in a field; `None` if no rule takes one from there.
+    /// The value in a field; `None` if no rule takes a value from it.
     pub fn get(&self, field: &str) -> Option<Value> {
         self.0.iter().find(|(known, _)| *known == field).map(|(_, value)| *value)
     }
 
-    /// The number in a field; `None` if there is none.
+    /// The number in a field; `None` if the field holds none.
     pub fn number(&self, field: &str) -> Option<f64> {
         match self.get(field)? {
             Value::Number(value) => Some(value),
@@ -227,7 +228,8 @@ impl Values {
         }
     }
 
-    /// Sets a field; false, and nothing changes, if no rule takes a value of that kind from there.
+    /// Sets a field. Returns false and changes nothing if no rule takes a value of that kind from
+    /// this field.
     pub fn set(&mut self, field: &str, value: impl Into<Value>) -> bool {
         let value = value.into();
         let same_kind = |old: &Value| std::mem::discriminant(old) == std::mem::discriminant(&value);
@@ -240,7 +242,7 @@ impl Values {
         }
     }
 
-    /// The same values but for one, as [`Self::set`] sets it.
+    /// The same values with one changed by [`Self::set`].
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.set(field, value);
@@ -253,8 +255,7 @@ impl Values {
     }
 }
 
-/// What a file leaves out is the default; what no rule knows is left aside, as in the rest of a
-/// soup.
+/// Missing fields get their defaults. Unknown fields are ignored, as in the rest of a soup.
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut values = Self::default();

@@ -1,16 +1,22 @@
-//! One state as a safetensors file: the project's own layout, and the one of HF `transformers`' Mamba cache.
+//! One state as a safetensors file, in the project's own layout or in that of HF `transformers`'
+//! Mamba cache.
 //!
-//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata
-//! `format` = `state-soup/1`, `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, where there is more to say, `provenance` (JSON).
+//! Own layout: `ssm [n_layer, d_inner, d_state]`, `conv [n_layer, d_inner, d_conv − 1]` (oldest
+//! first), `dt_sum [n_layer, d_inner]`, all f32, with the metadata `format` = `state-soup/1`,
+//! `tokens`, `model` (fingerprint), `recipe`, `recipe_hash` and, optionally, `provenance` (JSON).
 //!
-//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for each layer L, the same metadata. The cache keeps one input more
-//! than a state does: the oldest column. It is shifted out before anything reads it (the step convolves the *last* d_conv of cached and new columns), so it is
-//! written as 0. ΣΔ has no place in that layout, so such a file cannot be read back.
+//! HF layout: `ssm_states.L [1, d_inner, d_state]` and `conv_states.L [1, d_inner, d_conv]` for
+//! each layer L, the same metadata. The cache keeps one input more than a state does, the oldest
+//! column. That column is shifted out before it is read (the step convolves the *last* d_conv of
+//! cached and new columns), so it is written as 0. The layout has no place for ΣΔ, so such a file
+//! cannot be read back.
 //!
-//! Whoever loads it there must feed tokens **one by one**: given several at once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its
-//! scan from zero, and the SSM state has no effect at all.
+//! A program that loads it into `transformers` must feed tokens **one by one**. Given several at
+//! once, `transformers` (5.17 and 5.23, `MambaMixer`) keeps the windows but starts its scan from
+//! zero, so the SSM state has no effect.
 //!
-//! A file appears whole or not at all: it is written beside its place, synced and renamed.
+//! A file appears complete or not at all: it is written under another name in the same folder,
+//! synced and renamed.
 
 use super::{Layout, State};
 use crate::error::{Error, Result};
@@ -27,22 +33,22 @@ const FORMAT: &str = "state-soup/1";
 pub struct Provenance {
     /// Fingerprint of the model.
     pub model: String,
-    /// The recipe's text.
+    /// The text of the recipe.
     pub recipe: String,
-    /// Its hash.
+    /// The hash of the recipe.
     pub recipe_hash: String,
-    /// More: the skills' manifest entries, the query, settings.
+    /// Further details: the skills' manifest entries, the query, settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
 }
 
 impl Provenance {
-    /// A state that a recipe yielded.
+    /// The provenance of a state that a recipe yielded.
     pub fn of_recipe(model: &str, recipe: &str, hash: &str) -> Self {
         Self { model: model.into(), recipe: recipe.into(), recipe_hash: hash.into(), details: None }
     }
 
-    /// The same, with what else made the state.
+    /// The same with further details.
     #[must_use]
     pub fn with(self, details: serde_json::Value) -> Self {
         Self { details: Some(details), ..self }
@@ -62,7 +68,7 @@ impl fmt::Display for Provenance {
 
 type Tensors = Vec<(String, Vec<usize>, Vec<u8>)>;
 
-/// Saves a state; the file appears whole or not at all.
+/// Saves a state. The file appears complete or not at all.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -116,10 +122,11 @@ pub fn load_for(path: &Path, shape: Layout, model: &str) -> Result<(State, Prove
     Ok((state, about))
 }
 
-/// Loads a state saved by [`save`], of whatever model.
+/// Loads a state of any model that [`save`] saved.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged, of another format, holds numbers that are not finite or a negative ΣΔ.
+/// [`Error::Io`]; [`Error::Mismatch`] naming the file if it is damaged or of another format, or
+/// holds numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
     let data = crate::files::read(path, crate::files::STATE)?;
     let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));

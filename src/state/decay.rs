@@ -1,36 +1,34 @@
-//! How a recurrence forgets: what a text makes of the memory of what came before it.
+//! The decay of a recurrence: how much of the earlier memory remains after a text.
 //!
-//! A chunk that was read from the zero state ends in a memory H and a sidecar from which its
-//! transition P follows; chunk 1 then chunk 2 is `P₂·H₁ + H₂`, exactly so in one layer (State Soup;
-//! CASO, Proposition 1). What P is depends on the recurrence; nothing outside this file knows.
+//! A chunk that was read from the zero state ends in a memory H and a sidecar that determines its
+//! transition P. The memory after chunk 1 and then chunk 2 is `P₂·H₁ + H₂`, exactly so in one layer
+//! (State Soup; CASO, Proposition 1). P depends on the recurrence; only this file knows how.
 
 use super::{Layout, State};
 use crate::error::{Error, Result};
 use crate::simd::exp_or_zero;
 use std::sync::Arc;
 
-/// The constant of a model that turns a state's sidecar into a transition.
+/// A model's decay rates, which give a state's transition from its sidecar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decay {
     layout: Layout,
     law: Law,
 }
 
-/// One way of forgetting for each kind of recurrence.
+/// The decay law of each kind of recurrence.
 #[derive(Clone, Debug, PartialEq)]
 enum Law {
-    /// Every entry by itself: `A = -exp(A_log)`, `[n_layer, d_inner, d_state]`, gives
-    /// `log P[d, n] = A[d, n] · ΣΔ[d]`. Sums of logarithms are kept, because products of P
-    /// underflow.
+    /// Each entry decays by itself: `A = -exp(A_log)`, `[n_layer, d_inner, d_state]`, gives `log
+    /// P[d, n] = A[d, n] · ΣΔ[d]`. Sums of logarithms are stored, because products of P underflow.
     Channel(Arc<[f32]>),
 }
 
 impl Decay {
-    /// Of a Mamba-1, from `A` laid out `[n_layer, d_inner, d_state]`.
+    /// The decay of a Mamba-1, from `A` `[n_layer, d_inner, d_state]`.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if the length is wrong or an entry is not a negative finite number (or
-    /// zero).
+    /// [`Error::Mismatch`] if the length is wrong, or an entry is not finite or is above 0.
     pub fn channel(layout: Layout, a: Vec<f32>) -> Result<Self> {
         let (of_layer, want) = (layout.memory.len(), layout.n_layer * layout.memory.len());
         if a.len() != want {
@@ -47,7 +45,7 @@ impl Decay {
         Ok(Self { layout, law: Law::Channel(a.into()) })
     }
 
-    /// The layout of the states it belongs to.
+    /// The layout of the model's states.
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -59,16 +57,16 @@ impl Decay {
         }
     }
 
-    /// Whether chunks in another order have the same transition together: then there is an average
-    /// over orders that needs no list of them.
+    /// Whether transitions commute, so that chunks in any order have the same product of
+    /// transitions. Then an average over orders can be computed without listing them.
     pub fn commutes(&self) -> bool {
         match self.law {
             Law::Channel(_) => true,
         }
     }
 
-    /// Adds `scale · P^gamma · memory` to `out`, both one layer's memory, where P is the transition
-    /// of everything that came after: its sidecar is `after`.
+    /// Adds `scale · P^gamma · memory` to `out`, both one layer's memory. P is the transition of
+    /// everything that came after `memory`, given by the sidecar `after`.
     pub fn carry(&self, layer: usize, after: &[f32], gamma: f32, scale: f32, memory: &[f32], out: &mut [f32]) {
         match &self.law {
             Law::Channel(a) => {
@@ -83,14 +81,15 @@ impl Decay {
         }
     }
 
-    /// Makes a layer's sidecar that of `earlier` and what it was of, one after the other.
+    /// Changes a layer's sidecar to that of the concatenation: the chunk of `earlier`, then the
+    /// chunk of `sidecar`.
     pub fn join(&self, earlier: &[f32], sidecar: &mut [f32]) {
         match self.law {
             Law::Channel(_) => sidecar.iter_mut().zip(earlier).for_each(|(sum, dt)| *sum += dt),
         }
     }
 
-    /// log P of the entries of a layer's memory from `from` on, as many as `out` holds.
+    /// Writes log P of the entries of a layer's memory to `out`, from entry `from` on.
     pub fn log_transitions(&self, layer: usize, sidecar: &[f32], from: usize, out: &mut [f32]) {
         match &self.law {
             Law::Channel(a) => {
@@ -106,9 +105,9 @@ impl Decay {
         }
     }
 
-    /// Half-lives of the entries of a layer's memory, in tokens: how long until half of what was
-    /// read is forgotten, at the mean pace of what the state has read: ln 2 / (|A| · mean Δ).
-    /// Infinite where nothing is forgotten, NaN if nothing was read.
+    /// Half-lives of the entries of a layer's memory, in tokens, at the mean Δ of the tokens that
+    /// the state has read: ln 2 / (|A| · mean Δ). Infinite where A or the mean Δ is 0, NaN if
+    /// nothing was read.
     pub fn half_lives(&self, state: &State, layer: usize) -> Vec<f32> {
         match &self.law {
             Law::Channel(a) => {
@@ -125,7 +124,7 @@ impl Decay {
     }
 }
 
-/// exp(γ·log P). No time passed (log P = 0) forgets nothing, whatever γ.
+/// exp(γ·log P); 1 if log P = 0, even for infinite γ.
 #[inline(always)]
 fn transition(gamma: f32, log_p: f32) -> f32 {
     if log_p == 0.0 { 1.0 } else { exp_or_zero(gamma * log_p) }

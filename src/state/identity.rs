@@ -1,9 +1,10 @@
-//! What makes states comparable.
+//! The identity of the model that made a state.
 
 use super::Layout;
 use serde::{Deserialize, Serialize};
 
-/// What makes states comparable: the same weights, configuration and tokenizer.
+/// The identity of a model. States are comparable if they come from the same weights, configuration
+/// and tokenizer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelIdentity {
     /// Name, for messages only.
@@ -12,20 +13,19 @@ pub struct ModelIdentity {
     pub fingerprint: String,
     /// BLAKE3 of the tokenizer, hexadecimal.
     pub tokenizer_hash: String,
-    /// Tokens that texts begin with; `None` where nothing is said: libraries from before it was
-    /// written down.
+    /// Tokens that texts begin with; `None` if unknown, as in libraries older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bos: Option<Vec<u32>>,
-    /// Precision of the weights that made its states (`f32`, `bf16`); `None` where nothing is said.
+    /// Precision of the weights that made its states (`f32`, `bf16`); `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// The arrays of its states.
+    /// The layout of its states.
     #[serde(alias = "shape")]
     pub layout: Layout,
 }
 
 impl ModelIdentity {
-    /// What states of random weights are marked with: benchmarks and checks have no model's files.
+    /// The identity of random weights, for benchmarks and checks without a model's files.
     pub fn random(layout: Layout) -> Self {
         Self { name: "random".into(), fingerprint: "random".into(), tokenizer_hash: "none".into(), bos: None, weights: None, layout }
     }

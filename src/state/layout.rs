@@ -1,5 +1,5 @@
-//! Which arrays a recurrence's state is made of: what is stored, ranked and mixed without knowing
-//! which network it came from.
+//! The arrays of a recurrence's state. Code that stores, ranks and mixes states needs only these,
+//! not the network they came from.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -30,22 +30,22 @@ impl Part {
         Self { name, shape: [entries, 1, 1], rank: 1 }
     }
 
-    /// Entries along each dimension.
+    /// The number of entries along each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape[..self.rank]
     }
 
-    /// Numbers of one layer.
+    /// The number of entries in one layer.
     pub const fn len(&self) -> usize {
         self.shape[0] * self.shape[1] * self.shape[2]
     }
 
-    /// Whether it holds nothing: a convolution of one tap keeps no inputs.
+    /// Whether it has no entries: the window of a convolution of one tap keeps no inputs.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Entries along its last dimension.
+    /// The number of entries along its last dimension.
     pub const fn row(&self) -> usize {
         self.shape[self.rank - 1]
     }
@@ -54,23 +54,23 @@ impl Part {
 /// The arrays of a state, the same in every layer. Two states mix only if their layouts agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
-    /// Which recurrence.
+    /// The recurrence.
     pub family: Family,
     /// Layers.
     pub n_layer: usize,
-    /// What was read, all of it, decayed: Mamba-1's SSM state `[d_inner, d_state]`.
+    /// The decayed sum of everything read: Mamba-1's SSM state `[d_inner, d_state]`.
     pub memory: Part,
-    /// The last inputs as they are, the oldest first: Mamba-1's convolution window
-    /// `[d_inner, d_conv - 1]`.
+    /// The last inputs, unchanged, oldest first: Mamba-1's convolution window `[d_inner, d_conv -
+    /// 1]`.
     pub window: Part,
-    /// What tells how much a text makes the memory of what came before it decay: Mamba-1's ΣΔ
+    /// The quantity that determines how much a text makes earlier memory decay: Mamba-1's ΣΔ
     /// `[d_inner]`.
     pub sidecar: Part,
 }
 
 impl Layout {
-    /// A Mamba-1's: layers, channels of a layer, SSM entries of a channel (16), taps of the causal
-    /// convolution (4; the window keeps the last `d_conv - 1` inputs).
+    /// The layout of a Mamba-1: number of layers, channels per layer, SSM entries per channel (16)
+    /// and taps of the causal convolution (4; the window keeps the last `d_conv - 1` inputs).
     pub const fn mamba1(n_layer: usize, d_inner: usize, d_state: usize, d_conv: usize) -> Self {
         Self {
             family: Family::Mamba1,
@@ -81,17 +81,17 @@ impl Layout {
         }
     }
 
-    /// The three parts, in the order they lie in: memory, window, sidecar.
+    /// The three parts, in their order in memory: memory, window, sidecar.
     pub fn parts(&self) -> [Part; 3] {
         [self.memory, self.window, self.sidecar]
     }
 
-    /// Numbers of a whole state: all parts of all layers.
+    /// The number of entries in a whole state: all parts of all layers.
     pub fn total_len(&self) -> usize {
         self.n_layer * self.parts().iter().map(Part::len).sum::<usize>()
     }
 
-    /// Inputs that the window keeps.
+    /// The number of inputs that the window keeps.
     pub fn reach(&self) -> usize {
         self.window.row()
     }
@@ -116,7 +116,7 @@ struct Written {
     parts: BTreeMap<String, Vec<usize>>,
 }
 
-/// As files up to version 1 of the library's format have it: of Mamba-1 alone.
+/// A layout in version 1 of the library's format, for Mamba-1 only.
 #[derive(Deserialize)]
 struct Mamba1Sizes {
     n_layer: usize,
@@ -160,7 +160,8 @@ impl<'de> Deserialize<'de> for Layout {
                 layout
             }
         };
-        // What is allocated by it is within reach: no number of entries overflows.
+        // Limits allocations: the number of entries of each part stays below 2⁴⁸ and does not
+        // overflow.
         let fits = |part: Part| part.shape().iter().try_fold(layout.n_layer, |n, d| n.checked_mul(*d)).is_some_and(|n| n < 1 << 48);
         if layout.parts().into_iter().all(fits) { Ok(layout) } else { Err(wrong("is larger than any memory")) }
     }

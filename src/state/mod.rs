@@ -1,9 +1,10 @@
-//! States as plain host memory: what a Mamba has read, apart from any device.
+//! Recurrent states as plain host memory, independent of any device.
 //!
 //! - [`state`](self::state): the [`State`] itself, immutable arrays.
-//! - `layout`: which arrays those are ([`Layout`]); `decay`: how they forget ([`Decay`]).
+//! - `layout`: the shapes of these arrays ([`Layout`]); `decay`: how a state decays ([`Decay`]).
 //! - `identity`: which model made a state.
-//! - [`codec`]: one state to and from safetensors, also in the layout of HF `transformers`' cache.
+//! - [`codec`]: reads and writes one state as safetensors; also writes the layout of HF
+//!   `transformers`' cache.
 
 pub mod codec;
 mod decay;

@@ -1,4 +1,4 @@
-//! What a Mamba remembers after reading a text.
+//! The recurrent state of a Mamba after reading a text.
 
 use super::Layout;
 use crate::error::{Error, Result};
@@ -7,11 +7,12 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all layers. f32, host memory,
-/// immutable and cheap to clone; mixing makes a new one.
+/// A recurrent state: SSM states, convolution windows, decay sidecar and token count, for all
+/// layers. f32, host memory, immutable and cheap to clone. Mixing makes a new state.
 ///
-/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv - 1]`, oldest input first
-/// (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state this one was started from.
+/// Layouts, all contiguous: `ssm [n_layer, d_inner, d_state]`; `conv [n_layer, d_inner, d_conv -
+/// 1]`, oldest input first (no ring phase); `dt_sum [n_layer, d_inner]`, the ΣΔ since the state
+/// that reading started from.
 ///
 /// ```
 /// use state_soup::state::{Layout, State};
@@ -34,13 +35,14 @@ pub struct State {
     tokens: u64,
 }
 
-/// Memory that states may lie in besides their own: a device's, which copies into it and uses it again when the last state there is gone.
+/// Borrowed memory that a state may lie in: that of a device, which copies into it and reuses it
+/// when the last state in it is dropped.
 pub trait Memory: Send + Sync {
-    /// All of it.
+    /// All of its numbers.
     fn floats(&self) -> &[f32];
 }
 
-/// Numbers that do not change any more.
+/// Immutable numbers, owned or borrowed.
 #[derive(Clone)]
 enum Floats {
     Own(Arc<[f32]>),
@@ -76,16 +78,16 @@ impl From<Vec<f32>> for Floats {
     }
 }
 
-/// Numbers copied together by one thread; below this, by the caller alone.
+/// Numbers per piece of work of a thread; up to this many are copied by the caller alone.
 const PIECE: usize = 1 << 18;
 
-/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters) are copied by all threads: the pages of the copy are new, and
-/// most of the time goes into getting them.
+/// A copy, or `None` if a number is not finite. Large states (26 MB with 2.8 billion parameters)
+/// are copied by all threads, because most of the time goes into allocating the pages of the copy.
 fn copied(data: &[f32]) -> Option<Arc<[f32]>> {
     let mut copy = Arc::new_uninit_slice(data.len());
     let to = Arc::get_mut(&mut copy)?;
     let finite = |to: &mut [MaybeUninit<f32>], from: &[f32]| {
-        // Without a way out in the middle: the compiler makes vectors of it.
+        // No early exit, so that the compiler vectorises the loop.
         to.iter_mut().zip(from).fold(true, |all, (to, v)| all & to.write(*v).is_finite())
     };
     let all = if data.len() <= PIECE {
@@ -112,7 +114,8 @@ impl State {
     /// A state from its arrays.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message says which).
+    /// [`Error::Mismatch`] if a length is wrong, or an entry is NaN or infinite (the message names
+    /// it).
     pub fn new(shape: Layout, ssm: Vec<f32>, conv: Vec<f32>, dt_sum: Vec<f32>, tokens: u64) -> Result<Self> {
         Self::from_slices(shape, &ssm, &conv, &dt_sum, tokens)
     }
@@ -146,7 +149,8 @@ impl State {
         Ok(Self { shape, ssm: whole(ssm_copy), conv: whole(conv_copy), dt_sum: whole(dt_copy), tokens })
     }
 
-    /// A state that lies in memory of somebody else: SSM states, windows and ΣΔ one after the other, known to be finite.
+    /// A state in borrowed memory, which holds SSM states, windows and ΣΔ one after the other. The
+    /// caller must know that all numbers are finite.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the memory has another size.
@@ -160,12 +164,12 @@ impl State {
         Ok(Self { shape, ssm: part(0..ssm), conv: part(ssm..ssm + conv), dt_sum: part(ssm + conv..want), tokens })
     }
 
-    /// The sizes.
+    /// The layout.
     pub fn shape(&self) -> Layout {
         self.shape
     }
 
-    /// Tokens read, over all that went into the state.
+    /// Tokens read, summed over everything mixed into the state.
     pub fn tokens(&self) -> u64 {
         self.tokens
     }
@@ -175,7 +179,7 @@ impl State {
         &self.ssm
     }
 
-    /// Convolution windows of all layers, `[n_layer, d_inner, d_conv - 1]`, oldest first.
+    /// Convolution windows of all layers, `[n_layer, d_inner, d_conv - 1]`, oldest input first.
     pub fn conv(&self) -> &[f32] {
         &self.conv
     }

@@ -1,4 +1,4 @@
-//! The tasks inside the program: `assets/tasks`, with their licences in its `INDEX.tsv`.
+//! The bundled tasks: `assets/tasks`, with their licences in `INDEX.tsv` there.
 
 use super::{Pair, Task, TaskOrigin};
 use std::sync::LazyLock;
@@ -205,7 +205,7 @@ const LISTS: &[(&str, &str)] = lists! {
 
 const INDEX: &str = include_str!("../../assets/tasks/INDEX.tsv");
 
-/// The bundled tasks, by name. Parsed at the first call.
+/// The bundled tasks in alphabetical order. They are parsed at the first call.
 pub fn bundled() -> &'static [Task] {
     static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| LISTS.iter().map(|(name, text)| task(name, text)).collect());
     &TASKS

@@ -1,19 +1,20 @@
-//! The user's own tasks: a file is a task named after it, a folder is many.
+//! The user's own tasks. A file is one task with the file's name; a folder holds many.
 
 use super::{Pair, Task, TaskOrigin};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The largest task file that is read, in bytes.
+/// The size of the largest task file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
-/// Folders in folders that are looked into.
+/// Deepest level of nested folders; deeper ones are an error.
 const MAX_DEPTH: usize = 8;
 
-/// The tasks of a file, or of every task file in a folder and the folders in it (in the order of their paths).
+/// Reads the task in a file, or the tasks in all task files of a folder and its subfolders, in the
+/// order of their paths. Hidden files and folders are skipped.
 ///
 /// # Errors
-/// As [`read_file`]; [`Error::Input`] for a folder without any.
+/// As [`read_file`]; [`Error::Input`] for a folder without task files, or nested too deep.
 pub fn read_path(path: &Path) -> Result<Vec<Task>> {
     if !path.is_dir() {
         return Ok(vec![read_file(path)?]);
@@ -27,7 +28,7 @@ pub fn read_path(path: &Path) -> Result<Vec<Task>> {
     files.iter().map(|file| read_file(file)).collect()
 }
 
-/// Adds the task files below a folder.
+/// Adds the task files in a folder and its subfolders to `files`.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(Error::Input(format!("{}: folders are nested deeper than {MAX_DEPTH}", folder.display())));
@@ -44,21 +45,22 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> 
     Ok(())
 }
 
-/// A pair and where it stands: a line, or an entry of a JSON list.
+/// A pair with its place in the file: a line, or an entry of a JSON file.
 struct Row {
     pair: Pair,
     at: usize,
-    /// Further outputs that the file gives for the input.
+    /// Number of further outputs in a list of outputs.
     others: usize,
 }
 
-/// A task from a TSV or CSV file (input, output; a first line `input, output` is a heading), from JSON
-/// (`[{"input": …, "output": …}]` as the function-vectors data sets have it, or `{"input": "output"}`), or
-/// from JSONL (`{"input": …, "output": …}` a line). Of an input that stands twice the first output is
-/// kept; [`Task::notes`] says so.
+/// Reads a task from a TSV or CSV file (input, output; a first line `input, output` is a heading),
+/// from JSON (`[{"input": …, "output": …}]` as in the function-vectors data sets, or `{"input":
+/// "output"}`), or from JSONL (one `{"input": …, "output": …}` per line). If an input occurs twice,
+/// its first output is used; [`Task::notes`] reports outputs that differ.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read; [`Error::Input`] naming file and line for anything else.
+/// [`Error::Io`] if it cannot be read; otherwise [`Error::Input`] with the file and, for a bad row,
+/// its line or entry.
 pub fn read_file(path: &Path) -> Result<Task> {
     let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_string();
     if name.is_empty() {
@@ -119,7 +121,7 @@ pub fn read_file(path: &Path) -> Result<Task> {
     })
 }
 
-/// What a place of a file is called.
+/// The word for a place in a file: line or entry.
 pub(super) fn place_word(path: &Path) -> &'static str {
     if extension(path) == "json" { "entry" } else { "line" }
 }
@@ -137,7 +139,7 @@ fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Row>> {
         .from_reader(text.as_bytes());
     let between = if delimiter == b',' { "comma" } else { "tab" };
     let mut rows = Vec::new();
-    // The reader's own count takes `\r\n` for the end of the next line.
+    // The reader's own line count is wrong for `\r\n`, so lines are counted here.
     let (mut line, mut counted) = (1, 0);
     for (i, record) in reader.records().enumerate() {
         let record = record.map_err(|e| Error::Input(format!("{}: {e}", path.display())))?;
@@ -147,7 +149,7 @@ fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Row>> {
         counted = start;
         let wrong = |why: String| Err(Error::Input(format!("{}, line {line}: {why}", path.display())));
         let cell = |c: usize| record.get(c).unwrap_or_default().trim();
-        // A last cell with nothing in it is a stray separator.
+        // Empty cells at the end are stray separators.
         let cells = (0..record.len()).rev().find(|c| !cell(*c).is_empty()).map_or(0, |last| last + 1);
         if cells > 2 {
             let quotes = if delimiter == b',' { "; a text with a comma stands in double quotes" } else { "" };
@@ -193,7 +195,7 @@ fn row_of(input: &serde_json::Value, output: &serde_json::Value, at: usize) -> O
         serde_json::Value::Number(n) => Some(n.to_string()),
         _ => None,
     };
-    // Some of the data sets list several valid outputs, the first one being the usual one.
+    // Some data sets list several valid outputs; the first is the usual one.
     let (output, others) = match output {
         serde_json::Value::Array(all) => (text_of(all.first()?)?, all.len() - 1),
         one => (text_of(one)?, 0),
@@ -202,11 +204,11 @@ fn row_of(input: &serde_json::Value, output: &serde_json::Value, at: usize) -> O
     (!pair.input.is_empty() && !pair.output.is_empty()).then_some(Row { pair, at, others })
 }
 
-/// The entries of a JSON file, in its order: a list's items, or an object's fields, none of which is dropped
-/// where a key stands twice.
+/// The entries of a JSON file, in file order: the items of a list, or the fields of an object.
+/// Fields with the same key are all listed.
 struct Listed(Vec<Entry>);
 
-/// An example; a key that stands twice in it is an error.
+/// An example as a JSON object; a duplicate key is an error.
 #[derive(serde::Deserialize)]
 struct Item {
     #[serde(default)]

@@ -1,9 +1,10 @@
-//! Tasks: input→output pairs, how an example becomes text, and which examples a skill may read.
+//! Tasks: lists of input→output pairs, how an example becomes text, and which examples a skill may
+//! read.
 //!
-//! - [`Task`], [`Pair`]: the lists; [`bundled`] gives the ones inside the program.
-//! - `file`: the user's own lists: TSV, CSV, function-vectors JSON.
-//! - `prompt`: templates, and what a typed query means under one.
-//! - `sample`: the reserved test split and the disjoint example sets; seeded draws.
+//! - [`Task`], [`Pair`]: the lists. [`bundled`] returns the bundled ones.
+//! - `file`: the user's own lists, as TSV, CSV, JSON or JSONL.
+//! - `prompt`: templates, and how a typed query is parsed under one.
+//! - `sample`: the test split, the disjoint example sets, and seeded draws.
 
 mod bundled;
 mod file;
@@ -18,25 +19,25 @@ pub use sample::{Split, SplitSpec, draw, rng};
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 
-/// One example.
+/// An example: an input with its right output.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pair {
-    /// What is given.
+    /// The input.
     pub input: String,
-    /// What is wanted.
+    /// The right output.
     pub output: String,
 }
 
-/// Where a task came from.
+/// The origin of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskOrigin {
-    /// Inside the program.
+    /// Bundled with the program.
     Bundled,
-    /// A file of the user's.
+    /// A file of the user.
     File(PathBuf),
 }
 
-/// A list of pairs with one meaning.
+/// A task: a list of pairs that follow one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// Its name; also the first part of its skills' ids.
@@ -45,24 +46,26 @@ pub struct Task {
     pub family: String,
     /// Licence of the list.
     pub licence: String,
-    /// Where the list was taken from.
+    /// Source of the list.
     pub source: String,
     /// What it means, in a few words.
     pub description: String,
-    /// The pairs; no input stands twice.
+    /// The pairs; no input occurs twice.
     pub pairs: Vec<Pair>,
-    /// Where it came from.
+    /// Its origin.
     pub origin: TaskOrigin,
-    /// Whether the bundled model's training never saw any of it, in any form: what soups are for. Says nothing of other models.
+    /// Whether the bundled model's training never saw any of it, in any form. Soups are meant for
+    /// such tasks. It says nothing about other models.
     pub unseen: bool,
-    /// Where each pair stands in its file, from 1: its line, or its entry in a JSON file. Empty for bundled tasks.
+    /// The place of each pair in its file, from 1: its line, or its entry in a JSON file. Empty for
+    /// bundled tasks.
     pub places: Vec<usize>,
-    /// What of the file was left out, in sentences.
+    /// Sentences on what was left out of the file.
     pub notes: Vec<String>,
 }
 
 impl Task {
-    /// Where a pair of it stands, for messages: `lists/t.tsv, line 3`.
+    /// The place of the pair with this index, for messages: `lists/t.tsv, line 3`.
     pub fn place(&self, pair: usize) -> String {
         match (&self.origin, self.places.get(pair)) {
             (TaskOrigin::File(path), Some(at)) => format!("{}, {} {at}", path.display(), file::place_word(path)),
@@ -70,10 +73,10 @@ impl Task {
         }
     }
 
-    /// Checks that every pair is the same after it was written as an example and read again.
+    /// Checks that every pair stays the same when it is written as an example and parsed again.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the first pair that is not, where it stands, and how many more there are.
+    /// [`Error::Input`] with the first pair that does not, its place, and the number of others.
     pub fn check(&self, template: &Template) -> Result<()> {
         let lost: Vec<usize> = (0..self.pairs.len()).filter(|&i| !template.keeps(&self.pairs[i])).collect();
         let Some(&first) = lost.first() else { return Ok(()) };

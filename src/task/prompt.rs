@@ -1,8 +1,9 @@
-//! How an example becomes text, and what a typed query means.
+//! How an example becomes text, and how a typed query is parsed.
 //!
-//! A template is three pieces of text around input and output: `prefix input middle output end`. Whatever spacing the user types around the
-//! pieces, the model always reads the template's own, because that is what the skills were made from; and a tail ends right before the
-//! space that belongs to the answer's first token.
+//! A template is three pieces of text around input and output: `prefix input middle output end`.
+//! The user may type any spacing around the pieces. The model always reads the template's own
+//! spacing, because the skills were made with it. A tail ends right before the space that belongs
+//! to the answer's first token.
 
 use super::{Pair, Task};
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// How an example becomes text. In files it is the text that `--template` takes.
+/// How an example becomes text. In files it is written in the form that `--template` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Template {
@@ -25,7 +26,7 @@ pub enum Template {
         prefix: String,
         /// Between input and output.
         middle: String,
-        /// After the output; an answer ends here.
+        /// After the output; ends an answer.
         end: String,
     },
 }
@@ -39,8 +40,8 @@ impl Template {
         }
     }
 
-    /// Where the marker between input and output stands in a text, whatever spacing is around it. One
-    /// that begins a line in the template counts at the beginning of a line alone.
+    /// The ranges of the marker between input and output in a text, with any spacing around it. If
+    /// the template's marker begins a line, only markers at the beginning of a line count.
     fn markers<'t>(&self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let [_, middle, _] = self.pieces();
         let (marker, own_line) = (middle.trim().to_owned(), middle.starts_with('\n'));
@@ -54,45 +55,45 @@ impl Template {
         .filter(move |range| !own_line || begins_line(range.start))
     }
 
-    /// A whole example.
+    /// A pair as a complete example.
     pub fn example(&self, pair: &Pair) -> String {
         let [prefix, middle, end] = self.pieces();
         format!("{prefix}{}{middle}{}{end}", pair.input, pair.output)
     }
 
-    /// An example as a piece of a text.
+    /// A pair as a segment with a complete example.
     pub fn segment(&self, pair: Pair) -> Segment {
         Segment { text: self.example(&pair), pair: Some(pair) }
     }
 
-    /// Whether a pair is the same after it was written as an example and read again: so that what is
-    /// asked of a task is what its list says.
+    /// Whether a pair stays the same when it is written as an example and parsed again. Otherwise
+    /// the model would read another pair than the list has.
     pub fn keeps(&self, pair: &Pair) -> bool {
         let text = self.example(pair) + &self.example(pair) + &self.tail(&pair.input);
         let parsed = parse_query(&text, self);
         parsed.segments.len() == 2 && parsed.segments.iter().all(|s| s.pair.as_ref() == Some(pair)) && parsed.tail == self.tail(&pair.input)
     }
 
-    /// An example up to where its answer begins.
+    /// An example without its answer: the text up to where the answer begins.
     pub fn tail(&self, input: &str) -> String {
         let [prefix, middle, _] = self.pieces();
         format!("{prefix}{input}{}", middle.trim_end())
     }
 
-    /// What completes a tail: the answer with the space before it and its end.
+    /// The text that completes a tail: the space before the answer, the answer and its end.
     pub fn answer(&self, output: &str) -> String {
         let [_, middle, end] = self.pieces();
         format!("{}{output}{end}", &middle[middle.trim_end().len()..])
     }
 
-    /// The text an answer ends at.
+    /// The text at which an answer ends.
     pub fn answer_end(&self) -> &str {
         let end = self.pieces()[2];
         // A model may write one line break where the template has two.
         if end.trim().is_empty() { "\n" } else { end.trim_end() }
     }
 
-    /// All examples of a set, in order.
+    /// The examples with these indices, in order.
     pub fn segments(&self, task: &Task, indices: &[usize]) -> Vec<String> {
         indices.iter().map(|&i| self.example(&task.pairs[i])).collect()
     }
@@ -148,33 +149,36 @@ impl fmt::Display for Template {
     }
 }
 
-/// A piece of a query.
+/// A segment of a query: an example, or other text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// What is read: an example in the template's form, or the user's own words.
+    /// The text that the model reads: an example in the template's form, or the user's own words.
     pub text: String,
-    /// What the example says; `None` where it is none.
+    /// The example's pair; `None` if the text is not an example.
     pub pair: Option<Pair>,
 }
 
-/// What a query means under a template.
+/// A query, parsed under a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedQuery {
-    /// What comes before the last line, example by example.
+    /// Everything before the tail, example by example.
     pub segments: Vec<Segment>,
-    /// The last example up to where its answer begins; empty if the query ends with a complete line.
+    /// The last example up to where its answer begins, or the user's unfinished last line. Empty if
+    /// the query ends with a complete line.
     pub tail: String,
-    /// The last example with the answer typed so far and its end, if there is an answer.
+    /// The last example with the answer typed so far and the template's end, if any of the answer
+    /// was typed.
     pub closed_tail: Option<Segment>,
 }
 
 impl ParsedQuery {
-    /// The text that a ranking reads where there is an example: all but an unfinished line that has no answer yet.
+    /// The text that a ranking reads if there is an example: everything except an unfinished line
+    /// that has no answer yet.
     pub fn read(&self) -> String {
         self.pieces().map(|s| s.text.as_str()).collect()
     }
 
-    /// All segments, the last example closed if its answer is begun.
+    /// All segments, and the last example with the template's end if its answer was begun.
     pub fn pieces(&self) -> impl Iterator<Item = &Segment> {
         self.segments.iter().chain(&self.closed_tail)
     }
@@ -184,16 +188,17 @@ impl ParsedQuery {
         self.pieces().filter_map(|s| s.pair.as_ref())
     }
 
-    /// How many of them there are.
+    /// The number of complete examples.
     pub fn shots(&self) -> usize {
         self.pairs().count()
     }
 }
 
-/// Reads a query: complete examples, and perhaps one that still lacks its answer or its end.
+/// Parses a query: complete examples, and perhaps a last one without its answer or its end.
 ///
-/// An input may have several lines and hold the marker (`->`): it is all between the end of the example
-/// before and the last marker before its own end. An output has one line and no marker.
+/// An input may have several lines and contain the marker (`->`). It is the text between the end of
+/// the previous example and the last marker before its own end. An output has one line and no
+/// marker.
 pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let [prefix, _, end] = template.pieces();
@@ -209,7 +214,7 @@ pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
         let pair = Pair { input: input.into(), output: output.into() };
         let example = || template.segment(pair.clone());
         match until.map(|at| &rest[at + stop.len()..]) {
-            // A line with no answer that is not the last one is passed on as it is.
+            // A line without an answer that is not the last one becomes a segment without a pair.
             Some(next) if output.is_empty() && !next.trim().is_empty() => {
                 parsed.segments.push(Segment { text: format!("{}{end}", template.tail(input)), pair: None });
                 rest = next;
@@ -243,13 +248,13 @@ pub fn parse_query(text: &str, template: &Template) -> ParsedQuery {
     parsed
 }
 
-/// A line that is no example.
+/// A segment for a line that is not an example.
 fn own_words(line: &str) -> Segment {
     Segment { text: format!("{line}\n"), pair: None }
 }
 
-/// The input of an example: what comes before the marker, after the prefix. Lines before a prefix are
-/// passed on as they are.
+/// The input of an example: the text between the prefix and the marker. Lines before the prefix are
+/// added as segments without a pair.
 fn take_input<'a>(before: &'a str, prefix: &str, segments: &mut Vec<Segment>) -> &'a str {
     let before = before.trim();
     if prefix.is_empty() {
@@ -273,7 +278,7 @@ mod tests {
         parse_query(text, &Template::Arrow)
     }
 
-    /// The texts of the segments, the tail, and the closed tail's text.
+    /// The texts of the segments, the tail, and the text of the closed tail.
     fn told(q: &ParsedQuery) -> (Vec<&str>, &str, Option<&str>) {
         (q.segments.iter().map(|s| s.text.as_str()).collect(), &q.tail, q.closed_tail.as_ref().map(|s| s.text.as_str()))
     }
@@ -298,7 +303,7 @@ mod tests {
         let q = parse("a ->\nb -> c\n");
         assert_eq!((told(&q).0, q.shots()), (vec!["a ->\n", "b -> c\n"], 1));
         assert_eq!(told(&parse("hot -> cold\nbig ->\n")), (vec!["hot -> cold\n"], "big ->", None));
-        // Words with no marker are the user's own until an example has begun.
+        // Words without a marker are the user's own until there is an example.
         assert_eq!(told(&parse("some words\nmore")), (vec!["some words\n"], "more", None));
         assert_eq!(told(&parse("hot -> cold\nbig\n")), (vec!["hot -> cold\n", "big\n"], "", None));
     }

@@ -1,4 +1,5 @@
-//! Which examples a skill may read: a test split is put aside first, then disjoint sets are drawn from the rest.
+//! Which examples a skill may read: a test split is reserved first, then disjoint sets are drawn
+//! from the rest.
 
 use super::Task;
 use crate::error::{Error, Result};
@@ -6,35 +7,36 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// How a task is split.
+/// Settings for splitting a task.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SplitSpec {
-    /// Example sets wished for.
+    /// Most example sets.
     pub sets: usize,
-    /// Examples in each.
+    /// Examples per set.
     pub shots: usize,
     /// Seed.
     pub seed: u64,
-    /// Share of the pairs put aside for testing, 0 to 1.
+    /// Share of the pairs reserved for testing, 0 to 1.
     pub test_share: f64,
 }
 
-/// A task's pairs, by use. Indices into its pairs; no two uses share one.
+/// A task's pairs by use, as indices into its pairs. The uses are disjoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Never in any skill: for testing.
+    /// Pairs for testing, never in a skill.
     pub test: Vec<usize>,
-    /// What skills are made of.
+    /// Example sets for skills.
     pub sets: Vec<Vec<usize>>,
-    /// Neither: for queries.
+    /// The remaining pairs, for queries.
     pub spare: Vec<usize>,
 }
 
 impl SplitSpec {
-    /// Splits a task: the same for the same task and seed, whatever other tasks there are. There are fewer sets where the task is small.
+    /// Splits a task. The result depends only on these settings and the task, not on other tasks. A
+    /// small task gets fewer sets.
     ///
     /// # Errors
-    /// [`Error::Input`] if not even one set fits, with the number of pairs that are needed.
+    /// [`Error::Input`] with the number of pairs needed, if not even one set fits.
     pub fn draw(&self, task: &Task) -> Result<Split> {
         let n = task.pairs.len();
         let (test, rest) = self.put_aside(task);
@@ -50,10 +52,11 @@ impl SplitSpec {
         Ok(Split { test, sets, spare })
     }
 
-    /// One more set, of any size and by a seed of its own. It keeps clear of the test split, but may share pairs with the split's sets.
+    /// Draws one more set, of any size and with its own seed. It contains no test pair, but may
+    /// share pairs with the split's sets.
     ///
     /// # Errors
-    /// [`Error::Input`] if `shots` is 0 or more than there are pairs beside the test split.
+    /// [`Error::Input`] if `shots` is 0 or exceeds the number of pairs outside the test split.
     pub fn extra(&self, task: &Task, shots: usize, seed: u64) -> Result<Vec<usize>> {
         let (_, rest) = self.put_aside(task);
         if shots == 0 || rest.len() < shots {
@@ -65,12 +68,12 @@ impl SplitSpec {
         Ok(draw(&rest, shots, &mut rng(seed, &format!("a set of {}", task.name), shots)))
     }
 
-    /// Pairs of so many that are put aside.
+    /// Number of test pairs in a task of `n` pairs.
     fn put_aside_of(&self, n: usize) -> usize {
         ((n as f64 * self.test_share).round() as usize).clamp(usize::from(n > 1), n)
     }
 
-    /// The test split, and the other pairs in the order of the seed.
+    /// The test split, and the other pairs in an order that the seed determines.
     fn put_aside(&self, task: &Task) -> (Vec<usize>, Vec<usize>) {
         let n = task.pairs.len();
         let digest = blake3::hash(format!("{}\n{}", task.name, self.seed).as_bytes());
@@ -82,7 +85,7 @@ impl SplitSpec {
     }
 }
 
-/// A generator for one purpose: the same for the same seed, purpose and index.
+/// A random generator determined by seed, purpose and index.
 pub fn rng(seed: u64, purpose: &str, index: usize) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(*blake3::hash(format!("{seed} {purpose} {index}").as_bytes()).as_bytes())
 }

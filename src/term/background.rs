@@ -1,7 +1,7 @@
 //! Light or dark, by the terminal's own word (OSC 11).
 //!
-//! The question goes out after the first frame, and nothing waits for the answer: it comes among the keys ([`super::input`]), a moment
-//! later or never, and is applied when it comes.
+//! The question goes out after the first frame, and nothing waits for the answer: it comes among
+//! the keys ([`super::input`]), a moment later or never, and is applied when it comes.
 
 use crate::app::Background;
 

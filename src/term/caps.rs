@@ -1,4 +1,5 @@
-//! Which colours and glyphs the terminal can show, by its environment; [`super::background`] asks the terminal itself for the one thing that no variable tells.
+//! Which colours and glyphs the terminal can show, by its environment; [`super::background`] asks
+//! the terminal itself for the one thing that no variable tells.
 
 use crate::app::{Background, ColourDepth, GlyphSet, Look};
 
@@ -24,9 +25,11 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads it: `Environment::of(|name| std::env::var(name).ok())`. A variable that is set to nothing is not set.
+    /// Reads it: `Environment::of(|name| std::env::var(name).ok())`. A variable that is set to
+    /// nothing is not set.
     ///
-    /// - Colours: none for `NO_COLOR`, `CLICOLOR=0` or a dumb terminal; else by `COLORTERM` and `TERM`.
+    /// - Colours: none for `NO_COLOR`, `CLICOLOR=0` or a dumb terminal; else by `COLORTERM` and
+    ///   `TERM`.
     /// - Background: by `COLORFGBG`.
     pub fn of(env: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| env(name).filter(|value| !value.is_empty());
@@ -59,14 +62,15 @@ impl Environment {
         }
     }
 
-    /// Whether the terminal may be asked a question: a dumb one and the Linux console would print it, and GNU screen answers for nobody.
+    /// Whether the terminal may be asked a question: a dumb one and the Linux console would print
+    /// it, and GNU screen answers for nobody.
     pub fn may_be_asked(&self) -> bool {
         !matches!(self.term.as_str(), "" | "dumb" | "linux") && !self.screen
     }
 }
 
-/// The look for an environment. Dark unless it says otherwise; ASCII unless the locale names UTF-8; half blocks on the Linux console,
-/// whose font has no braille.
+/// The look for an environment. Dark unless it says otherwise; ASCII unless the locale names UTF-8;
+/// half blocks on the Linux console, whose font has no braille.
 pub fn look(environment: &Environment) -> Look {
     let locale = environment.locale.to_lowercase();
     let glyphs = if !(locale.contains("utf-8") || locale.contains("utf8")) {

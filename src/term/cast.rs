@@ -1,4 +1,5 @@
-//! What is written to the terminal, kept as an asciicast (version 2): a line with the size, then `[seconds, "o", text]` a frame.
+//! What is written to the terminal, kept as an asciicast (version 2): a line with the size, then
+//! `[seconds, "o", text]` a frame.
 
 use crate::error::Result;
 use crate::session::writer::LineWriter;

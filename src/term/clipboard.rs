@@ -1,4 +1,5 @@
-//! OSC 52: the terminal itself takes the text to the clipboard, also over SSH; inside tmux and screen the sequence is passed through.
+//! OSC 52: the terminal itself takes the text to the clipboard, also over SSH; inside tmux and
+//! screen the sequence is passed through.
 
 use std::io::{self, Write};
 
@@ -29,8 +30,9 @@ fn sequence(text: &str, within: Within) -> String {
     let copy = format!("\x1b]52;c;{}\x07", base64(text.as_bytes()));
     match within {
         Within::Terminal => copy,
-        // tmux takes the plain one where `set-clipboard` is on, and passes the wrapped one on where `allow-passthrough` is: each is off
-        // in some version's default, and where both are on the same text arrives twice.
+        // tmux takes the plain one where `set-clipboard` is on, and passes the wrapped one on where
+        // `allow-passthrough` is: each is off in some version's default, and where both are on the
+        // same text arrives twice.
         Within::Tmux => format!("{copy}\x1bPtmux;{}\x1b\\", copy.replace('\x1b', "\x1b\x1b")),
         Within::Screen => format!("\x1bP{copy}\x1b\\"),
     }

@@ -1,14 +1,18 @@
 //! Changed cells as escape sequences, as few bytes as they need.
 //!
-//! A line to a distant machine carries a few kilobytes a second, and in a picture of many colours most bytes would be colour sequences
-//! (ratatui's own writer sends one whenever two neighbours differ). The order of cells within a synchronized update is free, so they are
-//! sent style by style, each style named once a frame, and within a style run by run, each time the run that the cursor reaches with the
-//! fewest bytes ([`Move`]). Blanks have no colour of their own ([`seen`]): they are sent with whatever is around them, or erased.
+//! A line to a distant machine carries a few kilobytes a second, and in a picture of many colours
+//! most bytes would be colour sequences (ratatui's own writer sends one whenever two neighbours
+//! differ). The order of cells within a synchronized update is free, so they are sent style by
+//! style, each style named once a frame, and within a style run by run, each time the run that the
+//! cursor reaches with the fewest bytes ([`Move`]). Blanks have no colour of their own ([`seen`]):
+//! they are sent with whatever is around them, or erased.
 //!
-//! Terminals dispute how many cells some graphemes take: emoji with a selector, a skin tone or a joiner, keycaps, flags, letters with marks
-//! of their own ([`is_plain`] says which they do not). Such a grapheme is sent before everything else of its row, into cells that were
-//! blanked, and all that it may lie over in somebody's counting is sent after it. Behind it the cursor is nowhere that is known, so the
-//! next move is absolute. So whatever the terminal counts, all else is where it belongs.
+//! Terminals dispute how many cells some graphemes take: emoji with a selector, a skin tone or a
+//! joiner, keycaps, flags, letters with marks of their own ([`is_plain`] says which they do not).
+//! Such a grapheme is sent before everything else of its row, into cells that were blanked, and all
+//! that it may lie over in somebody's counting is sent after it. Behind it the cursor is nowhere
+//! that is known, so the next move is absolute. So whatever the terminal counts, all else is where
+//! it belongs.
 
 use crate::text::is_obeyed;
 use crate::ui::sgr;
@@ -59,7 +63,8 @@ impl Style {
 /// What can be seen of a blank beside its background.
 const MARKS_BLANKS: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT);
 
-/// The picture as it is seen: a blank shows its background only, whatever colour its text would have.
+/// The picture as it is seen: a blank shows its background only, whatever colour its text would
+/// have.
 fn seen(picture: &Buffer) -> Buffer {
     let mut seen = picture.clone();
     for cell in &mut seen.content {
@@ -71,7 +76,8 @@ fn seen(picture: &Buffer) -> Buffer {
     seen
 }
 
-/// What turns the picture `old` into `new`, which has the same area; nothing if they look the same. Begins and ends with the terminal's own style.
+/// What turns the picture `old` into `new`, which has the same area; nothing if they look the same.
+/// Begins and ends with the terminal's own style.
 pub fn changes(old: &Buffer, new: &Buffer) -> String {
     let (old, new) = (seen(old), seen(new));
     let mut left: Vec<(u16, u16)> = old.diff(&new).into_iter().map(|(x, y, _)| (y, x)).collect();
@@ -106,8 +112,9 @@ pub fn changes(old: &Buffer, new: &Buffer) -> String {
     out
 }
 
-/// Whether every terminal gives a cell's symbol the cells that we do: one character of ASCII, of the alphabets with one cell a letter, of
-/// what frames and charts are drawn with, or of the ideographs and syllables that have two.
+/// Whether every terminal gives a cell's symbol the cells that we do: one character of ASCII, of
+/// the alphabets with one cell a letter, of what frames and charts are drawn with, or of the
+/// ideographs and syllables that have two.
 fn is_plain(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return symbol.is_empty() };
@@ -115,7 +122,8 @@ fn is_plain(symbol: &str) -> bool {
         // They have an emoji's form too.
         '©' | '®' | '\u{ad}' | '‼' | '⁉' | '▪' | '▫' | '▶' | '◀' | '◻'..='◾' => false,
         ' '..='~'
-        // Latin, Greek, Cyrillic, punctuation, numbers above and below, arrows, mathematics, boxes and shapes, braille, octants.
+        // Latin, Greek, Cyrillic, punctuation, numbers above and below, arrows, mathematics, boxes
+        // and shapes, braille, octants.
         | '\u{a1}'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}'
         | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{2070}'..='\u{209c}' | '\u{2190}'..='\u{2193}'
         | '\u{2200}'..='\u{22ff}' | '\u{23ce}' | '\u{2400}'..='\u{2426}' | '★' | '✓' | '✗' | '\u{2500}'..='\u{25ff}' | '\u{2800}'..='\u{28ff}'
@@ -133,8 +141,8 @@ fn widest(symbol: &str) -> u16 {
     2 * symbol.chars().count() as u16
 }
 
-/// Takes the disputed cells from those that are left to send, and adds what must be sent after them. A disputed cell is sent again if
-/// anything is that it may have been under, or over.
+/// Takes the disputed cells from those that are left to send, and adds what must be sent after
+/// them. A disputed cell is sent again if anything is that it may have been under, or over.
 fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     let Rect { width, height, .. } = new.area;
     let disputes = |picture: &Buffer, x: u16, y: u16| !is_plain(picture[(x, y)].symbol());
@@ -148,8 +156,9 @@ fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<
         if from == to || !(0..width).any(|x| disputes(old, x, y) || disputes(new, x, y)) {
             continue;
         }
-        // What is changed in a row with such graphemes, in the old picture or the new one, is sent from the first of them, or of the
-        // changes, to the end: anything may lie anywhere behind it.
+        // What is changed in a row with such graphemes, in the old picture or the new one, is sent
+        // from the first of them, or of the changes, to the end: anything may lie anywhere behind
+        // it.
         let first = left[from].1;
         let reaches = |x: &u16| disputes(new, *x, y) && *x + widest(new[(*x, y)].symbol()) > first;
         let was = |x: &u16| disputes(old, *x, y) && *x + widest(old[(*x, y)].symbol()) > first;
@@ -169,8 +178,8 @@ fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<
     taken
 }
 
-/// Sends a disputed symbol into cells blanked for it. Where somebody's counting has it end behind the last column, the terminal must not
-/// go on in the next row.
+/// Sends a disputed symbol into cells blanked for it. Where somebody's counting has it end behind
+/// the last column, the terminal must not go on in the next row.
 fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut String) {
     let (symbol, width) = (picture[(x, y)].symbol(), picture.area.width);
     let to = Move::To(x, y);
@@ -199,8 +208,8 @@ struct Run {
     end: u16,
 }
 
-/// Takes the cells of a style from those that are left to send, row by row, as runs. Short gaps of what stays are sent again, which is
-/// shorter than going over them.
+/// Takes the cells of a style from those that are left to send, row by row, as runs. Short gaps of
+/// what stays are sent again, which is shorter than going over them.
 fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> {
     const FEW: u16 = 4;
     const TAIL: u16 = 8;
@@ -248,7 +257,8 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
 
 /// Sends runs, nearest first.
 fn send(mut runs: Vec<Run>, picture: &Buffer, cursor: &mut Cursor, out: &mut String) {
-    /// Runs looked at for the nearest one: a whole screen has thousands, and its first frame is not worth the search.
+    /// Runs looked at for the nearest one: a whole screen has thousands, and its first frame is not
+    /// worth the search.
     const NEAR: usize = 64;
     runs.reverse();
     while !runs.is_empty() {
@@ -278,7 +288,8 @@ fn send(mut runs: Vec<Run>, picture: &Buffer, cursor: &mut Cursor, out: &mut Str
 enum Cursor {
     /// Nobody knows.
     Unknown,
-    /// In this row, behind its last column: terminals differ in what a step from there does, but not in what a carriage return does.
+    /// In this row, behind its last column: terminals differ in what a step from there does, but
+    /// not in what a carriage return does.
     Edge(u16),
     /// At this column and row.
     At(u16, u16),
@@ -341,7 +352,8 @@ impl Move {
                 if first {
                     out.push('\r');
                 }
-                // Raw mode leaves line feeds as they are: one row down, in the same column. None is sent in the last row.
+                // Raw mode leaves line feeds as they are: one row down, in the same column. None is
+                // sent in the last row.
                 if down > 0 {
                     step(down, 'B', Some('\n'), out);
                 } else {
@@ -367,7 +379,8 @@ mod tests {
     use proptest::test_runner::RngSeed;
     use ratatui::style::Style as Full;
 
-    /// A terminal that knows what [`changes`] sends: moves, styles, erasing, text. It takes no step from behind the last column but a return.
+    /// A terminal that knows what [`changes`] sends: moves, styles, erasing, text. It takes no step
+    /// from behind the last column but a return.
     fn play(screen: &mut Buffer, text: &str) {
         let (width, height) = (screen.area.width, screen.area.height);
         let (mut x, mut y, mut style) = (0, 0, Full::reset());
@@ -452,7 +465,8 @@ mod tests {
         let bg = prop_oneof![Just(Color::Reset), Just(Color::Blue), Just(Color::DarkGray), Just(Color::Rgb(9, 8, 7))];
         let flags = prop_oneof![Just(Modifier::empty()), Just(Modifier::BOLD), Just(Modifier::REVERSED | Modifier::UNDERLINED)];
         let pieces = prop::collection::vec(("[a-c日█ ]{1,6}", fg, bg, flags), 0..5);
-        // Rows are filled from the left: a text that begins in the middle of a wide character is no picture.
+        // Rows are filled from the left: a text that begins in the middle of a wide character is no
+        // picture.
         prop::collection::vec(pieces, 4).prop_map(|rows| {
             let mut buf = Buffer::empty(Rect::new(0, 0, 12, 4));
             for (y, row) in rows.into_iter().enumerate() {
@@ -471,7 +485,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default() })]
 
-        /// Whatever was on screen: what is sent makes the new picture of it, as far as eyes can tell.
+        /// Whatever was on screen: what is sent makes the new picture of it, as far as eyes can
+        /// tell.
         #[test]
         fn a_terminal_shows_the_new_picture(old in picture(), new in picture()) {
             let mut screen = old.clone();
@@ -481,7 +496,8 @@ mod tests {
         }
     }
 
-    /// A terminal that counts graphemes in its own way: each of `disputed` takes `cells` cells. Only moves, blanks and text; styles are let pass.
+    /// A terminal that counts graphemes in its own way: each of `disputed` takes `cells` cells.
+    /// Only moves, blanks and text; styles are let pass.
     struct Counting<'c> {
         cells: usize,
         disputed: &'c [&'c str],
@@ -588,7 +604,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
 
-        /// However many cells a terminal gives a disputed grapheme, and through any changes: all else is where it belongs.
+        /// However many cells a terminal gives a disputed grapheme, and through any changes: all
+        /// else is where it belongs.
         #[test]
         fn what_terminals_dispute_moves_nothing_else(pictures in prop::collection::vec(disputed_picture(), 1..4), cells in 1usize..=6) {
             let area = pictures[0].area;

@@ -1,11 +1,14 @@
-//! What the terminal sends: a thread that reads its bytes, and the parser that makes keys, pastes and the mouse of them.
+//! What the terminal sends: a thread that reads its bytes, and the parser that makes keys, pastes
+//! and the mouse of them.
 //!
-//! The rule of the parser is that it waits for nobody: what is begun and not ended counts, after a moment, as what it is by then. A lone ESC
-//! is the Esc key, `ESC [` is alt-[, a report that was cut short is nothing, a paste without an end is the text that came. (crossterm's
-//! parser waits for ever for the end of a sequence that it knows the beginning of, and every key after that is lost in it.)
+//! The rule of the parser is that it waits for nobody: what is begun and not ended counts, after a
+//! moment, as what it is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was
+//! cut short is nothing, a paste without an end is the text that came. (crossterm's parser waits
+//! for ever for the end of a sequence that it knows the beginning of, and every key after that is
+//! lost in it.)
 //!
-//! Sequences are those of ECMA-48 (5.4): parameters `0`–`?`, intermediates ` `–`/`, one final byte `@`–`~`. All are read, the unknown ones
-//! mean nothing.
+//! Sequences are those of ECMA-48 (5.4): parameters `0`–`?`, intermediates ` `–`/`, one final byte
+//! `@`–`~`. All are read, the unknown ones mean nothing.
 
 use super::background;
 use crate::app::{Background, Key, KeyCode};
@@ -44,7 +47,8 @@ const PASTE: Duration = Duration::from_millis(400);
 const LONGEST: usize = 256;
 /// A longer paste comes in parts.
 const PART: usize = 4 << 20;
-/// So many bytes at once, after a paste that paused too long, are the rest of it: nobody types them.
+/// So many bytes at once, after a paste that paused too long, are the rest of it: nobody types
+/// them.
 const REST: usize = 64;
 /// How a paste ends.
 const PASTE_END: &[u8] = b"\x1b[201~";
@@ -272,7 +276,8 @@ fn named(letter: u8) -> Option<KeyCode> {
     })
 }
 
-/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers come so, and they begin with a digit or a sign.
+/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers come so, and they begin with a
+/// digit or a sign.
 fn string(bytes: &[u8]) -> Option<Step> {
     let introducer = bytes[1];
     let typed = |bytes| Some(Step::key(bytes, plain(introducer).map(alt)));
@@ -321,7 +326,8 @@ fn csi(bytes: &[u8]) -> Option<Step> {
     None
 }
 
-/// What a whole sequence means: its length, what stands between `ESC [` and the final byte, and that byte.
+/// What a whole sequence means: its length, what stands between `ESC [` and the final byte, and
+/// that byte.
 fn sequence(bytes: usize, parameters: &[u8], last: u8) -> Step {
     let text = std::str::from_utf8(parameters).unwrap_or_default();
     if let Some(report) = text.strip_prefix('<') {
@@ -402,7 +408,8 @@ fn modified(code: KeyCode, modifiers: Option<u32>) -> Option<Key> {
     })
 }
 
-/// A report of the mouse: the left button's press and the wheel count, movements and everything else does not.
+/// A report of the mouse: the left button's press and the wheel count, movements and everything
+/// else does not.
 fn mouse(bytes: usize, button: u8, x: u16, y: u16, pressed: bool) -> Step {
     const MODIFIERS: u8 = 4 | 8 | 16;
     let input = match button & !MODIFIERS {
@@ -684,7 +691,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: RngSeed::Fixed(11), ..ProptestConfig::default() })]
 
-        /// Bytes make the same inputs however they are cut, and nothing makes the parser fail or wait for long.
+        /// Bytes make the same inputs however they are cut, and nothing makes the parser fail or
+        /// wait for long.
         #[test]
         fn it_makes_no_difference_how_bytes_come(
             pieces in prop::collection::vec(prop_oneof![

@@ -1,12 +1,16 @@
-//! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and draws what changed.
+//! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and
+//! draws what changed.
 //!
-//! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape sequences; [`watch`]: the thread that notices a terminal that is gone.
-//! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal that may take nothing; [`signals`]: SIGTERM,
-//!   SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and glyphs by the environment; [`background`]: light or dark by the terminal's own word;
+//! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape
+//!   sequences; [`watch`]: the thread that notices a terminal that is gone.
+//! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal
+//!   that may take nothing; [`signals`]: SIGTERM, SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and
+//!   glyphs by the environment; [`background`]: light or dark by the terminal's own word;
 //!   [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
-//! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an event, compared with the one on
-//! screen, and only differing cells go out, at most thirty times a second (five on a slow line), inside a synchronized update.
+//! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an
+//! event, compared with the one on screen, and only differing cells go out, at most thirty times a
+//! second (five on a slow line), inside a synchronized update.
 
 pub mod background;
 pub mod caps;
@@ -23,7 +27,8 @@ use crate::app::decay::DecayAction;
 use crate::app::screen::ScreenAction;
 use crate::app::session::SessionAction;
 use crate::app::{Action, Effect, EngineHandle, FrameFormat, Key, KeyCode, Options, State, update};
-use crate::engine::{Event, News};
+use crate::engine::Event;
+use crate::engine::News;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::session::journal::{self, Journal};
@@ -114,11 +119,13 @@ pub enum Then {
     Play(PathBuf),
 }
 
-/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if the terminal is light or dark, so that it is asked.
-/// `events` are the engine's; when it closes, the lab goes on without an engine.
+/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if
+/// the terminal is light or dark, so that it is asked. `events` are the engine's; when it closes,
+/// the lab goes on without an engine.
 ///
 /// # Errors
-/// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the terminal cannot be written to or the recording cannot be begun.
+/// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the
+/// terminal cannot be written to or the recording cannot be begun.
 pub fn run(
     options: Options,
     ask_background: bool,
@@ -218,7 +225,8 @@ impl<E: EngineHandle> Lab<E> {
             let frame = dirty.then(|| drawn + least);
             let deadline = [wake, frame].into_iter().flatten().min();
             let mut actions = Vec::new();
-            // Signals first, then keys, then the engine: a flood of results never keeps a key waiting.
+            // Signals first, then keys, then the engine: a flood of results never keeps a key
+            // waiting.
             tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
@@ -263,7 +271,8 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// The action of what a person or the terminal did, if it has one. What is pointed at is what lies there in the present picture.
+    /// The action of what a person or the terminal did, if it has one. What is pointed at is what
+    /// lies there in the present picture.
     fn take_input(&self, tui: &Screen, input: Input) -> Option<Action> {
         let target = |column, row| ui::hit(&self.state, tui.shown().area, column, row);
         Some(Action::Key(match input {

@@ -1,5 +1,5 @@
-//! Writing to the terminal without being at its mercy: a terminal that takes no more output (a full line, a stopped window) is waited for
-//! only as long as nobody gives it up.
+//! Writing to the terminal without being at its mercy: a terminal that takes no more output (a full
+//! line, a stopped window) is waited for only as long as nobody gives it up.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether nobody waits for the terminal any more.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
-/// The terminal, opened once more, so that not waiting is a matter of this program alone: the mode belongs to what was opened, and standard
-/// output is shared with the shell. `None` where it cannot be opened again.
+/// The terminal, opened once more, so that not waiting is a matter of this program alone: the mode
+/// belongs to what was opened, and standard output is shared with the shell. `None` where it cannot
+/// be opened again.
 static TERMINAL: OnceLock<Option<OwnedFd>> = OnceLock::new();
 /// How often it is looked whether the terminal was given up.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -63,7 +64,8 @@ impl Write for Out {
     }
 }
 
-/// Writes the last texts, now or not at all; whatever else is being written ends with an error. Calls the system only and takes no lock.
+/// Writes the last texts, now or not at all; whatever else is being written ends with an error.
+/// Calls the system only and takes no lock.
 pub fn give_up(last: &[&str]) {
     GIVEN_UP.store(true, Ordering::SeqCst);
     let _ = rustix::termios::tcflush(terminal(), rustix::termios::QueueSelector::OFlush);

@@ -1,5 +1,5 @@
-//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal takes no more output, and must end all
-//! the same.
+//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal
+//! takes no more output, and must end all the same.
 
 use super::tui;
 use crate::error::Error;
@@ -35,8 +35,8 @@ pub const HANG_UP: i32 = Unix::HUP.as_raw();
 /// How long the loop has to give the terminal back by itself.
 const GRACE: Duration = Duration::from_millis(1200);
 
-/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as the process, for a handler can be
-/// replaced but not taken back.
+/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as
+/// the process, for a handler can be replaced but not taken back.
 static LOOP: Mutex<Option<UnboundedSender<Signal>>> = Mutex::new(None);
 
 /// The signals that are listened to.
@@ -95,7 +95,8 @@ fn act(raw: i32) {
                 let _ = emulate_default_handler(raw);
             }
             if stuck || !told {
-                // What a shell says of a program that a signal ended. Everything on disk is whole at every instant.
+                // What a shell says of a program that a signal ended. Everything on disk is whole
+                // at every instant.
                 std::process::exit(128 + raw);
             }
         }

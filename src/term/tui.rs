@@ -25,19 +25,20 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// How the terminal was set before it was ours, for those who must not wait for anybody.
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 
-/// Gives the terminal back: no frame under way, the mouse and the cursor the user's, the first screen.
+/// Gives the terminal back: no frame under way, the mouse and the cursor the user's, the first
+/// screen.
 const GIVE_BACK: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
 /// Gives the cursor's shape back.
 const SHAPE_BACK: &str = "\x1b[0 q";
 /// Whether the cursor has a shape of ours.
 static SHAPED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal's own cursor as a thin bar that does not blink: it stands where a text is edited, for input methods, and what is drawn there
-/// stays readable.
+/// The terminal's own cursor as a thin bar that does not blink: it stands where a text is edited,
+/// for input methods, and what is drawn there stays readable.
 const CARET: &str = "\x1b[6 q";
 
-/// Asks for presses and the wheel, in the form without a limit to columns. crossterm's own command would ask for every movement too: a
-/// stream of bytes up the line that nothing here listens to.
+/// Asks for presses and the wheel, in the form without a limit to columns. crossterm's own command
+/// would ask for every movement too: a stream of bytes up the line that nothing here listens to.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 /// Gives the mouse back.
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
@@ -222,8 +223,9 @@ impl<W: Write> Tui<W> {
         &mut self.writer
     }
 
-    /// Gives the terminal back and stops the process group, as Ctrl-Z does elsewhere; returns when `fg` continues it. Where there is no
-    /// shell to return to (the lab is a session's first process) nobody could continue it: then a sentence says so.
+    /// Gives the terminal back and stops the process group, as Ctrl-Z does elsewhere; returns when
+    /// `fg` continues it. Where there is no shell to return to (the lab is a session's first
+    /// process) nobody could continue it: then a sentence says so.
     ///
     /// # Errors
     /// The system's, if the terminal cannot be written to.
@@ -234,7 +236,8 @@ impl<W: Write> Tui<W> {
             return Ok(Some("There is no shell to return to; q quits.".into()));
         }
         self.leave()?;
-        // The whole group, so that `cargo run` stops with it. SIGSTOP, because SIGTSTP has a handler here.
+        // The whole group, so that `cargo run` stops with it. SIGSTOP, because SIGTSTP has a
+        // handler here.
         process::kill_current_process_group(process::Signal::STOP)?;
         self.take()?;
         Ok(None)
@@ -258,9 +261,10 @@ pub fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
-/// Gives the terminal back without waiting for anybody: not for whoever writes to it, nor for the terminal to take what was written. What it
-/// has not taken is dropped, and if it takes nothing even then, its settings are back all the same. Calls the system only, and takes no
-/// lock: a signal's handler may call it.
+/// Gives the terminal back without waiting for anybody: not for whoever writes to it, nor for the
+/// terminal to take what was written. What it has not taken is dropped, and if it takes nothing
+/// even then, its settings are back all the same. Calls the system only, and takes no lock: a
+/// signal's handler may call it.
 pub fn give_back_at_once() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -276,8 +280,9 @@ fn shape_back() -> &'static str {
     if SHAPED.load(Ordering::SeqCst) { SHAPE_BACK } else { "" }
 }
 
-/// Gives the terminal back before a panic of this thread prints itself. A panic of another thread is that thread's owner's to report:
-/// printed, it would only spoil the screen, so it goes to the log.
+/// Gives the terminal back before a panic of this thread prints itself. A panic of another thread
+/// is that thread's owner's to report: printed, it would only spoil the screen, so it goes to the
+/// log.
 pub fn install_panic_hook() {
     let screen_thread = std::thread::current().id();
     let previous = std::panic::take_hook();

@@ -1,8 +1,9 @@
 //! The thread that notices a terminal that is gone.
 //!
-//! When the terminal hangs up (an SSH connection drops, tmux is killed) the loop may be in the middle of something. So a thread of its own
-//! polls the terminal for a hang-up. It tells the loop, and if the loop is past telling it ends the process. That loses nothing: everything
-//! on disk is whole at every instant.
+//! When the terminal hangs up (an SSH connection drops, tmux is killed) the loop may be in the
+//! middle of something. So a thread of its own polls the terminal for a hang-up. It tells the loop,
+//! and if the loop is past telling it ends the process. That loses nothing: everything on disk is
+//! whole at every instant.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -55,7 +56,8 @@ fn terminal() -> Option<OwnedFd> {
     File::open("/dev/tty").ok().map(OwnedFd::from)
 }
 
-/// Waits a moment for a hang-up. Asking for no events, poll sleeps until there is a hang-up or the time is over.
+/// Waits a moment for a hang-up. Asking for no events, poll sleeps until there is a hang-up or the
+/// time is over.
 fn is_gone(terminal: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(terminal, PollFlags::empty())];
     match poll(&mut fds, Some(&LOOK)) {

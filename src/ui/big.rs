@@ -1,4 +1,5 @@
-//! Numbers large enough for the last row: digits of 3 × 5 points, in half blocks or in whole cells.
+//! Numbers in large digits, readable from the back row: 3 × 5 points, in half blocks or in whole
+//! cells.
 
 use super::glyphs::{points, resolution};
 use crate::app::GlyphSet;
@@ -17,7 +18,7 @@ const DIGITS: [[u8; 5]; 10] = [
     [0b111, 0b101, 0b111, 0b001, 0b111],
 ];
 
-/// A sign's points and its width.
+/// A character's points and its width.
 fn shape(c: char) -> Option<([u8; 5], u8)> {
     match c {
         '0'..='9' => DIGITS.get(c as usize - '0' as usize).map(|d| (*d, 3)),
@@ -27,10 +28,10 @@ fn shape(c: char) -> Option<([u8; 5], u8)> {
     }
 }
 
-/// A number's rows, `scale` cells a point across; other signs than digits, point and minus are left out. In half blocks a row holds two
-/// rows of points, in other glyph sets one.
+/// A number's rows; each point is `scale` cells wide. Characters other than digits, point and minus
+/// are left out. In half blocks a row holds two rows of points, in other glyph sets one.
 pub fn number(set: GlyphSet, text: &str, scale: usize) -> Vec<String> {
-    // Braille terminals have half blocks too; they are more even.
+    // Terminals with Braille have half blocks too, which look more even.
     let halves = matches!(set, GlyphSet::Braille | GlyphSet::HalfBlock);
     let down = if halves { resolution(GlyphSet::HalfBlock).1 } else { 1 };
     let shapes: Vec<([u8; 5], u8)> = text.chars().filter_map(shape).collect();

@@ -1,4 +1,5 @@
-//! Line charts in cells: curves in the look's glyphs with axes, a letter at every point, and a legend with values.
+//! Line charts in cells: curves in the look's glyphs with axes, a letter at every point, and a
+//! legend with values.
 
 use super::glyphs;
 use super::paint::{Paint, fit, pad, put, signed};
@@ -11,16 +12,16 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
-/// What is drawn.
+/// The chart to draw.
 #[derive(Clone, Copy)]
 pub struct Chart<'a> {
-    /// What the axes are.
+    /// The names of the axes.
     pub axes: &'a [String; 2],
     /// The curves.
     pub curves: &'a [Curve],
-    /// The one drawn above the others.
+    /// The curve drawn above the others.
     pub front: usize,
-    /// The place along the axis that the legend's values are read at.
+    /// The position along the axis at which the legend's values are read.
     pub at: Option<f64>,
 }
 
@@ -33,8 +34,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Round steps (1, 2 or 5 times a power of ten), about `count` of them, over the finite values; `None` without one. `whole` widens the range to
-    /// whole steps.
+    /// Round steps (1, 2 or 5 times a power of ten), about `count` of them, over the finite values;
+    /// `None` if there are none. `whole` widens the range to whole steps.
     pub fn of(values: impl Iterator<Item = f64>, count: usize, whole: bool) -> Option<Self> {
         let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         if low > high {
@@ -51,12 +52,12 @@ impl Scale {
         }
     }
 
-    /// Where a value lies, 0 to 1.
+    /// The position of a value within the range, 0 to 1.
     pub fn share(self, value: f64) -> f64 {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// The steps inside, each with its text.
+    /// The steps within the range, each with its text.
     pub fn ticks(self) -> Vec<(f64, String)> {
         let digits = (-self.step.log10().floor()).max(0.0) as usize;
         let first = (self.low / self.step - 1e-6).ceil() as i64;
@@ -145,7 +146,8 @@ impl Chart<'_> {
         }
     }
 
-    /// The legend: letter, label, and the value at the chosen place (or at each curve's last one), in as many columns as fit.
+    /// The legend: letter, label, and the value at the chosen position (or at each curve's last
+    /// point), in as many columns as fit.
     pub fn legend(&self, paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
         let columns = (usize::from(area.width) / 26).max(1).min(self.curves.len().max(1));
         let rows = self.curves.len().div_ceil(columns).max(1);
@@ -179,7 +181,7 @@ fn finite(point: &(f64, f64)) -> bool {
     point.0.is_finite() && point.1.is_finite()
 }
 
-/// Dots of all curves, and whose the last one in each cell is.
+/// The dots of all curves, and for each cell the curve that drew its last dot.
 struct Raster {
     width: usize,
     cells: Vec<(u8, usize)>,
@@ -191,7 +193,7 @@ impl Raster {
         let (width, height) = (usize::from(plot.width), usize::from(plot.height));
         let mut raster = Self { width, cells: vec![(0, 0); width * height] };
         let dot = |(x, y): (f64, f64)| {
-            // Through the middles of the cells that the letters stand in.
+            // The curves pass through the centres of the cells that hold the letters.
             let x = across.share(x) * (width - 1) as f64 * dx as f64 + (dx - 1) as f64 / 2.0;
             let y = (1.0 - up.share(y)) * (height - 1) as f64 * dy as f64 + (dy - 1) as f64 / 2.0;
             (x, y)

@@ -16,14 +16,14 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     draw_noting(state, area, buf, &Hits::default());
 }
 
-/// Draws, and tells where a text is edited, if one is: there the terminal's own cursor belongs.
+/// Draws the state; returns the position for the terminal's own cursor if a text is edited.
 pub fn draw_editing(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let hits = Hits::default();
     draw_noting(state, area, buf, &hits);
     hits.caret().filter(|at| area.contains(*at))
 }
 
-/// Draws, and notes what can be clicked where.
+/// Draws the state, and notes the targets of clicks.
 pub(super) fn draw_noting(state: &State, area: Rect, buf: &mut Buffer, hits: &Hits) {
     let area = area.intersection(buf.area);
     let size = Size::of(area);

@@ -1,4 +1,5 @@
-//! A drawn buffer as plain text, as ANSI and as SVG: for the guide's pictures, for saved frames and for tests.
+//! A drawn buffer as plain text, as ANSI and as SVG, for the README's pictures, for saved frames
+//! and for tests.
 
 use super::sgr;
 use crate::app::FrameFormat;
@@ -7,7 +8,8 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// A frame in the format of a file. `light` says whether the terminal's background is, which only a picture has to paint.
+/// A frame in a file format. `light` is whether the terminal's background is light; only the SVG
+/// paints it.
 pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     match format {
         FrameFormat::Svg => svg(buf, light),
@@ -16,7 +18,7 @@ pub fn frame(buf: &Buffer, format: FrameFormat, light: bool) -> String {
     }
 }
 
-/// Plain text, one line a row, blanks at the ends of lines cut.
+/// Plain text, one line per row, without trailing blanks.
 pub fn text(buf: &Buffer) -> String {
     let mut out = String::new();
     for row in rows(buf) {
@@ -89,7 +91,7 @@ fn rgb(color: Color) -> Option<u32> {
     }
 }
 
-/// Width and height of a cell in the picture.
+/// Width and height of a cell in the SVG.
 const CELL: (f32, f32) = (8.4, 18.0);
 
 /// Margin around the picture.

@@ -1,7 +1,9 @@
-//! Screens in turn as one moving picture: an SVG with CSS that a browser plays in a loop, without a script.
+//! Screens in turn as one moving picture: an SVG with CSS that a browser plays in a loop, without a
+//! script.
 //!
-//! Each frame is a group with what changed since the one before, painted over it. So a film of typing is little more than its
-//! last screen. Where nothing moves (a viewer without CSS, a reader who asked for no motion) the last screen stands.
+//! Each frame is a group with what changed since the one before, painted over it. So a film of
+//! typing is little more than its last screen. Where nothing moves (a viewer without CSS, a reader
+//! who asked for no motion) the last screen stands.
 
 use super::export::{Colours, columns, rows, svg_cells, svg_ground, svg_start};
 use ratatui::buffer::{Buffer, Cell};
@@ -51,7 +53,8 @@ impl Film {
     pub fn svg(&self) -> String {
         let mut out = svg_start(self.size, Colours::of(self.light));
         let seconds = self.length as f64 / 1000.0;
-        // Edges on whole pixels: of what a frame paints over, nothing is to show between two of them.
+        // Edges on whole pixels: of what a frame paints over, nothing is to show between two of
+        // them.
         out.push_str("<style>\ng rect{shape-rendering:crispEdges}\n");
         let _ = writeln!(out, ".f{{animation:{seconds:.2}s step-end infinite}}");
         out.push_str("@media (prefers-reduced-motion:reduce){.f{animation:none}}\n");

@@ -1,4 +1,5 @@
-//! Bars, sparklines, points and signs in each glyph set, and the last pass that leaves nothing but ASCII where only ASCII can be shown.
+//! Bars, sparklines, points and signs in each glyph set, and the last pass, which replaces all
+//! non-ASCII signs where only ASCII can be shown.
 
 use crate::app::GlyphSet;
 use ratatui::buffer::Buffer;
@@ -33,7 +34,7 @@ pub fn track(set: GlyphSet, width: u16) -> String {
     empty.repeat(usize::from(width))
 }
 
-/// The glyph of a column `filled` cells high in its cell number `cell`, counted from below.
+/// The glyph in cell number `cell` (from below) of a column filled to a height of `filled` cells.
 pub fn column(set: GlyphSet, filled: f64, cell: usize) -> char {
     let rest = filled - cell as f64;
     let half = |part: char| if rest >= 0.5 { part } else { ' ' };
@@ -50,7 +51,8 @@ pub fn column(set: GlyphSet, filled: f64, cell: usize) -> char {
     }
 }
 
-/// One character a value, from the least to the greatest; blanks for what is not finite.
+/// A sparkline from the least to the greatest value, one character per value; blanks for values
+/// that are not finite.
 pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
     let finite = || values.iter().copied().filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
@@ -58,7 +60,7 @@ pub fn sparkline(set: GlyphSet, values: &[f32]) -> String {
     values.iter().map(|v| if v.is_finite() { level(set, share(*v)) } else { ' ' }).collect()
 }
 
-/// A share of 0 to 1 as one character: a bar standing up, or a digit.
+/// A share from 0 to 1 as one character: a vertical bar, or a digit.
 pub fn level(set: GlyphSet, share: f64) -> char {
     let step = |steps: usize| (share.clamp(0.0, 1.0) * (steps - 1) as f64).round() as usize;
     match set {
@@ -67,7 +69,7 @@ pub fn level(set: GlyphSet, share: f64) -> char {
     }
 }
 
-/// A share of 0 to 1 as a digit of 0 to 9; a blank for what is not finite.
+/// A share from 0 to 1 as a digit from 0 to 9; a blank if it is not finite.
 pub fn digit(share: f64) -> char {
     if !share.is_finite() {
         return ' ';
@@ -75,7 +77,7 @@ pub fn digit(share: f64) -> char {
     char::from_digit((share.clamp(0.0, 1.0) * 9.0).round() as u32, 10).unwrap_or(' ')
 }
 
-/// Points of a scatter a cell can tell apart: across, down.
+/// The points of a scatter per cell: across, down.
 pub fn resolution(set: GlyphSet) -> (usize, usize) {
     match set {
         GlyphSet::Octant | GlyphSet::Braille => (2, 4),
@@ -105,7 +107,7 @@ pub fn points(set: GlyphSet, bits: u8) -> char {
     }
 }
 
-/// Replaces everything that is not ASCII by its nearest ASCII sign.
+/// Replaces every character that is not ASCII by a similar ASCII character.
 pub fn only_ascii(area: Rect, buf: &mut Buffer) {
     for position in area.positions() {
         let Some(cell) = buf.cell_mut(position) else { continue };
@@ -169,7 +171,8 @@ mod tests {
         assert_eq!(points(GlyphSet::Braille, 0xff), '⣿');
     }
 
-    /// Where quadrants, half blocks and the full block have their own characters, octants are those: so the order of bits can be told.
+    /// Where quadrants, half blocks and the full block have their own characters, the octants use
+    /// them, which reveals the order of bits.
     #[test]
     fn octant_bits_are_where_unicode_has_them() {
         for (bits, glyph) in [(0b0000_0000, ' '), (0b0000_0101, '▘'), (0b0000_1010, '▝'), (0b0101_0000, '▖'), (0b0000_1111, '▀')] {

@@ -1,4 +1,5 @@
-//! What lies under the pointer, and where a text is edited. Panes say where they put their rows while they draw, so the answer cannot drift from the picture.
+//! The target under the pointer, and the position where a text is edited. Panes note the position
+//! of their rows while they draw, so the answer always matches the picture.
 
 use crate::app::State;
 use crate::app::screen::Target;
@@ -6,29 +7,30 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::cell::{Cell, RefCell};
 
-/// Areas of a picture and what they stand for, in the order they were drawn.
+/// The areas of a picture and their targets, in drawing order.
 #[derive(Debug, Default)]
 pub struct Hits(RefCell<Vec<(Rect, Target)>>, Cell<Option<Position>>);
 
 impl Hits {
-    /// Notes where a text is edited.
+    /// Notes the position where a text is edited.
     pub fn edited_at(&self, x: u16, y: u16) {
         self.1.set(Some(Position::new(x, y)));
     }
 
-    /// Where a text is edited, if one is.
+    /// The position where a text is edited, if any.
     pub fn caret(&self) -> Option<Position> {
         self.1.get()
     }
 
-    /// Notes an area.
+    /// Notes an area and its target.
     pub fn add(&self, area: Rect, target: Target) {
         if !area.is_empty() {
             self.0.borrow_mut().push((area, target));
         }
     }
 
-    /// What was drawn last at a place. Points are small, so one beside the pointer counts if nothing but its pane is under it.
+    /// The last target drawn at a position. Points are small, so one beside the pointer counts if
+    /// only its pane is under the pointer.
     fn at(&self, position: Position) -> Option<Target> {
         let all = self.0.borrow();
         let under = all.iter().rev().find(|(area, _)| area.contains(position)).map(|(_, target)| *target)?;
@@ -40,7 +42,7 @@ impl Hits {
     }
 }
 
-/// What lies at a column and row of the state's picture in `area`, if anything that can be clicked does. Pure.
+/// The target at a column and row of the state's picture in `area`, if there is one. Pure.
 pub fn hit(state: &State, area: Rect, column: u16, row: u16) -> Option<Target> {
     let hits = Hits::default();
     super::draw::draw_noting(state, area, &mut Buffer::empty(area), &hits);

@@ -1,4 +1,4 @@
-//! Which pane lies where. Three layouts and a floor:
+//! The place of each pane. Four layouts, and a least size:
 //!
 //! ```text
 //! ≥ 140 × 34 (wide)                 ≥ 100 × 30 (medium)            smaller (small): rules instead of boxes
@@ -10,15 +10,16 @@
 //! ╰─────────────────────────────╯   ╰────────────────────────╯
 //! ```
 //!
-//! Below 80 × 24 the pane in focus has the screen for itself, with the query above; below 60 × 16 one line says what is needed.
+//! Below 80 × 22 only the focused pane is shown, with the query above it. Below 60 × 16 one line
+//! states the size needed.
 
 use crate::app::Focus;
 use ratatui::layout::Rect;
 
-/// Least size that is drawn.
+/// The least size that is drawn, in columns and rows.
 pub const FLOOR: (u16, u16) = (60, 16);
 
-/// Which layout.
+/// The layout for a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// At least 140 × 34.
@@ -51,7 +52,7 @@ impl Size {
     }
 }
 
-/// Header, body, footer.
+/// The areas of header, body, notice and footer.
 pub fn frame(area: Rect, notice_lines: u16) -> [Rect; 4] {
     let notice_lines = notice_lines.min(area.height.saturating_sub(2));
     let body = area.height.saturating_sub(2 + notice_lines);
@@ -63,7 +64,7 @@ pub fn frame(area: Rect, notice_lines: u16) -> [Rect; 4] {
     ]
 }
 
-/// Panes of the Lab; a pane that is not shown is empty.
+/// The Lab's panes; a pane that is not shown is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LabAreas {
     /// Query editor.

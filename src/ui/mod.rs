@@ -1,11 +1,13 @@
 //! The picture: `draw(&State, area, &mut Buffer)`, a pure function of the state.
 //!
-//! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: which pane lies where at which size.
-//! - [`big`]: large figures; [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph set; [`paint`]: text helpers and panels.
+//! - [`draw`](self::draw()): header, tab, footer, overlay; [`layout`]: the place of each pane at
+//!   each size.
+//! - [`big`]: large figures; [`theme`]: colours by role; [`glyphs`]: bars and points in each glyph
+//!   set; [`paint`]: text helpers and panels.
 //! - [`chart`]: curves with axes, letters and a legend.
 //! - [`hit`](self::hit()): what lies under the pointer.
-//! - [`panes`]: one file a pane.
-//! - [`export`]: a drawn buffer as text, ANSI or SVG; [`film`]: several of them as one moving picture; [`sgr`]: styles as escape sequences.
+//! - [`panes`]: one file per pane.
+//! - [`export`]: a drawn buffer as text, ANSI or SVG; [`sgr`]: styles as escape sequences.
 
 pub mod big;
 pub mod chart;

@@ -1,4 +1,4 @@
-//! What panes are drawn with: a palette bound to the state's look, clipped text, panels, bars and fields.
+//! Drawing tools for panes: the theme of the state's look, clipped text, panels, bars and fields.
 
 use super::glyphs;
 use super::hit::Hits;
@@ -13,18 +13,18 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The state, how it looks, and how much room there is.
+/// The state, its look, and the size of the layout.
 #[derive(Clone, Copy)]
 pub struct Paint<'a> {
-    /// What is drawn.
+    /// The state to draw.
     pub state: &'a State,
     /// Colours.
     pub theme: Theme<'a>,
     /// Glyphs.
     pub set: GlyphSet,
-    /// Which layout.
+    /// The layout.
     pub size: Size,
-    /// What can be clicked where.
+    /// The targets of clicks.
     pub hits: &'a Hits,
 }
 
@@ -39,12 +39,12 @@ impl<'a> Paint<'a> {
         self.theme.style(role)
     }
 
-    /// Notes that a click into `area` means `target`; what is noted later lies above.
+    /// Notes `target` as the target of clicks into `area`; targets noted later lie above.
     pub fn hit(&self, area: Rect, target: Target) {
         self.hits.add(area, target);
     }
 
-    /// The same for one row of an area.
+    /// Notes the target of one row of an area.
     pub fn hit_row(&self, area: Rect, row: u16, target: Target) {
         self.hits.add(Rect::new(area.x, area.y + row, area.width, 1).intersection(area), target);
     }
@@ -56,8 +56,9 @@ impl<'a> Paint<'a> {
         vec![self.span(filled, role), self.span(glyphs::track(self.set, rest), Role::Track)]
     }
 
-    /// A panel: in large layouts a box, in small ones a rule above; returns what is inside. The focus lights the title's rule and the sides; the
-    /// rule below stays as it is, because a change of focus would send it twice over a slow line.
+    /// Draws a panel (in large layouts a box, in small ones a rule above) and returns the area
+    /// inside. Focus lights the title's rule and the sides. The rule below does not change, because
+    /// a change of focus would send it twice over a slow line.
     pub fn panel(&self, buf: &mut Buffer, area: Rect, title: &str, right: Vec<Span<'a>>, focused: bool) -> Rect {
         if area.width < 2 || area.height == 0 {
             return Rect::ZERO;
@@ -109,7 +110,7 @@ impl<'a> Paint<'a> {
         }
     }
 
-    /// A one-line input with its cursor if it is in focus.
+    /// A one-line input, with its cursor if it is in focus.
     pub fn field(&self, buf: &mut Buffer, area: Rect, col: u16, row: u16, input: &Input, focused: bool) {
         if area.height <= row || area.width <= col {
             return;
@@ -119,7 +120,7 @@ impl<'a> Paint<'a> {
         if !focused {
             return put(buf, area, col, row, Line::from(fit(input.text(), room)));
         }
-        // Show the end of what stands before the cursor, and keep a cell for the cursor itself.
+        // Show the end of the text before the cursor, and reserve a cell for the cursor.
         let mut start = before.len();
         let mut width = 1;
         for (i, c) in before.char_indices().rev() {
@@ -136,7 +137,7 @@ impl<'a> Paint<'a> {
         put(buf, area, col, row, line);
     }
 
-    /// Text in the middle of an area, one line an entry.
+    /// Text in the middle of an area, one line per entry.
     pub fn centred(&self, buf: &mut Buffer, area: Rect, lines: &[(String, Role)]) {
         let wrapped: Vec<(String, Role)> =
             lines.iter().flat_map(|(text, role)| wrap(text, usize::from(area.width)).into_iter().map(move |l| (l, *role))).collect();
@@ -147,7 +148,7 @@ impl<'a> Paint<'a> {
         }
     }
 
-    /// Lays the selection's style over a row.
+    /// Applies the selection's style to a row.
     pub fn select(&self, buf: &mut Buffer, area: Rect, row: u16, focused: bool) {
         if row < area.height && focused {
             let rect = Rect::new(area.x, area.y + row, area.width, 1).intersection(buf.area);
@@ -160,7 +161,7 @@ impl<'a> Paint<'a> {
 pub fn put(buf: &mut Buffer, area: Rect, col: u16, row: u16, line: Line<'_>) {
     let area = area.intersection(buf.area);
     if row < area.height && col < area.width {
-        // What lay there before must not shine through styles that leave the colour open.
+        // Clear the cells first: styles without a colour of their own would keep the old one.
         let under = Rect::new(area.x + col, area.y + row, (line.width() as u16).min(area.width - col), 1);
         buf.set_style(under, Style::reset());
         buf.set_line(area.x + col, area.y + row, &line, area.width - col);
@@ -173,7 +174,7 @@ pub fn put_right(buf: &mut Buffer, area: Rect, row: u16, line: Line<'_>) {
     put(buf, area, area.width - width, row, line);
 }
 
-/// A text cut to `width` cells, with an ellipsis where something was cut. Control characters become visible.
+/// A text cut to `width` cells, with an ellipsis if it was cut. Control characters become visible.
 pub fn fit(text: &str, width: usize) -> String {
     let text = visible(text);
     if text.width() <= width {
@@ -219,7 +220,7 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// A token as a list shows it: a leading blank is a visible one.
+/// A token as lists show it: a leading blank is made visible.
 pub fn token(text: &str) -> String {
     let text = visible(text);
     match text.strip_prefix(' ') {
@@ -228,7 +229,7 @@ pub fn token(text: &str) -> String {
     }
 }
 
-/// Breaks a text into lines of `width` cells, between words where it can.
+/// Breaks a text into lines of at most `width` cells, between words where possible.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     if width == 0 {
         return Vec::new();
@@ -291,7 +292,8 @@ pub fn duration(seconds: f64) -> String {
     if s >= 3600 { format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) } else { format!("{}:{:02}", s / 60, s % 60) }
 }
 
-/// First row of a list of `len` so that `selected` is in view of `height` rows, in the middle where it can be.
+/// The first visible row of a list of `len` rows, so that `selected` is visible within `height`
+/// rows, in the middle if possible.
 pub fn scroll(selected: usize, len: usize, height: usize) -> usize {
     selected.saturating_sub(height / 2).min(len.saturating_sub(height))
 }

@@ -15,7 +15,8 @@ const FLAGS: [(Modifier, &str); 9] = [
     (Modifier::CROSSED_OUT, ";9"),
 ];
 
-/// Writes the parameters that come after a reset (`0`), each with a semicolon before it; none for the terminal's own style.
+/// Writes the parameters that follow a reset (`0`), each preceded by a semicolon. Writes nothing
+/// for the terminal's own style.
 pub fn parameters(fg: Color, bg: Color, modifier: Modifier, out: &mut String) {
     FLAGS.iter().filter(|(flag, _)| modifier.contains(*flag)).for_each(|(_, text)| out.push_str(text));
     for (colour, base) in [(fg, 30), (bg, 40)] {
@@ -32,7 +33,7 @@ pub fn parameters(fg: Color, bg: Color, modifier: Modifier, out: &mut String) {
     }
 }
 
-/// A named colour's place in the 16.
+/// A named colour's index among the 16.
 pub fn index(colour: Color) -> u8 {
     match colour {
         Color::Red => 1,

@@ -1,17 +1,17 @@
-//! Colours by role. Every role has values chosen by hand for 24-bit, 256 and 16 colours, on dark and on light, and a modifier
-//! that carries its meaning where there is no colour at all. The background is never painted, but behind selections. What the user
-//! chose by name in `[theme]` lies over it.
+//! Colours by role. Every role has hand-picked values for 24-bit, 256 and 16 colours, on dark and
+//! on light, and a modifier that carries its meaning where there is no colour. The background is
+//! painted only behind selections. The user's colours from `[theme]` override these.
 
 use crate::app::palette::{Override, Palette};
 use crate::app::{Background, ColourDepth, Look};
 use ratatui::style::{Color, Modifier, Style};
 
-/// What a piece of the picture is.
+/// The role of a piece of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Plain text.
     Text,
-    /// Text of less weight: units, labels, origins.
+    /// Less important text: units, labels, origins.
     Dim,
     /// Lines around panes.
     Border,
@@ -31,21 +31,21 @@ pub enum Role {
     Good,
     /// Falling, wrong.
     Bad,
-    /// Work in flight, results of an older request.
+    /// Running work, results of an older request.
     Stale,
     /// What is in the soup.
     Mark,
-    /// Figures and texts that matter most.
+    /// The most important figures and texts.
     Strong,
     /// The cell under the cursor.
     Cursor,
-    /// A category: task or family. Colours go round after eight; a letter always goes with them.
+    /// A category: task or family. Colours repeat after eight; a letter always accompanies them.
     Category(usize),
     /// A step from far (0) to near (4).
     Ramp(usize),
 }
 
-/// Every role with the name the configuration calls it by and what it is for.
+/// Every role with its name in the configuration and its use.
 pub static ROLES: [(&str, Role, &str); 28] = [
     ("text", Role::Text, "plain text"),
     ("dim", Role::Dim, "units, labels, origins"),
@@ -78,7 +78,7 @@ pub static ROLES: [(&str, Role, &str); 28] = [
 ];
 
 impl Role {
-    /// Its place in [`ROLES`].
+    /// Its index in [`ROLES`].
     fn number(self) -> usize {
         match self {
             Self::Category(n) => 15 + n % CATEGORIES.len(),
@@ -93,7 +93,8 @@ impl Role {
     }
 }
 
-/// One role's values: 24-bit, 256, 16 for dark; the same for light; modifiers with colours; modifiers without.
+/// One role's values: 24-bit, 256 and 16 colours for dark; the same for light; modifiers with
+/// colours; modifiers without.
 struct Spec {
     dark: (u32, u8, Color),
     light: (u32, u8, Color),
@@ -119,8 +120,8 @@ const BAD: Spec = spec((0xFF8A4C, 209, Color::LightRed), (0xB34700, 130, Color::
 const STALE: Spec = spec((0xF0E442, 227, Color::LightYellow), (0x7A6A00, 58, Color::Magenta), NONE, BOLD);
 const MARK: Spec = spec((0xE69F00, 178, Color::Yellow), (0x9A5B00, 94, Color::Red), NONE, BOLD);
 
-/// Okabe & Ito's colour-blind safe set; the blue is lightened on dark, the yellow and others darkened on light, and the black is a grey,
-/// so that each stands 3:1 against its background.
+/// Okabe & Ito's colour-blind safe set; the blue is lightened on dark, the yellow and others
+/// darkened on light, and the black is a grey, so that each stands 3:1 against its background.
 const CATEGORIES: [Spec; 8] = [
     spec((0xE69F00, 178, Color::Yellow), (0xA87000, 136, Color::Yellow), NONE, NONE),
     spec((0x56B4E9, 74, Color::LightCyan), (0x2486BD, 32, Color::Cyan), NONE, NONE),
@@ -132,7 +133,7 @@ const CATEGORIES: [Spec; 8] = [
     spec((0xC8CDD3, 252, Color::Gray), (0x4A4F57, 239, Color::Black), NONE, NONE),
 ];
 
-/// From far to near, after cividis: even steps of lightness.
+/// From far to near, after cividis, in even steps of lightness.
 const RAMP: [Spec; 5] = [
     spec((0x5B6B8C, 60, Color::DarkGray), (0x9AA3AD, 247, Color::Gray), NONE, NONE),
     spec((0x7C7F86, 244, Color::Blue), (0x7C7B78, 243, Color::Cyan), NONE, NONE),
@@ -150,7 +151,7 @@ pub struct Theme<'a> {
 }
 
 impl<'a> Theme<'a> {
-    /// The theme of a look, with the user's colours over it.
+    /// The theme of a look, with the user's colours applied.
     pub fn new(look: Look, palette: &'a Palette) -> Self {
         Self { depth: look.depth, background: look.background, palette }
     }
@@ -180,7 +181,7 @@ impl<'a> Theme<'a> {
         style
     }
 
-    /// A colour in the terminal's depth; `None` where it has none that is near.
+    /// The colour nearest to it at the terminal's depth; `None` if there is none near it.
     fn shown(self, colour: Color) -> Option<Color> {
         match (self.depth, colour) {
             (ColourDepth::Mono, _) | (ColourDepth::Ansi, Color::Rgb(..) | Color::Indexed(16..)) => None,
@@ -217,7 +218,8 @@ impl<'a> Theme<'a> {
             (ColourDepth::True, Background::Light) => bold.bg(rgb(0xD6E6F4)),
             (ColourDepth::Indexed, Background::Dark) => bold.bg(Color::Indexed(237)),
             (ColourDepth::Indexed, Background::Light) => bold.bg(Color::Indexed(254)),
-            // Reversed, a row of many colours would become a row of many backgrounds: it gives its colours up.
+            // Reversed, a row of many colours would become a row of many backgrounds, so the row's
+            // own colours are dropped.
             (ColourDepth::Ansi, _) => Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED),
             (ColourDepth::Mono, _) => Style::new().add_modifier(Modifier::REVERSED),
         }
@@ -232,14 +234,14 @@ impl<'a> Theme<'a> {
             ColourDepth::True => Style::new().fg(rgb(full)).add_modifier(spec.modifier),
             ColourDepth::Indexed => Style::new().fg(Color::Indexed(indexed)).add_modifier(spec.modifier),
             ColourDepth::Ansi => Style::new().fg(ansi).add_modifier(spec.modifier),
-            // `Reset` is the buffer's own default, so no colour command is ever written (crossterm 0.29 would also drop
-            // the modifiers if it filtered colours itself).
+            // `Reset` is the buffer's own default, so no colour command is ever written (crossterm
+            // 0.29 would also drop the modifiers if it filtered colours itself).
             ColourDepth::Mono => Style::new().add_modifier(spec.mono),
         }
     }
 }
 
-/// The nearest of the 256-colour palette's cube and greys.
+/// The nearest colour of the 256-colour palette's cube and greys.
 fn nearest_indexed(wanted: [u8; 3]) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let value = |index: u8| match index {
@@ -302,7 +304,7 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// WCAG asks 3:1 of graphics and 4.5:1 of text.
+    /// WCAG requires 3:1 for graphics and 4.5:1 for text.
     #[test]
     fn colours_stand_out_from_their_background() {
         let text = [&DIM, &KEY, &FOCUS, &GOOD, &BAD, &STALE, &MARK];

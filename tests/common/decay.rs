@@ -1,10 +1,12 @@
-//! A made-up comparison of the rules, from hashes of the request: equal requests give equal pictures.
+//! A made-up comparison of the rules, from hashes of the request: equal requests give equal
+//! pictures.
 
 use state_soup::lab::{DecayRequest, DecaySource, DecayView, RuleResult};
 use state_soup::soup::chunks::ChunkRule;
 use std::sync::Arc;
 
-/// The fake comparison: every rule has its own losses and errors, the full pass the least; γ = 1 is best.
+/// The fake comparison: every rule has its own losses and errors, the full pass the least; γ = 1 is
+/// best.
 pub fn decay(request: &DecayRequest) -> DecayView {
     let text: Arc<str> = match &request.source {
         DecaySource::Text(text) => Arc::clone(text),

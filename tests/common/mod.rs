@@ -1,4 +1,5 @@
-//! What several tests start from: a deterministic engine made of plain values for those of the screen, and the bundled model for the others.
+//! What several tests start from: a deterministic engine made of plain values for those of the
+//! screen, and the bundled model for the others.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::approx_constant)]
 
@@ -146,7 +147,8 @@ pub fn ranking(query: &str, view: &RankView) -> Ranking {
     Ranking { ranking: skills, by_task, margin, read, view: Some(view.clone()), shots, tokens_run: 9, millis: [7.4, 0.6] }
 }
 
-/// The best task by similarity explains the examples well, the second and third a little, the others not.
+/// The best task by similarity explains the examples well, the second and third a little, the
+/// others not.
 pub fn evidence(query: &str, view: &RankView) -> Evidence {
     let ranking = ranking(query, view);
     let answer_tokens = 2 * ranking.shots;
@@ -402,7 +404,8 @@ pub fn sittings() -> Vec<Sitting> {
     vec![sitting(23, 412, "hot -> cold big ->"), sitting(22, 38, "France -> Paris")]
 }
 
-/// The state under test with its deterministic engine: effects are answered at once, the clock moves only when told.
+/// The state under test with its deterministic engine: effects are answered at once, the clock
+/// moves only when told.
 pub struct Lab {
     pub state: State,
     pub effects: Vec<Effect>,

@@ -1,4 +1,5 @@
-//! The program on a real pseudo-terminal, for tests and benchmarks. Nothing here sleeps: every step waits for a text on screen, for at most [`PATIENCE`].
+//! The program on a real pseudo-terminal, for tests and benchmarks. Nothing here sleeps: every step
+//! waits for a text on screen, for at most [`PATIENCE`].
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -49,7 +50,8 @@ pub fn in_home<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
 }
 
 impl Terminal {
-    /// Starts a program as the leader of a session of its own, as a terminal does. `None` where util-linux's `setsid` is missing.
+    /// Starts a program as the leader of a session of its own, as a terminal does. `None` where
+    /// util-linux's `setsid` is missing.
     pub fn start(words: &[String], home: &Path) -> Option<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();

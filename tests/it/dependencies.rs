@@ -1,6 +1,6 @@
-//! What the program is made of, held against deny.toml: every licence is one that it allows, and no crate
-//! is there in two versions but those that it names. `cargo deny check` asks the same and more; this needs
-//! nothing but cargo.
+//! What the program is made of, held against deny.toml: every licence is one that it allows, and no
+//! crate is there in two versions but those that it names. `cargo deny check` asks the same and
+//! more; this needs nothing but cargo.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,7 +34,8 @@ fn packages() -> BTreeSet<Package> {
             .output()
             .unwrap()
     };
-    // What this was built from is here already; the network is for what cargo wants to know beyond that.
+    // What this was built from is here already; the network is for what cargo wants to know beyond
+    // that.
     let mut output = tree(&["--offline"]);
     if !output.status.success() {
         output = tree(&[]);
@@ -55,7 +56,8 @@ fn texts(table: &toml::Value, key: &str) -> Vec<String> {
     list.into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// The entries of an array in a table of deny.toml: the crate each names, as `NAME` or `NAME@VERSION`, and the entry.
+/// The entries of an array in a table of deny.toml: the crate each names, as `NAME` or
+/// `NAME@VERSION`, and the entry.
 fn entries(table: &toml::Value, key: &str) -> Vec<(String, toml::Value)> {
     let list = table.get(key).and_then(toml::Value::as_array);
     let entry = |entry: &toml::Value| {
@@ -65,8 +67,8 @@ fn entries(table: &toml::Value, key: &str) -> Vec<(String, toml::Value)> {
     list.into_iter().flatten().map(entry).collect()
 }
 
-/// Whether a licence expression holds where the licences that `allowed` knows may be chosen: OR, AND and parentheses of SPDX, and the `/`
-/// that old manifests have for OR. AND binds tighter.
+/// Whether a licence expression holds where the licences that `allowed` knows may be chosen: OR,
+/// AND and parentheses of SPDX, and the `/` that old manifests have for OR. AND binds tighter.
 fn allows(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

@@ -1,4 +1,5 @@
-//! Prints frames of the screen with made-up values as text and SVG, to look at: `cargo test --test it frames -- --ignored`.
+//! Prints frames of the screen with made-up values as text and SVG, to look at: `cargo test --test
+//! it frames -- --ignored`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -56,8 +57,8 @@ fn frames() {
     save(&busy(look(ColourDepth::Mono, Background::Dark, GlyphSet::Ascii)), "mono", 80, 24);
 }
 
-/// What each key of a macro sends to a terminal of 120×40: bytes of the key and the ranking that comes with it, bytes of what a pause
-/// after it brings (the answers). The dearest key first.
+/// What each key of a macro sends to a terminal of 120×40: bytes of the key and the ranking that
+/// comes with it, bytes of what a pause after it brings (the answers). The dearest key first.
 fn cost_of_keys(lab: &mut Lab, keys: &str) -> Vec<(u64, u64, String)> {
     let area = Rect::new(0, 0, 120, 40);
     let mut tui = Tui::over(std::io::sink());
@@ -76,7 +77,8 @@ fn cost_of_keys(lab: &mut Lab, keys: &str) -> Vec<(u64, u64, String)> {
     costs
 }
 
-/// A line of 9600 baud carries about 1000 bytes a second: a key that costs more than two of these is felt.
+/// A line of 9600 baud carries about 1000 bytes a second: a key that costs more than two of these
+/// is felt.
 #[test]
 fn a_keystroke_sends_less_than_two_kilobytes() {
     let look = || look(ColourDepth::True, Background::Dark, GlyphSet::Braille);
@@ -100,7 +102,8 @@ fn a_keystroke_sends_less_than_two_kilobytes() {
     }
 }
 
-/// Prints how long a frame takes: `cargo test --release --test it frames -- --ignored --nocapture cost`.
+/// Prints how long a frame takes: `cargo test --release --test it frames -- --ignored --nocapture
+/// cost`.
 #[test]
 #[ignore = "a measurement"]
 fn cost() {

@@ -1,4 +1,5 @@
-//! What keys do, as macros on the state with its deterministic engine: `hot -> cold<enter><ctrl-p>`.
+//! What keys do, as macros on the state with its deterministic engine: `hot ->
+//! cold<enter><ctrl-p>`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -6,7 +7,8 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::decay::DecayAction;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{Event, Generation, JobKind, News, Request, ResultsRequest};
+use state_soup::engine::News;
+use state_soup::engine::{Event, Generation, JobKind, Request, ResultsRequest};
 use state_soup::guide::TOPICS;
 use state_soup::lab::{AnswerFrom, AskRequest, DecaySource, Decoding, Evidence, LibraryEdit, MapMethod};
 use state_soup::library::Metric;
@@ -672,7 +674,8 @@ fn the_terminals_word_on_its_background_counts_until_the_user_says_otherwise() {
     assert_eq!(lab.state.look.background, Background::Dark, "a late answer does not overrule a person");
 }
 
-/// As the lab is opened by a person: what the query's examples say moves the ranking and chooses the soup.
+/// As the lab is opened by a person: what the query's examples say moves the ranking and chooses
+/// the soup.
 fn weighing() -> Options {
     Options { evidence: true, ..options() }
 }
@@ -867,7 +870,8 @@ fn every_edit_of_the_soup_makes_it_ones_own_and_a_gives_it_back() {
     assert_eq!((lab.state.lab.bench.auto, &lab.state.lab.bench.soup), (true, &soup));
 }
 
-/// Between the change and its undoing the query has changed: the soup that is given back is the evidence's of now.
+/// Between the change and its undoing the query has changed: the soup that is given back is the
+/// evidence's of now.
 #[test]
 fn a_soup_given_back_by_undo_is_what_the_evidence_says_now() {
     let mut lab = Lab::ready(weighing());

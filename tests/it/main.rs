@@ -1,6 +1,6 @@
-//! The tests that need no library of the bundled model: formulas, formats, texts, the screen with an
-//! engine made of plain values, the program on a terminal. `tests/model` has the others. One program,
-//! because linking one costs about as much as all of its tests.
+//! The tests that need no library of the bundled model: formulas, formats, texts, the screen with
+//! an engine made of plain values, the program on a terminal. `tests/model` has the others. One
+//! program, because linking one costs about as much as all of its tests.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,5 @@
-//! Maps through the public API: quality against linfa-tsne, determinism, degenerate libraries, stopping, placing and aligning.
+//! Maps through the public API: quality against linfa-tsne, determinism, degenerate libraries,
+//! stopping, placing and aligning.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +13,8 @@ use state_soup::project::{
 };
 use std::sync::Mutex;
 
-/// Clusters of rows with random centres; `loose` is the spread within one, as a share of the centres' spread.
+/// Clusters of rows with random centres; `loose` is the spread within one, as a share of the
+/// centres' spread.
 struct Clusters {
     rows: Vec<f32>,
     labels: Vec<usize>,
@@ -221,13 +223,15 @@ fn trust_is_whole_for_the_plane_itself_and_low_for_a_shuffle() {
 
 #[test]
 fn trustworthiness_of_one_swap_by_hand() {
-    // Six points on a line; the map swaps the two ends. By hand, k = 1: nearest in the map (left of equals first) are 5→1, 1→2, 2→1, 3→2, 4→3, 0→4.
+    // Six points on a line; the map swaps the two ends. By hand, k = 1: nearest in the map (left of
+    // equals first) are 5→1, 1→2, 2→1, 3→2, 4→3, 0→4.
     let line = [0.0f32, 1.0, 2.1, 3.3, 4.6, 6.0];
     let rows: Vec<f32> = line.iter().flat_map(|v| [*v, 0.0]).collect();
     let mut map: Vec<[f32; 2]> = line.iter().map(|v| [*v, 0.0]).collect();
     map.swap(0, 5);
-    // Point 5, now at 0, has 1 as nearest: originally its 4th (distances 1.4, 2.7, 3.9, 5, 6): 3 too far. Point 0, now at 6, has 4: its 4th too: 3.
-    // Point 1 at 1 has 5 (at 0, distance 1) as nearest: originally its 5th (1, 1.1, 2.3, 3.6, 5): 4. Others keep theirs: 2→1, 3→2, 4→3.
+    // Point 5, now at 0, has 1 as nearest: originally its 4th (distances 1.4, 2.7, 3.9, 5, 6): 3
+    // too far. Point 0, now at 6, has 4: its 4th too: 3. Point 1 at 1 has 5 (at 0, distance 1) as
+    // nearest: originally its 5th (1, 1.1, 2.3, 3.6, 5): 4. Others keep theirs: 2→1, 3→2, 4→3.
     let want = 1.0 - 2.0 / (6.0 * (12.0 - 3.0 - 1.0)) * 10.0;
     let judged = fidelity(&project(&rows, 6, 2).0, &map, 1).unwrap();
     assert!((judged.trustworthiness - want).abs() < 1e-12, "{} {want}", judged.trustworthiness);

@@ -1,5 +1,6 @@
-//! Whole screens, styles included, at three sizes and in three colour modes; every size from nothing to very large; what must be on
-//! screen without colour; and that the borders between the rooms hold.
+//! Whole screens, styles included, at three sizes and in three colour modes; every size from
+//! nothing to very large; what must be on screen without colour; and that the borders between the
+//! rooms hold.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -200,7 +201,8 @@ fn without_colour_and_beyond_ascii_every_piece_is_still_there() {
         let buf = frame(&lab, width, height);
         let text = export::text(&buf);
         assert!(buf.content().iter().all(|c| c.symbol().is_ascii() && c.fg == Color::Reset && c.bg == Color::Reset), "{text}");
-        // Selection, best rule, γ, a chunk's number, the continuation's mark, bar and tick, cursor, half-lives by digit, what the columns are.
+        // Selection, best rule, γ, a chunk's number, the continuation's mark, bar and tick, cursor,
+        // half-lives by digit, what the columns are.
         for sign in [">A-decay ", "*", "g 1.1", " 1 w", " + ", "#", "==", "^", "0011", "# A-decay . = full pass"] {
             assert!(text.contains(sign), "{sign} is missing at {width}×{height}:\n{text}");
         }
@@ -295,7 +297,8 @@ fn no_size_and_no_keys_panic() {
     }
 }
 
-/// Wherever the mouse may point, on every tab and at every layout, the target's name stands in the picture there.
+/// Wherever the mouse may point, on every tab and at every layout, the target's name stands in the
+/// picture there.
 #[test]
 fn what_is_clicked_is_what_is_drawn() {
     for (width, height) in [(200, 60), (120, 40), (80, 24), (60, 16)] {

@@ -1,4 +1,5 @@
-//! A sitting: the journal on disk, going on with it, the session made of it, and sessions played on the screen.
+//! A sitting: the journal on disk, going on with it, the session made of it, and sessions played on
+//! the screen.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -8,7 +9,8 @@ use state_soup::app::instrument::sides::Snapshot;
 use state_soup::app::session::{Entry, Input, Session, rows};
 use state_soup::app::show::{Phase, SPEED, Show};
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::{JobKind, News, Request, ResultsRequest};
+use state_soup::engine::News;
+use state_soup::engine::{JobKind, Request, ResultsRequest};
 use state_soup::session::journal::{Header, Journal, KEPT, Read, files, newest, save, sittings};
 use std::io::Write;
 
@@ -26,7 +28,8 @@ fn written(folder: &std::path::Path, entries: &[Entry]) -> std::path::PathBuf {
     journal.finish().unwrap()
 }
 
-/// A sitting with everything in it: text, a paste, commands, prompts, the palette, a change of the library, other tabs.
+/// A sitting with everything in it: text, a paste, commands, prompts, the palette, a change of the
+/// library, other tabs.
 fn worked() -> Lab {
     let mut lab = Lab::ready(options());
     lab.act(Action::Tick(1000));
@@ -109,7 +112,8 @@ fn an_empty_journal_does_not_hide_the_one_before() {
     assert!(passed.len() == 2 && passed.iter().all(|s| s.contains("29990101") && s.contains("is empty")), "{passed:?}");
 }
 
-/// An experiment that was run in a sitting is not run again when that is gone on with: its report is read.
+/// An experiment that was run in a sitting is not run again when that is gone on with: its report
+/// is read.
 #[test]
 fn going_on_shows_what_experiments_had_found() {
     let dir = tempfile::tempdir().unwrap();

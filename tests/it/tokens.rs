@@ -1,4 +1,5 @@
-//! Tokens are the tokenizer's tokens of the whole text: against HF `transformers`, for tokenizers of three kinds (`tests/golden/tokens.py`).
+//! Tokens are the tokenizer's tokens of the whole text: against HF `transformers`, for tokenizers
+//! of three kinds (`tests/golden/tokens.py`).
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -103,7 +104,7 @@ fn lab(kind: &str, template: &str, dir: &Path) -> Lab {
 /// The likeliest next token's probability after these tokens.
 fn best(lab: &Lab, ids: &[u32]) -> f64 {
     let prompt = Prompt { tokens: ids, initial: None, snapshots: &[], want: Want::LastLogits };
-    let logits = quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).logits.remove(0);
+    let logits = quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).logits.remove(0);
     let most = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
     1.0 / logits.iter().map(|l| (f64::from(*l) - most).exp()).sum::<f64>()
 }
@@ -147,7 +148,7 @@ fn a_query_is_answered_after_the_tokens_of_its_whole_text() {
             let whole = &if parts[0].len() > start { parts[0].clone() } else { [&parts[0][..], &alone()].concat() };
             let at: Vec<usize> = (start - 1..whole.len() - 1).collect();
             let prompt = Prompt { tokens: whole, initial: None, snapshots: &[], want: Want::LogitsAt(&at) };
-            let logits = quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).logits;
+            let logits = quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).logits;
             let nats: f64 = logits
                 .iter()
                 .zip(&whole[start..])

@@ -1,4 +1,5 @@
-//! The main job on the bundled model: a real library, real queries, numbers that must hold. Nothing here is faked.
+//! The main job on the bundled model: a real library, real queries, numbers that must hold. Nothing
+//! here is faked.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,16 +35,19 @@ const FAMILIAR: &[(&str, &str)] = &[
     ("child -> children", "singular_plural"),
     ("house -> houses", "singular_plural"),
     ("big -> bigger", "adjective_comparative"),
-    // Not `5 -> five`: 38 of 192 tasks are more similar to it, so its task is not among those whose evidence is read.
+    // Not `5 -> five`: 38 of 192 tasks are more similar to it, so its task is not among those whose
+    // evidence is read.
     ("14 -> fourteen\n73 -> seventy-three", "number_words"),
     ("cat -> CAT", "uppercase"),
     ("walk -> walked", "present_past"),
     ("sing -> sang", "present_past"),
-    // Words of no common kind: among numbers or colours `one, two, three -> one` is as good an odd one out or a repeated word.
+    // Words of no common kind: among numbers or colours `one, two, three -> one` is as good an odd
+    // one out or a repeated word.
     ("window, happy, seven -> window\nriver, quick, paper -> river\ntea, people, slowly -> tea", "choose_first_of_3"),
 ];
 
-/// t-SNE from a random start lies anyhow: another seed turns it, and being laid over the map before turns it back.
+/// t-SNE from a random start lies anyhow: another seed turns it, and being laid over the map before
+/// turns it back.
 #[test]
 fn a_map_of_another_seed_lies_over_the_one_before() {
     let request = |seed| MapRequest { layer: 5, part: Part::Ssm, method: MapMethod::OneShot, perplexity: 15.0, seed };
@@ -91,7 +95,8 @@ fn a_map_called_off_goes_on_to_the_same_end_and_takes_the_query() {
     let other = MapRequest { seed: 4, ..request.clone() };
     let refused = quiet(|control| lab().map_on(&other, 10, control, &mut |_| {})).unwrap_err().to_string();
     assert!(refused.contains("from the start"), "{refused}");
-    // Three examples, three places; on the map of principal components a skill's own text lies where the skill lies.
+    // Three examples, three places; on the map of principal components a skill's own text lies
+    // where the skill lies.
     let placed = quiet(|control| lab().place("hot -> cold\nrich -> poor\nearly -> late\nbig ->", control)).unwrap();
     assert_eq!((placed.trail.len(), &placed.request), (3, &request));
     let pca = MapRequest { method: MapMethod::Pca, ..request };
@@ -159,7 +164,8 @@ fn answers_stand_side_by_side_and_the_soup_helps_where_one_example_is_ambiguous(
 
 #[test]
 fn the_second_keystroke_runs_only_its_own_line() {
-    // A reader of its own: the other tests of this file read queries on the shared one at the same time.
+    // A reader of its own: the other tests of this file read queries on the shared one at the same
+    // time.
     let setup = common::bundled(lab().library().path());
     let lab = quiet(|control| Lab::open(setup, control)).unwrap();
     let view = lab.default_view();
@@ -172,7 +178,8 @@ fn the_second_keystroke_runs_only_its_own_line() {
     assert_eq!(second.shots, 7);
 }
 
-/// `cargo test --release --test model bundled -- --ignored --nocapture`: accuracy by similarity and layer, for choosing the defaults.
+/// `cargo test --release --test model bundled -- --ignored --nocapture`: accuracy by similarity and
+/// layer, for choosing the defaults.
 #[test]
 #[ignore = "a survey, not a check"]
 fn survey_of_similarities_and_layers() {

@@ -1,4 +1,5 @@
-//! The program as a user calls it: JSON that others can rely on, sentences and exit codes for bad input, two processes on one library.
+//! The program as a user calls it: JSON that others can rely on, sentences and exit codes for bad
+//! input, two processes on one library.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! The rules for a document's chunks on the bundled model: what must hold of any model, and what is refused.
+//! The rules for a document's chunks on the bundled model: what must hold of any model, and what is
+//! refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -49,7 +50,8 @@ fn what_the_algebra_says_holds_on_the_model() {
     assert!(halo < 1e-5, "{halo}");
     assert!(plain > 100.0 * halo && mean > plain, "{halo} {plain} {mean}");
     assert!(of(&view, "empty").error.iter().all(|e| (e - 1.0).abs() < 1e-9));
-    // What was read helps to predict what follows: over the samples, as a single one may be of tasks that have nothing in common.
+    // What was read helps to predict what follows: over the samples, as a single one may be of
+    // tasks that have nothing in common.
     let samples = (0..4).map(|n| compared(&DecayRequest { source: DecaySource::Sample(n), ..request(1.0) })).collect::<Vec<_>>();
     let nats = |rule: &str| samples.iter().map(|view| of(view, rule).nats()).sum::<f64>();
     assert!(nats("A-decay with halo") < nats("empty"));

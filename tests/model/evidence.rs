@@ -1,4 +1,5 @@
-//! Evidence on the bundled model against what it must equal by definition: one prefill a candidate, sums by hand.
+//! Evidence on the bundled model against what it must equal by definition: one prefill a candidate,
+//! sums by hand.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
 
@@ -50,7 +51,8 @@ fn weigh(lab: &Lab, query: &str) -> Evidence {
     quiet(|c| lab.evidence(query, &lab.default_view(), CANDIDATES, c, &mut |_| {})).unwrap()
 }
 
-/// The constants weigh the similarity that they were measured with, whatever the ranking compares: distances would outweigh all that the examples say.
+/// The constants weigh the similarity that they were measured with, whatever the ranking compares:
+/// distances would outweigh all that the examples say.
 #[test]
 fn another_similarity_proposes_but_does_not_weigh() {
     let lab = lab();
@@ -100,13 +102,13 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
 fn logits(lab: &Lab, from: &State, tokens: &[u32]) -> Vec<Vec<f32>> {
     let all: Vec<usize> = (0..tokens.len()).collect();
     let prompt = Prompt { tokens, initial: Some(from), snapshots: &[], want: Want::LogitsAt(&all) };
-    quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).logits
+    quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).logits
 }
 
 /// The state that a text ends in, read from another or from the empty one.
 fn read(lab: &Lab, from: Option<&State>, tokens: &[u32]) -> State {
     let prompt = Prompt { tokens, initial: from, snapshots: &[], want: Want::State };
-    quiet(|c| lab.model().mamba.prefill(&[prompt], c)).unwrap().remove(0).state
+    quiet(|c| lab.model().network.prefill(&[prompt], c)).unwrap().remove(0).state
 }
 
 fn nothing(lab: &Lab) -> State {
@@ -240,7 +242,8 @@ fn the_posterior_follows(lab: &Lab, evidence: &Evidence) {
     assert_eq!(evidence.follows_answers(), evidence.foretold > least.max(0.1 * evidence.answer_tokens as f64));
 }
 
-/// Shares of the tasks among themselves, and what none has for the query: nothing for a task that is not heard, all where none explains or foretells.
+/// Shares of the tasks among themselves, and what none has for the query: nothing for a task that
+/// is not heard, all where none explains or foretells.
 fn the_soup_follows(evidence: &Evidence) {
     let (soup, p) = (&evidence.auto, 1.0 - evidence.none_posterior);
     let foretold = evidence.follows_answers();
@@ -301,7 +304,8 @@ fn without_an_example_nothing_is_explained() {
     }
 }
 
-/// States are kept at the ends of examples: what was asked before must not be told by what is asked now.
+/// States are kept at the ends of examples: what was asked before must not be told by what is asked
+/// now.
 #[test]
 fn an_edit_of_the_query_changes_nothing_of_what_is_told() {
     let library = lab().library();
@@ -338,7 +342,8 @@ fn an_edit_of_the_query_changes_nothing_of_what_is_told() {
     ];
     for (n, query) in queries.iter().enumerate() {
         if n % 3 == 1 {
-            // Other readers of the same states in between: skills weighed by name, and the soup's gain.
+            // Other readers of the same states in between: skills weighed by name, and the soup's
+            // gain.
             ask(&sitting, &format!("{query}big ->"), "posterior(antonym/0, uppercase, antonym)", &[AnswerFrom::Soup], None);
             quiet(|c| sitting.gain(&request(&sitting, query, "auto", &[AnswerFrom::Soup], None), c)).unwrap();
         }
@@ -394,7 +399,8 @@ fn what_the_evidence_calls_for_is_a_recipe_of_its_own() {
         let farthest = state.conv().iter().zip(own.conv()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(farthest < 1e-3, "the query's window: {farthest}");
     }
-    // The best skill is that of the best task by evidence; by similarity it is the most similar one.
+    // The best skill is that of the best task by evidence; by similarity it is the most similar
+    // one.
     for query in ["time -> emit\nbook ->", "word -> word?\nbook ->", "tree -> yes\nbook ->", STRANGE] {
         let ranking = quiet(|c| lab.rank(query, &lab.default_view(), c)).unwrap();
         let best = weigh(lab, query).tasks[0].task.clone();

@@ -1,4 +1,5 @@
-//! Every experiment on the bundled model with a few tasks: it runs, it repeats, and what must hold of any model holds.
+//! Every experiment on the bundled model with a few tasks: it runs, it repeats, and what must hold
+//! of any model holds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -109,7 +110,8 @@ fn single_layers_are_compared_by_k() {
     assert_eq!((ssm.rows.len(), ssm.columns.len(), conv.rows.len()), (12, 6, 12));
     let by_k = table(report, "by-k");
     assert!((ssm.values[4][2] - number(by_k, &["ssm 4", "4"], 2)).abs() < 1e-4);
-    // Six tasks, four examples: the states know which task it is better than chance at every middle layer.
+    // Six tasks, four examples: the states know which task it is better than chance at every middle
+    // layer.
     assert!(ssm.values[3..8].iter().all(|row| row[2] > 0.5), "{:?}", ssm.values);
     number(by_k, &["conv, z-scored", "1"], 2);
     // Evidence is asked of the same queries, but of no long ones.

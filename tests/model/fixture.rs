@@ -20,8 +20,8 @@ pub fn whole() -> &'static Lab {
     .1
 }
 
-/// A library of the test's own that holds what the one at `from` holds. A shard is never written again
-/// under its name, so that a link to it does; the other files are copied.
+/// A library of the test's own that holds what the one at `from` holds. A shard is never written
+/// again under its name, so that a link to it does; the other files are copied.
 pub fn copy(from: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let files = std::fs::read_dir(from).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file());

@@ -1,11 +1,12 @@
-//! The model against HF transformers' numbers (tests/golden, made by its generate.py), and against itself: packed, split, stepped.
+//! The model against HF transformers' numbers (tests/golden, made by its generate.py), and against
+//! itself: packed, split, stepped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use candle_core::{DType, Device, Tensor};
 use state_soup::control::{Cancel, Control, quiet};
 use state_soup::error::{Error, Result};
-use state_soup::model::{CHUNK, Checkpoint, LoadOptions, Mamba, MambaConfig, Prefilled, Prompt, TensorSource, Want, WeightType};
+use state_soup::model::{CHUNK, Checkpoint, LoadOptions, MambaConfig, Network, Prefilled, Prompt, TensorSource, Want, WeightType};
 use state_soup::state::State;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,9 +21,9 @@ fn config(kind: &str) -> MambaConfig {
     MambaConfig::from_json(&std::fs::read_to_string(folder(kind).join("config.json")).unwrap(), kind).unwrap()
 }
 
-fn load(kind: &str, weights: WeightType) -> Mamba {
+fn load(kind: &str, weights: WeightType) -> Network {
     let tensors = Checkpoint::open(&folder(kind)).unwrap();
-    quiet(|c| Mamba::load(config(kind), &tensors, &LoadOptions { device: Device::Cpu, weights }, c)).unwrap()
+    quiet(|c| Network::load(config(kind), &tensors, &LoadOptions { device: Device::Cpu, weights }, c)).unwrap()
 }
 
 struct Golden {
@@ -55,7 +56,7 @@ fn state_off(a: &State, b: &State) -> f32 {
     off(a.ssm(), b.ssm()).max(off(a.conv(), b.conv())).max(off(a.dt_sum(), b.dt_sum()))
 }
 
-fn read(model: &Mamba, tokens: &[u32], initial: Option<&State>, snapshots: &[usize], want: Want<'_>) -> Prefilled {
+fn read(model: &Network, tokens: &[u32], initial: Option<&State>, snapshots: &[usize], want: Want<'_>) -> Prefilled {
     quiet(|c| model.prefill(&[Prompt { tokens, initial, snapshots, want }], c)).unwrap().remove(0)
 }
 
@@ -154,7 +155,8 @@ fn log_probabilities_are_those_of_the_logits() {
 
 #[test]
 fn the_sum_of_steps_turns_into_the_transition() {
-    // ΣΔ of two halves adds up, and with A it says how much of the first half's first layer is left.
+    // ΣΔ of two halves adds up, and with A it says how much of the first half's first layer is
+    // left.
     let model = load("mamba", WeightType::F32);
     let ids = golden("mamba").ids;
     let (first, whole) = (read(&model, &ids[..20], None, &[], Want::State).state, read(&model, &ids, None, &[], Want::State).state);
@@ -222,8 +224,8 @@ fn memory() -> Memory {
     Memory(candle_core::safetensors::load(folder("mamba").join("model.safetensors"), &Device::Cpu).unwrap())
 }
 
-fn try_load(tensors: &Memory) -> Result<Mamba> {
-    quiet(|c| Mamba::load(config("mamba"), tensors, &LoadOptions { device: Device::Cpu, weights: WeightType::AsStored }, c))
+fn try_load(tensors: &Memory) -> Result<Network> {
+    quiet(|c| Network::load(config("mamba"), tensors, &LoadOptions { device: Device::Cpu, weights: WeightType::AsStored }, c))
 }
 
 #[test]
@@ -248,8 +250,9 @@ fn the_original_naming_loads_and_faults_are_named() {
 
 #[test]
 fn absurd_configurations_are_refused_before_anything_is_allocated() {
-    let hf =
-        |extra: &str| format!(r#"{{"model_type":"mamba","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#);
+    let hf = |extra: &str| {
+        format!(r#"{{"model_type":"network","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#)
+    };
     let refused = |text: &str, part: &str| {
         let message = MambaConfig::from_json(text, "config.json").unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

@@ -169,7 +169,8 @@ fn verdict_counts_answers(lab: &Lab) {
     let test = lab.split_spec().draw(task).unwrap().test;
     let asked: Vec<_> = test.iter().map(|&i| &task.pairs[i]).filter(|p| !shown(&p.input)).collect();
     assert_eq!(view.against[0].accuracy.n, asked.len());
-    // In another way, one by one: the greedy answer is the right one, token by token, if it is as likely as the right one.
+    // In another way, one by one: the greedy answer is the right one, token by token, if it is as
+    // likely as the right one.
     let hits = asked.iter().filter(|p| {
         let request = AskRequest {
             query: format!("walk -> walked\n{} ->", p.input),

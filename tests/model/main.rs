@@ -1,5 +1,5 @@
-//! The tests that compute with a model: every answer, ranking, mixture, instrument and experiment is of
-//! the bundled model and a library built with it; `golden` has models of random weights.
+//! The tests that compute with a model: every answer, ranking, mixture, instrument and experiment
+//! is of the bundled model and a library built with it; `golden` has models of random weights.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,6 @@
-//! The user's own lists as people have them: the folder of the function-vectors experiments, the objects of icl_task_vectors, inputs of several lines, inputs that hold the
-//! marker; what of them is not used is told, and `--strict` refuses it.
+//! The user's own lists as people have them: the folder of the function-vectors experiments, the
+//! objects of icl_task_vectors, inputs of several lines, inputs that hold the marker; what of them
+//! is not used is told, and `--strict` refuses it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,5 +1,6 @@
-//! The Library tab's work: on a real library with the bundled model (skills added, damaged, checked, made again, while other work runs), and by keys
-//! on the state with its deterministic engine.
+//! The Library tab's work: on a real library with the bundled model (skills added, damaged,
+//! checked, made again, while other work runs), and by keys on the state with its deterministic
+//! engine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +8,8 @@ use crate::common::{self, busy, options};
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
 use state_soup::control::quiet;
-use state_soup::engine::{Engine, Event, Job, JobKind, News, Request, opener};
+use state_soup::engine::News;
+use state_soup::engine::{Engine, Event, Job, JobKind, Request, opener};
 use state_soup::lab::{BuildRequest, Lab, LibraryEdit, Setup};
 use state_soup::library::{BuildSettings, SkillOrigin};
 use state_soup::task::SplitSpec;
@@ -115,7 +117,8 @@ fn skills_made_anew_can_be_taken_back() {
     assert!(quiet(|c| lab.make(&unknown, c, &|_| {})).unwrap_err().to_string().contains("no skill `z/0`"));
 }
 
-/// The library has one lock: a change that overtakes a build goes through the build's writer instead of waiting for it for ever.
+/// The library has one lock: a change that overtakes a build goes through the build's writer
+/// instead of waiting for it for ever.
 #[test]
 fn a_change_overtakes_a_build() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! What reads each kind of file that a user has, as a function of its bytes: for random damage (`main.rs`) and for a
-//! fuzzer. Each reads the bytes as the program does and uses what it got; the error is the sentence that refuses them.
+//! What reads each kind of file that a user has, as a function of its bytes: for random damage
+//! (`main.rs`) and for a fuzzer. Each reads the bytes as the program does and uses what it got; the
+//! error is the sentence that refuses them.
 
 #![allow(dead_code)]
 

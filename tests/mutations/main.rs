@@ -1,8 +1,9 @@
-//! A user's files with random damage: each is read, or refused by a sentence that names it; nothing panics, stops, hangs or
-//! takes more memory than a file of its size may.
+//! A user's files with random damage: each is read, or refused by a sentence that names it; nothing
+//! panics, stops, hangs or takes more memory than a file of its size may.
 //!
-//! `STATE_SOUP_MUTATIONS` says how many of each kind. The files of models have theirs in `tests/it/checkpoints/mutations.rs`.
-//! A program of its own, because it counts the memory that the whole process takes.
+//! `STATE_SOUP_MUTATIONS` says how many of each kind. The files of models have theirs in
+//! `tests/it/checkpoints/mutations.rs`. A program of its own, because it counts the memory that the
+//! whole process takes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Tests fail by panicking.
 
@@ -80,7 +81,10 @@ fn mutate(kind: &str, place: &str, whole: &[u8], read: impl Fn(&[u8]) -> Result<
         let (took, used) = (began.elapsed().as_secs_f64(), MOST.load(Relaxed).saturating_sub(before));
         let shown = || String::from_utf8_lossy(&bytes[..bytes.len().min(4000)]).into_owned();
         match result {
-            Err(_) => panic!("{kind}, mutation {i}, panics: {}", shown()),
+            Err(panic) => {
+                println!("{kind}, mutation {i}, panics: {}", shown());
+                std::panic::resume_unwind(panic)
+            }
             Ok(Ok(())) => taken_as_whole += 1,
             Ok(Err(error)) => {
                 let text = error.to_string();

@@ -1,4 +1,4 @@
-//! Commands of several tabs: what acts on a selected skill, focus, tabs, help, screen, movements.
+//! Commands of several tabs: actions on the selected skill, focus, tabs, help, screen, movements.
 
 use super::Place::{Everywhere, General, In, Lists};
 use super::{Command, command};
@@ -17,7 +17,7 @@ fn has_layers(s: &State) -> bool {
     s.model.is_some() && s.tab.row().compare.is_some()
 }
 
-/// What acts on the selected skill or the compared layers.
+/// Actions on the selected skill or the compared layers.
 #[rustfmt::skip]
 pub static SHARED: &[Command] = &[
     command("add", &["enter", "+"], In(ADDERS), "Add to the soup", "Add the selected skill (of a task: its best) to the soup.", |_| Action::AddSelected).hint("add to soup").when(has_skill),
@@ -27,7 +27,7 @@ pub static SHARED: &[Command] = &[
     command("seed", &["S"], In(&[Focus::Answers, Focus::Map, Focus::Neighbours]), "Next seed", "Draw sampled answers, or the t-SNE map, with the next seed.", |_| Action::Compare(Compare::NextSeed)).when(has_layers),
 ];
 
-/// What works everywhere: focus, undo, copy.
+/// Actions available everywhere: focus, undo, copy.
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
     command("focus.next", &["tab"], Everywhere, "Next pane", "Focus the next pane.", |_| Action::CycleFocus(1)).hint("pane").hidden(),
@@ -39,7 +39,7 @@ pub static COMMANDS: &[Command] = &[
     command("copy", &["y"], General, "Copy", "Copy what is focused: query, ranking (as a table), recipe, answer, neighbours, rules (as a table), report, skills, journal.", |_| Action::Copy),
 ];
 
-/// Help, the screen as a thing, the end, and movements.
+/// Help, the screen itself, quitting, and movements.
 #[rustfmt::skip]
 pub static MORE: &[Command] = &[
     command("help", &["?", "f1"], General, "Help", "Show the keys that work here.", |_| Action::Help).hint("help"),

@@ -20,7 +20,7 @@ fn has_map(s: &State) -> bool {
 fn is_zoomed(s: &State) -> bool {
     has_map(s) && s.map.zoom > 1.0
 }
-/// Whether there is a map to pause or to let go on.
+/// Whether there is a map to pause or to resume.
 fn moves(s: &State) -> bool {
     on_map(s) && (s.jobs.is_running(JobKind::Map) || stands(s))
 }

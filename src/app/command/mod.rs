@@ -1,4 +1,5 @@
-//! The command table: keys, hints, help, palette and the guide's page of keys all come from here. One file a tab, and [`general`] for what works in several.
+//! The command table: keys, hints, help, palette and the README's key table all come from here.
+//! Each tab has one file; [`general`] holds the commands that work in several tabs.
 
 mod decay;
 mod experiments;
@@ -25,21 +26,21 @@ use std::fmt::Write as _;
 pub enum Place {
     /// Also while typing.
     Everywhere,
-    /// Everywhere; keys that type a character only outside editors, F-keys and chords inside them too.
+    /// Everywhere. In editors only F-keys and chords work, not keys that type a character.
     General,
-    /// In every pane that is no editor.
+    /// In every pane that is not an editor.
     Lists,
     /// Only in these panes.
     In(&'static [Focus]),
 }
 
 impl Place {
-    /// Whether one key for commands in both places is ambiguous. A pane's own command goes before a general one by design
-    /// (`u` takes a deletion back in the library), so only equals clash; nothing may share a key with what works everywhere.
+    /// Whether one key for commands in both places is ambiguous. By design a pane's own command
+    /// takes precedence over a general one (`u` restores a deletion in the library), so only places
+    /// of the same rank clash. Nothing may share a key with a command that works everywhere.
     pub fn clashes(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) => true,
-            (Self::Lists, Self::Lists) => true,
+            (Self::Everywhere, _) | (_, Self::Everywhere) | (Self::General, Self::General) | (Self::Lists, Self::Lists) => true,
             (Self::In(panes), other @ (Self::In(_) | Self::Lists)) | (other @ Self::Lists, Self::In(panes)) => {
                 panes.iter().any(|pane| other.is_at(*pane))
             }
@@ -47,7 +48,7 @@ impl Place {
         }
     }
 
-    /// Whether it is a place of panes, and this pane is one of them.
+    /// Whether this place is made of panes and `pane` is one of them.
     pub fn is_at(self, pane: Focus) -> bool {
         match self {
             Self::Everywhere | Self::General => false,
@@ -72,11 +73,11 @@ pub struct Command {
     pub place: Place,
     /// Its word in the hint bar, if it is shown there.
     pub hint: Option<&'static str>,
-    /// Whether its keys work above overlays too.
+    /// Whether its keys work in overlays too.
     pub over_overlays: bool,
-    /// Whether it is left out of the palette (movements).
+    /// Whether the palette leaves it out (movements).
     pub hidden: bool,
-    /// Whether it can be done now.
+    /// Whether it can run now.
     pub available: fn(&State) -> bool,
     /// What it does.
     pub action: fn(&State) -> Action,
@@ -100,7 +101,7 @@ const fn command(
     Command { id, name, doc, keys, place, hint: None, over_overlays: false, hidden: false, available: always, action }
 }
 
-/// The command that goes to a tab; `name` is the tab's title.
+/// The command that switches to a tab; `name` is the tab's title.
 pub(super) const fn go(
     id: &'static str,
     keys: &'static [&'static str],
@@ -130,11 +131,12 @@ impl Command {
     }
 }
 
-/// What goes to each tab.
+/// The commands that switch to each tab.
 static TABS: &[Command] =
     &[lab_tab::TAB.go, map_tab::TAB.go, decay_tab::TAB.go, experiments_tab::TAB.go, library_tab::TAB.go, session_tab::TAB.go];
 
-/// The tables, in the order the hint bar shows their commands: the panes' own, then the general ones.
+/// The tables, in the order the hint bar shows their commands: the panes' own first, then the
+/// general ones.
 static TABLES: &[&[Command]] = &[
     general::SHARED,
     lab::COMMANDS,

@@ -1,4 +1,4 @@
-//! Commands of the screen as a thing: mouse, slow lines, files of what was copied.
+//! Commands of the screen itself: mouse, slow lines, files of copied text.
 
 use super::Place::{Everywhere, General};
 use super::{Command, command};

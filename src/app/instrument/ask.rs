@@ -1,4 +1,4 @@
-//! What each instrument would ask for now; an error is a sentence about what is missing.
+//! The request that each instrument would send now; an error is a sentence about what is missing.
 
 use super::ECG_TASKS;
 use crate::app::lab;
@@ -6,7 +6,7 @@ use crate::app::state::State;
 use crate::lab::{AskRequest, AttributionRequest, AutopsyRequest, CompareRequest, EcgRequest, LandscapeRequest, VerdictRequest};
 use crate::soup::{Recipe, Soup};
 
-/// The query, if the model and a skill to compare it with are there.
+/// The query, if there are a model and a skill to compare it with.
 fn query(state: &State) -> Result<String, String> {
     if state.model.is_none() || state.skill_count() == 0 {
         return Err("The model and the library are not ready yet.".into());
@@ -35,7 +35,8 @@ pub fn ecg(state: &State) -> Result<EcgRequest, String> {
     Ok(EcgRequest { query: query(state)?, view: state.lab.view.clone(), tasks: ECG_TASKS })
 }
 
-/// The landscape of the soup. Its weights are levelled: the landscape does not depend on them, and is not to be drawn again when they change.
+/// The landscape of the soup. The request has equal weights: the landscape does not depend on them,
+/// and must not be drawn again when they change.
 ///
 /// # Errors
 /// A sentence about what is missing.

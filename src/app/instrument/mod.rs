@@ -1,4 +1,5 @@
-//! The Lab's instruments: what they read, the panels they are read in, and what opens them.
+//! The Lab's instruments: their readings, the panels that show them, and the actions that open
+//! them.
 //!
 //! - [`sides`]: named snapshots of the soup, and the two soups that A/B flips between.
 //! - `ask`: the requests they would send now.
@@ -21,14 +22,14 @@ use std::sync::Arc;
 /// Tasks in the skill ECG.
 pub const ECG_TASKS: usize = 12;
 
-/// What has been read last, and the soups at hand.
+/// The newest readings, and the soups at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Instruments {
     /// Snapshots and the other soup.
     pub sides: Sides,
     /// The skill ECG.
     pub ecg: Option<Arc<EcgView>>,
-    /// The landscape, perhaps not full yet.
+    /// The landscape; it may still be incomplete.
     pub landscape: Option<Arc<LandscapeView>>,
     /// The attribution.
     pub attribution: Option<Arc<AttributionView>>,
@@ -36,7 +37,7 @@ pub struct Instruments {
     pub verdict: Option<Arc<VerdictView>>,
     /// The soup's autopsy.
     pub autopsy: Option<Arc<AutopsyView>>,
-    /// The two soups beside each other.
+    /// The two soups side by side.
     pub comparison: Option<Arc<CompareView>>,
 }
 
@@ -47,10 +48,10 @@ pub enum Panel {
     Snapshots {
         /// The selected row.
         selected: usize,
-        /// The name being typed, if one is.
+        /// The name being typed, if any.
         naming: Option<Line>,
     },
-    /// A and B beside each other.
+    /// A and B side by side.
     Diff {
         /// The first line shown.
         scroll: usize,
@@ -65,7 +66,7 @@ pub enum Panel {
         /// The mix under the cursor, in the landscape's steps.
         mix: Vec<usize>,
     },
-    /// What each part adds.
+    /// The contribution of each part.
     Attribution,
     /// The soup's state, layer by layer.
     Autopsy {
@@ -75,7 +76,7 @@ pub enum Panel {
 }
 
 impl Panel {
-    /// The work whose result it shows.
+    /// The kind of job whose result it shows.
     pub fn kind(&self) -> Option<JobKind> {
         match self {
             Self::Snapshots { .. } => None,
@@ -91,7 +92,7 @@ impl Panel {
 /// What the keys of the instruments do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstrumentAction {
-    /// Go to the other soup, making it of this one if there is none.
+    /// Switch to the other soup; if there is none, copy this one.
     Flip,
     /// Put this soup on the other side.
     CopyOver,
@@ -113,7 +114,7 @@ pub enum InstrumentAction {
     Autopsy,
 }
 
-/// Does one.
+/// Runs one action.
 pub fn act(state: &mut State, action: InstrumentAction) -> Vec<Effect> {
     match action {
         InstrumentAction::Flip => sides::flip(state),
@@ -126,7 +127,8 @@ pub fn act(state: &mut State, action: InstrumentAction) -> Vec<Effect> {
         }
         InstrumentAction::Ecg => {
             let request = ask::ecg(state);
-            // The cursor starts where the ranking has read to: there the figures are the ranking's own. `take` puts it there if that is not known yet.
+            // The cursor starts where the ranking stopped reading, so the figures there equal the
+            // ranking's. If that position is not known yet, `take` sets it later.
             let known = state.lab.instruments.ecg.as_ref().filter(|v| request.as_ref() == Ok(&v.request));
             let cursor = known.map_or(usize::MAX, |v| v.ranked.saturating_sub(1));
             open(state, request.map(|r| Some(Instrument::Ecg(r))), Panel::Ecg { cursor })
@@ -148,7 +150,7 @@ pub fn act(state: &mut State, action: InstrumentAction) -> Vec<Effect> {
     }
 }
 
-/// Opens a panel and asks for its reading, unless that is at hand or under way.
+/// Opens a panel and requests its reading, unless the reading is there or on its way.
 fn open(state: &mut State, request: Result<Option<Instrument>, String>, panel: Panel) -> Vec<Effect> {
     match request {
         Ok(request) => {
@@ -171,13 +173,13 @@ fn send(state: &mut State, request: Instrument) -> Vec<Effect> {
         Instrument::Attribution(r) => readings.attribution.as_ref().is_some_and(|v| v.request == *r),
         Instrument::Autopsy(r) => readings.autopsy.as_ref().is_some_and(|v| v.request == *r),
         Instrument::Compare(r) => readings.comparison.as_ref().is_some_and(|v| v.request == *r),
-        // Asked for twice, it is to be asked again: the library may have grown.
+        // A second request must run again: the library may have grown.
         Instrument::Verdict(_) => false,
     };
     if known {
         return Vec::new();
     }
-    // An older reading would pass for the new one until that comes.
+    // Drop the older reading: it would pass for the new one until that arrives.
     let readings = &mut state.lab.instruments;
     match &request {
         Instrument::Ecg(_) => readings.ecg = None,
@@ -223,7 +225,8 @@ pub fn take(state: &mut State, reading: Reading) {
     }
 }
 
-/// Work ended badly: the panel that waits for it would hide the reason. (A diff has more to show than what the engine says.)
+/// A job failed: closes the panel that waits for it, since the panel would hide the reason. The
+/// diff stays, because it shows more than the engine's reading.
 pub fn failed(state: &mut State, kind: JobKind) {
     let waits = |panel: &Panel| kind != JobKind::Compare && panel.kind() == Some(kind);
     if matches!(&state.overlay, Some(Overlay::Instrument(panel)) if waits(panel)) {

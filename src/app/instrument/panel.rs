@@ -12,7 +12,7 @@ use crate::app::soup_edit::SoupEdit;
 use crate::app::state::State;
 use crate::soup::Soup;
 
-/// A key for the panel; the overlay is put back unless it closes.
+/// Gives a key to the panel; the overlay is put back unless the panel closes.
 pub fn input(state: &mut State, mut panel: Panel, key: Key) -> Vec<Effect> {
     let motion = motion(key);
     match &mut panel {
@@ -50,7 +50,7 @@ pub fn input(state: &mut State, mut panel: Panel, key: Key) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Esc: leaves a name half typed, or the panel, and calls off what it waits for.
+/// Esc: abandons a name being typed, or closes the panel and cancels the job it waits for.
 pub fn leave(state: &mut State, panel: &Panel) -> Vec<Effect> {
     if let Panel::Snapshots { selected, naming: Some(_) } = panel {
         state.overlay = Some(Overlay::Instrument(Panel::Snapshots { selected: *selected, naming: None }));
@@ -59,7 +59,7 @@ pub fn leave(state: &mut State, panel: &Panel) -> Vec<Effect> {
     panel.kind().and_then(|kind| state.jobs.cancel(kind)).into_iter().collect()
 }
 
-/// Text pasted into the panel; what of it was left out, as a sentence.
+/// Pastes text into the panel; returns a sentence about what was left out.
 pub fn paste(panel: &mut Panel, text: &str) -> Option<String> {
     if let Panel::Snapshots { naming: Some(line), .. } = panel { line.insert(text) } else { None }
 }
@@ -78,7 +78,7 @@ fn motion(key: Key) -> Option<Motion> {
     })
 }
 
-/// A movement along a strip that lies across the screen.
+/// A movement along a horizontal strip.
 fn along(motion: Motion) -> Motion {
     match motion {
         Motion::Left => Motion::Up,
@@ -121,17 +121,17 @@ fn snapshots(state: &mut State, mut selected: usize, naming: Option<Line>, key: 
     Vec::new()
 }
 
-/// Steps of a landscape's side, by ingredients.
+/// Steps along a side of the landscape, for this many ingredients.
 fn fine(parts: usize) -> usize {
     if parts == 2 { 32 } else { 16 }
 }
 
-/// The mix nearest to the weights the soup has.
+/// The mix nearest to the soup's weights.
 pub fn present_mix(soup: &Soup) -> Vec<usize> {
     let weights: Vec<f64> = soup.audible().map(|i| i.weight.max(0.0)).collect();
     let (sum, fine) = (weights.iter().sum::<f64>(), fine(weights.len()));
     let mut mix: Vec<usize> = weights.iter().map(|w| if sum > 0.0 { (w / sum * fine as f64).round() as usize } else { 0 }).collect();
-    // Rounding may be off by one: the largest share makes good for it.
+    // Rounding may be off by one: the largest share absorbs the difference.
     let rest = fine as i64 - mix.iter().sum::<usize>() as i64;
     if let Some(most) = mix.iter_mut().max() {
         *most = (*most as i64 + rest).max(0) as usize;
@@ -139,7 +139,8 @@ pub fn present_mix(soup: &Soup) -> Vec<usize> {
     mix
 }
 
-/// A step on the landscape. Of three, the first is up, the second lower left, the third lower right; of two, the second is right.
+/// Moves one step on the landscape. With three ingredients, the first is at the top, the second at
+/// the lower left, the third at the lower right. With two, the second is at the right.
 fn step(mix: &mut [usize], motion: Motion) {
     let give = |mix: &mut [usize], from: usize, to: usize| {
         if mix[from] > 0 {
@@ -152,14 +153,15 @@ fn step(mix: &mut [usize], motion: Motion) {
         (2, Motion::Right) => give(mix, 0, 1),
         (3, Motion::Left) => give(mix, 2, 1),
         (3, Motion::Right) => give(mix, 1, 2),
-        // Up and down run along the side that is farther away, so that the cursor stays where it is from left to right.
+        // Up takes from the larger of the two lower shares and down gives to the smaller one, so
+        // that the cursor stays near the middle.
         (3, Motion::Up) => give(mix, if mix[1] >= mix[2] { 1 } else { 2 }, 0),
         (3, Motion::Down) => give(mix, 0, if mix[1] <= mix[2] { 1 } else { 2 }),
         _ => {}
     }
 }
 
-/// Moves the cursor to the likeliest mix so far.
+/// Moves the cursor to the mix with the greatest log-probability so far.
 fn likeliest(state: &State, mix: &mut Vec<usize>) {
     let Some(view) = &state.lab.instruments.landscape else { return };
     if let Some(best) = view.points.iter().max_by(|a, b| a.logprob.total_cmp(&b.logprob)) {

@@ -19,25 +19,25 @@ pub struct Snapshot {
     pub soup: Soup,
 }
 
-/// The soup that is not on the bench, whole: with its history and its answer.
+/// The soup that is not on the bench, with its history and its answer.
 #[derive(Clone, Debug)]
 pub struct Side {
     /// Its bench.
     pub bench: Bench,
-    /// What it answered last.
+    /// Its last answer.
     pub answer: Option<ShownAnswer>,
 }
 
-/// All of them.
+/// The snapshots, and both sides of A/B.
 #[derive(Clone, Debug, Default)]
 pub struct Sides {
     /// In the order they were taken.
     pub snapshots: Vec<Snapshot>,
-    /// Those that are kept on disk, for the sittings to come; `None` if none are.
+    /// The snapshots as stored on disk, for later sittings; `None` if none are stored.
     pub kept: Option<Vec<Snapshot>>,
     /// The list before each of its changes.
     undo: Vec<Vec<Snapshot>>,
-    /// Snapshots ever taken: the next one's number.
+    /// Number of snapshots ever taken; the next one's name is numbered from it.
     taken: usize,
     /// The other soup.
     pub other: Option<Box<Side>>,
@@ -46,13 +46,15 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// With the snapshots kept on disk, if any are. A sitting that is `played` brings its own.
+    /// The sides at the start, with the snapshots stored on disk, if any. A sitting that is
+    /// `played` brings its own.
     pub fn new(kept: Option<Vec<Snapshot>>, played: bool) -> Self {
         let snapshots = if played { Vec::new() } else { kept.clone().unwrap_or_default() };
         Self { snapshots, kept, ..Self::default() }
     }
 
-    /// Another list of snapshots, from elsewhere; what was done to the present one cannot be taken back any more.
+    /// Replaces the list of snapshots by one from elsewhere. Earlier changes of the list can no
+    /// longer be undone.
     pub fn give(&mut self, snapshots: Vec<Snapshot>) {
         self.snapshots = snapshots;
         self.undo.clear();
@@ -74,10 +76,10 @@ impl Sides {
         change(&mut self.snapshots);
     }
 
-    /// Gives a snapshot another name.
+    /// Renames a snapshot.
     ///
     /// # Errors
-    /// A sentence if the name is empty or taken.
+    /// A sentence if the name is empty or in use.
     pub fn rename(&mut self, at: usize, name: &str) -> Result<(), String> {
         let name = name.trim().to_owned();
         if name.is_empty() {
@@ -92,14 +94,14 @@ impl Sides {
         Ok(())
     }
 
-    /// Takes a snapshot out of the list.
+    /// Deletes a snapshot from the list.
     pub fn delete(&mut self, at: usize) {
         if at < self.snapshots.len() {
             self.change(|list| _ = list.remove(at));
         }
     }
 
-    /// Takes back the last change of the list; false if there is none.
+    /// Undoes the last change of the list; false if there is none.
     pub fn step_back(&mut self) -> bool {
         let Some(before) = self.undo.pop() else { return false };
         self.snapshots = before;
@@ -107,7 +109,7 @@ impl Sides {
     }
 }
 
-/// Keeps the soup on the bench under a name of its own.
+/// Takes a snapshot of the soup on the bench, with a generated name.
 pub fn keep(state: &mut State) -> Vec<Effect> {
     let soup = state.lab.bench.soup.clone();
     let sides = &mut state.lab.instruments.sides;
@@ -131,7 +133,8 @@ pub fn keep(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Has the list of snapshots kept, if it has changed. What is played changes nothing outside.
+/// An effect that stores the list of snapshots, if it has changed. A session being played stores
+/// nothing.
 pub fn save(state: &mut State) -> Option<Effect> {
     if state.resume.is_some() || state.show.is_some() {
         return None;
@@ -142,7 +145,8 @@ pub fn save(state: &mut State) -> Option<Effect> {
     Some(Effect::Snapshots { before, after: sides.snapshots.clone() })
 }
 
-/// After a sitting was played: the snapshots are those on disk, which other sittings may have changed since.
+/// After a sitting was replayed: takes the snapshots on disk, which other sittings may have changed
+/// since.
 pub fn settle(state: &mut State) -> Vec<Effect> {
     let sides = &mut state.lab.instruments.sides;
     let Some(kept) = sides.kept.clone().filter(|kept| *kept != sides.snapshots) else { return Vec::new() };
@@ -170,7 +174,7 @@ pub fn misfit(state: &State, soup: &Soup) -> Option<String> {
     }
 }
 
-/// A snapshot that can be mixed here; of one that cannot, the user is told why.
+/// A snapshot that can be mixed here; if it cannot, the reason is reported to the user.
 fn fitting(state: &mut State, at: usize) -> Option<Snapshot> {
     let snapshot = state.lab.instruments.sides.snapshots.get(at).cloned()?;
     if let Some(why) = misfit(state, &snapshot.soup) {
@@ -187,7 +191,7 @@ pub fn restore(state: &mut State, at: usize) -> Vec<Effect> {
     bench::edit(state, &SoupEdit::Replace(Box::new(soup)))
 }
 
-/// Puts a snapshot on the other side.
+/// Puts a snapshot on the other side of A/B.
 pub fn put_over(state: &mut State, at: usize) -> Vec<Effect> {
     let Some(Snapshot { name, soup }) = fitting(state, at) else { return Vec::new() };
     set_other(state, soup);
@@ -195,14 +199,14 @@ pub fn put_over(state: &mut State, at: usize) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Puts the soup on the bench on the other side too.
+/// Puts a copy of the soup on the bench on the other side.
 pub fn copy_over(state: &mut State) -> Vec<Effect> {
     set_other(state, state.lab.bench.soup.clone());
     state.say("The other soup is now the same; b flips.");
     Vec::new()
 }
 
-/// Replaces the other soup; its history goes on, so that undo there brings back what it was.
+/// Replaces the other soup. Its history continues, so undo on that side restores the earlier soup.
 fn set_other(state: &mut State, soup: Soup) {
     let (layers, clock) = (state.layers(), state.clock);
     let sides = &mut state.lab.instruments.sides;
@@ -216,7 +220,7 @@ fn set_other(state: &mut State, soup: Soup) {
     }
 }
 
-/// Goes to the other soup. The first time the other one is made of this one.
+/// Switches to the other soup. The first time, the other soup is a copy of this one.
 pub fn flip(state: &mut State) -> Vec<Effect> {
     let lab = &mut state.lab;
     let at = AnswerFrom::ALL.iter().position(|f| *f == AnswerFrom::Soup).unwrap_or_default();

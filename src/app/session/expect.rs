@@ -1,11 +1,11 @@
-//! What a session says must hold, and whether it does.
+//! The expectations of a session, and whether they hold.
 
 use super::State;
 use crate::lab::{AnswerFrom, RuleResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Conditions on the lab at rest; those left out are not checked.
+/// Conditions on the lab at rest; fields left out are not checked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -18,16 +18,19 @@ pub struct Expect {
     /// Least margin between the first task's score and the second's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f32>,
-    /// First line of an answer, by where it comes from (`zero-shot`, `query`, `best-skill`, `soup`, `full`), without the spaces around it.
+    /// First line of an answer, without surrounding blanks, by its source (`zero-shot`, `query`,
+    /// `best-skill`, `soup`, `full`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub answer: BTreeMap<String, String>,
-    /// Answers by falling log-probability of the target: each is likelier than the next.
+    /// Answers by falling log-probability of the target: the target is likelier in each than in the
+    /// next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub likelier: Vec<String>,
-    /// Rules of the Decay tab (`A-decay`, `mean`, `full pass`, …) by rising loss: each predicts the continuation better than the next.
+    /// Rules of the Decay tab (`A-decay`, `mean`, `full pass`, …) by rising loss: each predicts the
+    /// continuation better than the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub better: Vec<String>,
-    /// The soup, as a recipe prints.
+    /// The soup, as a recipe or `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soup: Option<String>,
     /// Least number of skills in the library.
@@ -36,7 +39,7 @@ pub struct Expect {
     /// Least trustworthiness of the map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<f64>,
-    /// Part of the sentence at the bottom.
+    /// Part of the notice at the bottom.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
 }
@@ -48,7 +51,7 @@ impl Expect {
     }
 }
 
-/// What of the expectations holds and what does not, in sentences.
+/// Sentences about the expectations that hold, and about those that do not.
 pub fn compare(expect: &Expect, state: &State) -> (Vec<String>, Vec<String>) {
     let (mut held, mut broken) = (Vec::new(), Vec::new());
     let mut check = |holds: bool, wanted: String, found: String| {

@@ -1,4 +1,4 @@
-//! A session made of what was written down.
+//! A session made from the log of a sitting.
 
 use super::file::{Session, Step};
 use super::{Expect, Input, Outcome, What, write_script};
@@ -8,11 +8,12 @@ fn expect(outcome: &Outcome) -> Expect {
     Expect { task: outcome.task.clone(), soup: outcome.soup.clone(), ..Expect::default() }
 }
 
-/// The sitting so far as a session: a chapter starts a step; a note belongs to the keys before it, or to those after it if its chapter
-/// has none yet. Each step expects the task ranked first and the soup that the lab showed at its end.
+/// The sitting so far as a session. A chapter starts a step. A note belongs to the keys before it,
+/// or to those after it if its chapter has none yet. Each step expects the task ranked first and
+/// the soup that the lab showed at its end.
 ///
 /// # Errors
-/// A sentence, if nothing was done yet.
+/// A sentence if nothing has been done yet.
 pub fn session(state: &State, title: &str) -> Result<Session, String> {
     let mut steps: Vec<Step> = Vec::new();
     let mut step = Step::default();

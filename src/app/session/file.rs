@@ -1,14 +1,14 @@
-//! The file of a session.
+//! The format of a session file.
 //!
 //! ```toml
 //! title = "Retrieval"
-//! evidence = true                 # as the lab is by itself; without it the ranking is by similarity, the soup by hand
+//! evidence = true                 # as in the lab; without: ranking by similarity, soup set by user
 //!
 //! [[step]]
 //! chapter = "One example is a query"
 //! note = "The ranking changes while you type."
 //! keys = "hot -> cold"            # `<…>` holds named keys and chords: <enter>, <ctrl-p>, <shift-left>
-//! expect = { task = "antonym" }   # a paste stands between <paste> and </paste>
+//! expect = { task = "antonym" }   # in `keys`, a paste stands between <paste> and </paste>
 //!
 //! [[step]]
 //! keys = "W<enter>"
@@ -25,44 +25,47 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// Whether what the query's examples say moves the ranking and chooses the soup; off in sessions from before there was evidence.
+    /// Whether the evidence of the query's examples orders the ranking and chooses the soup; off in
+    /// sessions from before there was evidence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evidence: bool,
     /// Its steps, in order.
     pub step: Vec<Step>,
-    /// Whether it was a sitting: then what it changed in the library is not changed again.
+    /// Whether it is a journal of a sitting; if so, its changes of the library are not made again.
     #[serde(skip)]
     pub sitting: bool,
 }
 
-/// Some keys, and what they lead to.
+/// Some keys, and the state they lead to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// The title of the chapter that starts here; empty if the last one goes on.
+    /// The title of the chapter that starts here; empty if the previous chapter continues.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chapter: String,
-    /// What there is to see.
+    /// What the audience should see.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// The snapshots of soups that there are from here on; left out, there are those there were.
+    /// The snapshots of soups that exist from here on; if left out, the existing ones stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<Vec<Snapshot>>,
-    /// The keys and pastes, as [`parse_script`] reads them. A line break at the end of the text is not typed.
+    /// The keys and pastes, as [`parse_script`] reads them. Line breaks at the end of the text are
+    /// not typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub keys: String,
-    /// What holds when the lab has come to rest after them.
+    /// The conditions that hold once the lab is at rest after them.
     #[serde(default, skip_serializing_if = "Expect::is_empty")]
     pub expect: Expect,
 }
 
 impl Session {
-    /// Reads a session and checks its keys and names, so that nothing goes wrong half-way through a talk.
+    /// Parses a session and checks its keys and names, so that no error appears in the middle of a
+    /// talk.
     ///
     /// # Errors
-    /// [`Error::Input`] with the place in the file, or the number of the step.
+    /// [`Error::Input`] with the position in the file, or the number of the step.
     pub fn parse(text: &str) -> Result<Self> {
         let session: Self = toml::from_str(text).map_err(|e| Error::Input(format!("this is no session: {e}")))?;
         if session.step.is_empty() {
@@ -87,17 +90,17 @@ impl Session {
 }
 
 impl Step {
-    /// What is done in it: its snapshots are there first.
+    /// The inputs of the step; its snapshots come first.
     ///
     /// # Errors
-    /// A sentence that names what is not a key.
+    /// A sentence that names an invalid key.
     pub fn inputs(&self) -> std::result::Result<Vec<Input>, String> {
         let mut inputs: Vec<Input> = self.snapshots.clone().map(Input::Snapshots).into_iter().collect();
         inputs.extend(parse_script(self.keys.trim_end_matches('\n'))?);
         Ok(inputs)
     }
 
-    /// Whether nothing is told and nothing is done in it.
+    /// Whether the step has no chapter, no note and no keys.
     pub(super) fn is_blank(&self) -> bool {
         self.chapter.is_empty() && self.note.is_empty() && self.keys.is_empty()
     }

@@ -1,9 +1,12 @@
-//! The Session tab: what was done in this sitting, with chapters and notes, the session made of it, and the sittings before it.
+//! The Session tab: the log of this sitting with chapters and notes, the session exported from it,
+//! and the earlier sittings.
 //!
-//! Every key and paste goes through [`input`], which writes it down (here, and by [`Effect::Journal`] on disk) before it acts.
+//! Every key and paste goes through [`input`], which records it (here, and on disk by
+//! [`Effect::Journal`]) before it takes effect.
 //!
-//! - [`file`]: the form of a session file; [`script`]: of the keys in it; [`export`]: one made from what was written down; [`expect`]: what it says must hold, and whether it does.
-//! - [`resume`]: a sitting's keys given to the lab again.
+//! - [`file`]: the format of a session file; [`script`]: the format of the keys in it; [`export`]:
+//!   a session made from the log; [`expect`]: a session's expectations, and whether they hold.
+//! - [`resume`]: replays a sitting's keys to the lab.
 
 pub mod expect;
 pub mod export;
@@ -26,45 +29,46 @@ pub use file::{Session, Step};
 pub use resume::Resume;
 pub use script::{parse_script, write_script};
 
-/// What a person does.
+/// One input by a person, or a change of the stored snapshots.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A key pressed.
     Key(Key),
     /// A text pasted.
     Paste(String),
-    /// Nothing done: what snapshots of soups there are from here on, from other sittings. What follows may name them.
+    /// Not a person's input: the snapshots of soups from other sittings that exist from here on.
+    /// Later inputs may name them.
     Snapshots(Vec<Snapshot>),
 }
 
 /// A line of the journal on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
-    /// Something done, with the clock in milliseconds.
+    /// An input, with the clock in milliseconds.
     Input(u64, Input),
     /// The fingerprint of the model that was loaded.
     Model(String),
 }
 
-/// What only the Session tab does.
+/// Actions of the Session tab alone.
 #[derive(Clone, Debug)]
 pub enum SessionAction {
-    /// Take the selected chapter or note away.
+    /// Remove the selected chapter or note.
     Remove,
     /// The earlier sittings, newest first, as found on disk.
     Sittings(Vec<Sitting>),
-    /// Leave this sitting and go on with the selected one.
+    /// Leave this sitting and resume the selected one.
     Resume,
     /// Leave this sitting and play the selected one.
     Play,
 }
 
-/// A text that the tab asks for.
+/// A text that the tab prompts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// The title of a chapter that starts now.
     Chapter,
-    /// What there is to see.
+    /// What the audience should see.
     Note,
     /// The name of the session's file.
     Name,
@@ -80,7 +84,7 @@ impl Ask {
         }
     }
 
-    /// What the answer starts as.
+    /// The initial text of the answer.
     pub fn value(self) -> &'static str {
         if self == Self::Name { "session" } else { "" }
     }
@@ -89,26 +93,26 @@ impl Ask {
 /// An earlier sitting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sitting {
-    /// Its journal.
+    /// The path of its journal.
     pub path: String,
     /// When it began, UTC.
     pub started: String,
-    /// The model as it was named.
+    /// The model as the user named it.
     pub model: String,
-    /// Keys and pastes in it.
+    /// Number of keys and pastes.
     pub inputs: usize,
     /// The first words typed.
     pub words: String,
 }
 
-/// What a mark in the log is.
+/// What a mark in the log records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// A key and the command it ran; no command if it was text.
+    /// A key and the command it ran; `None` if the key was text.
     Key(Key, Option<&'static str>),
     /// A pasted text.
     Paste(String),
-    /// What snapshots of soups there were.
+    /// The snapshots of soups that exist from here on.
     Snapshots(Vec<Snapshot>),
     /// A chapter's title.
     Chapter(String),
@@ -116,29 +120,29 @@ pub enum What {
     Note(String),
 }
 
-/// One thing that happened.
+/// One entry of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// The clock in milliseconds.
     pub clock: u64,
-    /// What.
+    /// What happened.
     pub what: What,
-    /// Whether it was about the session itself (this tab, its prompts): such keys are no part of what is exported.
+    /// Whether it was about the session itself (this tab, its prompts). Such keys are not exported.
     pub aside: bool,
-    /// What the lab showed when the next thing happened.
+    /// What the lab showed when the next entry began.
     pub after: Outcome,
 }
 
-/// What of the lab a step leads to.
+/// What the lab shows after a step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The tab on screen.
     pub tab: Option<Tab>,
-    /// The task ranked first; none while a ranking is under way.
+    /// The task ranked first; `None` while a ranking is running.
     pub task: Option<String>,
     /// The soup as a recipe.
     pub soup: Option<String>,
-    /// The sentence at the bottom.
+    /// The notice at the bottom.
     pub notice: Option<String>,
 }
 
@@ -155,7 +159,7 @@ impl Outcome {
         }
     }
 
-    /// What is new against `before`, in words; empty if nothing is.
+    /// The differences from `before`, in words; empty if there are none.
     pub fn since(&self, before: &Self) -> String {
         let mut news = Vec::new();
         if let Some(tab) = self.tab.filter(|tab| Some(*tab) != before.tab) {
@@ -183,22 +187,23 @@ pub struct SessionTab {
     pub log: Vec<Mark>,
     /// The selected row of the list.
     pub selected: usize,
-    /// Where the journal is kept; none if it is not.
+    /// The journal's path; `None` if there is no journal.
     pub journal: Option<String>,
-    /// The earlier sittings; none before they were looked up.
+    /// The earlier sittings; `None` until they are looked up.
     pub sittings: Option<Vec<Sitting>>,
-    /// The selected one.
+    /// The selected sitting.
     pub sitting: usize,
-    /// The pane that was in focus before this tab was.
+    /// The tab and pane in focus before this tab was opened.
     left: Option<(Tab, Focus)>,
     /// The mark that opened the palette.
     palette: Option<usize>,
-    /// Whether anything was done: what snapshots there are is written down before the first thing is.
+    /// Whether anything has been recorded: the existing snapshots are recorded before the first
+    /// input.
     begun: bool,
 }
 
 impl SessionTab {
-    /// The tab at the start, with the place of the journal for the user to read.
+    /// The tab at the start; `journal` is the path shown to the user.
     pub fn new(journal: Option<String>) -> Self {
         Self { journal, ..Self::default() }
     }
@@ -217,7 +222,7 @@ pub struct Row {
     pub text: String,
     /// What it is: a command's name, `typed`, `pasted`, `chapter`, `note`.
     pub kind: &'static str,
-    /// What it led to.
+    /// Its effect on the lab.
     pub led: String,
 }
 
@@ -261,12 +266,12 @@ fn is_aside(state: &State) -> bool {
     state.tab == Tab::Session || matches!(&state.overlay, Some(Overlay::Prompt { kind: PromptKind::Session(_), .. }))
 }
 
-/// Does what an input asks for here, and writes it down unless it means nothing.
+/// Applies an input, and records it unless it has no meaning here.
 pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     let (what, action) = match &input {
         Input::Key(key) => {
             let Some(action) = state.action_for(*key) else { return Vec::new() };
-            // What concerns the program and the terminal is not part of what was done in the lab.
+            // Actions on the program and the terminal are not part of the work in the lab.
             if matches!(action, Action::Quit | Action::Suspend | Action::Redraw) {
                 return update(state, action);
             }
@@ -274,7 +279,8 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
             let pointed = matches!(key.code, KeyCode::Click(_) | KeyCode::Wheel(..)).then_some("mouse");
             (What::Key(*key, command.map(|c| c.name).or(pointed)), action)
         }
-        // A paste means nothing where no text is taken; typed again as keys it would.
+        // A paste has no meaning where no text is taken; typed out, its characters would run
+        // commands.
         Input::Paste(_) if !state.takes_text() => return Vec::new(),
         Input::Paste(text) => (What::Paste(text.clone()), Action::Paste(text.clone())),
         Input::Snapshots(list) => {
@@ -296,7 +302,7 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     effects.extend(update(state, action));
     effects.extend(sides::save(state));
     if is_aside(state) && !was_aside {
-        // The palette's keys that led here go with it.
+        // The palette's keys that led here are about the session too.
         let from = if was_palette { state.session.palette.unwrap_or(at) } else { at };
         for mark in state.session.log.iter_mut().take(at + 1).skip(from) {
             mark.aside = !matches!(mark.what, What::Chapter(_) | What::Note(_));
@@ -313,14 +319,14 @@ pub fn input(state: &mut State, input: Input) -> Vec<Effect> {
     effects
 }
 
-/// Before the first thing is done: what snapshots there are is written down, as what follows may name them.
+/// Before the first input: records the existing snapshots, because later inputs may name them.
 fn begin(state: &mut State) -> Vec<Effect> {
     let given = std::mem::replace(&mut state.session.begun, true);
     let list = state.lab.instruments.sides.snapshots.clone();
     if given || list.is_empty() { Vec::new() } else { snapshots(state, list) }
 }
 
-/// Writes down what snapshots there are from here on.
+/// Records the snapshots that exist from here on.
 pub(super) fn snapshots(state: &mut State, list: Vec<Snapshot>) -> Vec<Effect> {
     state.session.begun = true;
     let clock = state.clock;
@@ -331,7 +337,8 @@ pub(super) fn snapshots(state: &mut State, list: Vec<Snapshot>) -> Vec<Effect> {
     vec![Effect::Journal(Entry::Input(clock, Input::Snapshots(list)))]
 }
 
-/// The tab was left for another pane than the one it was entered from: then what is exported needs a key for that.
+/// If this tab was left for another pane than the one it was entered from, the export needs a key
+/// that leads there; adds it to the log.
 fn come_back(state: &mut State, input: Input) {
     let Some((tab, focus)) = state.session.left.take() else { return };
     let way = match input {
@@ -345,7 +352,7 @@ fn come_back(state: &mut State, input: Input) {
     }
 }
 
-/// A key that goes to a tab wherever one is.
+/// A key that switches to a tab from anywhere.
 fn way_to(state: &State, tab: Tab) -> Option<(Key, &'static str)> {
     let leads = |c: &&command::Command| matches!((c.action)(state), Action::Tab(t) if t == tab);
     let command = command::all().filter(|c| c.id.starts_with("tab.")).find(leads)?;

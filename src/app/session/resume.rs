@@ -1,7 +1,9 @@
-//! A sitting's keys given to the lab again, as fast as it takes them, so that the lab is where it was left.
+//! Replays a sitting's keys to the lab, as fast as the lab takes them, so that it ends where it was
+//! left.
 //!
-//! Commands act on what they find (the ranking's first row), so what they may depend on is computed again; answers are not, until the end.
-//! What reached the world outside has happened already: changes of the library, copies, saved files, the end.
+//! Commands act on what is on screen (the ranking's first row), so results that they may depend on
+//! are computed again. Answers are computed only at the end. Effects on the world outside are not
+//! repeated: changes of the library, copies, saved files, quitting.
 
 use super::Input;
 use crate::app::effect::Effect;
@@ -9,33 +11,34 @@ use crate::app::instrument::sides;
 use crate::app::state::State;
 use crate::app::{engine_event, update};
 use crate::app::{experiments, lab};
-use crate::engine::{JobKind, News, Request};
+use crate::engine::News;
+use crate::engine::{JobKind, Request};
 use std::collections::VecDeque;
 
-/// What is still to be given.
+/// The inputs still to be replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resume {
     /// Inputs with their clock, in order.
     pub inputs: VecDeque<(u64, Input)>,
-    /// The model it was done with, by fingerprint, if that is known.
+    /// The fingerprint of the model it was made with, if known.
     pub model: Option<String>,
-    /// How many keys and pastes there were.
+    /// Total number of keys and pastes.
     pub total: usize,
 }
 
 impl Resume {
-    /// All of a sitting.
+    /// The whole of a sitting.
     pub fn new(inputs: Vec<(u64, Input)>, model: Option<String>) -> Self {
         Self { total: inputs.iter().filter(|(_, input)| is_done(input)).count(), inputs: inputs.into(), model }
     }
 
-    /// The clock of the last input: where the clock goes on from.
+    /// The clock of the last input, from which the clock continues.
     pub fn clock(&self) -> u64 {
         self.inputs.back().map_or(0, |(clock, _)| *clock)
     }
 }
 
-/// Whether a person did it.
+/// Whether the input came from a person.
 fn is_done(input: &Input) -> bool {
     !matches!(input, Input::Snapshots(_))
 }
@@ -52,7 +55,7 @@ fn ready(state: &State) -> bool {
     text || !state.jobs.kinds().any(|kind| kind.about().awaited)
 }
 
-/// Gives as many inputs as the lab can take now.
+/// Replays as many inputs as the lab can take now.
 pub fn go_on(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     while state.resume.is_some() && ready(state) {
@@ -69,7 +72,8 @@ pub fn go_on(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// Keeps effects that change nothing outside, and of the jobs those that are `wanted`; the others count as done.
+/// Keeps the effects that change nothing outside, and of the jobs those that are `wanted`; the
+/// other jobs count as done.
 pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) -> Vec<Effect> {
     let mut kept = Vec::new();
     let mut queue = VecDeque::from(made);
@@ -85,10 +89,10 @@ pub fn only(state: &mut State, made: Vec<Effect>, wanted: fn(&Request) -> bool) 
     kept
 }
 
-/// Ends it, with the answers to what is there now.
+/// Ends the replay, and requests the answers to the current query.
 fn end(state: &mut State) -> Vec<Effect> {
     let Some(resume) = state.resume.take() else { return Vec::new() };
-    // What was deleted then cannot be told from what is there now.
+    // The log of that sitting's deletions may no longer match the library.
     state.shelf.undo.clear();
     let left = resume.inputs.iter().filter(|(_, input)| is_done(input)).count();
     let mut effects = sides::settle(state);
@@ -105,7 +109,7 @@ fn end(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// Leaves the lab where it is; the rest of the inputs is dropped.
+/// Stops the replay where it is; the remaining inputs are dropped.
 pub fn stop(state: &mut State) -> Vec<Effect> {
     end(state)
 }

@@ -1,6 +1,8 @@
-//! The written form of what is done in a session file: keys as in a macro, and pasted texts between `<paste>` and `</paste>`, as they are.
+//! The written form of inputs in a session file: keys as in a macro, and pasted texts verbatim
+//! between `<paste>` and `</paste>`.
 //!
-//! A paste is not the same as its text typed: a line break is Enter to a prompt, while a paste puts a blank there.
+//! A paste differs from its text typed: in a prompt a typed line break is Enter, while a pasted one
+//! becomes a blank.
 
 use super::Input;
 use crate::app::key::{parse_macro, write_macro};
@@ -11,7 +13,7 @@ const CLOSE: &str = "</paste>";
 /// Reads keys and pastes.
 ///
 /// # Errors
-/// A sentence that names what is not a key, or tells of a paste without an end.
+/// A sentence that names an invalid key, or reports a paste without an end.
 pub fn parse_script(text: &str) -> Result<Vec<Input>, String> {
     let keys = |text: &str| Ok::<_, String>(parse_macro(text)?.into_iter().map(Input::Key));
     let mut inputs = Vec::new();
@@ -26,8 +28,9 @@ pub fn parse_script(text: &str) -> Result<Vec<Input>, String> {
     Ok(inputs)
 }
 
-/// Writes an input so that [`parse_script`] reads it again. A paste that holds `</paste>` becomes two: one after the other they do the same.
-/// What snapshots there are is no key; a step has a field of its own for them.
+/// Writes an input in the form that [`parse_script`] reads. A paste that contains `</paste>`
+/// becomes two pastes with the same effect. Snapshots are not written here; a step has a field for
+/// them.
 pub fn write_script(input: &Input) -> String {
     match input {
         Input::Key(key) => write_macro(std::slice::from_ref(key)),

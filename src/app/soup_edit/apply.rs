@@ -1,4 +1,4 @@
-//! What each edit does to the soup.
+//! How each edit changes the soup.
 
 use super::curve::parse_weights;
 use super::{Bench, SoupEdit, SoupRow, parse_layers, rows};
@@ -33,7 +33,8 @@ impl Bench {
                 let SoupRow::Ingredient(i) = self.row() else { return Err("Select an ingredient to remove.".into()) };
                 self.soup.ingredients.remove(i);
             }
-            // What the evidence has set besides (the query's share, its window) goes with its ingredients.
+            // The evidence's other settings (the query's share, its window) are removed with its
+            // ingredients.
             SoupEdit::Clear if self.auto => self.soup = Soup::default(),
             SoupEdit::Clear => self.soup.ingredients.clear(),
             SoupEdit::Shift(by) => {
@@ -49,7 +50,7 @@ impl Bench {
                 let all: Vec<Choice> = Choice::all().collect();
                 let at = all.iter().position(|r| *r == self.soup.rule).unwrap_or(0) as i32;
                 self.soup.rule = all[(at + by).rem_euclid(all.len() as i32) as usize];
-                // Rows come and go with the rule: stay on the same one.
+                // The number of rows depends on the rule: keep the same row selected.
                 self.selected = rows(&self.soup).iter().position(|r| *r == row).unwrap_or(self.soup.ingredients.len());
             }
             SoupEdit::Curve(shape, ranked) => {
@@ -74,7 +75,7 @@ impl Bench {
                 weights.iter().for_each(|(place, weight)| self.soup.ingredients[*place].weight = *weight);
             }
             SoupEdit::Replace(soup) => self.soup = (**soup).clone(),
-            // What it is then, the evidence says: `Bench::follow`.
+            // `Bench::follow` sets the soup from the evidence.
             SoupEdit::Auto => {}
         }
         Ok(())
@@ -86,7 +87,7 @@ impl Bench {
             return;
         }
         let n = self.soup.ingredients.len();
-        // As heavy as the others are on average, so that a soup stays balanced as it grows.
+        // The mean of the other weights, so that a soup stays balanced as it grows.
         let mean = if n == 0 { 1.0 } else { self.soup.ingredients.iter().map(|i| i.weight).sum::<f64>() / n as f64 };
         let weight = round(if mean > 0.0 { mean } else { 1.0 });
         self.soup.ingredients.push(Ingredient { weight, ..Ingredient::new(skill) });
@@ -164,7 +165,7 @@ impl Bench {
     }
 }
 
-/// Rounds to four digits, so that steps of 0.01 add up without dust.
+/// Rounds to four decimals, so that steps of 0.01 add up without rounding errors.
 pub(super) fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

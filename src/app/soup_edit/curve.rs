@@ -1,4 +1,4 @@
-//! Shapes of the per-layer weights, and how they are typed.
+//! Shapes of the per-layer weights, and the form in which they are typed.
 
 use super::apply::round;
 use std::ops::Range;
@@ -17,10 +17,10 @@ pub enum CurveShape {
 }
 
 impl CurveShape {
-    /// All, in the order they are gone through.
+    /// All shapes, in the order they are cycled through.
     pub const ALL: [Self; 4] = [Self::Flat, Self::Rising, Self::Falling, Self::Bump];
 
-    /// Its weights, one a layer; `ranked` are the layers compared in the ranking.
+    /// Its weights, one per layer; `ranked` are the layers compared in the ranking.
     pub fn weights(self, layers: usize, ranked: &Range<usize>) -> Vec<f64> {
         let depth = |l: usize| if layers > 1 { l as f64 / (layers - 1) as f64 } else { 1.0 };
         let width = (layers as f64 / 8.0).max(1.0);
@@ -36,14 +36,15 @@ impl CurveShape {
         (0..layers).map(|l| round(weight(l))).collect()
     }
 
-    /// The shape after the one these weights have; the first if they have none.
+    /// The shape after the one that these weights have; the first if they have none.
     pub fn after(weights: Option<&[f64]>, layers: usize, ranked: &Range<usize>) -> Self {
         let at = weights.and_then(|w| Self::ALL.iter().position(|s| s.weights(layers, ranked) == w));
         Self::ALL[at.map_or(0, |at| (at + 1) % Self::ALL.len())]
     }
 }
 
-/// Per-layer weights as the user types them: one number for the layer under the cursor, one for each layer, or `range` for none.
+/// Parses per-layer weights as typed: one number for the layer under the cursor, one number per
+/// layer, or `range` for no per-layer weights.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.

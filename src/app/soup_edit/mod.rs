@@ -1,4 +1,5 @@
-//! Changes of the soup: rows, edits and the undo history. `apply` is what each edit does, [`curve`] the shapes of the per-layer weights.
+//! Changes of the soup: rows, edits and the undo history. `apply` carries out each edit; [`curve`]
+//! holds the shapes of the per-layer weights.
 
 mod apply;
 pub mod curve;
@@ -14,7 +15,7 @@ pub enum SoupRow {
     Ingredient(usize),
     /// The rule.
     Rule,
-    /// A parameter of the rule, by the field of the soup that has its value.
+    /// A parameter of the rule, named by the field of the soup that holds its value.
     Value(&'static str),
     /// λ.
     Lambda,
@@ -35,33 +36,34 @@ pub enum SoupEdit {
     Type(SoupRow, String),
     /// Mute or unmute the selected ingredient.
     Mute,
-    /// Hear only the selected ingredient, or all again.
+    /// Mix only the selected ingredient, or all again.
     Solo,
     /// Lock or unlock the selected weight.
     Lock,
     /// Scale the unlocked weights so that all add up to 1.
     Normalise,
-    /// Give the unlocked weights of what takes part equal shares.
+    /// Give the unlocked weights of all active ingredients equal shares.
     Level,
-    /// Take the selected ingredient out.
+    /// Remove the selected ingredient.
     Remove,
-    /// Take everything out.
+    /// Remove all ingredients.
     Clear,
     /// Move the selected ingredient up (−1) or down (+1): order matters to the decay rules.
     Shift(i32),
     /// The next (+1) or previous (−1) rule.
     CycleRule(i32),
-    /// Give each layer its own weight, in a shape; the range is that of the layers compared in the ranking.
+    /// Give each layer its own weight, in this shape. The range is that of the layers compared in
+    /// the ranking.
     Curve(CurveShape, Range<usize>),
-    /// Weigh layers by the range again.
+    /// Weight layers by the range again.
     ClearCurve,
     /// Move the cursor along the layers.
     Layer(i32),
-    /// Give ingredients, by their places, other weights.
+    /// Set the weights of ingredients, given by index.
     Weights(Vec<(usize, f64)>),
-    /// Another soup instead.
+    /// Replace the soup.
     Replace(Box<Soup>),
-    /// Let the evidence choose the soup, from now on.
+    /// From now on let the evidence choose the soup.
     Auto,
 }
 
@@ -70,26 +72,26 @@ pub enum SoupEdit {
 pub struct Bench {
     /// The soup.
     pub soup: Soup,
-    /// Whether it follows the evidence. Any change by a person makes it the person's own.
+    /// Whether it follows the evidence. Any change by a person ends that.
     pub auto: bool,
     /// The selected row, an index into [`rows`].
     pub selected: usize,
     /// The layer under the cursor of the per-layer weights.
     pub layer: usize,
-    /// Soups before, and whether each followed the evidence.
+    /// Earlier soups, and whether each followed the evidence.
     undo: Vec<(Soup, bool)>,
     redo: Vec<(Soup, bool)>,
     /// Row and clock of the last nudge: a run of nudges is one step of the history.
     nudged: Option<(usize, u64)>,
 }
 
-/// Steps of history kept.
+/// Maximum number of undo steps.
 const HISTORY: usize = 500;
-/// Nudges of one row closer than this many milliseconds are one step.
+/// Nudges of one row less than this many milliseconds apart are one undo step.
 const RUN_MS: u64 = 800;
 
 /// The rows of a soup: its ingredients, its rule with the parameters that the screen offers, then
-/// what every rule takes.
+/// the values common to all rules.
 pub fn rows(soup: &Soup) -> Vec<SoupRow> {
     let mut rows: Vec<SoupRow> = (0..soup.ingredients.len()).map(SoupRow::Ingredient).collect();
     rows.push(SoupRow::Rule);
@@ -154,17 +156,17 @@ impl Bench {
         }
     }
 
-    /// Whether there is something to take back.
+    /// Whether there is a step to undo.
     pub fn can_undo(&self) -> bool {
         !self.undo.is_empty()
     }
 
-    /// Whether there is something to repeat.
+    /// Whether there is a step to redo.
     pub fn can_redo(&self) -> bool {
         !self.redo.is_empty()
     }
 
-    /// Takes back the last step (or repeats it); false if there is none.
+    /// Undoes the last step (or redoes it); false if there is none.
     pub fn step(&mut self, redo: bool) -> bool {
         let (from, to) = if redo { (&mut self.redo, &mut self.undo) } else { (&mut self.undo, &mut self.redo) };
         let Some(soup) = from.pop() else { return false };
@@ -204,7 +206,8 @@ impl Bench {
         Ok(true)
     }
 
-    /// Takes the soup that the evidence calls for, if it is to choose. No step of the history: a person did nothing.
+    /// Takes the soup that the evidence calls for, if the evidence chooses. This is not an undo
+    /// step, because no person did it.
     pub fn follow(&mut self, soup: &Soup) {
         if self.auto && self.soup != *soup {
             self.soup = soup.clone();

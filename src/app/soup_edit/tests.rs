@@ -29,7 +29,7 @@ fn normalise_leaves_locked_weights_alone() {
     bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
     let w = weights(&bench);
     assert!((w[0] - 0.4).abs() < 1e-12 && (w[1] - 0.3).abs() < 1e-12 && (w[2] - 0.3).abs() < 1e-12, "{w:?}");
-    // A muted one takes no part: the others make up the whole.
+    // A muted ingredient takes no part: the others make up the whole.
     bench.selected = 2;
     bench.edit(&SoupEdit::Mute, 12, 0).unwrap();
     bench.edit(&SoupEdit::Normalise, 12, 0).unwrap();
@@ -161,7 +161,7 @@ fn weights_set_together_respect_locks() {
     assert!(bench.edit(&SoupEdit::Weights(vec![(2, 0.1)]), 12, 0).unwrap_err().contains("locked"));
 }
 
-/// The soup that the evidence calls for, of one task.
+/// The soup of one task, as the evidence calls for it.
 fn called_for(task: &str) -> Soup {
     Soup { ingredients: vec![crate::soup::Ingredient { mean: true, ..crate::soup::Ingredient::new(task) }], lambda: 0.8, ..Soup::default() }
 }
@@ -172,13 +172,13 @@ fn the_evidence_chooses_until_a_person_does() {
     bench.follow(&called_for("a"));
     assert_eq!((bench.soup.clone(), bench.text().as_deref()), (called_for("a"), Some("auto")));
     assert!(!bench.can_undo(), "a person did nothing yet");
-    // The first change goes on from what is there, and makes it the person's own.
+    // The first change starts from the current soup and makes it the person's own.
     bench.selected = 0;
     bench.edit(&SoupEdit::Nudge(-10), 12, 0).unwrap();
     assert_eq!((bench.auto, weights(&bench)), (false, vec![0.9]));
     bench.follow(&called_for("b"));
     assert_eq!(bench.soup.ingredients[0].skill, "a");
-    // Taken back, the evidence chooses again; repeated, it does not.
+    // After undo the evidence chooses again; after redo it does not.
     assert!(bench.step(false) && bench.auto);
     bench.follow(&called_for("b"));
     assert_eq!(bench.soup, called_for("b"));

@@ -1,4 +1,4 @@
-//! What is asked for as answers, and what an answer is.
+//! Requests for answers, and the answers.
 
 use crate::library::RankView;
 use crate::soup::Recipe;
@@ -14,15 +14,16 @@ pub enum AnswerFrom {
     BestSkill,
     /// The soup's state, then the unfinished line.
     Soup,
-    /// Every example of the best task's first set and the query's own, read in one pass, then the unfinished line.
+    /// All examples of the best task's first set, then the query's own, read in one pass; then the
+    /// unfinished line.
     Full,
 }
 
 impl AnswerFrom {
-    /// All, in the order they are shown.
+    /// All variants, in the order in which they are shown.
     pub const ALL: [Self; 5] = [Self::ZeroShot, Self::Query, Self::BestSkill, Self::Soup, Self::Full];
 
-    /// The name in `--json` output.
+    /// The variant's name in `--json` output.
     pub fn name(self) -> &'static str {
         match self {
             Self::ZeroShot => "zero-shot",
@@ -34,12 +35,12 @@ impl AnswerFrom {
     }
 }
 
-/// How the continuation is chosen.
+/// How the next token is chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoding {
-    /// The likeliest token each time.
+    /// The token with the highest probability.
     Greedy,
-    /// Drawn at random.
+    /// A random draw.
     Sample {
         /// Softmax temperature, > 0.
         temperature: f64,
@@ -55,19 +56,20 @@ pub enum Decoding {
 pub struct AskRequest {
     /// The query as typed.
     pub query: String,
-    /// The soup; `None` leaves that column out.
+    /// The soup; `None` for no soup answer.
     pub soup: Option<Recipe>,
-    /// How the best skill, `top(n)` and similarities are found.
+    /// How the best skill, `top(n)` and similarities are computed.
     pub view: RankView,
-    /// Whether the best skill is that of the task which the query's examples put first, rather than the most similar one.
+    /// Whether the best skill comes from the task that is most probable given the query's examples,
+    /// instead of the task that is most similar.
     pub by_evidence: bool,
-    /// Which answers.
+    /// Which answers to give.
     pub from: Vec<AnswerFrom>,
-    /// Tokens at most, of each continuation (it also ends where the template's answer ends).
+    /// The longest continuation, in tokens. It also ends where the template's answer ends.
     pub max_tokens: usize,
     /// Greedy or sampled.
     pub decoding: Decoding,
-    /// An answer whose log-probability is asked for.
+    /// An answer whose log-probability is also computed.
     pub target: Option<String>,
 }
 
@@ -87,16 +89,17 @@ pub struct Answer {
     pub from: AnswerFrom,
     /// What the state was made of, in words: a skill's id, a recipe, `32 examples of antonym`.
     pub origin: String,
-    /// Whether there is no such answer; `origin` then says why, and the rest is empty.
+    /// Whether there is no such answer. If so, `origin` says why, and the other fields are empty.
     pub missing: bool,
     /// The continuation.
     pub text: String,
-    /// Its log-probability (natural log, summed over its tokens, the answer's end included).
+    /// The continuation's log-probability: natural log, summed over its tokens, including the end
+    /// of the answer.
     pub logprob: f64,
     /// The ten likeliest next tokens.
     pub top: Vec<TokenProbability>,
-    /// The log-probability of the asked-for answer.
+    /// The log-probability of the request's target, in nats.
     pub target_logprob: Option<f64>,
-    /// Milliseconds it took.
+    /// Milliseconds that the answer took.
     pub millis: f64,
 }

@@ -1,36 +1,38 @@
-//! What a query's own examples say of the library's tasks.
+//! What a query's own examples say about the library's tasks.
 
 use crate::library::{Calibration, Explained, RankView};
 use crate::soup::Soup;
 
-/// What a query's own examples say of one task.
+/// What a query's own examples say about one task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskEvidence {
     /// The task.
     pub task: String,
-    /// Similarity of its best skill, as the ranking has it.
+    /// The similarity of the task's best skill, as in the ranking.
     pub similarity: f32,
-    /// How probable the examples are, read from the mean of its skills; nats.
+    /// The log-probability of the examples, read from the mean of the task's skills; nats.
     pub explained: Explained,
-    /// Nats an answer token gained over nothing read: above 0 it explains the examples.
+    /// Nats per answer token gained over the neutral state. Above 0, the task explains the
+    /// examples.
     pub gain: f64,
-    /// Its posterior, 0 to 1, among the tasks read and "none of these".
+    /// The task's posterior, 0 to 1, among the tasks read and "none of these".
     pub posterior: f64,
 }
 
-/// What of a query evidence does not read: it reads [`MOST_TOKENS`](crate::lab::MOST_TOKENS) tokens, the last ones.
+/// The part of a query that evidence does not read. Evidence reads at most the last
+/// [`MOST_TOKENS`](crate::lab::MOST_TOKENS) tokens of its examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
-    /// Examples of which it reads nothing.
+    /// Examples that evidence does not read at all.
     pub examples: usize,
     /// Examples in the query.
     pub of: usize,
-    /// Whether it reads the end of the last example alone.
+    /// Whether evidence reads only the end of the last example.
     pub is_cut: bool,
 }
 
 impl Unread {
-    /// That, in a sentence; `None` if it reads all of it.
+    /// This as a sentence; `None` if evidence reads the whole query.
     pub fn words(&self) -> Option<String> {
         let Self { examples, of, is_cut } = *self;
         let most = crate::lab::MOST_TOKENS;
@@ -45,39 +47,43 @@ impl Unread {
     }
 }
 
-/// What a query's own examples say of the tasks that are most similar to it.
+/// What a query's own examples say about the tasks that are most similar to the query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The examples as they were read: the query in the template's form, without its unfinished line.
+    /// The examples as they were read: the query in the template's form, without its unfinished
+    /// line.
     pub read: String,
     /// How similarity was measured.
     pub view: RankView,
     /// Complete examples that were read.
     pub shots: usize,
-    /// What of the query was not.
+    /// The part of the query that was not read.
     pub unread: Unread,
-    /// Tokens of their answers, ends included.
+    /// Tokens of the answers of the examples read, including the ends of the answers.
     pub answer_tokens: usize,
     /// The tasks read, the most probable first.
     pub tasks: Vec<TaskEvidence>,
-    /// How probable the examples are with nothing read; nats.
+    /// The log-probability of the examples from the neutral state; nats.
     pub none: Explained,
-    /// Posterior of "none of these".
+    /// The posterior of "none of these".
     pub none_posterior: f64,
-    /// Nats by which the tasks together, each as likely as any, foretell the answers better than the query alone: ln mean p(answers | task) − ln p(answers | query so far).
+    /// Nats by which the tasks together, each equally likely a priori, predict the answers better
+    /// than the query alone: ln mean p(answers | task) − ln p(answers | query so far).
     pub foretold: f64,
-    /// Whether anything here explains the query: the posterior of none is not above the library's gate, or the answers are foretold so well that the
-    /// soup follows what foretells them ([`Evidence::follows_answers`]).
+    /// Whether any task explains the query. It does if the posterior of "none of these" is at most
+    /// the library's gate, or if the tasks predict the answers so well that the soup follows that
+    /// prediction ([`Evidence::follows_answers`]).
     pub fits: bool,
-    /// Nats an answer token by which the tasks, weighed by their posterior, foretell the examples after the first better than the query alone; `None` for one example.
+    /// Nats per answer token by which the tasks, weighted by their posterior, predict the examples
+    /// after the first better than the query alone. `None` for one example.
     pub ahead: Option<f64>,
-    /// Tasks that are read in all; fewer have been if this is not the last word.
+    /// Tasks to be read in total. `tasks` is shorter while the evidence is incomplete.
     pub asked: usize,
-    /// The soup that this calls for.
+    /// The soup that the evidence suggests.
     pub auto: Soup,
-    /// The constants it was weighed with.
+    /// The constants that the evidence was computed with.
     pub calibration: Calibration,
-    /// Milliseconds it took, the ranking included.
+    /// Milliseconds that the evidence took, including the ranking.
     pub millis: f64,
 }
 
@@ -87,25 +93,27 @@ impl Evidence {
         self.tasks.len() == self.asked
     }
 
-    /// A task's place in the order of the evidence; those that were not read come after all others.
+    /// A task's rank in the evidence, from 0; `usize::MAX` for a task that was not read.
     pub fn place(&self, task: &str) -> usize {
         self.tasks.iter().position(|t| t.task == task).unwrap_or(usize::MAX)
     }
 
-    /// What was found of a task, if it was read.
+    /// The evidence for a task, if it was read.
     pub fn of(&self, task: &str) -> Option<&TaskEvidence> {
         self.tasks.iter().find(|t| t.task == task)
     }
 }
 
-/// The soup against the query alone, on the query's own examples: each is asked with the others as the query.
+/// The soup against the query alone, on the query's own examples. Each example is a question, and
+/// the others are the query.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Gain {
-    /// Nats an example by which the soup makes its answer more probable than the query alone.
+    /// Nats per example by which the soup makes the answer more probable than the query alone.
     pub nats: f64,
-    /// Examples asked.
+    /// Examples used as questions.
     pub examples: usize,
-    /// Whether each was left out of what the soup was made from. A single example cannot be: it is asked from the soup's skills and from nothing read, and the
-    /// soup has seen it.
+    /// Whether each example was left out of what the soup was made from. A single example cannot be
+    /// left out: it is asked from the soup's skills and from the neutral state, and the soup has
+    /// seen it.
     pub left_out: bool,
 }

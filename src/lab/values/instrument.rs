@@ -1,4 +1,4 @@
-//! What the Lab's instruments ask of the engine and what they read: plain values.
+//! Requests to the Lab's instruments and their readings, as plain values.
 
 use super::{Answer, AskRequest, RankView};
 use crate::soup::{Recipe, Soup};
@@ -23,12 +23,13 @@ pub enum Instrument {
     Compare(CompareRequest),
 }
 
-/// What an instrument reads. Each carries its request, so that the screen can tell whether it is still what would be asked now.
+/// The reading of an instrument. Each carries its request, so that the screen can see whether the
+/// reading is still current.
 #[derive(Clone, Debug)]
 pub enum Reading {
     /// Of [`Instrument::Ecg`].
     Ecg(Arc<EcgView>),
-    /// Of [`Instrument::Landscape`]; several come, each with more points.
+    /// Of [`Instrument::Landscape`]. Several arrive, each with more points.
     Landscape(Arc<LandscapeView>),
     /// Of [`Instrument::Attribution`].
     Attribution(Arc<AttributionView>),
@@ -47,29 +48,30 @@ pub struct EcgRequest {
     pub query: String,
     /// How states are compared.
     pub view: RankView,
-    /// Tasks shown: the best of the ranking at the end.
+    /// Number of tasks shown: the best in the ranking at the end of the query.
     pub tasks: usize,
 }
 
 /// Similarity of the running state to the best tasks, token by token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcgView {
-    /// What was asked.
+    /// The request.
     pub request: EcgRequest,
     /// The texts of the tokens read.
     pub tokens: Vec<String>,
-    /// Tokens that the ranking has read; those after them are the unfinished line.
+    /// Number of tokens that the ranking has read. The tokens after them are the unfinished line.
     pub ranked: usize,
-    /// One row a task, best first.
+    /// One row per task, best first.
     pub rows: Vec<EcgRow>,
 }
 
-/// One task's strip.
+/// The similarity of one task along the query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcgRow {
     /// The task.
     pub task: String,
-    /// After each token: the similarity of its best skill, which is the score the ranking gives the task.
+    /// After each token, the similarity of the task's best skill. This is the task's score in the
+    /// ranking.
     pub scores: Vec<f32>,
 }
 
@@ -78,35 +80,35 @@ pub struct EcgRow {
 pub struct LandscapeRequest {
     /// The query as typed; it ends with an unfinished line.
     pub query: String,
-    /// How similarities are found.
+    /// How similarities are computed.
     pub view: RankView,
-    /// The soup, two or three ingredients of which count; their weights do not.
+    /// The soup. Two or three of its ingredients are active; their weights are not used.
     pub soup: Soup,
     /// The answer whose log-probability is drawn.
     pub target: String,
 }
 
-/// One mix and how likely it makes the target.
+/// One mix and the target's log-probability from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LandscapePoint {
-    /// Shares of the ingredients, in steps of 1/`fine`.
+    /// Shares of the ingredients, in units of 1/`fine`.
     pub mix: Vec<usize>,
-    /// ln p of the target, the answer's end included.
+    /// ln p of the target, including the end of the answer.
     pub logprob: f64,
 }
 
-/// A landscape, whole or in part.
+/// A landscape, complete or partial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LandscapeView {
-    /// What was asked.
+    /// The request.
     pub request: LandscapeRequest,
     /// The ingredients at the corners.
     pub corners: Vec<String>,
     /// Steps from one corner to another.
     pub fine: usize,
-    /// What has been measured, coarse to fine.
+    /// The points measured so far, coarse to fine.
     pub points: Vec<LandscapePoint>,
-    /// Points in all.
+    /// Number of points in the complete landscape.
     pub total: usize,
 }
 
@@ -115,7 +117,7 @@ pub struct LandscapeView {
 pub struct AttributionRequest {
     /// The query as typed; it ends with an unfinished line.
     pub query: String,
-    /// How similarities are found.
+    /// How similarities are computed.
     pub view: RankView,
     /// The soup.
     pub soup: Soup,
@@ -128,7 +130,7 @@ pub struct AttributionRequest {
 pub enum SoupPart {
     /// An ingredient, by its skill.
     Ingredient(String),
-    /// A band of layers: the query's state stands there instead.
+    /// A band of layers: the query's state replaces the soup's there.
     Layers(Range<usize>),
 }
 
@@ -137,14 +139,14 @@ pub enum SoupPart {
 pub struct LeftOut {
     /// The part.
     pub part: SoupPart,
-    /// ln p of the target without it; `None` if nothing is left to mix.
+    /// ln p of the target without the part; `None` if nothing is left to mix.
     pub without: Option<f64>,
 }
 
 /// An attribution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributionView {
-    /// What was asked.
+    /// The request.
     pub request: AttributionRequest,
     /// ln p of the target with the whole soup.
     pub whole: f64,
@@ -177,46 +179,49 @@ pub struct Against {
 /// A verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerdictView {
-    /// What was asked.
+    /// The request.
     pub request: VerdictRequest,
-    /// The task whose held-out pairs were asked.
+    /// The task whose held-out pairs were the questions.
     pub task: String,
-    /// The soup's share of exact answers.
+    /// The soup's accuracy (exact match), 0 to 1.
     pub accuracy: f64,
-    /// The best single skill, then the query alone.
+    /// The soup against the best single skill, then against the query alone.
     pub against: Vec<Against>,
 }
 
 /// A request for a soup's autopsy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AutopsyRequest {
-    /// The query as typed; may be empty if the soup does without.
+    /// The query as typed. It may be empty if the soup does not need one.
     pub query: String,
-    /// How similarities are found.
+    /// How similarities are computed.
     pub view: RankView,
     /// The soup.
     pub soup: Recipe,
 }
 
-/// A state's figures, one a layer.
+/// Figures of a state, one entry per layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Autopsy {
     /// Euclidean norm of the SSM state.
     pub norm: Vec<f32>,
     /// Median half-life of the channels in tokens: ln 2 · tokens / (|A| ΣΔ).
     pub half_life: Vec<f32>,
-    /// Effective rank of the SSM state as a matrix `[d_inner, d_state]`: exp of the entropy of its singular values (Roy & Vetterli 2007).
+    /// Effective rank of the SSM state as a matrix `[d_inner, d_state]`: exp of the entropy of its
+    /// singular values (Roy & Vetterli 2007).
     pub effective_rank: Vec<f32>,
-    /// Distance from the library's mean in units of the library's spread (the root mean square of its skills' distances).
+    /// Distance from the library's mean in units of the library's spread (the root mean square of
+    /// its skills' distances).
     pub drift: Vec<f32>,
-    /// The drift of the library's farthest skill: beyond it no skill has been.
+    /// The largest drift of any skill of the library.
     pub farthest: Vec<f32>,
 }
 
 impl Autopsy {
     /// Layers where the state lies farther from the library's mean than any of its skills.
     pub fn unvisited(&self) -> Vec<usize> {
-        // A skill is its own farthest one; its f16 copy may round to either side.
+        // The library's farthest skill has exactly this drift; its f16 copy may round to either
+        // side.
         (0..self.drift.len()).filter(|&l| self.drift[l] > self.farthest[l] * 1.001).collect()
     }
 }
@@ -224,28 +229,29 @@ impl Autopsy {
 /// A soup's autopsy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AutopsyView {
-    /// What was asked.
+    /// The request.
     pub request: AutopsyRequest,
-    /// The figures. Half-lives are means over the soup's skills: a mixed state has no decay of its own.
+    /// The figures. Half-lives are means over the soup's skills, because a mixed state has no decay
+    /// of its own.
     pub figures: Autopsy,
 }
 
 /// A request for two soups beside each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareRequest {
-    /// Query, target and decoding; its soup and columns are not looked at.
+    /// Query, target and decoding. Its `soup` and `from` are ignored.
     pub ask: AskRequest,
-    /// A and B; `None` where there is nothing to mix.
+    /// The soups A and B; `None` where there is nothing to mix.
     pub soups: [Option<Recipe>; 2],
 }
 
 /// Two soups beside each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareView {
-    /// What was asked.
+    /// The request.
     pub request: CompareRequest,
-    /// Their answers.
+    /// The answers of A and B.
     pub answers: [Option<Answer>; 2],
-    /// Cosine of their SSM states, per layer; empty unless there are both.
+    /// Cosine of the two SSM states, per layer; empty unless both exist.
     pub cosine: Vec<f32>,
 }

@@ -1,70 +1,70 @@
-//! What is shown of the model and the library, and what is asked to change there.
+//! What the screen shows of the model and the library, and the changes it can request.
 
 use super::Autopsy;
 use crate::library::SkillMeta;
 use crate::state::Layout;
 
-/// What the screen knows of the model.
+/// What the screen shows of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelView {
-    /// Name: `bundled`, a folder's name, a hub id.
+    /// Name: `bundled`, a folder's name, or a hub id.
     pub name: String,
     /// Fingerprint, hexadecimal.
     pub fingerprint: String,
-    /// Parameters.
+    /// Number of parameters.
     pub parameters: u64,
     /// Sizes of a state.
     pub layout: Layout,
-    /// `cpu`, `cuda:0`.
+    /// The device: `cpu`, `cuda:0`.
     pub device: String,
 }
 
-/// What the screen knows of the library.
+/// What the screen shows of the library.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LibraryView {
-    /// Where it lies.
+    /// The library's folder.
     pub path: String,
     /// Skills, in the library's order.
     pub skills: Vec<SkillMeta>,
-    /// The file that each skill lies in.
+    /// The file that holds each skill.
     pub files: Vec<String>,
-    /// The tasks at hand, by name: what skills can be made of.
+    /// The names of the open tasks, from which skills can be made.
     pub tasks: Vec<String>,
-    /// Those of them that the model's training never saw, where that is known.
+    /// The tasks among them that the model never saw in training, where that is known.
     pub unseen: Vec<String>,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Skills still to be built for the library to be complete.
+    /// Skills still missing from the complete library.
     pub missing: usize,
     /// Sentences about files that were damaged and left out.
     pub warnings: Vec<String>,
-    /// Whether it was measured how evidence is weighed here.
+    /// Whether the constants of the evidence were fitted to this library.
     pub calibrated: bool,
 }
 
 /// A change of the library.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LibraryEdit {
-    /// Leave a skill out (it can be restored until the program ends).
+    /// Delete a skill. It can be restored until the program ends.
     Delete(String),
     /// Bring a deleted skill back.
     Restore(String),
-    /// Put the states that were replaced last in the place of these skills'.
+    /// Swap these skills' states back to those that were replaced last.
     SwapBack(Vec<String>),
     /// Replace a skill's tags.
     Tag(String, Vec<String>),
-    /// Read a text and keep the state it ends in, under this name.
+    /// Read a text and store the final state under this name.
     AddText {
         /// The skill's task name.
         name: String,
         /// The text.
         text: String,
     },
-    /// Draw examples of a task beside those of the build, and keep the state they end in.
+    /// Draw examples of a task in addition to the build's sets, and store the final state.
     AddTask {
         /// The task.
         task: String,
-        /// Examples.
+        /// Number of examples.
         shots: usize,
         /// Seed of the draw.
         seed: u64,
@@ -74,9 +74,9 @@ pub enum LibraryEdit {
 /// What a build makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildRequest {
-    /// Whether what the library lacks.
+    /// Whether to make the skills that the library lacks.
     pub missing: bool,
-    /// Ids of skills that are read anew although the library has them.
+    /// Ids of skills to read again although the library has them.
     pub anew: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ pub struct BuildRequest {
 pub struct SkillReport {
     /// Its manifest entry.
     pub meta: SkillMeta,
-    /// First lines of the text it was read from, where it is known.
+    /// First lines of the text that the skill was read from, where that text is known.
     pub preview: Vec<String>,
     /// Its state, layer by layer.
     pub figures: Autopsy,

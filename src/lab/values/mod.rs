@@ -1,4 +1,4 @@
-//! What is asked of a lab and what it answers: plain values, without a model, a device or a clock.
+//! Requests to a lab and their results: plain values, without a model, a device or a clock.
 
 mod answer;
 mod evidence;

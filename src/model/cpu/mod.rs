@@ -1,19 +1,18 @@
-//! The CPU path: a model's weights in the kernels' layout, and a recurrence's own kernels; the rest of
-//! the arithmetic is [`crate::simd`]'s.
+//! The CPU path: a model's weights in the kernels' layout, and a recurrence's own kernels; the rest
+//! of the arithmetic is [`crate::simd`]'s.
 //!
-//! - [`model`]: packed prefill and the batched single-token step; `weights`: tensors by name, checked
-//!   and laid out; `working`: a state while it changes.
-//! - `conv`: the causal convolution with its SiLU.
-//! - `scan`: the selective scan, fused with softplus, skip and gate.
+//! - [`model`]: packed prefill and the batched single-token step.
+//! - `weights`: tensors by name, checked and laid out.
+//! - `mixer`: what is a recurrence's own, one module each.
 
-mod conv;
+mod mixer;
 pub mod model;
-mod scan;
 mod weights;
-mod working;
 
-/// Runs work of many short parallel parts on a thread of the pool. From outside it, every part would be handed over and its end waited for asleep:
-/// two wake-ups each. Measured on a decoded token of mamba-130m's shape: an in-projection takes 414 to 567 µs from outside, 360 to 371 µs in the pool.
+/// Runs work of many short parallel parts on a thread of the pool. From outside it, every part
+/// would be handed over and its end waited for asleep: two wake-ups each. Measured on a decoded
+/// token of mamba-130m's shape: an in-projection takes 414 to 567 µs from outside, 360 to 371 µs in
+/// the pool.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }

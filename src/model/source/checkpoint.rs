@@ -1,4 +1,5 @@
-//! Weights in files: safetensors (memory-mapped or embedded) and PyTorch's `.bin`, which is parsed, never run.
+//! Weights in files: safetensors (memory-mapped or embedded) and PyTorch's `.bin`, which is parsed,
+//! never run.
 
 use super::TensorSource;
 use super::instead::Instead;
@@ -196,7 +197,8 @@ fn open_part(path: &Path) -> Result<Part> {
 
 fn map_file(path: &Path) -> Result<Mmap> {
     let file = files::open(path, u64::MAX).map_err(json::of_model)?;
-    // SAFETY: a checkpoint that another program changes while it is loaded gives wrong weights, which the fingerprint shows; it is only read here.
+    // SAFETY: a checkpoint that another program changes while it is loaded gives wrong weights,
+    // which the fingerprint shows; it is only read here.
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
     match Instead::of(&map[..map.len().min(HEAD)], true, false).and_then(|instead| instead.in_folder(path)) {
         Some(why) => Err(Error::Model(why)),

@@ -9,6 +9,7 @@ use super::instead::Instead;
 use crate::control::Control;
 use crate::error::Error;
 use rustls::ClientConfig;
+use std::error::Error as _;
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
@@ -487,7 +488,11 @@ fn read_body(mut body: impl Read, patience: Duration, send: &SyncSender<Message>
 /// answer.
 fn transport(why: &ureq::Transport, host: &str) -> String {
     let message = why.message().map_or_else(String::new, |message| format!(": {message}"));
-    format!("{} ({host}){message}", why.kind()).replace(char::is_control, "?")
+    let cause = why.source().map(ToString::to_string).filter(|cause| cause.contains("certificate"));
+    let cause = cause.map_or_else(String::new, |cause| {
+        format!(": {cause}; where a network signs connections itself, SSL_CERT_FILE names its certificates")
+    });
+    format!("{} ({host}){message}{cause}", why.kind()).replace(char::is_control, "?")
 }
 
 /// What has arrived is not the file: it does not stay.

@@ -1,5 +1,5 @@
-//! What lies or comes in the place of a model's file, told by its first bytes: the web page of a network that asks to
-//! sign in, or a Git LFS pointer. One look for downloads and for folders.
+//! What lies or comes in the place of a model's file, told by its first bytes: the web page of a
+//! network that asks to sign in, or a Git LFS pointer. One look for downloads and for folders.
 
 use std::path::Path;
 
@@ -35,7 +35,8 @@ impl Instead {
         }
     }
 
-    /// What is wrong with a file of a folder, and what to do; `None` where its reader says it better.
+    /// What is wrong with a file of a folder, and what to do; `None` where its reader says it
+    /// better.
     pub fn in_folder(self, path: &Path) -> Option<String> {
         let path = path.display();
         match self {

@@ -1,10 +1,11 @@
 //! Where a model's files come from: inside the program, a folder, or a hub.
 //!
-//! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`, read without running what is in it.
+//! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`,
+//!   read without running what is in it.
 //! - `pickle`: PyTorch's `.bin`; `unpickle`: the pickle in it, read as data.
-//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`: that
-//!   cache's layout; `part`: a file on its way into it; `download`: HTTP; `roots`: whose certificates
-//!   are trusted.
+//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`:
+//!   that cache's layout; `part`: a file on its way into it; `download`: HTTP; `roots`: whose
+//!   certificates are trusted.
 //! - `instead`: what lies or comes in the place of a file: a web page, a Git LFS pointer.
 //! - `random`: weights for benchmarks and checks.
 
@@ -140,7 +141,8 @@ const WEIGHTS: &[u8] = include_bytes!("../../../assets/bundled/model.safetensors
 /// Opens a model's files.
 ///
 /// # Errors
-/// [`Error::Model`] naming the file that is missing or damaged; [`Error::Hub`] for a hub that refuses; [`Error::Cancelled`].
+/// [`Error::Model`] naming the file that is missing or damaged; [`Error::Hub`] for a hub that
+/// refuses; [`Error::Cancelled`].
 pub fn open(source: &ModelSource, control: Control<'_>) -> Result<ModelFiles> {
     match source {
         ModelSource::Bundled => {
@@ -176,7 +178,8 @@ fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<Mode
     assemble(name, texts, weights, control)
 }
 
-/// Refuses a folder by its small files, as far as they are there: weights are fetched only for what can be run.
+/// Refuses a folder by its small files, as far as they are there: weights are fetched only for what
+/// can be run.
 ///
 /// # Errors
 /// As [`super::Model::open`] for the configuration and the tokenizer.

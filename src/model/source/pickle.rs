@@ -1,6 +1,7 @@
 //! PyTorch's `.bin`: a zip file of numbers and one pickle that says which are which. The pickle is
-//! read as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so that no file
-//! makes this take more memory than some dozen times the pickle's own length, which is bounded.
+//! read as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so that no
+//! file makes this take more memory than some dozen times the pickle's own length, which is
+//! bounded.
 
 use super::unpickle::Machine;
 use crate::error::{Error, Result};

@@ -1,4 +1,5 @@
-//! Random weights of any sizes, for benchmarks and for checking one device against another: they compute like trained ones, and know nothing.
+//! Random weights of any sizes, for benchmarks and for checking one device against another: they
+//! compute like trained ones, and know nothing.
 
 use super::TensorSource;
 use crate::error::{Error, Result};

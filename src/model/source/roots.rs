@@ -1,5 +1,6 @@
-//! Certificates that a hub's own is checked against: the web's, which are inside the program, and beside them those that
-//! the environment names, as networks need them that open encrypted connections themselves.
+//! Certificates that a hub's own is checked against: the web's, which are inside the program, and
+//! beside them those that the environment names, as networks need them that open encrypted
+//! connections themselves.
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -8,9 +9,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Certificates of a folder, at most: more than any system has.
-const MOST_FILES: usize = 10_000;
 
 /// Where certificates are that count beside the web's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +20,12 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// How connections are encrypted and checked; `None` where nothing is named, so that the web's certificates do.
+    /// How connections are encrypted and checked; `None` where nothing is named, so that the web's
+    /// certificates do.
     ///
     /// # Errors
-    /// [`Error::Hub`] naming the variable and the file that cannot be read, or holds no certificate.
+    /// [`Error::Hub`] naming the variable and the file that cannot be read, or holds no
+    /// certificate.
     pub(super) fn config(&self) -> Result<Option<Arc<ClientConfig>>> {
         if self.file.is_none() && self.folders.is_empty() {
             return Ok(None);
@@ -40,7 +40,7 @@ impl Roots {
         }
         for folder in &self.folders {
             let wrong = |e| Error::Hub(format!("SSL_CERT_DIR: {}: {e}", folder.display()));
-            for entry in std::fs::read_dir(folder).map_err(wrong)?.take(MOST_FILES) {
+            for entry in std::fs::read_dir(folder).map_err(wrong)? {
                 let path = entry.map_err(wrong)?.path();
                 match certificates(&path) {
                     Ok(read) => _ = add(&mut store, &path, read),
@@ -64,8 +64,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     read.map_err(|e| Error::Input(format!("{} is damaged: {e:?}", path.display())))
 }
 
-/// Adds certificates, but for those that cannot sign for others or are damaged: bundles of systems hold some. Returns how
-/// many count.
+/// Adds certificates, but for those that cannot sign for others or are damaged: bundles of systems
+/// hold some. Returns how many count.
 fn add(store: &mut RootCertStore, path: &Path, read: Vec<CertificateDer<'static>>) -> usize {
     let all = read.len();
     let (added, _) = store.add_parsable_certificates(read);

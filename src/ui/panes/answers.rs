@@ -1,4 +1,4 @@
-//! The answers side by side: five columns where there is room, five rows where there is not.
+//! The answers side by side: in five columns if there is room, else in five rows.
 
 use super::ranking::plus;
 use crate::app::Focus;
@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws them.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -60,7 +60,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Which answer gives the target the greatest probability, if a target is asked for and two or more tell.
+/// The answer with the greatest probability of the target, if there is a target and at least two
+/// answers have a value.
 fn best_target(paint: &Paint<'_>) -> Option<usize> {
     let all = paint.state.lab.answers.iter().enumerate();
     let told: Vec<(usize, f64)> = all.filter_map(|(i, a)| Some((i, a.as_ref()?.answer.target_logprob?))).collect();
@@ -168,7 +169,8 @@ fn column(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: A
     bars(paint, bars_area, buf, shown);
 }
 
-/// Whether the soup gains or loses against the query alone on the query's own examples, in a few words.
+/// Whether the soup is better or worse than the query alone on the query's own examples, in a few
+/// words.
 pub fn gain(paint: &Paint<'_>, short: bool) -> Option<(String, Role)> {
     let state = paint.state;
     let (generation, gain) = state.lab.gain?;
@@ -184,7 +186,7 @@ pub fn gain(paint: &Paint<'_>, short: bool) -> Option<(String, Role)> {
     Some((text, if stale { Role::Dim } else { role }))
 }
 
-/// Next-token probabilities, one a row.
+/// Next-token probabilities, one per row.
 fn bars(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, shown: &ShownAnswer) {
     let stale = is_stale(paint, shown);
     let width = usize::from(area.width);
@@ -210,7 +212,7 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// One answer in one line: where from, text, log-probabilities, likeliest tokens.
+/// One answer in one line: source, text, log-probabilities, likeliest tokens.
 fn row(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, index: usize, from: AnswerFrom, best: bool) {
     let state = paint.state;
     let selected = state.lab.answer == index;

@@ -1,4 +1,4 @@
-//! The last line: the keys that matter here, as many as fit, help and quit always among them.
+//! The last line: the most relevant keys, as many as fit, always including help and quit.
 
 use crate::app::command::hints;
 use crate::ui::paint::{Paint, put};
@@ -7,13 +7,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the line.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if paint.state.overlay.is_some() {
         return;
     }
     let hints = hints(paint.state);
-    // The last ones lead to everything else (help, palette, quit): they are kept, the middle is dropped.
+    // The last ones lead to everything else (help, palette, quit): they stay, and the middle is
+    // left out.
     let keep = hints.len().saturating_sub(if paint.state.focus().is_editor() { 3 } else { 4 });
     let width = |(key, word): &(String, &str)| key_text(key).chars().count() + word.chars().count() + 3;
     let tail: usize = hints[keep..].iter().map(width).sum();

@@ -45,7 +45,8 @@ fn page(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, topic: usize, scrolled:
         window(paint, area, buf, (WIDTH, area.height.saturating_sub(2)), &title, "↑↓ scroll, ← all pages, tab the keys, esc leaves");
     let text = lines(topic.text, MEASURE.min(usize::from(inner.width)));
     let height = usize::from(inner.height);
-    // What is scrolled is counted in lines of a page of full width; in a narrow window there are more of them.
+    // What is scrolled is counted in lines of a page of full width; in a narrow window there are
+    // more of them.
     let whole = if usize::from(inner.width) < MEASURE { lines(topic.text, MEASURE).len() } else { text.len() };
     let first = if text.len() <= height { 0 } else { scrolled * text.len() / whole.max(1) };
     let more = text.len() > first + height;

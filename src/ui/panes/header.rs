@@ -1,4 +1,4 @@
-//! The first line: name and tabs on the left; work in flight, model and library on the right.
+//! The first line: name and tabs on the left; running work, model and library on the right.
 
 use crate::app::Tab;
 use crate::app::jobs::Running;
@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the line.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let state = paint.state;
     let mut tabs = vec![paint.span(" state-soup ", Role::Dim)];
@@ -18,7 +18,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         let number = i + 1;
         let before: usize = tabs.iter().map(Span::width).sum();
         if tab == state.tab {
-            // Reversed as well as coloured: the present tab is told without colour too.
+            // Reversed as well as coloured, so that the current tab is recognisable without colour.
             let style = paint.style(Role::Focus).patch(paint.style(Role::Cursor));
             tabs.push(Span::styled(format!(" {number} {} ", tab.title()), style));
         } else {
@@ -31,7 +31,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let tabs = Line::from(tabs);
     let room = area.width.saturating_sub(tabs.width() as u16 + 2);
     put(buf, area, 0, 0, tabs);
-    // As much of it as there is room for, the least important first to go.
+    // As much as there is room for; the least important parts are left out first.
     let work = state.jobs.shown().map(|(word, running)| work(paint, word, running)).unwrap_or_default();
     let facts = facts(paint);
     for drop in 0..=facts.len() {
@@ -55,7 +55,7 @@ fn facts<'a>(paint: &Paint<'a>) -> Vec<Vec<Span<'a>>> {
     let state = paint.state;
     let mut facts = Vec::new();
     if state.screen.low_bandwidth {
-        // Said as long as it is so: what moves in steps would pass for a slow machine.
+        // Shown all the time, because the slow frame rate would pass for a slow machine.
         let text = if paint.size.boxed() { "low bandwidth: 5 fps" } else { "5 fps" };
         facts.push(vec![paint.span(text, Role::Stale)]);
     }

@@ -1,4 +1,4 @@
-//! The Lab tab: places its four panes, and the verdict below them once there is one.
+//! The Lab tab: places its four panes, and below them the verdict if there is one.
 
 use super::instrument::verdict;
 use super::{answers, query, ranking, soup};
@@ -7,7 +7,7 @@ use crate::ui::paint::{Paint, put};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws it.
+/// Draws the tab.
 pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     let verdict = verdict::lines(paint, body.width);
     let rows = (verdict.len() as u16).min(body.height / 8);

@@ -1,4 +1,4 @@
-//! The library: the list with its filter, and one skill's provenance and figures.
+//! The library: the list with its filter, and the provenance and figures of one skill.
 
 use super::instrument::autopsy_foot;
 use crate::app::library::SkillHealth;
@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the tab.
 pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     let share = match paint.size {
         Size::Wide => 55,
@@ -101,12 +101,12 @@ fn draw_list(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// A skill's family; of a task that the model's training never saw, that word instead.
+/// A skill's family, with `unseen` before it if the model was never trained on the task.
 fn family(view: &LibraryView, skill: &SkillMeta) -> String {
     if view.is_unseen(&skill.task) { format!("unseen {}", skill.family) } else { skill.family.clone() }
 }
 
-/// A word of what a check found: nothing where there was none.
+/// One word about the result of a check; empty if there was no check.
 fn health_mark<'a>(paint: &Paint<'a>, health: SkillHealth<'_>, width: usize) -> Span<'a> {
     let (word, role) = match health {
         SkillHealth::Unchecked => ("", Role::Dim),
@@ -166,7 +166,7 @@ fn provenance<'a>(paint: &Paint<'a>, skill: &'a SkillMeta, width: usize) -> Vec<
     facts.into_iter().map(line).collect()
 }
 
-/// The selected skill's file, and what is known of it.
+/// The selected skill's file and its health.
 fn health<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
     let state = paint.state;
     let Some(row) = library::visible(state).get(state.shelf.selected).copied() else { return Vec::new() };
@@ -202,7 +202,7 @@ fn figures<'a>(paint: &Paint<'a>, report: &'a SkillReport, width: usize) -> Vec<
         let room = width.saturating_sub(10).max(1);
         let strip = glyphs::sparkline(paint.set, &values[..values.len().min(room)]);
         let mut line = vec![paint.span(pad(name, 10), Role::Dim), paint.span(strip, Role::Bar)];
-        // The figures stand beside the strip where they fit, else below it.
+        // The figures stand beside the strip if they fit, else below it.
         let text = if low.is_finite() { format!("{low:.1} to {high:.1}{unit}") } else { String::new() };
         let beside = values.len() + 2 + text.chars().count() <= room;
         if beside {

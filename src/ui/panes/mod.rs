@@ -1,8 +1,9 @@
-//! The panes, one file each; every one has `draw(&Paint, area, &mut Buffer)`.
+//! The panes, one file each; each has a `draw(&Paint, area, &mut Buffer)`.
 //!
-//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and [`answers`]; [`map`], [`decay`], [`experiments`],
-//! [`library`] and [`session`] are tabs of their own; [`present`] is the Lab for an audience and [`show`] the banner of a played session;
-//! [`overlay`] draws help, palette, prompts and forms above all, [`guide`] the pages of the guide.
+//! [`header`] and [`footer`] frame every tab. [`lab`] places [`query`], [`ranking`], [`soup`] and
+//! [`answers`]. [`map`], [`decay`], [`experiments`], [`library`] and [`session`] are tabs
+//! themselves. [`present`] is the Lab for an audience, and [`show`] the banner of a session being
+//! played. [`overlay`] draws help, palette, prompts and forms above everything.
 
 pub mod answers;
 pub mod decay;

@@ -92,7 +92,8 @@ type Belongs<'f> = &'f dyn Fn(&&Command) -> bool;
 fn help(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, filter: &Input, scrolled: usize) {
     let state = paint.state;
     let focus = state.focus();
-    // What the lab costs the line is a fact about the screen, and this is the page about the screen.
+    // What the lab costs the line is a fact about the screen, and this is the page about the
+    // screen.
     let written = state.screen;
     let cost = if written.frames > 0 { format!("{} in {} frames · ", bytes(written.bytes), written.frames) } else { String::new() };
     let hint = format!("{cost}tab the guide, type to search, ↑↓ scroll, esc leaves");

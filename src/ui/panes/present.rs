@@ -1,4 +1,5 @@
-//! The Lab for an audience: query, the first of the ranking, the soup in a line, answers, and the numbers that matter in large figures.
+//! The Lab for an audience: query, the top of the ranking, the soup in one line, answers, and the
+//! most important numbers in large digits.
 
 use super::query;
 use super::ranking::plus;
@@ -15,7 +16,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Draws it.
+/// Draws the Lab.
 pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     let boxed = paint.size.boxed();
     let frame = if boxed { 2 } else { 1 };
@@ -35,7 +36,7 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     answers(paint, below(upper.height + soup_height, answers_height), buf, 1 + spaced);
 }
 
-/// The first of the ranking, as many as there is room for, eight at most.
+/// The top of the ranking: as many rows as there is room for, at most eight.
 fn ranking(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let lab = &paint.state.lab;
     let view = vec![paint.span(format!("{} · {}", metric_name(lab.view.metric), part_name(lab.view.part)), Role::Dim)];
@@ -65,7 +66,7 @@ fn ranking(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// A figure: what it is, its value in digits, and the value.
+/// A figure: its name, its value in large digits, and the value as text.
 struct Figure {
     name: String,
     value: Option<f64>,
@@ -114,14 +115,14 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let mut all = vec![first];
     if !wanted.is_empty() {
         for (from, value, other) in [("query", query, soup), ("soup", soup, query)] {
-            // A difference that the digits do not show is none.
+            // A difference that the digits do not show does not count.
             let better = matches!((value, other), (Some(a), Some(b)) if a - b >= 0.01);
             let (mark, role) = if better { ("★ ", Role::Good) } else { ("", Role::Text) };
             all.push(Figure { name: format!("{mark}{from} ln p"), value, digits: 2, role });
         }
     }
     let half = inner.width / 2;
-    // The largest digits that fit; where it is narrow, with no blank rows between.
+    // The largest digits that fit; in tight space without blank rows between.
     for (scale, beside, gap) in [(3, false, 1), (2, false, 1), (2, true, 1), (1, false, 1), (1, true, 1), (1, true, 0)] {
         let size = |f: &Figure| {
             let rows = big::number(paint.set, &f.text(), scale);
@@ -160,7 +161,8 @@ fn figures(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
 fn large(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, scale: usize) {
     let width = usize::from(area.width);
     let value = figure.text();
-    // The value stands beside its name too: digits made of blocks cannot be copied, nor read by a screen reader.
+    // The value also stands beside its name: block digits can neither be copied nor read by a
+    // screen reader.
     let name = fit(&figure.name, width.saturating_sub(value.width() + 1));
     put(buf, area, 0, 0, Line::from(vec![paint.span(format!("{name} "), Role::Dim), paint.span(value.clone(), Role::Text)]));
     for (i, row) in big::number(paint.set, &value, scale).into_iter().enumerate() {
@@ -181,7 +183,7 @@ fn soup(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     put(buf, inner, 1, 0, Line::from(spans));
 }
 
-/// What the evidence has chosen, in shares of the whole.
+/// The evidence's choice, as shares of the whole.
 fn shares(soup: &Soup) -> Option<String> {
     if soup.ingredients.is_empty() {
         return None;

@@ -1,5 +1,5 @@
-//! The query editor. It is drawn from the text area's lines rather than by its own widget, whose scroll position is hidden state:
-//! so the picture depends on nothing but the state.
+//! The query editor. It is drawn from the text area's lines rather than by the text area's own
+//! widget, whose scroll position is hidden state; this way the picture depends only on the state.
 
 use crate::app::Focus;
 use crate::app::screen::Target;
@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 use ratatui_textarea::TextArea;
 use unicode_width::UnicodeWidthChar;
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     paint.hit(area, Target::Pane(Focus::Query));
     let state = paint.state;
@@ -47,7 +47,8 @@ fn template_text(template: &Template) -> String {
     }
 }
 
-/// Draws a text area's lines, selection and cursor. Costs what is looked at: each line up to where the pane ends, once.
+/// Draws a text area's lines, selection and cursor. The cost depends only on the visible rows: each
+/// is read once, up to the right edge of the pane.
 pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'_>, focused: bool) {
     if area.is_empty() {
         return;
@@ -57,14 +58,14 @@ pub fn editor(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, text: &TextArea<'
     let (row, col) = (cursor.0, cursor.1);
     let height = usize::from(area.height);
     let first = scroll(row, lines.len(), height);
-    // The cursor's line shifts left when the cursor would leave the pane; all lines shift with it.
+    // If the cursor would leave the pane, all lines shift left together.
     let before = lines.get(row).map_or(0, |l| l.chars().take(col).map(|c| c.width().unwrap_or(1)).sum::<usize>());
     let shift = (before + 1).saturating_sub(usize::from(area.width));
     let selection = text.selection_range();
     for (i, line) in lines.iter().enumerate().skip(first).take(height) {
         let mut spans: Vec<Span<'_>> = Vec::new();
         let mut at = 0;
-        // A line has a place for the cursor behind its end.
+        // A line has a cell for the cursor after its end.
         for (j, c) in line.chars().map(Some).chain(std::iter::once(None)).enumerate() {
             let is_cursor = focused && (i, j) == (row, col);
             let Some(c) = c.or(is_cursor.then_some(' ')) else { break };

@@ -1,5 +1,6 @@
-//! The live ranking: place, change of place, name, bar, similarity, and what the query's examples say of the task: how many nats an answer token it explains, and its posterior.
-//! Bars span the list's worst to its best similarity.
+//! The live ranking: rank, change of rank, name, bar, similarity, and the evidence of the query's
+//! examples: the nats per answer token that the task explains, and its posterior. Bars span the
+//! list's worst to its best similarity.
 
 use crate::app::Focus;
 use crate::app::lab::{metric_name, part_name};
@@ -13,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// One row, of a task or of a skill.
+/// One row, for a task or a skill.
 struct Row<'r> {
     name: &'r str,
     task: &'r str,
@@ -23,7 +24,7 @@ struct Row<'r> {
     change: Option<i32>,
 }
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -48,7 +49,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = paint.panel(buf, area, &title, right, focused);
     let Some(ranking) = &lab.ranking else { return nothing_yet(paint, inner, buf) };
     let words = evidence.map(|e| said(e, usize::from(inner.width.saturating_sub(2)))).unwrap_or_default();
-    // The sentence may have two lines where that leaves the list its room.
+    // The sentence may take two lines if that leaves enough room for the list.
     let most = if inner.height >= 12 { 2 } else { 1 };
     let footer = if inner.height >= 4 { words.len().clamp(1, most) as u16 } else { 0 };
     let list = Rect { height: inner.height.saturating_sub(footer), ..inner };
@@ -66,7 +67,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// What the evidence comes to, and how much of it there is, in lines.
+/// The result of the evidence and its amount, in lines.
 fn said(evidence: &Evidence, width: usize) -> Vec<String> {
     let read =
         if evidence.is_whole() { String::new() } else { format!(" {} of {} tasks are read so far.", evidence.tasks.len(), evidence.asked) };
@@ -90,13 +91,13 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     paint.centred(buf, area, &[(text.into(), Role::Dim)]);
 }
 
-/// The columns that there is room for.
+/// The columns that fit.
 struct Columns {
     name: usize,
     bar: u16,
     mean: bool,
     explains: bool,
-    /// Cells of the posterior; 0 where there is no room.
+    /// Cells of the posterior; 0 if it does not fit.
     posterior: usize,
 }
 
@@ -111,14 +112,15 @@ impl Columns {
             10
         };
         let mean = !weighs && by_task && width >= 52;
-        // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9, posterior), mark 2
+        // pointer 1, place 3, change 4, name, blank 1, bar, similarity 7, (mean 7 | explains 9,
+        // posterior), mark 2
         let fixed = 1 + 3 + 4 + 2 + 7 + if mean { 7 } else { 0 } + if explains { 9 } else { 0 } + posterior + 2;
         let free = width.saturating_sub(fixed);
         let name = if explains { free.min((free * 3 / 4).clamp(14, 30)) } else { free.min((free * 3 / 5).clamp(12, 28)) };
         Self { name, bar: free.saturating_sub(name).min(48) as u16, mean, explains, posterior }
     }
 
-    /// Whether unseen tasks have that word behind their names; else a star.
+    /// Whether the word "unseen" follows the names of unseen tasks, rather than a star.
     fn spells_unseen(&self) -> bool {
         self.name >= 26
     }
@@ -176,7 +178,7 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, evid
             true => "*",
             false => "",
         };
-        // The mark stays whole where the name does not.
+        // The name is cut before the mark is.
         let name = format!("{}{mark}", fit(row.name, columns.name.saturating_sub(mark.len())));
         let mut spans = vec![
             paint.span(if selected { "▸" } else { " " }, if focused { Role::Focus } else { Role::Dim }),
@@ -192,7 +194,7 @@ fn rows(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, ranking: &Ranking, evid
         }
         if columns.explains {
             let (text, role) = match told {
-                // A mark beside the number: colour is never alone.
+                // A mark beside the number: colour never stands alone.
                 Some(t) if t.gain > 0.0 => (format!(" {:>6} ✓", plus(t.gain)), Role::Good),
                 Some(t) => (format!(" {:>6} ✗", plus(t.gain)), Role::Bad),
                 None => (" ".repeat(9), Role::Dim),

@@ -1,4 +1,4 @@
-//! The session: what was done, and the sittings before this one.
+//! The session: the log of this sitting, and the earlier sittings.
 
 use crate::app::Focus;
 use crate::app::screen::Target;
@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Draws it.
+/// Draws the tab.
 pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     let (journal, sittings) = layout::left(body, body.width * 64 / 100, u16::from(!paint.size.boxed()));
     draw_journal(paint, journal, buf);
@@ -55,7 +55,7 @@ fn draw_journal(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     put(buf, inner, 1, foot, Line::from(paint.span(tail(&kept, usize::from(inner.width).saturating_sub(1)), Role::Dim)));
 }
 
-/// A text cut at its front: of a path the end tells the most.
+/// A text cut at its front, because a path's end says the most.
 fn tail(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -1,4 +1,5 @@
-//! The banner above the last line: what a played session tells, and for an audience the keys pressed last.
+//! The banner above the last line: chapter and note of a session being played and, for an audience,
+//! the last keys pressed.
 
 use super::footer::key_text;
 use crate::app::session::What;
@@ -10,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Keys told at most.
+/// Maximum number of keys shown.
 const KEYS: usize = 10;
 
 /// The lines of the banner; none without a show or an audience.
@@ -53,7 +54,7 @@ pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<(Line<'a>, Line<'a>)> {
     lines
 }
 
-/// What the show does and how to go on.
+/// The phase of the show and the keys that continue it.
 fn status<'a>(paint: &Paint<'a>, show: &Show) -> Line<'a> {
     let next = show.session.step.get(show.step).map_or("", |s| s.chapter.as_str());
     let (word, more) = match show.phase {
@@ -70,7 +71,7 @@ fn status<'a>(paint: &Paint<'a>, show: &Show) -> Line<'a> {
     Line::from(vec![paint.span(checked, role), paint.span(word, Role::Key), paint.span(format!("{more} "), Role::Dim)])
 }
 
-/// The keys pressed last, the newest at the end.
+/// The last keys pressed, the newest at the end.
 fn keys<'a>(paint: &Paint<'a>) -> Line<'a> {
     let log = &paint.state.session.log;
     let mut spans = Vec::new();

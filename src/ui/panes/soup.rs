@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -35,7 +35,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let all = rows(soup);
     let recipe = soup.to_recipe().map(|r| r.to_string());
     let recipe_lines = recipe.as_deref().map(|r| wrap(r, usize::from(inner.width))).unwrap_or_default();
-    // The recipe keeps a blank line above it and at most a third of the pane.
+    // The recipe has a blank line above it and takes at most a third of the pane.
     let most = usize::from(inner.height / 3).max(1);
     let recipe_rows = if inner.height >= 6 { recipe_lines.len().min(most) } else { 0 };
     let gap = usize::from(recipe_rows > 0 && paint.size != Size::Small);
@@ -50,7 +50,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
         };
         paint.centred(buf, upper, &text.map(|line| (line.into(), Role::Dim)));
     }
-    // Parameters stand at the foot of the list where there is room, ingredients scroll above them.
+    // Parameters stay at the foot of the list if there is room; ingredients scroll above them.
     let room = usize::from(list.height).saturating_sub(parameters);
     let shown = soup.ingredients.len().min(room);
     let first = scroll(bench.selected.min(soup.ingredients.len()), soup.ingredients.len(), room);
@@ -141,7 +141,7 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
         SoupRow::Ingredient(_) | SoupRow::Curve => ("", String::new(), Vec::new()),
     };
     let mut spans = vec![paint.span(pad(name, 15), Role::Dim), paint.span(pad(&value, 8.max(value.chars().count() + 1)), Role::Strong)];
-    // Bars and notes are a help, not the value: each is left out where it would be cut.
+    // Bars and notes only support the value: each is left out where it would be cut.
     let mut used: usize = 1 + spans.iter().map(Span::width).sum::<usize>();
     for span in more {
         if used + span.width() > usize::from(width) {
@@ -153,7 +153,8 @@ fn parameter<'a>(paint: &Paint<'a>, row: SoupRow, width: u16) -> Vec<Span<'a>> {
     spans
 }
 
-/// The layers' own weights: the one under the cursor as a figure, all of them as a strip of bars from 0 to 1.
+/// The per-layer weights: the one under the cursor as a number, all of them as a strip of bars from
+/// 0 to 1.
 fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
     let bench = &paint.state.lab.bench;
     let weights = bench.soup.layer_weights.as_deref().unwrap_or_default();
@@ -165,7 +166,7 @@ fn curve<'a>(paint: &Paint<'a>, width: u16, selected: bool) -> Vec<Span<'a>> {
     let first = scroll(layer, weights.len(), room);
     for (l, weight) in weights.iter().enumerate().skip(first).take(room) {
         let role = if selected && l == layer { Role::Cursor } else { Role::Bar };
-        // Below 0 and above 1 there is no bar: a sign says so.
+        // Weights below 0 and above 1 have a sign instead of a bar.
         let glyph = match *weight {
             w if w < 0.0 => '−',
             w if w > 1.0 => '▲',

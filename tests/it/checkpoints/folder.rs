@@ -122,5 +122,5 @@ pub fn logits(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
 pub fn try_logits(model: &Model, ids: &[u32]) -> Result<Vec<Vec<f32>>> {
     let at: Vec<usize> = (0..ids.len()).collect();
     let prompt = Prompt { tokens: ids, initial: None, snapshots: &[], want: Want::LogitsAt(&at) };
-    Ok(quiet(|c| model.mamba.prefill(&[prompt], c))?.remove(0).logits)
+    Ok(quiet(|c| model.network.prefill(&[prompt], c))?.remove(0).logits)
 }

@@ -43,7 +43,8 @@ fn only_what_is_missing_is_built() {
         assert_eq!(library.skills()[i].tokens, library.state(i).unwrap().tokens());
     }
 
-    // Another seed: the same ids, other skills. They take the old ones' places, and the settings are noted.
+    // Another seed: the same ids, other skills. They take the old ones' places, and the settings
+    // are noted.
     let reseeded = BuildSettings { seed: 7, ..base };
     let other = plans(4, 3, &reseeded);
     assert_eq!(missing(w.lock().unwrap().library(), &other).len(), 12);

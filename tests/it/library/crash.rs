@@ -14,7 +14,8 @@ enum Death {
     Torn,
 }
 
-/// A disk that works for some steps, then dies at one and does nothing ever after: the process was killed there.
+/// A disk that works for some steps, then dies at one and does nothing ever after: the process was
+/// killed there.
 #[derive(Debug)]
 struct DyingDisk {
     left: Arc<AtomicI64>,
@@ -83,8 +84,8 @@ impl Disk for DyingDisk {
     }
 }
 
-/// Kills `work` at its every step in every way; after each death the library must open whole, in the state before or after
-/// the change, take the change again, and hold no leftovers.
+/// Kills `work` at its every step in every way; after each death the library must open whole, in
+/// the state before or after the change, take the change again, and hold no leftovers.
 fn at_every_step(work: impl Fn(&mut LibraryWriter) -> state_soup::error::Result<()>, before: &[&str], after: &[&str]) {
     for death in [Death::Before, Death::After, Death::Torn] {
         let mut seen = [0, 0];

@@ -31,7 +31,8 @@ pub(crate) fn settings() -> BuildSettings {
     BuildSettings { sets: 5, ..BuildSettings::default() }
 }
 
-/// A state that f16 holds exactly (multiples of 1/64 below 16), so that both types read back the same numbers.
+/// A state that f16 holds exactly (multiples of 1/64 below 16), so that both types read back the
+/// same numbers.
 pub(crate) fn state(seed: u64) -> State {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-1000i32..1000) as f32 / 64.0).collect::<Vec<_>>();
@@ -96,7 +97,8 @@ pub(crate) fn child(test: &str, dir: &Path) -> std::process::Command {
     command
 }
 
-/// The folder a child works in; `None` if it was not started by its parent but by someone running all ignored tests.
+/// The folder a child works in; `None` if it was not started by its parent but by someone running
+/// all ignored tests.
 pub(crate) fn child_dir() -> Option<PathBuf> {
     std::env::var_os("STATE_SOUP_TEST_DIR").map(PathBuf::from)
 }

@@ -265,7 +265,8 @@ fn layers_and_shapes_that_do_not_exist_are_refused() {
     assert_eq!(library.scores(&other, &view).unwrap_err().exit_code(), 5);
 }
 
-/// More than one thread's worth: 300 skills. The order must not depend on how the work was shared out or the skills stored.
+/// More than one thread's worth: 300 skills. The order must not depend on how the work was shared
+/// out or the skills stored.
 #[test]
 fn a_large_library_ranks_the_same_however_it_is_stored() {
     let skills: Vec<_> = (0..300).map(|i| skill(&format!("t{}/{i:03}", i % 60), i)).collect();

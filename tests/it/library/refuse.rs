@@ -107,7 +107,8 @@ fn shards_without_a_manifest_are_not_taken_for_leftovers() {
     assert!(Library::open(empty.path(), &model()).unwrap_err().to_string().contains("there is no library in"));
 }
 
-/// A damaged shard costs its own skills, with a sentence; the rest opens, and a writer changes nothing by opening.
+/// A damaged shard costs its own skills, with a sentence; the rest opens, and a writer changes
+/// nothing by opening.
 fn left_out(damage: impl FnOnce(&Path), words: &[&str]) -> tempfile::TempDir {
     let dir = three();
     damage(dir.path());
@@ -255,7 +256,8 @@ fn a_damaged_skill_is_left_out_alone_and_can_be_made_again() {
     assert_eq!(library.matrix(Part::Conv, 2).len(), 2 * SHAPE.window.len());
     let view = RankView { metric: Metric::ZCosine, layers: 0..3, part: Part::Ssm };
     assert_eq!(library.rank(&state(1), &view, None).unwrap().ranking.len(), 2);
-    // It stays left out where the library is opened again from this one, and a check finds it by itself.
+    // It stays left out where the library is opened again from this one, and a check finds it by
+    // itself.
     assert_eq!(ids(&library.reopened().unwrap()), ["a/0", "b/0"]);
     assert_eq!(library.read_again().unwrap().len(), 3, "nothing is taken over");
     let health = quiet(|c| library.check(c)).unwrap();

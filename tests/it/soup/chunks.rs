@@ -1,4 +1,5 @@
-//! What the tests mix: random states, and one linear SSM layer that reads a sequence token by token.
+//! What the tests mix: random states, and one linear SSM layer that reads a sequence token by
+//! token.
 
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -94,7 +95,8 @@ pub fn mean(arrays: &[Vec<f64>]) -> Vec<f64> {
     (0..arrays[0].len()).map(|i| arrays.iter().map(|a| a[i]).sum::<f64>() / arrays.len() as f64).collect()
 }
 
-/// What one linear layer reads at each token: Δ and x per channel, B per state index; and one layer of every state of `SHAPE` alike.
+/// What one linear layer reads at each token: Δ and x per channel, B per state index; and one layer
+/// of every state of `SHAPE` alike.
 pub struct Token {
     dt: Vec<f32>,
     x: Vec<f32>,

@@ -1,4 +1,5 @@
-//! The state algebra against brute force: every rule beside the plainest code that says what it should give.
+//! The state algebra against brute force: every rule beside the plainest code that says what it
+//! should give.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -6,7 +6,8 @@ use state_soup::soup::{Choice, Recipe, Resolver, Soup, Window, decay, median, me
 use state_soup::state::{Decay, Layout, State};
 use std::cell::RefCell;
 
-/// A library of two tasks: `a` with three skills, `b` with two; a query; similarities that fall with the index.
+/// A library of two tasks: `a` with three skills, `b` with two; a query; similarities that fall
+/// with the index.
 struct Shelf {
     rates: Decay,
     skills: Vec<(String, State, f32)>,
@@ -235,13 +236,15 @@ fn ingredients_and_needs_are_told_without_a_library() {
     }
 }
 
-/// A shelf at a query whose evidence is known: the posterior of each skill or task, whether any explains the query, what `auto` is, the best tasks.
+/// A shelf at a query whose evidence is known: the posterior of each skill or task, whether any
+/// explains the query, what `auto` is, the best tasks.
 struct Told {
     shelf: Shelf,
     posterior: Vec<(&'static str, f64)>,
     explains: bool,
     auto: &'static str,
-    /// Whether the means of tasks are at hand: they are then half of what they should be, to be told from those that are made.
+    /// Whether the means of tasks are at hand: they are then half of what they should be, to be
+    /// told from those that are made.
     halves: bool,
     asked: RefCell<Vec<Vec<String>>>,
 }
@@ -566,7 +569,8 @@ fn what_evidence_cannot_weigh_is_refused_with_a_sentence() {
     assert_eq!(t.shelf.eval("mean(a, b)"), t.eval("mean(a, b)"), "others need none");
 }
 
-/// The soup that evidence makes has tasks as ingredients, each the mean of its skills; a list of tasks has all of their skills.
+/// The soup that evidence makes has tasks as ingredients, each the mean of its skills; a list of
+/// tasks has all of their skills.
 #[test]
 fn a_soup_of_task_means_is_its_recipe() {
     let text = "(mean(0.7*mean(a), 0.3*mean(b)) | with_query(0.8)) | conv(query)";

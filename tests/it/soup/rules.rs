@@ -57,7 +57,8 @@ fn weights_and_states_must_be_as_many() {
     assert!(mix::mean(&s, &[1.0, -1.0, 0.0]).unwrap_err().to_string().contains("add up to 0"));
 }
 
-/// One linear layer, read in one piece, is what A-decay gives from its pieces (here the convolution plays no part: B, Δ and x are given).
+/// One linear layer, read in one piece, is what A-decay gives from its pieces (here the convolution
+/// plays no part: B, Δ and x are given).
 #[test]
 fn decay_of_the_pieces_is_the_whole() {
     for (seed, lengths) in [(1u64, vec![9usize, 11]), (2, vec![1, 1, 1]), (3, vec![40, 3, 17, 60]), (4, vec![25])] {
@@ -174,7 +175,8 @@ proptest! {
     }
 }
 
-/// The published sum over elementary symmetric polynomials, in f64, for as many chunks as PICASO takes.
+/// The published sum over elementary symmetric polynomials, in f64, for as many chunks as PICASO
+/// takes.
 #[test]
 fn sixty_four_chunks_agree_with_the_symmetric_polynomials() {
     let (n, seed) = (picaso::MOST, 9);

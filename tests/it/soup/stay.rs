@@ -1,5 +1,6 @@
-//! What was written stays readable, and is written the same: the files of recipes and soups, and the hashes of recipes.
-//! All of it was written by version 0.1.0, before the rules were rows of a table.
+//! What was written stays readable, and is written the same: the files of recipes and soups, and
+//! the hashes of recipes. All of it was written by version 0.1.0, before the rules were rows of a
+//! table.
 
 use state_soup::soup::{Choice, Ingredient, Recipe, Soup, Value, Values};
 
@@ -101,7 +102,8 @@ fn recipes_are_written_as_they_were() {
         assert_eq!(serde_json::to_string(&recipe).unwrap(), json);
         assert_eq!(serde_json::from_str::<Recipe>(json).unwrap(), recipe);
     }
-    // What could be left out still can; whole numbers are numbers; what counts nowhere is left aside.
+    // What could be left out still can; whole numbers are numbers; what counts nowhere is left
+    // aside.
     let read = |json: &str| serde_json::from_str::<Recipe>(json).unwrap().to_string();
     assert_eq!(read(r#"{"gamma":1,"items":[{"id":"a","op":"skill"}],"op":"decay","note":["x"]}"#), "decay(a; gamma=1)");
     assert_eq!(read(r#"{"op":"with_query","of":{"op":"zero"},"lambda":null}"#), "zero | with_query");

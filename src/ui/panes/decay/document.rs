@@ -1,4 +1,5 @@
-//! The document, its lines wrapped, with its chunks marked: by number in the margin, by the underlined first character, and by alternating colours.
+//! The document, its lines wrapped and its chunks marked by number in the margin, by an underlined
+//! first character and by alternating colours.
 
 use crate::app::Focus;
 use crate::app::screen::Target;
@@ -12,10 +13,10 @@ use ratatui::text::{Line, Span};
 use std::ops::Range;
 use unicode_width::UnicodeWidthChar;
 
-/// Cells of the margin.
+/// Width of the margin in cells.
 const MARGIN: u16 = 3;
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -51,9 +52,9 @@ fn summary(paint: &Paint<'_>) -> String {
     }
 }
 
-/// A line on screen: part of a line of the text.
+/// A row on screen: part of a line of the text.
 struct Row {
-    /// The text's line.
+    /// The index of the text's line.
     line: usize,
     /// Its bytes within that line.
     bytes: Range<usize>,
@@ -61,7 +62,7 @@ struct Row {
     first: usize,
 }
 
-/// Cuts a line every `width` cells; `with_end` keeps a cell for a cursor behind it.
+/// Wraps a line every `width` cells; `with_end` adds a cell for a cursor after its end.
 fn wrapped(line: usize, text: &str, width: usize, with_end: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     let (mut start, mut first, mut used, mut count) = (0, 0, 0, 0);
@@ -85,7 +86,8 @@ fn wrapped(line: usize, text: &str, width: usize, with_end: bool) -> Vec<Row> {
 fn visible(text: &[String], cursor: (usize, usize), width: usize, height: usize) -> Vec<Row> {
     let mut rows = wrapped(cursor.0, text.get(cursor.0).map_or("", String::as_str), width, true);
     let here = rows.iter().rposition(|r| r.first <= cursor.1).unwrap_or(0);
-    // A page above the cursor and a page below, as far as there is text; of these, the page around it.
+    // Wrap a page above the cursor and a page below, as far as there is text, then take the page
+    // around the cursor.
     let mut above = here;
     let mut line = cursor.0;
     while above < height && line > 0 {
@@ -150,7 +152,7 @@ fn lines(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
             }
         }
         put(buf, area, MARGIN, y as u16, Line::from(spans));
-        // The chunk that the row ends in, where it is another than the row above's.
+        // The chunk at the row's end, if it differs from that of the row above.
         let now = chunk_of(bounds, base + row.bytes.end.saturating_sub(usize::from(!part.is_empty())));
         if now != chunk {
             chunk = now;
@@ -159,12 +161,13 @@ fn lines(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, focused: bool) {
     }
 }
 
-/// The chunk a byte belongs to; the continuation counts as one, and so does what follows it. `None` where nothing is marked.
+/// The chunk that a byte belongs to. The continuation counts as one chunk, and so does the text
+/// after it. `None` where nothing is marked.
 fn chunk_of(bounds: &[usize], byte: usize) -> Option<usize> {
     bounds.partition_point(|b| *b <= byte).checked_sub(1)
 }
 
-/// Chunks by number, the continuation as a plus, what is not read as a point.
+/// A chunk's number, a plus for the continuation, a point for text that is not read.
 fn label(bounds: &[usize], chunk: Option<usize>) -> String {
     let chunks = bounds.len().saturating_sub(2);
     match chunk {

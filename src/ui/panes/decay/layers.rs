@@ -1,4 +1,5 @@
-//! Where the composed state departs from that of one pass, layer by layer; and how long the channels of each layer remember.
+//! The error of the composed state against the state of one pass, layer by layer; and the
+//! half-lives of each layer's channels.
 
 use super::{nothing_yet, title};
 use crate::app::Focus;
@@ -10,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -66,7 +67,8 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sel
     }
 }
 
-/// One digit a band of channels, from the shortest half-life to the longest: its power of two. Neighbouring digits of one colour are one span.
+/// One digit per band of channels, from the shortest half-life to the longest: its power of two.
+/// Neighbouring digits of one colour form one span.
 fn strip<'a>(paint: &Paint<'a>, lives: &[f32], width: usize) -> Vec<Span<'a>> {
     let digits: Vec<Option<u32>> =
         (0..width).filter_map(|i| lives.get((2 * i + 1) * lives.len() / (2 * width)).map(|life| digit(*life))).collect();
@@ -82,7 +84,7 @@ fn strip<'a>(paint: &Paint<'a>, lives: &[f32], width: usize) -> Vec<Span<'a>> {
         .collect()
 }
 
-/// The power of two in a half-life of so many tokens, 0 to 9.
+/// The power of two in a half-life of `life` tokens, from 0 to 9.
 fn digit(life: f32) -> Option<u32> {
     (!life.is_nan()).then(|| life.log2().floor().clamp(0.0, 9.0) as u32)
 }

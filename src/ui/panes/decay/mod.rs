@@ -1,7 +1,8 @@
-//! The Decay tab: the document with its chunks marked, the rules, the loss after the join by position, and errors and half-lives by layer.
+//! The Decay tab: the document with its chunks marked, the rules, the loss after the join by
+//! position, and errors and half-lives by layer.
 //!
 //! ```text
-//! ╭ Document ────╮╭ Rules ──────────╮   below 80 × 24 the pane in focus alone
+//! ╭ Document ────╮╭ Rules ──────────╮   below 80 × 22 the focused pane alone
 //! ╰──────────────╯╰─────────────────╯
 //! ╭ Layers ──────╮╭ Loss by position ╮
 //! ╰──────────────╯╰──────────────────╯
@@ -20,7 +21,7 @@ use crate::ui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Panes; one that is not shown is empty.
+/// The panes; one that is not shown is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Areas {
     document: Rect,
@@ -46,14 +47,14 @@ fn areas(body: Rect, size: Size, focus: Focus, layer_count: u16) -> Areas {
     }
     let (frame, gap) = if size.boxed() { (2, 0) } else { (1, 1) };
     let (first, second) = layout::left(body, body.width * 46 / 100, gap);
-    // Layers with their heading and legend, but never more than two thirds: the rest scrolls.
+    // All layers with heading and legend, but at most two thirds of the height: the rest scrolls.
     let layers = (layer_count + 2 + frame).min(body.height * 2 / 3);
     let (document, layers) = layout::top(first, body.height - layers);
     let (rules, positions) = layout::top(second, (12 + frame).min(body.height));
     Areas { document, rules, positions, layers }
 }
 
-/// A title, with a sign while newer numbers are on their way.
+/// A title, with a sign while newer numbers are being computed.
 fn title(state: &State, name: &str) -> String {
     let stale = state.jobs.is_running(JobKind::Decay) || state.decay.is_behind();
     if stale && state.decay.view.is_some() { format!("{name} …") } else { name.to_owned() }

@@ -1,4 +1,5 @@
-//! Loss by position after the join: a column a token (or a few), the selected rule's as a bar, the full pass's as a tick.
+//! Loss by position after the join: one column per token (or per few tokens), the selected rule's
+//! loss as a bar, the full pass's as a tick.
 
 use super::rules::plus;
 use super::{nothing_yet, title};
@@ -15,7 +16,7 @@ use ratatui::text::Line;
 /// Cells left of the chart, for its scale.
 const AXIS: u16 = 5;
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -29,7 +30,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = paint.panel(buf, area, &title(state, "Loss"), vec![paint.span(about, Role::Dim)], focused);
     match (&state.decay.view, selected) {
         (Some(view), Some(selected)) => chart(paint, inner, buf, view, selected),
-        // The reason stands beside the rules; here only where they are not on screen.
+        // The reason stands beside the rules; here it is shown only if they are not on screen.
         _ if state.decay.refused.is_none() || focused => nothing_yet(paint, inner, buf),
         _ => {}
     }
@@ -39,7 +40,8 @@ fn tick(set: GlyphSet) -> char {
     if set == GlyphSet::Ascii { '=' } else { '━' }
 }
 
-/// Positions of each column: as many columns as fit, each of one position or of a few neighbours.
+/// The positions of each column: as many columns as fit, each of one position or of several
+/// neighbours.
 fn columns(positions: usize, width: usize) -> Vec<std::ops::Range<usize>> {
     let n = positions.min(width);
     (0..n).map(|i| i * positions / n..(i + 1) * positions / n).collect()
@@ -63,7 +65,7 @@ fn chart(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, sele
     put(buf, area, 0, height - 1, Line::from(paint.span(format!("{:>4}", 0), Role::Dim)));
     let left = |i: usize| i * usize::from(plot.width) / columns.len().max(1);
     for (i, (own, full)) in own.iter().zip(&of_full).enumerate() {
-        // Wide columns leave a blank between them.
+        // Wide columns have a blank between them.
         let (x, cells) = (left(i) as u16, left(i + 1) - left(i));
         let drawn = if cells > 1 && left(columns.len()) >= 2 * columns.len() { cells - 1 } else { cells };
         let (bar, mark) = (own / top * f64::from(height), (full / top * f64::from(height)).floor().min(f64::from(height - 1)));

@@ -1,4 +1,4 @@
-//! The rules: mean loss of the continuation, perplexity, what each costs beyond the full pass.
+//! The rules: mean loss of the continuation, perplexity, and the excess loss over the full pass.
 
 use super::{nothing_yet, title};
 use crate::app::Focus;
@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
@@ -31,7 +31,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// γ on a scale from 0 to 2, and how the document is cut.
+/// γ on a scale from 0 to 2, and the cut of the document.
 fn gamma(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let tab = &paint.state.decay;
     let mut spans = vec![paint.span(" γ ", Role::Dim), paint.span(format!("{:<5}", trim_number(tab.gamma)), Role::Strong)];
@@ -55,7 +55,8 @@ fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &DecayView, focu
     let order = tab.order();
     let at = order.iter().position(|r| *r == tab.rule).unwrap_or(0);
     let best = (1..view.results.len()).min_by(|a, b| view.results[*a].nats().total_cmp(&view.results[*b].nats()));
-    // A sum of states is of another size than any state the model meets, and can be so bad that it would flatten the other bars.
+    // A sum of states is larger than any state the model meets, and its loss can be so high that it
+    // would flatten the other bars.
     let others = view.results.iter().filter(|r| r.rule != ChunkRule::Sum).map(|r| view.excess(r));
     let scale = others.filter(|e| e.is_finite()).fold(1e-9, f64::max);
     let first = scroll(at, order.len(), usize::from(list.height));

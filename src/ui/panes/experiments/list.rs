@@ -1,4 +1,4 @@
-//! The list of experiments: how each stands, and what it asks.
+//! The list of experiments: the status and the question of each.
 
 use super::sign;
 use crate::app::Focus;
@@ -14,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the list.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let state = paint.state;
     let tab = &state.experiments;
@@ -22,7 +22,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let next = if tab.thorough { "thorough" } else { "quick" };
     paint.hit(area, Target::Pane(Focus::Experiments));
     let inner = paint.panel(buf, area, "Experiments", vec![paint.span(next, Role::Dim)], focused);
-    // The question stands under the name where all have room for it.
+    // The question stands below the name if there is room for all of them.
     let lines = if usize::from(inner.height) >= ALL.len() * 2 { 2 } else { 1 };
     let first = scroll(tab.selected, ALL.len(), usize::from(inner.height) / lines);
     let width = usize::from(inner.width);
@@ -48,7 +48,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// How an experiment stands, in a few words; in fewer where there is little room.
+/// An experiment's status, in a few words; fewer without `room`.
 fn status<'a>(paint: &Paint<'a>, index: usize, room: bool) -> Vec<Span<'a>> {
     let tab = &paint.state.experiments;
     match tab.stand(index) {
@@ -79,7 +79,7 @@ fn status<'a>(paint: &Paint<'a>, index: usize, room: bool) -> Vec<Span<'a>> {
     }
 }
 
-/// How far the one under way is, in words.
+/// The progress of the running one, in words.
 pub fn running(running: Option<&Running>, room: bool) -> String {
     let Some(r) = running.filter(|r| r.total > 0) else { return if room { "running".into() } else { "…".into() } };
     let share = format!("{:.0} %", 100.0 * r.done as f64 / r.total as f64);

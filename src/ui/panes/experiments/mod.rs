@@ -1,4 +1,4 @@
-//! The experiments: the list of claims, and what the selected one found.
+//! The experiments: the list of claims, and the report of the selected one.
 
 mod list;
 mod picture;
@@ -28,7 +28,7 @@ pub fn draw(paint: &Paint<'_>, body: Rect, buf: &mut Buffer) {
     result::draw(paint, right, buf);
 }
 
-/// A verdict's sign and role: the sign tells it without colour.
+/// A verdict's sign and role; the sign identifies it without colour.
 fn sign(verdict: Verdict) -> (&'static str, Role) {
     match verdict {
         Verdict::Supported => ("+", Role::Good),
@@ -37,7 +37,7 @@ fn sign(verdict: Verdict) -> (&'static str, Role) {
     }
 }
 
-/// Effect and interval, the sign always there: `+0.012 [0.004, 0.021]`.
+/// Effect and interval, always with their signs: `+0.012 [0.004, 0.021]`.
 fn effect(finding: &Finding) -> String {
     let plus = if finding.interval.mean > 0.0 { "+" } else { "" };
     format!("{plus}{}", finding.interval)

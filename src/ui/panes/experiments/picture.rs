@@ -1,4 +1,4 @@
-//! One picture of a report: curves, values with intervals, or a field of numbers.
+//! One picture of a report: curves, values with intervals, or a heat map.
 
 use super::result::{below, table};
 use crate::app::experiments::{Curve, Plate, places, plates};
@@ -13,11 +13,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Draws the chosen one; a report without any shows its table instead.
+/// Draws the selected picture; for a report without pictures, its table.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, focused: bool) {
     let tab = &paint.state.experiments;
     let all = plates(report);
-    // A report that grows may have fewer pictures than the one before it.
+    // A growing report may have fewer pictures than the one before it.
     let Some(shown) = all.get(tab.picture.min(all.len().saturating_sub(1))) else {
         return table(paint, area, buf, report);
     };
@@ -34,7 +34,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, fo
     }
 }
 
-/// A picture's or table's name, and which of how many it is.
+/// The name of a picture or table, and its number among how many.
 pub fn heading(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, name: &str, at: usize, of: usize) {
     let turn = if of > 1 { format!("  {} of {of}, [ ] turns", at.min(of - 1) + 1) } else { String::new() };
     put(buf, area, 0, 0, Line::from(vec![paint.span(name, Role::Title), paint.span(turn, Role::Dim)]));
@@ -110,7 +110,8 @@ fn intervals(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, table: &Table, col
     put(buf, axis, left, 1, Line::from(paint.span(labels.into_iter().collect::<String>(), Role::Dim)));
 }
 
-/// A field of numbers: the numbers themselves where they fit, else tenths of the range (0 the least, 9 the greatest), coloured from far to near.
+/// A heat map: the numbers themselves where they fit, else tenths of the range (0 is the least, 9
+/// the greatest), coloured from far to near.
 fn heat(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, heat: &Heat, focused: bool) {
     let tab = &paint.state.experiments;
     let Some((low, high)) = heat.range() else { return };
@@ -130,7 +131,8 @@ fn heat(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figure: &Figure, heat: 
     }
     let width = (room / shown).min(7);
     let from = scroll(column, heat.columns.len(), shown);
-    // Labels that do not fit become letters; the rows carry the same ones where they are of the same things.
+    // Labels that do not fit become letters; the rows carry the same letters if they label the same
+    // things.
     let lettered = heat.columns.iter().any(|c| c.width() >= width);
     let name = |c: usize| if lettered { letter(c).to_string() } else { heat.columns[c].clone() };
     let list = below(area, 3);

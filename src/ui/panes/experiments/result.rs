@@ -1,4 +1,4 @@
-//! What an experiment found: verdicts with a picture, a table, or the whole report as text.
+//! The report of an experiment: verdicts with a picture, a table, or the whole report as text.
 
 use super::{effect, list, picture, sign};
 use crate::app::Focus;
@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-/// Draws it.
+/// Draws the pane.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let tab = &paint.state.experiments;
     let focused = paint.state.focus() == Focus::Result && paint.state.overlay.is_none();
@@ -54,7 +54,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// What is left of an area under its first rows.
+/// The part of an area below its first rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect::new(area.x, area.y + rows, area.width, area.height - rows)
@@ -79,7 +79,8 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, stand: Stand) {
     paint.centred(buf, area, &[(text.into(), Role::Dim)]);
 }
 
-/// Claim and verdict line of as many findings as a third of the area holds; returns the rows used. A report that still grows has no verdicts yet.
+/// Claim and verdict line of as many findings as fit into a third of the area; returns the number
+/// of rows used. A partial report has no verdicts yet.
 fn findings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, whole: bool) -> u16 {
     let wide = area.width >= 100;
     let each = if wide { 1 } else { 2 };
@@ -117,7 +118,7 @@ fn findings(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, wh
     rows
 }
 
-/// The chosen table.
+/// Draws the selected table.
 pub fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
     let tab = &paint.state.experiments;
     let Some(table) = report.tables.get(tab.table.min(report.tables.len().saturating_sub(1))) else {
@@ -126,7 +127,7 @@ pub fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
     picture::heading(paint, area, buf, &table.name, tab.table, report.tables.len());
     let width = |c: usize| table.rows.iter().filter_map(|r| r.get(c)).chain([&table.columns[c]]).map(|v| v.width()).max().unwrap_or(0);
     let numeric = |c: usize| table.rows.iter().all(|r| r.get(c).is_some_and(|v| v.parse::<f64>().is_ok()));
-    // The first column gives way where all do not fit.
+    // The first column shrinks if not all of them fit.
     let mut widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
     let surplus = (widths.iter().sum::<usize>() + widths.len() * 2).saturating_sub(usize::from(area.width) + 2);
     if let Some(name) = widths.first_mut() {
@@ -149,7 +150,7 @@ pub fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report) {
     }
 }
 
-/// The report as text; one that still grows has no verdicts yet.
+/// The report as text; a partial report has no verdicts yet.
 fn text(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, report: &Report, whole: bool) {
     let markdown = report.markdown();
     // Tables and pictures have views of their own.

@@ -1,4 +1,5 @@
-//! The attribution: signed bars, to the right for what makes the target likelier, to the left for what makes it less likely.
+//! The attribution: signed bars, to the right for parts that make the target likelier, to the left
+//! for parts that make it less likely.
 
 use super::{plus, sentence, waiting, window};
 use crate::engine::JobKind;
@@ -10,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = window(paint, area, buf, (90, 22), "Attribution", "esc leaves");
     let Some(view) = &paint.state.lab.instruments.attribution else { return waiting(paint, inner, buf, JobKind::Attribution) };
@@ -28,7 +29,7 @@ fn bars(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &AttributionView)
     let most = view.parts.iter().filter_map(effect).map(f64::abs).fold(0.0, f64::max);
     let name_width = (usize::from(area.width) / 3).clamp(12, 28);
     let half = usize::from(area.width).saturating_sub(name_width + 10) / 2;
-    // Where there is no room for all, the parts that matter least go.
+    // If not all parts fit, those with the smallest effect are left out.
     let room = usize::from(area.height);
     let mut shown: Vec<usize> = (0..view.parts.len()).collect();
     let size = |i: usize| effect(&view.parts[i]).map_or(f64::INFINITY, f64::abs);

@@ -1,4 +1,5 @@
-//! The soup's autopsy: a row a layer, and whether the mix has left the space the library's states take up.
+//! The soup's autopsy: one row per layer, and whether the mix has left the space spanned by the
+//! library's states.
 
 use super::{sentence, waiting, window};
 use crate::engine::JobKind;
@@ -9,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     let inner = window(paint, area, buf, (90, 24), "Autopsy of the soup", "↑↓ layer, esc leaves");
     let Some(view) = &paint.state.lab.instruments.autopsy else { return waiting(paint, inner, buf, JobKind::Autopsy) };
@@ -23,7 +24,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     table(paint, list, buf, figures, cursor);
 }
 
-/// What the drifts come to, and how it is to be taken.
+/// The drifts summed up, and the role to show the sentence in.
 pub fn foot(figures: &Autopsy) -> (String, Role) {
     let unvisited = figures.unvisited();
     if unvisited.is_empty() {
@@ -49,7 +50,7 @@ fn table(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, figures: &Autopsy, cur
     let first = scroll(cursor, layers, height);
     let unvisited = figures.unvisited();
     let room = area.width.saturating_sub(60);
-    // The scale of the bars: the farthest of all.
+    // The scale of the bars: the greatest drift of all.
     let most = figures.drift.iter().chain(&figures.farthest).copied().filter(|d| d.is_finite()).fold(0.0, f32::max);
     for (row, l) in (first..layers).take(height).enumerate() {
         let number = |value: f32, width: usize, digits: usize| format!(" {:>width$}", signed(f64::from(value), digits));

@@ -1,4 +1,5 @@
-//! Soups A and B side by side: weights, what differs in the parameters, answers, and how alike their states are.
+//! Soups A and B side by side: weights, differing parameters, answers, and the similarity of their
+//! states.
 
 use super::window;
 use crate::app::overlay::{layers_text, trim_number};
@@ -12,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, scroll: usize) {
     let inner = window(paint, area, buf, (100, 30), "Soups A and B", "↑↓ scroll, esc leaves");
     let lab = &paint.state.lab;
@@ -32,7 +33,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, scroll: usize) {
     }
 }
 
-/// One line: a name and its value in each soup, marked where the two differ.
+/// One line: a name and its value in each soup, marked if the two differ.
 fn row<'a>(paint: &Paint<'a>, name: &str, values: [String; 2], width: usize) -> Line<'a> {
     let name_width = (width / 3).clamp(10, 28);
     let value_width = width.saturating_sub(name_width + 3) / 2;
@@ -68,7 +69,7 @@ fn weights<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'
     lines
 }
 
-/// The parameters in which the two differ, and the rule always.
+/// The parameters in which the two soups differ, and always the rule.
 fn parameters<'a>(paint: &Paint<'a>, soups: [&Soup; 2], width: usize) -> Vec<Line<'a>> {
     let layers = |s: &Soup| match &s.layer_weights {
         Some(weights) => weights.iter().map(|w| glyphs::level(paint.set, *w)).collect(),

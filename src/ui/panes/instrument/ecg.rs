@@ -1,4 +1,5 @@
-//! The skill ECG: a row of digits a task, a column a token, 0 for the least similarity on the strip and 9 for the greatest.
+//! The skill ECG: digits in one row per task and one column per token, 0 for the least similarity
+//! on the strip and 9 for the greatest.
 
 use super::{ramp, waiting, window};
 use crate::app::lab::metric_name;
@@ -13,7 +14,7 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     let inner = window(paint, area, buf, (area.width.saturating_sub(4).min(150), 20), "Skill ECG", "←→ token, home end, esc leaves");
     let Some(view) = &paint.state.lab.instruments.ecg else { return waiting(paint, inner, buf, JobKind::Ecg) };
@@ -23,7 +24,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: usize) {
     figures(paint, inner, buf, view, cursor);
 }
 
-/// The tokens around the cursor as they were read.
+/// The tokens around the cursor, as read.
 fn text(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, cursor: usize) {
     let shown = |i: usize| token(&view.tokens[i]);
     let width = usize::from(area.width);
@@ -53,11 +54,12 @@ fn strips(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &EcgView, curso
     let share = |s: f32| if high > low { f64::from((s - low) / (high - low)) } else { 0.5 };
     let name_width = if area.width >= 100 { 26 } else { 20 };
     let room = usize::from(area.width).saturating_sub(name_width + 11);
-    // A blank between the columns of a short query: it is easier to read.
+    // A blank between the columns of a short query makes it easier to read.
     let gap = if view.tokens.len() * 2 <= room { " " } else { "" };
     let first = scroll(cursor, view.tokens.len(), room);
     let columns = first..view.tokens.len().min(first + room);
-    // The ruler: the cursor, ends of lines, and the unfinished line that the ranking does not read.
+    // The ruler marks the cursor, line ends, and the unfinished line, which the ranking does not
+    // read.
     let mark = |i: usize| match i {
         i if i == cursor => '▼',
         i if view.tokens[i].contains('\n') => '⏎',
@@ -92,7 +94,7 @@ fn range(view: &EcgView) -> (f32, f32) {
     (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max))
 }
 
-/// The row of the task that is nearest at a token.
+/// The row of the most similar task at a token.
 fn best_at(view: &EcgView, at: usize) -> Option<usize> {
     let score = |r: &usize| view.rows[*r].scores.get(at).copied().unwrap_or(f32::NEG_INFINITY);
     (0..view.rows.len()).rev().max_by(|a, b| score(a).total_cmp(&score(b)))

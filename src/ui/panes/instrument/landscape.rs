@@ -1,4 +1,5 @@
-//! The soup landscape: a triangle of mixes (a row of bars for two ingredients), 0 the least likely and 9 the likeliest so far.
+//! The soup landscape: a triangle of mixes (a row of bars for two ingredients); 0 marks the least
+//! log-probability so far, 9 the greatest.
 
 use super::{ramp, waiting, window};
 use crate::engine::JobKind;
@@ -11,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: &[usize]) {
     let hint = "arrows move · b likeliest · enter sets the weights · esc leaves";
     let inner = window(paint, area, buf, (84, 22), "Soup landscape", hint);
@@ -27,7 +28,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, cursor: &[usize]) {
     figures(paint, side, buf, view, cursor, [low, high]);
 }
 
-/// Draws the triangle; returns what is left beside it.
+/// Draws the triangle; returns the area beside it.
 fn triangle(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeView, cursor: &[usize], share: &dyn Fn(f64) -> f64) -> Rect {
     let fine = view.fine;
     let mut cell = |mix: &[usize], text: char, style: Style| {
@@ -35,7 +36,7 @@ fn triangle(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeVie
         let (row, column) = (fine - mix[0], mix[0] + 2 * mix[2]);
         put(buf, area, 1 + column as u16, row as u16, Line::from(Span::styled(text.to_string(), style)));
     };
-    // What is not measured yet first, so that what is covers it.
+    // Mixes not measured yet come first, so that measured ones cover them.
     for mix in crate::soup::mixes(3, fine) {
         cell(&mix, '·', paint.style(Role::Track));
     }
@@ -50,14 +51,14 @@ fn triangle(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeVie
     Rect::new(area.x + taken.min(area.width), area.y, area.width.saturating_sub(taken), area.height)
 }
 
-/// Draws the mixes of two as bars standing side by side; returns what is left below them.
+/// Draws the mixes of two ingredients as vertical bars side by side; returns the area below them.
 fn line(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, view: &LandscapeView, cursor: &[usize], share: &dyn Fn(f64) -> f64) -> Rect {
     const ROWS: u16 = 6;
     for column in 0..=view.fine {
         let mix = [view.fine - column, column];
         let point = view.points.iter().find(|p| p.mix == mix);
         for row in 0..ROWS {
-            // Filled from below, a cell for each step of the way from the least to the likeliest.
+            // Filled from below, one cell per step from the least to the greatest log-probability.
             let (text, mut style) = match point {
                 Some(p) if share(p.logprob) * f64::from(ROWS - 1) >= f64::from(ROWS - 1 - row) => {
                     (glyphs::digit(share(p.logprob)), paint.style(ramp(share(p.logprob))))

@@ -1,4 +1,5 @@
-//! The panels of the Lab's instruments, drawn above the tab, one file each; [`verdict`] is a line below the Lab.
+//! The panels of the Lab's instruments, drawn above the tab, one file each; [`verdict`] draws lines
+//! below the Lab.
 
 mod attribution;
 mod autopsy;
@@ -30,7 +31,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, panel: &Panel) {
     }
 }
 
-/// What stands in a panel whose reading has not come yet.
+/// The text of a panel whose reading has not arrived yet.
 fn waiting(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, kind: JobKind) {
     let text = match paint.state.jobs.running(kind) {
         Some(running) if running.total > 0 => format!("Measuring: {} of {} {} …", running.done, running.total, running.unit),
@@ -40,18 +41,18 @@ fn waiting(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, kind: JobKind) {
     paint.centred(buf, area, &[(text, Role::Dim)]);
 }
 
-/// The step of the ramp for a share of 0 to 1.
+/// The ramp's role for a share from 0 to 1.
 fn ramp(share: f64) -> Role {
     Role::Ramp((share.clamp(0.0, 1.0) * 4.0).round() as usize)
 }
 
-/// A number with its sign, `+` too.
+/// A number with its sign, including `+`.
 fn plus(value: f64, digits: usize) -> String {
     let text = crate::ui::paint::signed(value, digits);
     if value > 0.0 && !text.chars().all(|c| matches!(c, '0' | '.')) { format!("+{text}") } else { text }
 }
 
-/// Writes a sentence from a row on, wrapped; returns the row after it.
+/// Writes a wrapped sentence from a row on; returns the row after it.
 fn sentence(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, row: u16, text: &str, role: Role) -> u16 {
     let lines = wrap(text, usize::from(area.width));
     let after = row + lines.len() as u16;

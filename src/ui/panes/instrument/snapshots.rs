@@ -1,4 +1,4 @@
-//! The list of snapshots: name, and the recipe it stands for, or why it cannot be mixed here.
+//! The list of snapshots: the name, and the recipe or the reason why it cannot be mixed here.
 
 use super::window;
 use crate::app::instrument::sides::misfit;
@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// Draws it.
+/// Draws the panel.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, selected: usize, naming: Option<&Input>) {
     let hint = if naming.is_some() {
         "enter names it, esc leaves"
@@ -27,7 +27,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, selected: usize, na
     for (row, (i, snapshot)) in sides.snapshots.iter().enumerate().skip(first).take(usize::from(inner.height)).enumerate() {
         let recipe = snapshot.soup.to_recipe().map_or_else(|| "nothing that counts".into(), |r| r.to_string());
         let present = snapshot.soup == paint.state.lab.bench.soup;
-        // Before the library is open nobody can tell.
+        // Not known before the library is open.
         let misfit = misfit(paint.state, &snapshot.soup).filter(|_| paint.state.library.is_some());
         let (mark, mark_role) = if misfit.is_some() { ("!", Role::Bad) } else { (if present { "●" } else { " " }, Role::Mark) };
         let about = misfit.unwrap_or(recipe);

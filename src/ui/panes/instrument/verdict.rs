@@ -9,7 +9,7 @@ use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use ratatui::text::{Line, Span};
 
-/// Its lines; none before one is asked for.
+/// Its lines; none before a verdict is requested.
 pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<Line<'a>> {
     let state = paint.state;
     if let Some(running) = state.jobs.running(JobKind::Verdict) {
@@ -37,7 +37,7 @@ fn line<'a>(paint: &Paint<'a>, view: &VerdictView, against: &Against, stale: boo
         ),
         paint.span(format!(": {word}"), role),
     ];
-    // What follows is told as far as there is room.
+    // What follows is shown as far as there is room.
     let (word, role) = judged(&against.logprob);
     let mut more = Vec::new();
     if stale {
@@ -61,7 +61,7 @@ fn range(interval: &Interval) -> String {
     format!("[{}, {}]", crate::ui::paint::signed(interval.low, 2), crate::ui::paint::signed(interval.high, 2))
 }
 
-/// What an interval of differences says.
+/// The verdict on an interval of differences.
 fn judged(difference: &Interval) -> (&'static str, Role) {
     match Verdict::above(0.0, difference) {
         Verdict::Supported => ("better", Role::Good),

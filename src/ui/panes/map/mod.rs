@@ -1,4 +1,5 @@
-//! The map: a scatter of the library's states, and beside it the pick, its neighbours in the original space, and the legend.
+//! The map: a scatter of the library's states; beside it the pick, its neighbours in the original
+//! space, and the legend.
 
 mod plot;
 mod side;
@@ -79,7 +80,7 @@ fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     paint.centred(buf, area, &[(text, Role::Dim)]);
 }
 
-/// The place of a point's skill in the ranking: 0 is the best.
+/// The index of a point's skill in the ranking (0 is the best), and the length of the ranking.
 fn place_in_ranking(paint: &Paint<'_>, map: &MapView, point: usize) -> Option<(usize, usize)> {
     let ranking = paint.state.lab.ranking.as_ref()?;
     let skill = map.skills.get(point)?;
@@ -93,12 +94,13 @@ fn point_role(paint: &Paint<'_>, map: &MapView, point: usize, group: usize) -> R
         MapColour::Rank => {
             place_in_ranking(paint, map, point).map_or(Role::Border, |(at, len)| Role::Ramp(4usize.saturating_sub(at * 5 / len.max(1))))
         }
-        // From one half up: below that a point is lost in any case.
+        // The ramp starts at 0.5: below that the point's neighbours are not to be trusted anyway.
         MapColour::Trust => map.trust_of_each.get(point).map_or(Role::Border, |t| Role::Ramp(((t - 0.5).max(0.0) * 10.0) as usize)),
     }
 }
 
-/// The letter of a point's group; coloured by rank, the tenth of the ranking it is in; by trust, its tenths.
+/// The letter of a point's group; coloured by rank or trust, the digit of its tenth in the ranking
+/// or of its trust.
 fn point_letter(paint: &Paint<'_>, map: &MapView, point: usize, letter: char) -> char {
     let tenth = match paint.state.map.colour {
         MapColour::Task | MapColour::Family => return letter,

@@ -1,4 +1,4 @@
-//! The scatter itself: points in cells, what is marked among them, and the query's way.
+//! The scatter itself: points in cells, the marked ones among them, and the query's path.
 
 use super::{place_in_ranking, point_letter, point_role};
 use crate::app::map::{Group, bounds};
@@ -13,10 +13,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
-/// Best-ranked skills that are marked.
+/// The number of best-ranked skills that are marked.
 pub const BEST: usize = 5;
 
-/// Draws points (both directions on one scale, so that distances are honest), and the query among them.
+/// Draws the points (both directions on one scale, so that distances are comparable) and the query
+/// among them.
 pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups: &[Group], members: &[usize]) {
     let tab = &paint.state.map;
     let trail: &[[f32; 2]] = tab.placed.as_ref().filter(|p| p.request == map.request).map_or(&[], |p| &p.trail);
@@ -25,7 +26,7 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     let Some(window) = Window::of(&all, area, resolution, tab.zoom, tab.centre) else { return };
     let near: Vec<usize> = map.neighbours.get(tab.pick).map(|n| n.iter().take(5).map(|(i, _)| *i).collect()).unwrap_or_default();
     let width = usize::from(area.width);
-    // Per cell: its dots, and the points in it.
+    // For each cell: its dots, and the points in it.
     let mut bits = vec![0u8; width * usize::from(area.height)];
     let mut inside: Vec<Vec<usize>> = vec![Vec::new(); bits.len()];
     for (i, point) in map.points.iter().enumerate() {
@@ -36,7 +37,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     }
     let best = |p: usize| place_in_ranking(paint, map, p).is_some_and(|(at, _)| at < BEST);
     for (at, points) in inside.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
-        // One colour a cell: the pick's, else a neighbour's, else one of the best, else the majority's.
+        // One colour per cell: the pick's, else a neighbour's, else that of one of the best, else
+        // the majority's.
         let picked = points.contains(&tab.pick);
         let neighbour = points.iter().find(|p| near.contains(p)).copied();
         let ranked = points.iter().find(|p| best(**p)).copied();
@@ -64,7 +66,8 @@ pub fn draw(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, grou
     way(paint, area, buf, &window, trail);
 }
 
-/// The query's way: the number of examples at each place, dots between them, and `≈` where it is now.
+/// The query's path: the number of examples at each position, dots between them, and `≈` at the
+/// current position.
 fn way(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, window: &Window, trail: &[[f32; 2]]) {
     let cells: Vec<Option<(u16, u16)>> = trail.iter().map(|p| window.cell(*p).map(|(x, y, _)| (x, y))).collect();
     for pair in cells.windows(2) {
@@ -74,7 +77,7 @@ fn way(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, window: &Window, trail: 
             let t = f32::from(s) / f32::from(steps);
             let between = |a: u16, b: u16| (f32::from(a) + (f32::from(b) - f32::from(a)) * t).round() as u16;
             let (x, y) = (between(a.0, b.0), between(a.1, b.1));
-            // Points are not covered by the way between two places.
+            // The path between two positions does not cover points.
             if buf.cell((area.x + x, area.y + y)).is_some_and(|c| c.symbol() == " ") {
                 put(buf, area, x, y, Line::from(paint.span("·", Role::Mark)));
             }
@@ -87,20 +90,21 @@ fn way(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, window: &Window, trail: 
     }
 }
 
-/// What of a map is seen, and where it lies in cells.
+/// The visible part of a map, and its position in cells.
 struct Window {
     across: usize,
     down: usize,
     /// Dots across and down.
     dots: [f32; 2],
-    /// What lies in the middle.
+    /// The centre of the visible part.
     middle: [f32; 2],
-    /// Dots a unit of the map, across and down.
+    /// Dots per unit of the map, across and down.
     scale: [f32; 2],
 }
 
 impl Window {
-    /// The window on some points, so many times larger than all of them would be; `centre` is a share of their width and height.
+    /// The window on some points, `zoom` times the scale at which all of them fit. `centre` is a
+    /// share of their width and height.
     fn of(points: &[[f32; 2]], area: Rect, (across, down): (usize, usize), zoom: f32, centre: [f32; 2]) -> Option<Self> {
         let [left, right, low, high] = bounds(points).filter(|_| !area.is_empty())?;
         let dots = [usize::from(area.width) * across - 1, usize::from(area.height) * down - 1].map(|d| d as f32);
@@ -112,11 +116,11 @@ impl Window {
         Some(Self { across, down, dots, middle, scale: unit.map(|u| scale / u) })
     }
 
-    /// Cell and dot of a point; `None` for what is not finite or not in sight.
+    /// Cell and dot of a point; `None` if it is not finite or not visible.
     fn cell(&self, p: [f32; 2]) -> Option<(u16, u16, usize)> {
         let x = (self.dots[0] / 2.0 + (p[0] - self.middle[0]) * self.scale[0]).round();
         let y = (self.dots[1] / 2.0 - (p[1] - self.middle[1]) * self.scale[1]).round();
-        // Half a dot of grace for rounding at the edges; NaN is in no range.
+        // One dot of tolerance for rounding at the edges; NaN is outside every range.
         let inside = |v: f32, most: f32| (-1.0..=most + 1.0).contains(&v);
         if !(inside(x, self.dots[0]) && inside(y, self.dots[1])) {
             return None;
@@ -142,7 +146,7 @@ mod tests {
         let points = [[0.0, 0.0], [1.0, 1.0], [f32::NAN, 0.0], [0.5, 0.5]];
         let window = Window::of(&points, area, (1, 1), 1.0, [0.5; 2]).unwrap();
         let cells = points.map(|p| window.cell(p));
-        // 21 cells across are as long as 10.5 rows down: the square takes all of both.
+        // 21 cells across are as long as 10.5 rows down: the square fills both directions.
         assert_eq!(cells[0], Some((0, 10, 0)));
         assert_eq!(cells[1], Some((20, 0, 0)));
         assert_eq!(cells[2], None);

@@ -100,7 +100,7 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
     if paint.state.lab.ranking.is_some() && roomy {
         figures.push(format!("italic: the {BEST} best-ranked; underlined: nearest to the pick"));
     }
-    // Where there is little room, in one run; the letters must have some left.
+    // In tight space all figures share one line; the letters must have some room left.
     let figures = if roomy { figures } else { vec![figures.join(" · ")] };
     let lines: Vec<String> = figures.iter().flat_map(|f| wrap(f, usize::from(area.width))).collect();
     let foot = lines.len() as u16;

@@ -4,8 +4,9 @@ use crate::error::Result;
 use crate::simd::LANES;
 use crate::state::{Layout, State};
 
-/// Channels come in blocks of [`LANES`], the last one padded with zeros; inside a block the channel varies fastest. So
-/// `h [layer][block][d_state][LANES]`, `window [layer][block][d_conv - 1][LANES]` (oldest first), `dt_sum [layer][block][LANES]`.
+/// Channels come in blocks of [`LANES`], the last one padded with zeros; inside a block the channel
+/// varies fastest. So `h [layer][block][d_state][LANES]`, `window [layer][block][d_conv -
+/// 1][LANES]` (oldest first), `dt_sum [layer][block][LANES]`.
 pub struct Working {
     shape: Layout,
     h: Vec<f32>,
@@ -68,7 +69,8 @@ impl Working {
     }
 }
 
-/// Calls `each(plain, blocked)` with the two places of every number: `[layer][channel][width]` and `[layer][block][width][LANES]`.
+/// Calls `each(plain, blocked)` with the two places of every number: `[layer][channel][width]` and
+/// `[layer][block][width][LANES]`.
 #[inline]
 fn visit(shape: Layout, width: usize, mut each: impl FnMut(usize, usize)) {
     let padded = shape.sidecar.len().next_multiple_of(LANES);

@@ -1,7 +1,9 @@
-//! The selective scan (Mamba, algorithm 2), fused with the softplus of Δ, the skip D and the gate SiLU(z).
+//! The selective scan (Mamba, algorithm 2), fused with the softplus of Δ, the skip D and the gate
+//! SiLU(z).
 //!
-//! Sixteen channels are the sixteen lanes of a register; the loop over the `d_state` entries is inside the loop over time, so that no
-//! sum across lanes is ever needed and any `d_state` runs at full width. A block's state (16 × d_state floats) stays in the first-level cache.
+//! Sixteen channels are the sixteen lanes of a register; the loop over the `d_state` entries is
+//! inside the loop over time, so that no sum across lanes is ever needed and any `d_state` runs at
+//! full width. A block's state (16 × d_state floats) stays in the first-level cache.
 
 use crate::simd::{LANES, Lanes, Shared, exp2, silu, simd, softplus};
 
@@ -40,12 +42,13 @@ pub struct ScanIo<'a> {
     pub d_inner: usize,
 }
 
-/// Tokens whose Δ and gates are made together: every decay of a token waits for its Δ, and the softplus of one token alone leaves the processor idle.
+/// Tokens whose Δ and gates are made together: every decay of a token waits for its Δ, and the
+/// softplus of one token alone leaves the processor idle.
 const AHEAD: usize = 8;
 
 simd! {
-    /// One block of channels over consecutive tokens of one sequence. `h` is the block's state, `[d_state][LANES]`, `dt_sum` its ΣΔ,
-    /// `[LANES]`; both are moved on.
+    /// One block of channels over consecutive tokens of one sequence. `h` is the block's state,
+    /// `[d_state][LANES]`, `dt_sum` its ΣΔ, `[LANES]`; both are moved on.
     pub fn scan_block(scan: &Scan, io: ScanIo<'_>, block: usize, from: usize, to: usize, h: &mut [f32], dt_sum: &mut [f32]) = scan_body
 }
 

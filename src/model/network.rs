@@ -1,4 +1,5 @@
-//! A Mamba-1, wherever it computes: what it is asked, what it answers, and the checks that come before either device.
+//! A network, wherever it computes: what it is asked, what it answers, and the checks that come
+//! before either device.
 
 use super::cpu::model as cpu;
 #[cfg(feature = "cuda")]
@@ -23,7 +24,8 @@ pub struct LoadOptions {
     pub weights: WeightType,
 }
 
-/// Precision of the weight matrices in memory. Sums and states are always f32; on a GPU the activations between two matrix products have the weights' precision.
+/// Precision of the weight matrices in memory. Sums and states are always f32; on a GPU the
+/// activations between two matrix products have the weights' precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WeightType {
     /// As the file has them.
@@ -77,8 +79,8 @@ pub struct Prefilled {
     pub logprobs: Vec<f32>,
 }
 
-/// A Mamba-1 model.
-pub struct Mamba {
+/// A model's network and the device it computes on.
+pub struct Network {
     config: MambaConfig,
     rates: Decay,
     device: Device,
@@ -93,7 +95,7 @@ enum Backend {
     Cuda(cuda::Model),
 }
 
-/// See [`Mamba::precision`]; by the matrices of the first layer.
+/// See [`Network::precision`]; by the matrices of the first layer.
 fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
     let stored = tensors.get("backbone.layers.0.mixer.x_proj.weight")?.map_or(DType::F32, |t| t.dtype());
     let name = |dtype: DType| dtype.as_str().to_owned();
@@ -106,7 +108,7 @@ fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
     Ok(if half(stored) && stored != asked { format!("{} as {}", name(stored), name(asked)) } else { name(asked) })
 }
 
-impl Mamba {
+impl Network {
     /// Loads the weights.
     ///
     /// # Errors
@@ -137,8 +139,9 @@ impl Mamba {
         &self.config
     }
 
-    /// The precision of its matrices, the lower one of what the file has and what was asked for: `f32`, `bf16`.
-    /// What was f32 in the file and is kept in fewer bits makes other states; what was widened does not.
+    /// The precision of its matrices, the lower one of what the file has and what was asked for:
+    /// `f32`, `bf16`. What was f32 in the file and is kept in fewer bits makes other states; what
+    /// was widened does not.
     pub fn precision(&self) -> &str {
         &self.precision
     }
@@ -163,7 +166,8 @@ impl Mamba {
         &self.device
     }
 
-    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole with. Zero on a GPU, where nothing waits for a single product.
+    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole
+    /// with. Zero on a GPU, where nothing waits for a single product.
     pub fn time_in_products(&self) -> Duration {
         match &self.backend {
             Backend::Cpu(model) => model.time_in_products(),
@@ -181,7 +185,8 @@ impl Mamba {
         }
     }
 
-    /// Tokens that are best read together: what goes into one call keeps the device busy, and an urgent request waits behind one such piece at most.
+    /// Tokens that are best read together: what goes into one call keeps the device busy, and an
+    /// urgent request waits behind one such piece at most.
     pub fn chunk(&self) -> usize {
         match &self.backend {
             Backend::Cpu(_) => cpu::CHUNK,
@@ -205,7 +210,8 @@ impl Mamba {
         }
     }
 
-    /// How long each kind of kernel takes of reading these prompts: name, milliseconds, launches. Nothing on a CPU, where [`Self::time_in_products`] tells.
+    /// How long each kind of kernel takes of reading these prompts: name, milliseconds, launches.
+    /// Nothing on a CPU, where [`Self::time_in_products`] tells.
     ///
     /// # Errors
     /// As [`Self::prefill`].
@@ -218,11 +224,13 @@ impl Mamba {
         }
     }
 
-    /// Reads prompts. Progress is reported in tokens after every chunk; the listener may use this model itself.
+    /// Reads prompts. Progress is reported in tokens after every chunk; the listener may use this
+    /// model itself.
     ///
     /// # Errors
-    /// [`Error::Input`] for a token the model lacks, snapshots or positions out of order, or logits wanted of an empty prompt;
-    /// [`Error::Mismatch`] for an initial state of another shape or numbers that are not finite; [`Error::Model`] if a device fails; [`Error::Cancelled`].
+    /// [`Error::Input`] for a token the model lacks, snapshots or positions out of order, or logits
+    /// wanted of an empty prompt; [`Error::Mismatch`] for an initial state of another shape or
+    /// numbers that are not finite; [`Error::Model`] if a device fails; [`Error::Cancelled`].
     pub fn prefill(&self, prompts: &[Prompt<'_>], control: Control<'_>) -> Result<Vec<Prefilled>> {
         for prompt in prompts {
             self.check(prompt)?;
@@ -292,7 +300,7 @@ fn at_ok(want: Want<'_>, n: usize) -> bool {
 
 /// Continues from states, one token each at a time.
 pub struct Decoder<'a> {
-    model: &'a Mamba,
+    model: &'a Network,
     batch: usize,
     backend: DecoderBackend<'a>,
 }
@@ -312,7 +320,8 @@ impl Decoder<'_> {
     /// Reads one token in each sequence and returns the logits after it, `[batch, vocab]`.
     ///
     /// # Errors
-    /// [`Error::Input`] if there are not as many tokens as sequences, or one is not in the vocabulary; [`Error::Model`] if a device fails.
+    /// [`Error::Input`] if there are not as many tokens as sequences, or one is not in the
+    /// vocabulary; [`Error::Model`] if a device fails.
     pub fn step(&mut self, tokens: &[u32]) -> Result<&[f32]> {
         if tokens.len() != self.batch {
             return Err(Error::Input(format!("{} tokens for {} sequences", tokens.len(), self.batch)));
