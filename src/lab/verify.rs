@@ -241,7 +241,7 @@ impl Pair {
             writer.append(&states[1..].iter().enumerate().map(skill).collect::<Vec<_>>())?;
             drop(writer);
             let (there, here) = (Library::open(&dir, &identity)?.0, Library::open(&dir, &identity)?.0);
-            if let Some(copy) = self.card.shelver() {
+            if let Some(copy) = super::shelver(&self.card) {
                 there.attach(copy(&there)?);
             }
             for metric in [Metric::Cosine, Metric::L2, Metric::ZCosine] {

@@ -26,10 +26,9 @@ mod shared;
 mod stored;
 
 pub use dot::{Centred, Distance, Dot, dot_rows, rows};
-pub use lanes::Plain;
 #[cfg(target_arch = "x86_64")]
 pub use lanes::{Avx2, Avx512};
-pub use lanes::{Float, Lanes};
+pub use lanes::{Float, Lanes, Plain};
 pub use linear::{Linear, Rows, Weights};
 pub use math::{exp_or_zero, exp2, rms_norm, rms_scale, silu, softplus};
 pub use pages::LargePages;

@@ -1,6 +1,6 @@
 //! Random damage to the bytes of a file: the same for the same seed.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Far beyond what anything takes: machines that run tests are busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Enters the second screen.
 pub const ENTERED: &str = "\x1b[?1049h";
 /// Leaves it.

@@ -914,8 +914,8 @@ fn a_download_that_stands_still_or_drips_is_called_off_at_once() {
             if ask.method == method && ask.file == "model.safetensors" { reply.end(end) } else { reply }
         });
         let mut hub = server.hub(cache.path());
-        hub.patience.answer = Duration::from_secs(60);
-        hub.patience.bytes = Duration::from_secs(60);
+        hub.patience.answer = Duration::from_mins(1);
+        hub.patience.bytes = Duration::from_mins(1);
         let (result, took) = called_off(&server, &hub, &format!("{method} {A}/model.safetensors"));
         assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
         assert!(took < Duration::from_secs(2), "{took:?}");

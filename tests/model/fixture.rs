@@ -1,5 +1,7 @@
 //! The library of all bundled tasks, built once for this whole program.
 
+#![allow(clippy::unwrap_used)] // Tests fail by panicking.
+
 use crate::common;
 use state_soup::control::quiet;
 use state_soup::lab::Lab;

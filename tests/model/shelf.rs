@@ -129,7 +129,7 @@ fn a_change_overtakes_a_build() {
     engine.send(Job { generation: 1, request: Request::Build(build) });
     let mut asked = false;
     loop {
-        match events.recv_timeout(Duration::from_secs(60)).expect("the change never comes through") {
+        match events.recv_timeout(Duration::from_mins(1)).expect("the change never comes through") {
             Event::Job { kind: JobKind::Build, news: News::Progress { done, total, .. }, .. } if !asked && done > 0 => {
                 assert!(done < total);
                 asked = true;

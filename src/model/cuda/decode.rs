@@ -3,12 +3,12 @@
 //! A single sequence has kernels of its own (`token_*`), which read every weight once at the speed of memory and do the rest on the way; several go through the
 //! kernels of prefill, one token each.
 
-use super::forward::{Places, Tables};
-use super::gpu::{Arg, Grid};
 use super::graph::Graph;
+use super::kernels::{Arg, Grid};
 use super::memory::{Buf, Pinned};
 use super::model::Model;
 use super::space::{Activations, Return, Slots};
+use super::tables::{Places, Tables};
 use crate::error::{Error, Result};
 use crate::model::plan::{Chunk, Seq, Span};
 use crate::state::State;

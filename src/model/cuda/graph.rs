@@ -1,7 +1,7 @@
 //! Work recorded once and started again with one call to the driver, and which chunks are worth it.
 
-use super::forward::Layout;
 use super::gpu::{Gpu, failed};
+use super::tables::Layout;
 use crate::error::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaGraph;
 use std::collections::VecDeque;

@@ -1,7 +1,9 @@
 //! The CUDA path: a model on one NVIDIA GPU.
 //!
-//! - [`gpu`]: the card: streams, matrix products, kernels compiled for one model; [`memory`]: its memory, and the host's that copies go to; `kernels.cu`: the kernels.
-//! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there; [`forward`]: one chunk through all layers.
+//! - [`gpu`]: the card: streams, copies, matrix products; [`kernels`]: the kernels of `kernels.cu`,
+//!   compiled for one model; [`memory`]: the card's memory, and the host's that copies go to.
+//! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there; [`forward`]: one chunk through all layers;
+//!   [`tables`]: what its kernels read of it.
 //! - [`model`]: packed prefill, the states of one chunk copied back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
 //!   token and of short chunks.
 //!
@@ -15,14 +17,16 @@ mod decode;
 mod forward;
 mod gpu;
 mod graph;
+mod kernels;
 mod memory;
 mod model;
 mod space;
+mod tables;
 mod weights;
 
 pub use decode::Decoder;
 pub use gpu::Gpu;
-pub(crate) use gpu::{Arg, Grid, Kernels};
+pub(crate) use kernels::{Arg, Grid, Kernels};
 pub use memory::Buf;
 pub(crate) use memory::Pinned;
 pub use model::Model;

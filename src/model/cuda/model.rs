@@ -1,11 +1,13 @@
 //! Packed prefill: while a chunk runs, the states of the one before are copied back and unpacked.
 
 use super::decode::{self, Decoder};
-use super::forward::{On, Places, Tables, Timers};
-use super::gpu::{Arg, Gpu, Grid, Kernels, failed};
+use super::forward::{On, Timers};
+use super::gpu::{Gpu, failed};
 use super::graph::Recordings;
+use super::kernels::{Arg, Grid, Kernels};
 use super::memory::{Buf, Pinned};
 use super::space::{Activations, Block, LOGIT_ROWS, Pool, Return, Slots};
+use super::tables::{Places, Tables};
 use super::weights::Weights;
 use crate::control::Control;
 use crate::error::{Error, Result};

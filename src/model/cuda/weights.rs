@@ -1,6 +1,7 @@
 //! Tensors streamed to the card: each is read, copied and dropped before the next, so the host never holds the model.
 
-use super::gpu::{Act, Arg, Gpu, Grid, Kernels};
+use super::gpu::{Act, Gpu};
+use super::kernels::{Arg, Grid, Kernels};
 use super::memory::Buf;
 use crate::control::Control;
 use crate::error::{Error, Result};

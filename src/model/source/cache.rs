@@ -28,7 +28,7 @@ pub(super) const POLL: Duration = Duration::from_millis(50);
 
 /// A part that nobody has written to for so long is nobody's. Some network file systems grant every
 /// lock, so a free lock alone does not say that.
-const ABANDONED: Duration = Duration::from_secs(60);
+const ABANDONED: Duration = Duration::from_mins(1);
 
 /// The longest list of a commit's files that is read.
 const LONGEST_TREE: u64 = 64 << 20;

@@ -1,0 +1,184 @@
+//! The kernels of one model: compiled, and enqueued with their arguments.
+
+use super::forward::steps;
+use super::gpu::{Act, Gpu, failed};
+use crate::error::{Error, Result};
+use crate::model::MambaConfig;
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, sys};
+use candle_core::cuda_backend::cudarc::nvrtc;
+use std::collections::HashMap;
+
+/// The source of all kernels.
+const SOURCE: &str = include_str!("kernels.cu");
+/// Every kernel there.
+const NAMES: [&str; 17] = [
+    "embed",
+    "rms_norm",
+    "add_bias",
+    "add_bias_x",
+    "mixer_norms",
+    "log_prob",
+    "cast",
+    "conv",
+    "conv_short",
+    "scan_1",
+    "scan_2",
+    "join_segments",
+    "find_not_finite",
+    "row_sums_f16",
+    "row_sums_f32",
+    "combine_f16",
+    "combine_f32",
+];
+/// Those of a single token, where the sizes allow them.
+const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
+
+/// An argument of a kernel.
+#[derive(Clone, Copy)]
+pub enum Arg {
+    /// An address on the card.
+    Ptr(u64),
+    /// `int`.
+    Int(usize),
+    /// `long long`.
+    Long(usize),
+    /// `float`.
+    Float(f32),
+}
+
+/// The kernels of one model.
+pub struct Kernels {
+    functions: HashMap<&'static str, CudaFunction>,
+    /// Whether the kernels of a single token are among them.
+    pub fast: bool,
+}
+
+/// How a kernel is laid over the card: blocks (x, y), threads of a block, bytes of dynamic shared memory.
+#[derive(Clone, Copy)]
+pub struct Grid {
+    pub x: usize,
+    pub y: usize,
+    pub threads: usize,
+    pub shared: usize,
+}
+
+impl Grid {
+    /// Blocks × threads.
+    pub fn new(x: usize, y: usize, threads: usize) -> Self {
+        Self { x, y, threads, shared: 0 }
+    }
+}
+
+impl Gpu {
+    /// Compiles the kernels for a model's sizes.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the compiler's words.
+    pub fn compile(&self, config: &MambaConfig, act: Act) -> Result<Kernels> {
+        let say = failed("its kernels were loaded");
+        let (major, minor) = self.ctx.compute_capability().map_err(&say)?;
+        let fast = fast(config, act);
+        let sizes = [
+            ("ACT", usize::from(act.code())),
+            ("FAST", usize::from(fast)),
+            ("D_MODEL", config.d_model),
+            ("D_INNER", config.d_inner),
+            ("D_STATE", config.d_state),
+            ("D_CONV", config.d_conv),
+            ("DT_RANK", config.dt_rank),
+            ("VOCAB", config.vocab_size),
+        ];
+        let mut options: Vec<String> = sizes.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
+        options.extend([format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".into()]);
+        let ptx = nvrtc::compile_ptx_with_opts(SOURCE, nvrtc::CompileOptions { options, ..Default::default() })
+            .map_err(|e| Error::Model(format!("the GPU's kernels cannot be compiled for compute capability {major}.{minor}: {e:?}")))?;
+        let module = self.ctx.load_module(ptx).map_err(&say)?;
+        let step = ["scan_step"].into_iter().filter(|_| steps(config.d_state));
+        let names = NAMES.into_iter().chain(step).chain(FAST_NAMES.into_iter().filter(|_| fast));
+        let functions = names.map(|name| Ok((name, module.load_function(name).map_err(&say)?))).collect::<Result<_>>()?;
+        Ok(Kernels { functions, fast })
+    }
+
+    /// Enqueues a kernel.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be started.
+    pub fn launch(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, false)
+    }
+
+    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by itself.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be started.
+    pub fn launch_early(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
+        self.start(kernels, name, grid, args, true)
+    }
+
+    fn start(&self, kernels: &Kernels, name: &'static str, grid: Grid, args: &[Arg], early: bool) -> Result<()> {
+        if grid.x == 0 || grid.y == 0 {
+            return Ok(());
+        }
+        let Some(function) = kernels.functions.get(name) else {
+            return Err(Error::Model(format!("the GPU has no kernel {name} for this model")));
+        };
+        self.bind()?;
+        let mut values: Vec<Value> = args.iter().map(|&a| Value::from(a)).collect();
+        let mut params: Vec<*mut std::ffi::c_void> = values.iter_mut().map(Value::place).collect();
+        let mut overlap = sys::CUlaunchAttribute {
+            id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+            pad: [0; 4],
+            value: sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+        };
+        let config = sys::CUlaunchConfig {
+            gridDimX: grid.x as u32,
+            gridDimY: grid.y as u32,
+            gridDimZ: 1,
+            blockDimX: grid.threads as u32,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: grid.shared as u32,
+            hStream: self.now().cu_stream(),
+            attrs: &raw mut overlap,
+            numAttrs: u32::from(early),
+        };
+        // SAFETY: the callers pass what the kernel's signature asks for, with buffers sized by the same formulas; `verify` and compute-sanitizer check them.
+        unsafe { sys::cuLaunchKernelEx(&raw const config, function.cu_function(), params.as_mut_ptr(), std::ptr::null_mut()) }
+            .result()
+            .map_err(failed(name))
+    }
+}
+
+/// Whether the kernels of a single token can run: rows of whole warps of 16-byte loads, and vectors that fit into a block's shared memory.
+fn fast(config: &MambaConfig, act: Act) -> bool {
+    let (lanes, most) = (32 * 16 / act.size(), 48 * 1024 / 4);
+    let fits = |n: usize| n.is_multiple_of(lanes) && n <= most;
+    fits(config.d_model) && fits(config.d_inner) && !config.use_bias && config.mixer_norm_eps.is_none()
+}
+
+enum Value {
+    Wide(u64),
+    Int(i32),
+    Float(f32),
+}
+
+impl Value {
+    fn place(&mut self) -> *mut std::ffi::c_void {
+        match self {
+            Self::Wide(v) => (&raw mut *v).cast(),
+            Self::Int(v) => (&raw mut *v).cast(),
+            Self::Float(v) => (&raw mut *v).cast(),
+        }
+    }
+}
+
+impl From<Arg> for Value {
+    fn from(arg: Arg) -> Self {
+        match arg {
+            Arg::Ptr(v) => Self::Wide(v),
+            Arg::Long(v) => Self::Wide(v as u64),
+            Arg::Int(v) => Self::Int(v as i32),
+            Arg::Float(v) => Self::Float(v),
+        }
+    }
+}
