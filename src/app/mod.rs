@@ -13,7 +13,7 @@
 //!   autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history; [`mod@bench`]: their consequences.
 //! - [`command`]: the table `{id, keys, name, doc, where, when, action}`, the source of keys,
-//!   hints, help, palette and the README's key table.
+//!   hints, help, palette and the guide's page of keys.
 //! - [`key`]: keys as values (`ctrl-p`); [`keymap`]: which command a key runs in which place.
 //! - [`session`]: the sitting so far, as a journal and as a session file; every key passes through
 //!   it.

@@ -92,7 +92,7 @@ pub struct RankView {
 
 impl RankView {
     /// The layers compared by default: from a quarter to two thirds of the depth, which separate
-    /// tasks best (measured on the bundled model: README, "Which layers").
+    /// tasks best (measured on the bundled model: the guide, `experiments`, "Which layers").
     pub fn default_layers(n_layer: usize) -> Range<usize> {
         n_layer / 4..(2 * n_layer).div_ceil(3)
     }

@@ -1,4 +1,4 @@
-//! A drawn buffer as plain text, as ANSI and as SVG, for the README's pictures, for saved frames
+//! A drawn buffer as plain text, as ANSI and as SVG, for the guide's pictures, for saved frames
 //! and for tests.
 
 use super::sgr;

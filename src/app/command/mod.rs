@@ -1,4 +1,4 @@
-//! The command table: keys, hints, help, palette and the README's key table all come from here.
+//! The command table: keys, hints, help, palette and the guide's page of keys all come from here.
 //! Each tab has one file; [`general`] holds the commands that work in several tabs.
 
 mod decay;
