@@ -63,7 +63,7 @@ Examples:
   state-soup ask 'hot -> cold\\nbig ->' --soup 'mean(antonym)'
   state-soup mix '0.6*antonym/0 + 0.4*antonym/1' --out soup.safetensors
   echo 'France -> Paris' | state-soup rank - --json
-  state-soup --model state-spaces/network-130m-hf doctor";
+  state-soup --model state-spaces/mamba-130m-hf doctor";
 
 #[derive(Subcommand, Debug)]
 enum Command {

@@ -104,7 +104,7 @@ mod tests {
     use crate::control::quiet;
 
     fn small() -> MambaConfig {
-        let text = r#"{"model_type": "network", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
+        let text = r#"{"model_type": "mamba", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
             "state_size": 16, "conv_kernel": 4, "time_step_rank": 4, "layer_norm_epsilon": 1e-5, "use_bias": false, "use_conv_bias": true}"#;
         MambaConfig::from_json(text, "a test").unwrap()
     }

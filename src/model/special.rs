@@ -3,7 +3,7 @@
 //!
 //! `AutoTokenizer` (5.24) puts before a text what the post-processor of tokenizer.json puts there.
 //! It reads `add_bos_token` of tokenizer_config.json only where there is no tokenizer.json. Two
-//! classes write their own rule over the file's: `GPTNeoXTokenizer`, which is also what `network`
+//! classes write their own rule over the file's: `GPTNeoXTokenizer`, which is also what `mamba`
 //! and `falcon_mamba` have where no class is named, adds nothing; `CodeLlamaTokenizer` adds its
 //! `bos_token`. `generate` ends at the `eos_token_id` of generation_config.json if that file is
 //! there, else at that of config.json. The tests' references are made by

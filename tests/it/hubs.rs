@@ -517,7 +517,7 @@ fn a_hub_that_answers_for_another_commit_is_refused() {
 fn small_files_are_refused_before_weights_are_asked_for() {
     let cases: [(&str, &str, &str); 5] = [
         ("config.json", r#"{"model_type":"mamba2","hidden_size":64,"vocab_size":61}"#, "mamba2"),
-        ("config.json", r#"{"model_type":"network","hidden_size":1000000000,"num_hidden_layers":2,"vocab_size":61}"#, "d_model"),
+        ("config.json", r#"{"model_type":"mamba","hidden_size":1000000000,"num_hidden_layers":2,"vocab_size":61}"#, "d_model"),
         ("config.json", "{\"hidden_size\":", "config.json of it is not JSON"),
         ("tokenizer.json", "{\"version\":\"1.0\"}", "tokenizer.json of it"),
         ("tokenizer.json", "[]", "tokenizer.json of it"),

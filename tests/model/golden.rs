@@ -250,9 +250,8 @@ fn the_original_naming_loads_and_faults_are_named() {
 
 #[test]
 fn absurd_configurations_are_refused_before_anything_is_allocated() {
-    let hf = |extra: &str| {
-        format!(r#"{{"model_type":"network","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#)
-    };
+    let hf =
+        |extra: &str| format!(r#"{{"model_type":"mamba","hidden_size":24,"num_hidden_layers":3,"vocab_size":61,"state_size":16{extra}}}"#);
     let refused = |text: &str, part: &str| {
         let message = MambaConfig::from_json(text, "config.json").unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
