@@ -90,7 +90,7 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
             if kind == WeightType::F32 {
                 pair.shelf(silent)?;
             }
-            pair.broken(&load(&Broken(weights.clone()), device, kind)?, silent);
+            pair.broken(&load(&Broken(weights.clone(), dtype), device, kind)?, silent);
             checks.append(&mut pair.checks);
             done += 1;
             control.report(done, total, "models");
@@ -99,17 +99,25 @@ pub fn verify(device: &Device, control: Control<'_>) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Weights with one NaN: in the fourth channel of the second layer.
-struct Broken(RandomWeights);
+/// Weights that overflow: finite ones are loaded, so the states must be found out. Two channels of
+/// the second layer have the largest number of the type in every entry, with opposite signs: for
+/// every token the input of one of them is positive and passes the SiLU.
+struct Broken(RandomWeights, DType);
 
 impl TensorSource for Broken {
     fn get(&self, name: &str) -> Result<Option<Tensor>> {
         match self.0.get(name)? {
             Some(matrix) if name == "backbone.layers.1.mixer.in_proj.weight" => {
-                let shape = matrix.dims2()?;
-                let mut numbers = matrix.flatten_all()?.to_vec1::<f32>()?;
-                numbers[3 * shape.1] = f32::NAN;
-                Ok(Some(Tensor::from_vec(numbers, shape, &Device::Cpu)?))
+                let (rows, columns) = matrix.dims2()?;
+                let most = match self.1 {
+                    DType::F16 => half::f16::MAX.to_f32(),
+                    DType::BF16 => half::bf16::MAX.to_f32(),
+                    _ => f32::MAX,
+                };
+                let mut numbers = matrix.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+                numbers[2 * columns..3 * columns].fill(-most);
+                numbers[3 * columns..4 * columns].fill(most);
+                Ok(Some(Tensor::from_vec(numbers, (rows, columns), &Device::Cpu)?.to_dtype(self.1)?))
             }
             other => Ok(other),
         }
@@ -218,7 +226,7 @@ impl Pair {
         let prompts = [Prompt { tokens: &[1, 2, 3], initial: None, snapshots: &[], want: Want::State }];
         let refused = matches!(card.prefill(&prompts, control), Err(Error::Mismatch(_)));
         let error = if refused { 0.0 } else { f64::NAN };
-        self.checks.push(Check { model: self.model.clone(), what: "weights that are no numbers".into(), of: "refusal", error, limit: 0.0 });
+        self.checks.push(Check { model: self.model.clone(), what: "weights that overflow".into(), of: "refusal", error, limit: 0.0 });
     }
 
     /// Ranks and mixes a small library on the GPU and on the CPU.
