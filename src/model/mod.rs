@@ -41,7 +41,7 @@ use crate::state::ModelIdentity;
 ///
 /// let tokens = model.tokenizer.encode("hot -> cold\n")?;
 /// let prompt = Prompt { tokens: &tokens, initial: None, snapshots: &[], want: Want::State };
-/// let read = quiet(|control| model.mamba.prefill(&[prompt], control))?;
+/// let read = quiet(|control| model.network.prefill(&[prompt], control))?;
 /// assert_eq!(read[0].state.tokens(), tokens.len() as u64);
 /// # Ok(())
 /// # }
