@@ -16,12 +16,10 @@
 //! the TOML. Anything unknown is refused with its line and the nearest known name: a setting with a
 //! misspelt name must not be silently ignored.
 
-use crate::app::Background;
-use crate::app::command;
 use crate::app::key::Key;
 use crate::app::keymap::Keymap;
 use crate::app::palette::{Override, Palette};
-use crate::app::{ColourDepth, GlyphSet, Look};
+use crate::app::{Background, ColourDepth, GlyphSet, Look, command};
 use crate::error::{Error, Result, did_you_mean};
 use crate::files;
 use crate::ui::theme::{ROLES, Theme};

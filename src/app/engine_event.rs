@@ -6,8 +6,7 @@ use super::session::Entry;
 use super::state::{State, Tab};
 use super::update::none;
 use super::{decay, experiments, instrument, library, map, screen};
-use crate::engine::News;
-use crate::engine::{Event, Generation, JobKind};
+use crate::engine::{Event, Generation, JobKind, News};
 use crate::lab::{AnswerFrom, ModelView};
 use std::sync::Arc;
 

@@ -18,8 +18,7 @@ use crate::library::{
     BatchSize, BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait, build,
 };
 use crate::model::{LoadOptions, Network, Prompt, RandomWeights, Want, WeightType};
-use crate::state::ModelIdentity;
-use crate::state::State;
+use crate::state::{ModelIdentity, State};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -171,12 +170,7 @@ fn library(network: &Network, skills: usize, runs: usize, control: Control<'_>) 
     let (library, _) = Library::open(&folder.path().join("library"), &identity)?;
     let view = RankView { metric: Metric::Cosine, layers: RankView::default_layers(network.shape().n_layer), part: Part::Ssm };
     let query = library.state(0)?;
-    let key = |initial: &State| -> Result<State> {
-        let tokens = [17, 23, 5, 9];
-        let mut read =
-            network.prefill(&[Prompt { tokens: &tokens, initial: Some(initial), snapshots: &[], want: Want::State }], control)?;
-        read.pop().map(|p| p.state).ok_or_else(|| Error::Model("a prompt gave no state".into()))
-    };
+    let key = |initial: &State| network.state_after(&[17, 23, 5, 9], Some(initial), control);
     let began = Instant::now();
     library.rank(&query, &view, None)?;
     let first = began.elapsed().as_secs_f64() * 1e3;

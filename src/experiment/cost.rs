@@ -11,8 +11,7 @@ use crate::lab::trials::{Ask, Trials};
 use crate::model::{CHUNK, Prompt, Want};
 use crate::soup::mix;
 use crate::state::State;
-use crate::stats::Interval;
-use crate::stats::bootstrap;
+use crate::stats::{Interval, bootstrap};
 use crate::task::{Pair, draw, rng};
 use std::time::Instant;
 

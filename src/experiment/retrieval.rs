@@ -11,8 +11,7 @@ use crate::lab::{CANDIDATES, Lab};
 use crate::library::{Library, Metric, Part, RankView};
 use crate::model::{Prompt, Want};
 use crate::state::State;
-use crate::stats::Interval;
-use crate::stats::bootstrap;
+use crate::stats::{Interval, bootstrap};
 use crate::task::{Pair, Split, Task, draw, rng};
 use std::collections::BTreeMap;
 

@@ -11,8 +11,7 @@ use crate::model::{Prompt, Want};
 use crate::soup::chunks::{ChunkRule, relative_errors};
 use crate::soup::{decay, mix, picaso};
 use crate::state::State;
-use crate::stats::Interval;
-use crate::stats::bootstrap;
+use crate::stats::{Interval, bootstrap};
 use crate::task::{draw, rng};
 
 /// Tokens predicted after the chunks.

@@ -8,8 +8,7 @@ use super::{Figure, Finding, Live, Report, Settings, Table};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::lab::trials::{Score, Trials};
-use crate::stats::Interval;
-use crate::stats::bootstrap;
+use crate::stats::{Interval, bootstrap};
 
 const SOUPS: [Named; 6] = [QUERY, TOP, POSTERIOR, HALF, GATED, AUTO];
 /// `auto` with the task in the library: a reference with skills of the right task.

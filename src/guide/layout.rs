@@ -208,10 +208,12 @@ fn width(text: &[(char, Face)]) -> usize {
 fn wrap(text: &[(char, Face)], room: usize) -> Vec<Faced> {
     let room = room.max(1);
     let mut lines: Vec<Faced> = vec![Vec::new()];
+    // Columns of the last line.
+    let mut used = 0;
     for word in text.split(|(c, _)| *c == ' ').filter(|word| !word.is_empty()) {
-        let used = lines.last().map_or(0, |line| width(line));
         if used > 0 && used + 1 + width(word) > room {
             lines.push(Vec::new());
+            used = 0;
         }
         for (i, (c, face)) in word.iter().enumerate() {
             let Some(line) = lines.last_mut() else { break };
@@ -220,11 +222,15 @@ fn wrap(text: &[(char, Face)], room: usize) -> Vec<Faced> {
             {
                 let blank = if before == face { *face } else { Face::Plain };
                 line.push((' ', blank));
+                used += 1;
             }
-            if width(line) + c.width().unwrap_or(0) > room && !line.is_empty() {
+            let columns = c.width().unwrap_or(0);
+            if used + columns > room && !line.is_empty() {
                 lines.push(vec![(*c, *face)]);
+                used = columns;
             } else {
                 line.push((*c, *face));
+                used += columns;
             }
         }
     }

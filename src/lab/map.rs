@@ -7,7 +7,6 @@ use super::{MapMethod, MapRequest, MapView, Placed};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Library, Part};
-use crate::model::{Prompt, Want};
 use crate::project::{self, Alignment, Descent, Embedder};
 use crate::state::State;
 use std::collections::HashMap;
@@ -215,9 +214,7 @@ impl Lab {
         let mut trail = Vec::new();
         for (i, tokens) in segments.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
             // One state at a time: those of a large model would not fit in memory together.
-            let prompt = Prompt { tokens, initial: state.as_ref(), snapshots: &[], want: Want::State };
-            let read = self.model.network.prefill(&[prompt], control)?.pop();
-            let after = read.ok_or_else(|| Error::Model("the model returned no state for the query".into()))?.state;
+            let after = self.model.network.state_after(tokens, state.as_ref(), control)?;
             // The first segment is the beginning-of-text token, not an example.
             if i > 0 {
                 let row = match ground.part {

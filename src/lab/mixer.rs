@@ -7,7 +7,6 @@ use super::{CANDIDATES, Evidence, Lab, RankView};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::library::{Candidate, Explained, Posterior, Ranking, ScoredSkill};
-use crate::model::{Prompt, Want};
 use crate::soup::{Recipe, Resolver};
 use crate::state::{Decay, Layout, State};
 use std::sync::{Arc, Mutex};
@@ -205,9 +204,7 @@ impl Resolver for Mixer<'_> {
         if tokens.is_empty() {
             return Ok(state);
         }
-        let prompt = Prompt { tokens: &tokens, initial: Some(&state), snapshots: &[], want: Want::State };
-        let mut read = self.lab.model.network.prefill(&[prompt], self.control)?;
-        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+        self.lab.model.network.state_after(&tokens, Some(&state), self.control)
     }
 
     fn auto(&self) -> Result<Recipe> {

@@ -9,7 +9,7 @@ use super::{LibraryView, ModelView, RankView};
 use crate::control::{Control, quiet};
 use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, Ranking, StoredType};
-use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource, Prompt, Want};
+use crate::model::{Bos, LoadOptions, MambaConfig, Model, ModelSource};
 use crate::state::{Layout, State};
 use crate::task::{SplitSpec, Task, TaskOrigin, Template};
 use candle_core::DeviceLocation;
@@ -346,9 +346,7 @@ impl Lab {
         if bos.is_empty() {
             return Ok(State::zeros(self.shape()));
         }
-        let prompt = Prompt { tokens: &bos, initial: None, snapshots: &[], want: Want::State };
-        let mut read = self.model.network.prefill(&[prompt], control)?;
-        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+        self.model.network.state_after(&bos, None, control)
     }
 }
 

@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::library::{Job, LayerView, Library, Part, Rows, Sum};
-use crate::model::cuda::{Arg, Buf, Gpu, Grid, Kernels, LARGE, Pinned};
-use crate::state::{Layout, Memory, State};
+use crate::model::cuda::{Arg, Buf, Gpu, Grid, Kernels, Pool};
+use crate::state::{Layout, State};
 use half::f16;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub struct Shelf {
     gpu: Arc<Gpu>,
     kernels: Arc<Kernels>,
+    pool: Arc<Pool>,
     ssm: Buf,
     conv: Buf,
     /// f32.
@@ -35,7 +36,7 @@ impl Shelf {
     /// # Errors
     /// [`Error::Model`] if they take more, or the GPU fails; [`Error::Library`] if some skills are
     /// stored as f16 and some as f32.
-    pub fn new(gpu: Arc<Gpu>, kernels: Arc<Kernels>, library: &Library) -> Result<Self> {
+    pub fn new(gpu: Arc<Gpu>, kernels: Arc<Kernels>, pool: Arc<Pool>, library: &Library) -> Result<Self> {
         let (skills, shape) = (library.len(), library.shape());
         let is_half = |i: usize| matches!(library.row(i, Part::Ssm, 0), LayerView::F16(_));
         let half = skills > 0 && is_half(0);
@@ -71,7 +72,7 @@ impl Shelf {
             }
         }
         gpu.wait()?;
-        Ok(Self { gpu, kernels, ssm, conv, sums, half, skills, shape })
+        Ok(Self { gpu, kernels, pool, ssm, conv, sums, half, skills, shape })
     }
 
     /// Enqueues Σ w·x of one part of `count` skills (given by their indices and weights) into
@@ -93,16 +94,6 @@ impl Shelf {
 
 /// Numbers that one thread checks.
 const PIECE: usize = 1 << 18;
-
-/// A mix in pinned memory, from which the GPU copies at full speed. From ordinary memory, each copy
-/// of a state of mamba-2.8b (26 MB) takes ten times as long, and every question needs one.
-struct Mean(Pinned);
-
-impl Memory for Mean {
-    fn floats(&self) -> &[f32] {
-        self.0.floats()
-    }
-}
 
 impl Rows for Shelf {
     fn sums(&self, sum: Sum, jobs: &[Job<'_>]) -> Result<Vec<f32>> {
@@ -160,7 +151,7 @@ impl Rows for Shelf {
         let of = |numbers: &[f32]| gpu.upload(numbers, "a mix");
         let (places, weights, sizes) = (gpu.upload(&places, "a mix")?, of(&weights)?, of(&sizes)?);
         let total: usize = widths.iter().sum();
-        let (out, mut found) = (gpu.alloc(4 * total, "a mix")?, gpu.pinned(total)?);
+        let (out, mut found) = (gpu.alloc(4 * total, "a mix")?, self.pool.take(gpu)?);
         let parts = [(&self.ssm, self.half, &weights), (&self.conv, self.half, &weights), (&self.sums, false, &sizes)];
         let mut at = 0;
         for ((part, half, weights), width) in parts.into_iter().zip(widths) {
@@ -169,15 +160,15 @@ impl Rows for Shelf {
         }
         gpu.read(out.at(0), found.floats_mut())?;
         gpu.wait()?;
+        let numbers = found.floats_mut();
         if share != 1.0 {
-            found.floats_mut()[total - widths[2]..].iter_mut().for_each(|v| *v *= share);
+            numbers[total - widths[2]..].iter_mut().for_each(|v| *v *= share);
         }
-        let finite = found.floats().par_chunks(PIECE).all(|piece| piece.iter().fold(true, |all, v| all & v.is_finite()));
-        let state = State::lent(s, Arc::new(Mean(found)), tokens)?;
-        // Small states are copied out, because pinned memory comes in large pages.
-        if finite && 4 * total >= LARGE {
-            return Ok(state);
-        }
-        State::from_slices(s, state.ssm(), state.conv(), state.dt_sum(), tokens)
+        // A large state stays in the memory that the GPU copies from at full speed: from ordinary
+        // memory a state of mamba-2.8b (26 MB) takes ten times as long, at every question. Others
+        // are copied out, which checks them too.
+        let finite = |piece: &[f32]| piece.iter().fold(true, |all, v| all & v.is_finite());
+        let stays = self.pool.is_used() && numbers.par_chunks(PIECE).all(finite);
+        found.into_state(s, tokens, !stays)
     }
 }

@@ -39,8 +39,8 @@ impl Lab {
 #[cfg(feature = "cuda")]
 pub fn shelver(network: &Network) -> Option<Copy> {
     let model = network.on_card()?;
-    let (gpu, kernels) = (model.gpu(), model.kernels());
-    Some(Box::new(move |library| Ok(Arc::new(super::shelf::Shelf::new(gpu, kernels, library)?))))
+    let (gpu, kernels, pool) = (model.gpu(), model.kernels(), model.pool());
+    Some(Box::new(move |library| Ok(Arc::new(super::shelf::Shelf::new(gpu, kernels, pool, library)?))))
 }
 
 /// Always `None`: this build has no GPU support.

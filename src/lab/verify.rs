@@ -6,8 +6,7 @@ use crate::error::{Error, Result};
 use crate::library::{BuildSettings, Library, LibraryWriter, Metric, NewLibrary, Part, RankView, SkillPlan, StoredType, Wait};
 use crate::model::{LoadOptions, MambaConfig, Network, Prefilled, Prompt, RandomWeights, TensorSource, Want, WeightType};
 use crate::soup::mix::WeightedSum;
-use crate::state::ModelIdentity;
-use crate::state::State;
+use crate::state::{ModelIdentity, State};
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 

@@ -347,8 +347,12 @@ impl Shard {
     /// Where a skill's state holds NaN or infinity. Reads the whole state on first use and caches
     /// the result, because a shard never changes. Does not read a file that was cut short.
     pub fn fault(&self, index: usize) -> Option<Fault> {
+        // The cache comes first: to ask the file for its length is a system call.
+        if let Some(known) = self.faults[index].get() {
+            return *known;
+        }
         if self.cut_short().is_some() {
-            return self.known_fault(index);
+            return None;
         }
         *self.faults[index].get_or_init(|| {
             let layers = 0..self.shape.n_layer;

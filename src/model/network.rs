@@ -242,6 +242,15 @@ impl Network {
         }
     }
 
+    /// The state after one text, read from `initial` or from the empty state.
+    ///
+    /// # Errors
+    /// As [`Self::prefill`].
+    pub fn state_after(&self, tokens: &[u32], initial: Option<&State>, control: Control<'_>) -> Result<State> {
+        let mut read = self.prefill(&[Prompt { tokens, initial, snapshots: &[], want: Want::State }], control)?;
+        read.pop().map(|r| r.state).ok_or_else(|| Error::Model("the model returned no state".into()))
+    }
+
     fn check(&self, prompt: &Prompt<'_>) -> Result<()> {
         let n = prompt.tokens.len();
         self.check_tokens(prompt.tokens)?;

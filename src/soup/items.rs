@@ -50,7 +50,7 @@ impl Items<'_> {
     }
 
     pub fn weights(&self) -> Vec<f64> {
-        self.parts.iter().map(|p| p.weight).collect()
+        weights(self.parts)
     }
 
     /// All states at once.
@@ -168,16 +168,20 @@ pub(super) fn scalars(terms: &[Term]) -> Vec<Part<'_>> {
     terms.iter().map(|t| Part { weight: t.weight, what: What::Other(&t.recipe) }).collect()
 }
 
+fn weights(parts: &[Part<'_>]) -> Vec<f64> {
+    parts.iter().map(|p| p.weight).collect()
+}
+
 pub(super) fn states(parts: &[Part<'_>], names: &dyn Resolver) -> Result<Vec<State>> {
     parts.iter().map(|p| p.state(names)).collect()
 }
 
 pub(super) fn sum(parts: &[Part<'_>], names: &dyn Resolver) -> Result<State> {
-    weighted(parts, &parts.iter().map(|p| p.weight).collect::<Vec<_>>(), names)
+    weighted(parts, &weights(parts), names)
 }
 
 pub(super) fn mean(parts: &[Part<'_>], names: &dyn Resolver) -> Result<State> {
-    weighted(parts, &mix::normalised(&parts.iter().map(|p| p.weight).collect::<Vec<_>>())?, names)
+    weighted(parts, &mix::normalised(&weights(parts))?, names)
 }
 
 fn weighted(parts: &[Part<'_>], weights: &[f64], names: &dyn Resolver) -> Result<State> {

@@ -45,6 +45,14 @@ impl Home {
     fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
+
+    /// Builds a library of these tasks, of four shots; what is returned runs a command on it.
+    fn built<'a>(&'a self, library: &'a Path, only: &'a str, sets: &'a str) -> impl Fn(&[&str]) -> Output + 'a {
+        let lab = ["--only", only, "--sets", sets, "--shots", "4", "--library", library.to_str().unwrap()];
+        let run = move |words: &[&str]| self.run(&[words, &lab].concat());
+        assert!(run(&["build"]).status.success());
+        run
+    }
 }
 
 /// Both outputs as one text; fails if a terminal would obey anything in it.
@@ -305,9 +313,7 @@ fn put_number(shard: &Path, tensor: &str, skill: usize, number: usize, value: f3
 fn a_damaged_skill_costs_itself_alone() {
     let home = Home::new();
     let library = home.at("library");
-    let lab = ["--only", "antonym,country_capital", "--sets", "2", "--shots", "4", "--library", library.to_str().unwrap()];
-    let run = |words: &[&str]| home.run(&words.iter().copied().chain(lab).collect::<Vec<_>>());
-    assert!(run(&["build"]).status.success());
+    let run = home.built(&library, "antonym,country_capital", "2");
     let before = contents(&library);
     let manifest: serde_json::Value = serde_json::from_slice(&before[&library.join("manifest.json")]).unwrap();
     let entry = |id: &str| manifest["skills"].as_array().unwrap().iter().find(|s| s["id"] == id).unwrap().clone();
@@ -371,9 +377,7 @@ fn a_damaged_skill_costs_itself_alone() {
 fn of_a_long_query_evidence_reads_the_end_and_says_so() {
     let home = Home::new();
     let library = home.at("library");
-    let lab = ["--only", "antonym", "--sets", "1", "--shots", "4", "--library", library.to_str().unwrap()];
-    let run = |words: &[&str]| home.run(&words.iter().copied().chain(lab).collect::<Vec<_>>());
-    assert!(run(&["build"]).status.success());
+    let run = home.built(&library, "antonym", "1");
     let at = |name: &str, text: String| format!("@{}", home.write(name, &text).display());
     let many = at("many.txt", "hot -> cold\nbig -> small\n".repeat(150) + "tall ->");
     let long = at("long.txt", format!("{} -> cold\ntall ->", "hot ".repeat(1_200)));
@@ -402,9 +406,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn a_session_changes_a_copy_unless_it_is_applied() {
     let home = Home::new();
     let library = home.at("library");
-    let lab = ["--only", "antonym,country_capital", "--sets", "2", "--shots", "4", "--library", library.to_str().unwrap()];
-    let run = |words: &[&str]| home.run(&words.iter().copied().chain(lab).collect::<Vec<_>>());
-    assert!(run(&["build"]).status.success());
+    let run = home.built(&library, "antonym,country_capital", "2");
     let before = contents(&library);
     // The first skill is deleted; one is tagged; an experiment's reports are written nowhere.
     let session = home.write("s.toml", "title = 'x'\nevidence = false\n[[step]]\nkeys = '<alt-5>x<down>t<ctrl-u>mine<enter>'\n");

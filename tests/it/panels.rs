@@ -6,8 +6,7 @@ use crate::common::{self, Lab, busy, options};
 use state_soup::app::instrument::Panel;
 use state_soup::app::overlay::Overlay;
 use state_soup::app::{Action, Effect};
-use state_soup::engine::News;
-use state_soup::engine::{Event, JobKind, Request};
+use state_soup::engine::{Event, JobKind, News, Request};
 use state_soup::lab::Instrument;
 use std::sync::Arc;
 

@@ -9,8 +9,7 @@ use state_soup::app::instrument::sides::Snapshot;
 use state_soup::app::session::{Entry, Input, Session, rows};
 use state_soup::app::show::{Phase, SPEED, Show};
 use state_soup::app::{Action, Effect, Focus, Options, Tab};
-use state_soup::engine::News;
-use state_soup::engine::{JobKind, Request, ResultsRequest};
+use state_soup::engine::{JobKind, News, Request, ResultsRequest};
 use state_soup::session::journal::{Header, Journal, KEPT, Read, files, newest, save, sittings};
 use std::io::Write;
 

@@ -1,11 +1,10 @@
 //! Soups besides the one on the bench: named snapshots, and the other side of A/B.
 
-use crate::app::bench;
 use crate::app::effect::Effect;
 use crate::app::lab::ShownAnswer;
-use crate::app::session;
 use crate::app::soup_edit::{Bench, SoupEdit};
 use crate::app::state::State;
+use crate::app::{bench, session};
 use crate::lab::AnswerFrom;
 use crate::soup::Soup;
 use serde::{Deserialize, Serialize};

@@ -9,10 +9,8 @@ use super::Input;
 use crate::app::effect::Effect;
 use crate::app::instrument::sides;
 use crate::app::state::State;
-use crate::app::{engine_event, update};
-use crate::app::{experiments, lab};
-use crate::engine::News;
-use crate::engine::{JobKind, Request};
+use crate::app::{engine_event, experiments, lab, update};
+use crate::engine::{JobKind, News, Request};
 use std::collections::VecDeque;
 
 /// The inputs still to be replayed.

@@ -30,6 +30,5 @@ pub use decode::Decoder;
 pub use gpu::Gpu;
 pub(crate) use kernels::{Arg, Grid, Kernels};
 pub use memory::Buf;
-pub(crate) use memory::Pinned;
 pub use model::Model;
-pub(crate) use space::LARGE;
+pub(crate) use space::Pool;

@@ -136,6 +136,11 @@ impl Model {
         self.kernels.clone()
     }
 
+    /// Pinned memory for this model's states.
+    pub fn pool(&self) -> Arc<Pool> {
+        self.pool.clone()
+    }
+
     /// Bytes of weights that one token reads.
     pub fn bytes_per_token(&self) -> usize {
         self.weights.bytes

@@ -116,7 +116,7 @@ impl Slots {
 const LOT: usize = 8;
 /// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of
 /// its own would take longer than the copy.
-pub const LARGE: usize = 4 << 20;
+const LARGE: usize = 4 << 20;
 /// Bytes of such memory kept for the next states.
 const KEPT: usize = 4 << 30;
 
@@ -161,12 +161,13 @@ impl Block {
         self.pinned.as_mut().map_or(&mut [], Pinned::floats_mut)
     }
 
-    /// The state, once the copies are there. `bad`: whether something in it is not finite.
+    /// The state, once the copies are there. `copy`: whether it leaves this memory for its own, as
+    /// small states do; its numbers are then checked, so this is how one that may not be finite goes.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] naming what is not finite.
-    pub fn into_state(self, shape: Layout, tokens: u64, bad: bool) -> Result<State> {
-        if bad { copied(shape, self.floats(), tokens) } else { State::lent(shape, Arc::new(self), tokens) }
+    pub fn into_state(self, shape: Layout, tokens: u64, copy: bool) -> Result<State> {
+        if copy { copied(shape, self.floats(), tokens) } else { State::lent(shape, Arc::new(self), tokens) }
     }
 }
 
