@@ -18,7 +18,7 @@
 use super::args::{Common, query};
 use super::output;
 use crate::error::Result;
-use crate::lab::{CANDIDATES, Evidence, Lab, RankView};
+use crate::lab::{CANDIDATES, Evidence, Lab, RankView, Unread};
 use crate::library::Ranking;
 use clap::ValueEnum;
 use serde_json::json;
@@ -139,7 +139,14 @@ pub fn evidence_json(evidence: &Evidence, lab: &Lab) -> serde_json::Value {
         "gate": evidence.calibration.gate(evidence.shots),
         "calibrated": lab.library().is_calibrated(),
         "auto": evidence.auto.to_recipe().map(|r| r.to_string()),
+        "unread": unread_json(evidence.unread),
     })
+}
+
+/// The part of a long query that the evidence did not read; null if it read the whole query.
+fn unread_json(unread: Unread) -> serde_json::Value {
+    let Unread { examples, of, is_cut } = unread;
+    unread.words().map_or(serde_json::Value::Null, |words| json!({ "words": words, "examples": examples, "of": of, "is_cut": is_cut }))
 }
 
 fn as_text(args: &Args, found: &Found) -> String {

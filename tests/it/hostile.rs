@@ -392,6 +392,17 @@ fn of_a_long_query_evidence_reads_the_end_and_says_so() {
         let code = if command.contains(&"--strict") { 2 } else { 0 };
         assert!(output.status.code() == Some(code) && said.contains("Evidence reads ") && said.contains(words), "{command:?}: {said}");
     }
+    let unread = |command: &[&str]| {
+        let output = run(&[command, &["--json"]].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["evidence"]["unread"].clone()
+    };
+    for command in ["rank", "ask"] {
+        let (many, long) = (unread(&[command, &many]), unread(&[command, &long]));
+        assert!(many["of"] == 300 && many["examples"].as_u64() > Some(50) && many["is_cut"] == false, "{many}");
+        assert!(long["of"] == 1 && long["examples"] == 0 && long["is_cut"] == true, "{long}");
+        assert!(unread(&[command, "hot -> cold\\nbig -> small"]).is_null());
+    }
     let output = run(&["rank", "hot -> cold\\nbig -> small"]);
     assert!(!String::from_utf8(output.stderr).unwrap().contains("Evidence reads"));
 }
