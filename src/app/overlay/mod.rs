@@ -19,13 +19,10 @@ use super::effect::Effect;
 use super::guide::{self, Reading};
 use super::instrument::{self, Panel};
 use super::key::{Key, KeyCode};
-use super::library;
 use super::line::Line;
 use super::state::State;
 use super::{editor, update};
-use prompt::submit;
 use ratatui_textarea::TextArea;
-use skill_form::add_skill;
 
 /// The open overlay.
 #[derive(Clone, Debug)]
@@ -83,102 +80,46 @@ pub fn input(state: &mut State, key: Key) -> Vec<Effect> {
     if key.code == KeyCode::Esc {
         return if let Overlay::Instrument(panel) = &overlay { instrument::leave(state, panel) } else { Vec::new() };
     }
-    let effects = match &mut overlay {
-        Overlay::Help { filter, scroll } => {
-            match key.code {
-                KeyCode::Up => *scroll = scroll.saturating_sub(1),
-                KeyCode::Down => *scroll += 1,
-                KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-                KeyCode::PageDown => *scroll += 10,
-                KeyCode::Enter => return Vec::new(),
-                KeyCode::Tab | KeyCode::BackTab => {
-                    state.overlay = Some(guide::open(state));
-                    return Vec::new();
-                }
-                _ => {
-                    filter.input(key);
-                    *scroll = 0;
-                }
-            }
-            *scroll = (*scroll).min(command::all().count());
-            Vec::new()
-        }
+    // What a key makes of an overlay: the effects of leaving it; `None` if it stays. A key that
+    // leaves one may have opened another.
+    let left = match &mut overlay {
+        Overlay::Help { filter, scroll } => help_key(state, filter, scroll, key),
         Overlay::Guide(reading) => {
             if !guide::input(reading, key) {
                 overlay = Overlay::help();
             }
-            Vec::new()
+            None
         }
-        Overlay::Palette { input, selected } => {
-            let found = matches(state, input.text());
-            match key.code {
-                KeyCode::Enter => {
-                    let Some(command) = found.get(*selected) else {
-                        state.overlay = Some(overlay);
-                        return Vec::new();
-                    };
-                    if !(command.available)(state) {
-                        state.say(format!("{} is not possible here and now.", command.name));
-                        return Vec::new();
-                    }
-                    let action = (command.action)(state);
-                    return update(state, action);
-                }
-                KeyCode::Up | KeyCode::BackTab => *selected = selected.saturating_sub(1),
-                KeyCode::Down | KeyCode::Tab => *selected = (*selected + 1).min(found.len().saturating_sub(1)),
-                KeyCode::PageUp => *selected = selected.saturating_sub(10),
-                KeyCode::PageDown => *selected = (*selected + 10).min(found.len().saturating_sub(1)),
-                _ => {
-                    if input.input(key) {
-                        *selected = 0;
-                    }
-                }
-            }
-            Vec::new()
-        }
-        Overlay::Prompt { kind, input, error } => {
-            if key.code == KeyCode::Enter {
-                match submit(state, kind, input.text()) {
-                    Ok(effects) => return effects,
-                    Err(why) => *error = Some(why),
-                }
-            } else if key.code == KeyCode::Tab && *kind == PromptKind::TaskSkill {
-                *input = Line::new(&library::completed(state, input.text()));
-            } else if input.input(key) {
-                *error = None;
-            }
-            Vec::new()
-        }
-        Overlay::Instrument(panel) => return instrument::input(state, panel.clone(), key),
-        Overlay::AddSkill { name, text, on_text, error } => match (key.code, key.ctrl) {
-            (KeyCode::Tab | KeyCode::BackTab, _) => {
-                *on_text = !*on_text;
-                Vec::new()
-            }
-            (KeyCode::Char('s'), true) => match add_skill(state, name.text(), &text.lines().join("\n")) {
-                Ok(effects) => return effects,
-                Err(why) => {
-                    *error = Some(why);
-                    Vec::new()
-                }
-            },
-            (KeyCode::Enter, _) if !*on_text => {
-                *on_text = true;
-                Vec::new()
-            }
-            _ => {
-                *error = None;
-                if *on_text {
-                    *error = editor::typed(text, key).err();
-                } else {
-                    name.input(key);
-                }
-                Vec::new()
-            }
-        },
+        Overlay::Palette { input, selected } => all_commands::typed(state, input, selected, key),
+        Overlay::Prompt { kind, input, error } => prompt::typed(state, kind, input, error, key),
+        Overlay::Instrument(panel) => Some(instrument::input(state, panel.clone(), key)),
+        Overlay::AddSkill { name, text, on_text, error } => skill_form::typed(state, name, text, on_text, error, key),
     };
-    state.overlay = Some(overlay);
-    effects
+    left.unwrap_or_else(|| {
+        state.overlay = Some(overlay);
+        Vec::new()
+    })
+}
+
+/// A key for the help: the effects of leaving it; `None` if it stays.
+fn help_key(state: &mut State, filter: &mut Line, scroll: &mut usize, key: Key) -> Option<Vec<Effect>> {
+    match key.code {
+        KeyCode::Up => *scroll = scroll.saturating_sub(1),
+        KeyCode::Down => *scroll += 1,
+        KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
+        KeyCode::PageDown => *scroll += 10,
+        KeyCode::Enter => return Some(Vec::new()),
+        KeyCode::Tab | KeyCode::BackTab => {
+            state.overlay = Some(guide::open(state));
+            return Some(Vec::new());
+        }
+        _ => {
+            filter.input(key);
+            *scroll = 0;
+        }
+    }
+    *scroll = (*scroll).min(command::all().count());
+    None
 }
 
 /// Text pasted into the overlay on top.

@@ -2,6 +2,7 @@
 
 use super::Overlay;
 use crate::app::effect::Effect;
+use crate::app::key::{Key, KeyCode};
 use crate::app::library::{self, parse_tags};
 use crate::app::line::Line;
 use crate::app::soup_edit::{SoupEdit, SoupRow};
@@ -104,7 +105,22 @@ pub fn open_prompt(state: &mut State, kind: PromptKind) {
     state.overlay = Some(Overlay::Prompt { kind, input: Line::new(&value), error: None });
 }
 
-pub(super) fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect>, String> {
+/// A key for a prompt: the effects of leaving it; `None` if it stays.
+pub(super) fn typed(state: &mut State, kind: &PromptKind, input: &mut Line, error: &mut Option<String>, key: Key) -> Option<Vec<Effect>> {
+    if key.code == KeyCode::Enter {
+        match submit(state, kind, input.text()) {
+            Ok(effects) => return Some(effects),
+            Err(why) => *error = Some(why),
+        }
+    } else if key.code == KeyCode::Tab && *kind == PromptKind::TaskSkill {
+        *input = Line::new(&library::completed(state, input.text()));
+    } else if input.input(key) {
+        *error = None;
+    }
+    None
+}
+
+fn submit(state: &mut State, kind: &PromptKind, text: &str) -> Result<Vec<Effect>, String> {
     if let Some(row) = soup_row(state, kind) {
         let (layers, clock) = (state.layers(), state.clock);
         let changed = state.lab.bench.edit(&SoupEdit::Type(row, text.to_owned()), layers, clock)?;
