@@ -2,9 +2,9 @@
 
 use super::action::Motion;
 use super::key::{Key, KeyCode};
-use super::lab::moved;
 use super::overlay::Overlay;
 use super::state::State;
+use super::tab::moved;
 use crate::guide::{TOPICS, lines};
 
 /// Columns of a page: what a window has room for on 80 columns.

@@ -7,8 +7,8 @@
 //!
 //! - [`action`], `update`, [`effect`]: the three words above.
 //! - [`state`]: the whole state; [`tab`]: the table of tabs; [`lab`], [`map`], [`decay`],
-//!   [`experiments`], [`library`], [`session`]: one file per tab (values, their changes, its row in
-//!   the table).
+//!   [`experiments`], [`library`], [`session`]: one folder per tab (values, their changes, its row
+//!   in the table).
 //! - [`instrument`]: the Lab's instruments: A/B, snapshots, ECG, landscape, attribution, verdict,
 //!   autopsy.
 //! - [`soup_edit`]: changes of the soup and their undo history; [`mod@bench`]: their consequences.

@@ -2,8 +2,8 @@
 //!
 //! To add a tab, add:
 //! - a variant of [`Tab`], with its line in [`Tab::ALL`] and [`Tab::row`];
-//! - a file here with its values (a field of `State`) and its row, `TAB`, listed with the others in
-//!   `app/command/mod.rs`;
+//! - a folder in `app` with its values (a field of `State`) and its row, `TAB`;
+//! - its commands in `app/command`, listed with the others in `mod.rs` there;
 //! - its panes as variants of [`Focus`];
 //! - a file in `ui/panes/` that draws it, with a line in `ui/draw.rs`.
 
@@ -186,4 +186,18 @@ pub(super) fn not_pasted(_: &mut State, _: &str) -> Vec<Effect> {
 /// For a tab without skills to select.
 pub(super) fn no_skill(_: &State) -> Option<String> {
     None
+}
+
+/// The selection after a movement, in a list of `len` rows.
+pub fn moved(at: usize, len: usize, motion: Motion) -> usize {
+    let last = len.saturating_sub(1);
+    match motion {
+        Motion::Up => at.saturating_sub(1),
+        Motion::Down => (at + 1).min(last),
+        Motion::PageUp => at.saturating_sub(10),
+        Motion::PageDown => (at + 10).min(last),
+        Motion::First => 0,
+        Motion::Last => last,
+        Motion::Left | Motion::Right => at,
+    }
 }

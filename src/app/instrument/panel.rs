@@ -5,11 +5,11 @@ use crate::app::action::Motion;
 use crate::app::bench;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
-use crate::app::lab::moved;
 use crate::app::line::Line;
 use crate::app::overlay::Overlay;
 use crate::app::soup_edit::SoupEdit;
 use crate::app::state::State;
+use crate::app::tab::moved;
 use crate::soup::Soup;
 
 /// Gives a key to the panel; the overlay is put back unless the panel closes.

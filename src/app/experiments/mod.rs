@@ -1,15 +1,28 @@
 //! The Experiments tab: the claims measured here, one after the other, and their results.
+//!
+//! Here are the tab's values and what keys do to them. The rest of `app`, and `ui`, may use what is
+//! public.
+//!
+//! - `runs`: the queue of runs and the reports that come of them.
+//! - `results`: the folder that reports are read from and written to.
+//! - `plates`: the pictures of a report.
+
+mod plates;
+mod results;
+mod runs;
+
+pub use plates::{Curve, Plate, copy_text, places, plates};
+pub use results::{export, loaded, look_again, saved, shown};
+pub use runs::{ended, next, stop, take};
 
 use super::action::{Action, Motion};
 use super::command;
 use super::effect::Effect;
-use super::lab::moved;
 use super::state::State;
-use super::tab::{self, Focus, Tab, TabRow};
-use crate::engine::{Request, ResultsRequest};
-use crate::experiment::{ALL, Figure, Heat, Picture, Report, Settings, Table};
+use super::tab::{self, Focus, Tab, TabRow, moved};
+use crate::experiment::{ALL, Report, Settings};
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One change of the tab.
@@ -69,21 +82,6 @@ pub enum Stand {
     Failed,
     /// There is a complete report.
     Done,
-}
-
-/// A curve: its label and points.
-pub type Curve = (String, Vec<(f64, f64)>);
-
-/// A picture as the tab shows it.
-#[derive(Clone, Copy, Debug)]
-pub enum Plate<'a> {
-    /// Curves.
-    Curves(&'a Figure, &'a [Curve]),
-    /// A heat map.
-    Heat(&'a Figure, &'a Heat),
-    /// A table's rows as values with intervals. The index is the value's column; low and high
-    /// follow it.
-    Intervals(&'a Table, usize),
 }
 
 /// The values of the tab.
@@ -186,25 +184,6 @@ impl ExperimentsTab {
     }
 }
 
-/// The pictures of a report: its figures, then the tables with intervals.
-pub fn plates(report: &Report) -> Vec<Plate<'_>> {
-    let interval = |t: &Table| t.columns.windows(3).position(|w| w[1].ends_with("low") && w[2].ends_with("high"));
-    let tables = report.tables.iter().filter(|t| !t.rows.is_empty());
-    let figures = report.figures.iter().filter(|f| !f.is_empty()).map(|figure| match &figure.picture {
-        Picture::Curves(curves) => Plate::Curves(figure, curves),
-        Picture::Heat(heat) => Plate::Heat(figure, heat),
-    });
-    figures.chain(tables.filter_map(|t| interval(t).map(|c| Plate::Intervals(t, c)))).collect()
-}
-
-/// The distinct positions along the axis of some curves, ascending.
-pub fn places(curves: &[Curve]) -> Vec<f64> {
-    let mut all: Vec<f64> = curves.iter().flat_map(|(_, p)| p.iter().map(|p| p.0)).filter(|x| x.is_finite()).collect();
-    all.sort_by(f64::total_cmp);
-    all.dedup();
-    all
-}
-
 /// Applies a change.
 pub fn apply(state: &mut State, action: ExperimentsAction) -> Vec<Effect> {
     let tab = &mut state.experiments;
@@ -283,113 +262,6 @@ fn select(state: &mut State, pane: Focus, row: usize) {
     }
 }
 
-/// The tab came to the front: reads earlier results, once.
-pub fn shown(state: &mut State) -> Vec<Effect> {
-    let Some(dir) = state.experiments.results.clone().filter(|_| !state.experiments.asked) else { return Vec::new() };
-    state.experiments.asked = true;
-    vec![state.jobs.send(Request::Results(ResultsRequest::Load(dir)), state.clock)]
-}
-
-/// A sitting was resumed: reads its experiments' results from the folder again, because the
-/// experiments are not run again.
-pub fn look_again(state: &mut State) -> Vec<Effect> {
-    let asked = std::mem::take(&mut state.experiments.asked);
-    if asked { shown(state) } else { Vec::new() }
-}
-
-/// Starts the next experiment, if none is running.
-pub fn next(state: &mut State) -> Vec<Effect> {
-    if state.experiments.running.is_some() {
-        return Vec::new();
-    }
-    let Some(index) = state.experiments.queue.pop_front() else { return Vec::new() };
-    state.experiments.running = Some(index);
-    let entry = &mut state.experiments.entries[index];
-    (entry.partial, entry.failed) = (None, None);
-    let request = Request::Experiment { name: ALL[index].name.into(), settings: state.experiments.settings() };
-    vec![state.jobs.send(request, state.clock)]
-}
-
-/// Takes a report of the running one; a complete report is written to the results folder.
-pub fn take(state: &mut State, report: Arc<Report>, complete: bool) -> Vec<Effect> {
-    let Some(index) = state.experiments.running else { return Vec::new() };
-    let entry = &mut state.experiments.entries[index];
-    if !complete {
-        entry.partial = Some(report);
-        return Vec::new();
-    }
-    (entry.report, entry.partial, entry.loaded) = (Some(Arc::clone(&report)), None, false);
-    let Some(dir) = state.experiments.results.clone() else { return Vec::new() };
-    save(state, dir, vec![report], false)
-}
-
-/// The running one has ended. `failure` says why it failed; `None` if it completed or was
-/// cancelled.
-pub fn ended(state: &mut State, failure: Option<String>) -> Vec<Effect> {
-    if let Some(index) = state.experiments.running.take() {
-        let entry = &mut state.experiments.entries[index];
-        entry.failed = failure;
-        if entry.report.is_some() {
-            entry.partial = None;
-        }
-    }
-    next(state)
-}
-
-/// Cancels the running one and empties the queue; complete reports stay.
-pub fn stop(state: &mut State) {
-    state.experiments.queue.clear();
-    // The queue is empty, so nothing follows.
-    ended(state, None);
-}
-
-/// Takes reports that were read; those measured in this sitting take precedence.
-pub fn loaded(state: &mut State, reports: Vec<Arc<Report>>, left_out: &[String]) {
-    for report in reports {
-        let Some(index) = ALL.iter().position(|e| e.name == report.name) else { continue };
-        let entry = &mut state.experiments.entries[index];
-        if entry.report.is_none() {
-            (entry.report, entry.loaded) = (Some(report), true);
-        }
-    }
-    if !left_out.is_empty() {
-        state.complain(left_out.join(" "));
-    }
-}
-
-/// Reports where reports were written, and which existing ones were not overwritten.
-pub fn saved(state: &mut State, folders: &[PathBuf], kept: &[PathBuf]) {
-    let list = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut text = Vec::new();
-    if !folders.is_empty() {
-        text.push(format!("Written to {}.", list(folders)));
-    }
-    if !kept.is_empty() {
-        text.push(format!("{} holds a report of other settings and was left as it is; e writes over it.", list(kept)));
-    }
-    state.say(text.join(" "));
-}
-
-/// Writes every complete report into a folder typed by the user.
-///
-/// # Errors
-/// A sentence if no folder is named or there is nothing to write.
-pub fn export(state: &mut State, folder: &str) -> Result<Vec<Effect>, String> {
-    let folder = folder.trim();
-    if folder.is_empty() {
-        return Err("Name a folder; each experiment gets one of its own inside.".into());
-    }
-    let reports: Vec<Arc<Report>> = state.experiments.entries.iter().filter_map(|e| e.report.clone()).collect();
-    if reports.is_empty() {
-        return Err("No experiment is done yet.".into());
-    }
-    Ok(save(state, Path::new(folder).to_owned(), reports, true))
-}
-
-fn save(state: &mut State, dir: PathBuf, reports: Vec<Arc<Report>>, replace: bool) -> Vec<Effect> {
-    vec![state.jobs.send(Request::Results(ResultsRequest::Save { dir, reports, replace }), state.clock)]
-}
-
 /// Moves the selection in the focused pane: through the list, along the axis and through the
 /// curves, or through the lines.
 pub fn motion(state: &mut State, motion: Motion) {
@@ -423,31 +295,5 @@ pub fn motion(state: &mut State, motion: Motion) {
         }
         View::Table => tab.scroll = moved(tab.scroll, report.tables.get(tab.table).map_or(0, |t| t.rows.len()), motion),
         View::Text => tab.scroll = moved(tab.scroll, report.markdown().lines().count(), motion),
-    }
-}
-
-/// The text to copy: the table on screen, the figure's points as a table, or the report as
-/// Markdown.
-pub fn copy_text(state: &State) -> Option<String> {
-    let tab = &state.experiments;
-    let report = tab.shown()?;
-    let table = |t: &Table| std::iter::once(&t.columns).chain(&t.rows).map(|r| r.join("\t") + "\n").collect::<String>();
-    match (state.focus(), tab.view) {
-        (Focus::Result, View::Table) => report.tables.get(tab.table).map(table),
-        (Focus::Result, View::Picture) => Some(match plates(report).get(tab.picture)? {
-            Plate::Intervals(of, _) => table(of),
-            Plate::Curves(figure, curves) => {
-                let row = |(label, points): &Curve| points.iter().map(|(x, y)| format!("{label}\t{x}\t{y}\n")).collect::<String>();
-                format!("curve\t{}\t{}\n", figure.axes[0], figure.axes[1]) + &curves.iter().map(row).collect::<String>()
-            }
-            Plate::Heat(figure, heat) => {
-                let row = |(label, values): (&String, &Vec<f64>)| {
-                    format!("{label}\t{}\n", values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\t"))
-                };
-                format!("{}\t{}\n", figure.axes[1], heat.columns.join("\t"))
-                    + &heat.rows.iter().zip(&heat.values).map(row).collect::<String>()
-            }
-        }),
-        _ => Some(report.markdown()),
     }
 }
