@@ -3,18 +3,20 @@
 //!
 //! - [`Task`], [`Pair`]: the lists. [`bundled`] returns the bundled ones.
 //! - `file`: the user's own lists, as TSV, CSV, JSON or JSONL.
-//! - `prompt`: templates, and how a typed query is parsed under one.
+//! - `template`: how an example becomes text. `query`: how a typed query is parsed under one.
 //! - `sample`: the test split, the disjoint example sets, and seeded draws.
 
 mod bundled;
 mod file;
-mod prompt;
+mod query;
 mod sample;
+mod template;
 
 pub use bundled::bundled;
 pub use file::{read_file, read_path};
-pub use prompt::{ParsedQuery, Segment, Template, parse_query};
+pub use query::{ParsedQuery, Segment, parse_query};
 pub use sample::{Split, SplitSpec, draw, rng};
+pub use template::Template;
 
 use crate::error::{Error, Result};
 use std::path::PathBuf;
