@@ -9,7 +9,7 @@ use super::space::Pool;
 use super::weights::Weights;
 use crate::control::Control;
 use crate::error::Result;
-use crate::model::{MambaConfig, Prefilled, Prompt, TensorSource, WeightType};
+use crate::model::{MambaConfig, Prompt, TensorSource, WeightType};
 use crate::state::{Layout, State};
 use candle_core::cuda_backend::CudaDevice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -127,8 +127,8 @@ impl Shape {
     }
 }
 
-/// A layer's part of the states, as the kernels are told of it: where it lies in the first slot, and
-/// the numbers from one slot to the next.
+/// A layer's part of the states, as the kernels are told of it: where it lies in the first slot,
+/// and the numbers from one slot to the next.
 struct Cells {
     h: [Arg; 2],
     window: [Arg; 2],
