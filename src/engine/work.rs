@@ -67,6 +67,32 @@ impl Lab {
         }
         Ok(())
     }
+
+    /// Reads reports from disk or writes them there.
+    fn reports_on_disk(&self, request: &ResultsRequest, control: Control<'_>, say: &dyn Fn(News)) -> Result<()> {
+        match request {
+            ResultsRequest::Load(dir) => {
+                let (reports, left_out) = experiment::load(dir, self.fingerprint())?;
+                say(News::Loaded { reports: reports.into_iter().map(Arc::new).collect(), left_out });
+                Ok(())
+            }
+            ResultsRequest::Save { dir, reports, replace } => {
+                let (mut folders, mut kept) = (Vec::new(), Vec::new());
+                for report in reports {
+                    control.check()?;
+                    let folder = dir.join(&report.name);
+                    if *replace || !experiment::holds_other_settings(&folder, report) {
+                        report.write(&folder)?;
+                        folders.push(folder);
+                    } else {
+                        kept.push(folder);
+                    }
+                }
+                say(News::Saved { folders, kept });
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Work for Lab {
@@ -135,26 +161,7 @@ impl Work for Lab {
                 found(report, true);
                 Ok(())
             }
-            Request::Results(ResultsRequest::Load(dir)) => {
-                let (reports, left_out) = experiment::load(dir, self.fingerprint())?;
-                say(News::Loaded { reports: reports.into_iter().map(Arc::new).collect(), left_out });
-                Ok(())
-            }
-            Request::Results(ResultsRequest::Save { dir, reports, replace }) => {
-                let (mut folders, mut kept) = (Vec::new(), Vec::new());
-                for report in reports {
-                    control.check()?;
-                    let folder = dir.join(&report.name);
-                    if *replace || !experiment::holds_other_settings(&folder, report) {
-                        report.write(&folder)?;
-                        folders.push(folder);
-                    } else {
-                        kept.push(folder);
-                    }
-                }
-                say(News::Saved { folders, kept });
-                Ok(())
-            }
+            Request::Results(request) => self.reports_on_disk(request, control, &say),
             Request::Instrument(instrument) => self.measure(instrument, control, &|reading| say(News::Reading(reading))),
         }
     }

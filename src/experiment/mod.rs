@@ -1,9 +1,9 @@
 //! Measures the claims of State Soup and related methods. Each experiment is a seeded function from
 //! a lab to a [`Report`] with computed verdicts.
 //!
-//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `unknown`, `optimise`, `cross_task` (with
-//!   `sweep` and `carried`), `sequential` (with `exactness` and `permutation`), `documents`,
-//!   `labels`, `cost` (with `transformer`), `everyday`, `card`: one file per group of experiments.
+//! - `retrieval`, `clusters`, `one_shot`, `retrieve_mix`, `unknown`, `optimise`, `cross_task`,
+//!   `sequential` (with `exactness` and `permutation`), `documents`, `labels`, `cost` (with
+//!   `transformer`), `everyday`, `card`: one file or folder per group of experiments.
 //! - `few_shot`: queries of few examples, and soups by their recipes. `compare`: one question, many
 //!   states. `group`: trained and unseen tasks apart. States of texts, questions to states and
 //!   controls are in `lab::trials`.
@@ -14,7 +14,6 @@
 //! the paper's, because the paper's claims are orderings.
 
 mod card;
-mod carried;
 mod clusters;
 mod compare;
 mod cost;
@@ -33,7 +32,6 @@ mod retrieval;
 mod retrieve_mix;
 mod saved;
 mod sequential;
-mod sweep;
 mod transformer;
 mod unknown;
 

@@ -139,12 +139,11 @@ impl Pair {
     /// Compares everything that reads tokens. `longest`: maximum number of tokens of a text.
     fn run(&mut self, longest: usize, control: Control<'_>) -> Result<()> {
         let vocab = self.host.config().vocab_size as u32;
-        let text = |n: usize, seed: u32| -> Vec<u32> { (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect() };
         let lengths = [1, 2, 3, 5, 33, 64, 200, 700, 1, 90].map(|n: usize| n.min(longest));
-        let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(n, i as u32)).collect();
+        let texts: Vec<Vec<u32>> = lengths.iter().enumerate().map(|(i, &n)| text(vocab, n, i as u32)).collect();
         let read = |network: &Network, prompts: &[Prompt<'_>]| network.prefill(prompts, control);
         // An initial state that is not one of the tests' results.
-        let seed = text(40, 77);
+        let seed = text(vocab, 40, 77);
         let begin = read(&self.host, &[Prompt { tokens: &seed, initial: None, snapshots: &[], want: Want::State }])?;
         let begin = &begin[0].state;
 
@@ -169,17 +168,29 @@ impl Pair {
         self.compare("packed prompts", &read(&self.card, &prompts)?, &host);
 
         if longest > 40 {
-            let long = text(longest, 5);
+            let long = text(vocab, longest, 5);
             let cuts = [100, 1024, 1025, 2999];
             let prompts = [Prompt { tokens: &long, initial: Some(begin), snapshots: &cuts, want: Want::LogProbs }];
             self.compare("a long prompt", &read(&self.card, &prompts)?, &read(&self.host, &prompts)?);
         }
 
-        // New tokens and states in each round, but the same shapes: the work is recorded when it
-        // repeats.
+        self.repeated(begin, control)?;
+
+        if let Some(model) = self.card.on_card() {
+            model.limit(64, 8);
+        }
+        self.compare("in chunks of 64 tokens and 8 states", &read(&self.card, &prompts)?, &host);
+
+        self.token_by_token(begin)
+    }
+
+    /// Compares short prompts that follow each other. New tokens and states in each round, but the
+    /// same shapes: the work is recorded when it repeats.
+    fn repeated(&mut self, begin: &State, control: Control<'_>) -> Result<()> {
+        let vocab = self.host.config().vocab_size as u32;
         let (mut card, mut host_typed) = (Vec::new(), Vec::new());
         for round in 0..4u32 {
-            let (one, two) = (text(5, 200 + round), text(9, 300 + round));
+            let (one, two) = (text(vocab, 5, 200 + round), text(vocab, 9, 300 + round));
             let from = card.last().map_or(begin, |p: &Prefilled| &p.state).clone();
             let prompts = [(&one, None), (&two, Some(&from))].map(|(tokens, initial)| Prompt {
                 tokens,
@@ -188,17 +199,17 @@ impl Pair {
                 want: Want::LastLogits,
             });
             for prompts in [&prompts[..], &prompts[1..]] {
-                card.extend(read(&self.card, prompts)?);
-                host_typed.extend(read(&self.host, prompts)?);
+                card.extend(self.card.prefill(prompts, control)?);
+                host_typed.extend(self.host.prefill(prompts, control)?);
             }
         }
         self.compare("short prompts, again and again", &card, &host_typed);
+        Ok(())
+    }
 
-        if let Some(model) = self.card.on_card() {
-            model.limit(64, 8);
-        }
-        self.compare("in chunks of 64 tokens and 8 states", &read(&self.card, &prompts)?, &host);
-
+    /// Compares decoders of one sequence and of several.
+    fn token_by_token(&mut self, begin: &State) -> Result<()> {
+        let vocab = self.host.config().vocab_size as u32;
         for batch in [1, 3] {
             let states = vec![begin; batch];
             let steps = |network: &Network| -> Result<Vec<Prefilled>> {
@@ -302,6 +313,11 @@ impl Pair {
             }
         }
     }
+}
+
+/// A text of `n` tokens, another for each seed.
+fn text(vocab: u32, n: usize, seed: u32) -> Vec<u32> {
+    (0..n as u32).map(|i| (i * 7919 + i * i * 31 + seed * 101) % vocab).collect()
 }
 
 /// ‖a − b‖ / ‖b‖.

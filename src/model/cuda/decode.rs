@@ -7,6 +7,7 @@
 use super::graph::Graph;
 use super::kernels::{Arg, Grid};
 use super::memory::{Buf, Pinned};
+use super::mixer::TokenSpace;
 use super::model::Model;
 use super::space::{Activations, Return, Slots};
 use super::tables::{Places, Tables};
@@ -14,10 +15,6 @@ use crate::error::{Error, Result};
 use crate::model::plan::{Chunk, Seq, Span};
 use crate::state::State;
 use std::sync::{Mutex, PoisonError};
-
-/// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
-const THREADS: usize = 256;
-const BLOCKS: usize = 4;
 
 /// The working memory of a decoder for a number of sequences, with its graph; used again by the
 /// next one of that number.
@@ -31,8 +28,8 @@ pub struct Space {
     ids: Pinned,
     logits: Pinned,
     logits_there: Buf,
-    /// The single token's vectors, f32: u, z, dbc, y.
-    vectors: [Buf; 4],
+    /// What the mixers need of a single token.
+    token: TokenSpace,
     graph: Option<Graph>,
     back: Return,
 }
@@ -131,8 +128,6 @@ impl Space {
         let tables = Tables::new(&chunk, &places, config, gpu.processors);
         let meta = gpu.upload(&tables.numbers, "tables")?;
         gpu.wait()?;
-        let vector = |count: usize| gpu.alloc(4 * count, "a token");
-        let width = config.dt_rank + 2 * config.d_state;
         Ok(Self {
             batch,
             acts: Activations::new(gpu, config, on.weights.act, batch.max(1))?,
@@ -141,8 +136,8 @@ impl Space {
             tables,
             ids: gpu.pinned(batch)?,
             logits: gpu.pinned(batch * config.vocab_size)?,
-            logits_there: vector(batch * config.vocab_size)?,
-            vectors: [vector(config.d_inner)?, vector(config.d_inner)?, vector(width)?, vector(config.d_inner)?],
+            logits_there: gpu.alloc(4 * batch * config.vocab_size, "a token")?,
+            token: TokenSpace::new(gpu, config)?,
             graph: None,
             back: Return::new(model.shape()),
         })
@@ -179,36 +174,14 @@ impl Space {
     /// One token of one sequence, four kernels a layer.
     fn token(&self, model: &Model) -> Result<()> {
         let (gpu, on) = (&*model.gpu, model.on());
-        let config = on.config;
-        let (m, e, n, k, vocab) = (config.d_model, config.d_inner, config.d_state, config.d_conv - 1, config.vocab_size);
-        let width = config.dt_rank + 2 * n;
         let p = |buf: &Buf| Arg::Ptr(buf.at(0));
-        let launch = |name: &'static str, grid: Grid, args: &[Arg]| gpu.launch_early(on.kernels, name, grid, args);
-        let [u, z, dbc, y] = &self.vectors;
         let x = p(&self.acts.x);
-        let eps = Arg::Float(config.norm_eps as f32);
         on.launch("embed", Grid::new(1, 1, 256), &[Arg::Ptr(self.meta.at(self.tables.layout.ids())), p(&on.weights.embedding), x])?;
         for (l, layer) in on.weights.layers.iter().enumerate() {
-            let window = Arg::Ptr(self.slots.window.at(l * e * k * 4));
-            let (h, sums) = (Arg::Ptr(self.slots.h.at(l * e * n * 4)), Arg::Ptr(self.slots.sums.at(l * e * 4)));
-            let into = [x, p(&layer.norm), eps, p(&layer.in_proj), p(&layer.taps), p(&layer.conv_bias), window, p(u), p(z)];
-            launch("token_in", rows(2 * e, gpu.processors), &into)?;
-            launch("token_x", Grid::new(width.div_ceil(2), 1, THREADS), &[p(u), p(&layer.x_proj), p(dbc)])?;
-            let scan = [p(dbc), p(&layer.dt_proj), p(&layer.dt_bias), p(&layer.a), p(&layer.d), p(u), p(z), h, sums, p(y)];
-            launch("token_scan", Grid::new(e.div_ceil(16), 1, THREADS), &scan)?;
-            let out = Grid { shared: 4 * e, ..rows(m, gpu.processors) };
-            launch("token_out", out, &[p(y), p(&layer.out_proj), x])?;
+            layer.mixer.token(on, l, &layer.norm, &self.acts.x, &self.token, &self.slots)?;
         }
+        let eps = Arg::Float(on.config.norm_eps as f32);
         let head = [x, p(&on.weights.norm_f), eps, p(on.weights.head()), p(&self.logits_there)];
-        launch("token_head", rows(vocab, gpu.processors), &head)
+        gpu.launch_early(on.kernels, "token_head", Grid::of_rows(on.config.vocab_size, gpu.processors), &head)
     }
-}
-
-/// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as far
-/// as the card holds them at once.
-fn rows(rows: usize, processors: usize) -> Grid {
-    let warps = THREADS / 32;
-    let most = processors * BLOCKS * warps;
-    let each = rows.div_ceil(most);
-    Grid::new(rows.div_ceil(each).div_ceil(warps), 1, THREADS)
 }

@@ -47,44 +47,15 @@ impl Timers {
     }
 }
 
-/// How the scan is laid over the card: as in the kernels' `Shape`.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    name: &'static str,
-    /// Channels and threads of a block.
-    pub(super) channels: usize,
-    threads: usize,
-}
-
-impl Shape {
-    /// With a number of channels for each thread.
-    pub(super) fn of(name: &'static str, each: usize, d_state: usize) -> Self {
-        let padded = d_state.next_power_of_two().max(4);
-        let lanes = padded / 4.max(padded / 16);
-        Self { name, channels: 32, threads: 32 * lanes / each }
-    }
-
-    /// Two channels a thread do less in all, if that leaves a multiprocessor sixteen warps
-    /// (measured: with ten, one channel is a fifth faster).
-    fn choose(config: &MambaConfig, units: usize, processors: usize) -> Self {
-        let two = Self::of("scan_2", 2, config.d_state);
-        let warps = units * config.d_inner.div_ceil(two.channels) * two.threads / 32;
-        if warps >= 16 * processors { two } else { Self::of("scan_1", 1, config.d_state) }
-    }
-}
-
-/// Whether single tokens have a scan of their own: `STEP_SCAN` of the kernels.
-pub fn steps(d_state: usize) -> bool {
-    d_state.is_power_of_two() && (4..=128).contains(&d_state)
-}
-
 impl On<'_> {
     /// Enqueues a kernel.
     pub fn launch(&self, name: &'static str, grid: Grid, args: &[Arg]) -> Result<()> {
         self.timed(name, || self.gpu.launch(self.kernels, name, grid, args))
     }
 
-    fn product(&self, name: &'static str, product: Product, f32: bool, accumulate: bool) -> Result<()> {
+    /// Enqueues a matrix product: into f32 or the model's precision, in place of what is there or
+    /// added to it.
+    pub fn product(&self, name: &'static str, product: Product, f32: bool, accumulate: bool) -> Result<()> {
         self.timed(name, || self.gpu.product(self.act(), product, f32, accumulate))
     }
 
@@ -98,7 +69,8 @@ impl On<'_> {
         Ok(())
     }
 
-    fn act(&self) -> Act {
+    /// The precision of the weights and of what goes into matrix products.
+    pub fn act(&self) -> Act {
         self.weights.act
     }
 
@@ -141,70 +113,12 @@ impl On<'_> {
         layers.into_iter().try_for_each(|l| self.layer(l, layout, meta, acts, slots))
     }
 
-    fn layer(&self, l: usize, layout: Layout, meta: &Buf, b: &Activations, slots: &Slots) -> Result<()> {
-        let (config, layer) = (self.config, &self.weights.layers[l]);
-        let (t, m, e, n, r) = (layout.tokens, config.d_model, config.d_inner, config.d_state, config.dt_rank);
-        let width = r + 2 * n;
-        let product = |w: &Buf, n_out: usize, n_in: usize, input: &Buf, stride: usize, out: &Buf| Product {
-            w: w.at(0),
-            n_out,
-            n_in,
-            rows: t,
-            input: input.at(0),
-            stride,
-            out: out.at(0),
-        };
+    fn layer(&self, l: usize, layout: Layout, meta: &Buf, acts: &Activations, slots: &Slots) -> Result<()> {
+        let layer = &self.weights.layers[l];
         let p = |buf: &Buf| Arg::Ptr(buf.at(0));
-        let [h_stride, window_stride, sum_stride] = slots.strides();
-        let h = Arg::Ptr(slots.h.at(l * e * n * 4));
-        let window = Arg::Ptr(slots.window.at(l * e * (config.d_conv - 1) * 4));
-        let sums = Arg::Ptr(slots.sums.at(l * e * 4));
-
-        let norm = [p(&b.x), Arg::Ptr(0), p(&layer.norm), Arg::Float(config.norm_eps as f32), p(&b.normed)];
-        self.launch("rms_norm", Grid::new(t, 1, 256), &norm)?;
-        self.product("in_proj", product(&layer.in_proj, 2 * e, m, &b.normed, m, &b.xz), false, false)?;
-        if let Some(bias) = &layer.in_bias {
-            self.launch("add_bias", Grid::new((2 * e).div_ceil(256), t, 256), &[p(&b.xz), p(bias), Arg::Int(2 * e)])?;
-        }
-        let marks = Arg::Ptr(meta.at(layout.marks));
-        let conv = [p(&b.xz), p(&b.u), p(&layer.taps), p(&layer.conv_bias), marks, window, Arg::Long(window_stride), Arg::Int(t)];
-        let pair = if self.act() != Act::F32 && e.is_multiple_of(2) { 2 } else { 1 };
-        let (name, together) = if t < 4 * layout.n_seqs { ("conv_short", 1) } else { ("conv", 8) };
-        self.launch(name, Grid::new(e.div_ceil(128 * pair), t.div_ceil(together), 128), &conv)?;
-
-        self.product("x_proj", product(&layer.x_proj, width, e, &b.u, e, &b.dbc), false, false)?;
-        if let Some(eps) = config.mixer_norm_eps {
-            self.launch("mixer_norms", Grid::new(t, 1, 32), &[p(&b.dbc), Arg::Float(eps as f32)])?;
-        }
-        self.product("dt_proj", product(&layer.dt_proj, e, r, &b.dbc, width, &b.dt), false, false)?;
-
-        let (units, spans) = (Arg::Ptr(meta.at(layout.units)), Arg::Ptr(meta.at(layout.spans)));
-        let shape = Shape::choose(config, layout.n_units, self.gpu.processors);
-        let grid = Grid::new(e.div_ceil(shape.channels), layout.n_units, shape.threads);
-        let scan = |mode: usize| {
-            let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), units, spans];
-            let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride), p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0), Arg::Int(mode)];
-            self.launch(shape.name, grid, &[&io[..], &states[..]].concat())
-        };
-        if t == layout.n_seqs && steps(n) {
-            let io = [p(&b.xz), p(&b.u), p(&b.dt), p(&b.dbc), p(&b.y), p(&layer.a), p(&layer.d), p(&layer.dt_bias), marks];
-            let states = [h, Arg::Long(h_stride), sums, Arg::Long(sum_stride)];
-            self.launch("scan_step", Grid::new((e * n).div_ceil(1024), t, 256), &[&io[..], &states[..]].concat())?;
-        } else if layout.n_chains == 0 {
-            scan(0)?;
-        } else {
-            scan(1)?;
-            let chains = Arg::Ptr(meta.at(layout.chains));
-            let segments = [p(&b.seg_h), p(&b.seg_dt), p(&b.seg_dt0)];
-            let args = [&[p(&layer.a), chains, h, Arg::Long(h_stride), sums, Arg::Long(sum_stride)][..], &segments[..]].concat();
-            self.launch("join_segments", Grid::new((e * n).div_ceil(256), layout.n_chains, 256), &args)?;
-            scan(2)?;
-        }
-        self.product("out_proj", product(&layer.out_proj, m, e, &b.y, e, &b.x), true, true)?;
-        if let Some(bias) = &layer.out_bias {
-            self.launch("add_bias_x", Grid::new(m.div_ceil(256), t, 256), &[p(&b.x), p(bias), Arg::Int(m)])?;
-        }
-        Ok(())
+        let norm = [p(&acts.x), Arg::Ptr(0), p(&layer.norm), Arg::Float(self.config.norm_eps as f32), p(&acts.normed)];
+        self.launch("rms_norm", Grid::new(layout.tokens, 1, 256), &norm)?;
+        layer.mixer.forward(*self, l, layout, meta, acts, slots)
     }
 
     /// Enqueues the search for numbers that are not finite in what a chunk leaves behind:

@@ -1,7 +1,7 @@
 //! The kernels of one model: compiled, and enqueued with their arguments.
 
-use super::forward::steps;
 use super::gpu::{Act, Gpu, failed};
+use super::mixer;
 use crate::error::{Error, Result};
 use crate::model::MambaConfig;
 use candle_core::cuda_backend::cudarc::driver::{CudaFunction, sys};
@@ -10,28 +10,26 @@ use std::collections::HashMap;
 
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
-/// Every kernel there.
-const NAMES: [&str; 17] = [
+/// Every kernel there that is not a mixer's.
+const NAMES: [&str; 11] = [
     "embed",
     "rms_norm",
     "add_bias",
     "add_bias_x",
-    "mixer_norms",
     "log_prob",
     "cast",
-    "conv",
-    "conv_short",
-    "scan_1",
-    "scan_2",
-    "join_segments",
     "find_not_finite",
     "row_sums_f16",
     "row_sums_f32",
     "combine_f16",
     "combine_f32",
 ];
-/// Those of a single token, where the sizes allow them.
-const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
+/// The head of a single token, where the sizes allow it.
+const TOKEN_HEAD: &str = "token_head";
+
+/// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
+pub const THREADS: usize = 256;
+const BLOCKS: usize = 4;
 
 /// An argument of a kernel.
 #[derive(Clone, Copy)]
@@ -68,6 +66,15 @@ impl Grid {
     pub fn new(x: usize, y: usize, threads: usize) -> Self {
         Self { x, y, threads, shared: 0 }
     }
+
+    /// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as
+    /// far as the card holds them at once.
+    pub fn of_rows(rows: usize, processors: usize) -> Self {
+        let warps = THREADS / 32;
+        let most = processors * BLOCKS * warps;
+        let each = rows.div_ceil(most);
+        Self::new(rows.div_ceil(each).div_ceil(warps), 1, THREADS)
+    }
 }
 
 impl Gpu {
@@ -94,8 +101,7 @@ impl Gpu {
         let ptx = nvrtc::compile_ptx_with_opts(SOURCE, nvrtc::CompileOptions { options, ..Default::default() })
             .map_err(|e| Error::Model(format!("the GPU's kernels cannot be compiled for compute capability {major}.{minor}: {e:?}")))?;
         let module = self.ctx.load_module(ptx).map_err(&say)?;
-        let step = ["scan_step"].into_iter().filter(|_| steps(config.d_state));
-        let names = NAMES.into_iter().chain(step).chain(FAST_NAMES.into_iter().filter(|_| fast));
+        let names = NAMES.into_iter().chain(mixer::kernels(config, fast)).chain([TOKEN_HEAD].into_iter().filter(|_| fast));
         let functions = names.map(|name| Ok((name, module.load_function(name).map_err(&say)?))).collect::<Result<_>>()?;
         Ok(Kernels { functions, fast })
     }

@@ -4,8 +4,10 @@
 //!   compiled for one model; [`memory`]: the card's memory, and the host's that copies go to.
 //! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there;
 //!   [`forward`]: one chunk through all layers; [`tables`]: what its kernels read of it.
-//! - [`model`]: packed prefill, the states of one chunk copied back while the next runs;
-//!   [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded token and of short chunks.
+//! - [`mixer`]: what is a recurrence's own, one module each.
+//! - [`model`]: a model on the card; [`prefill`]: packed prefill, the states of one chunk copied
+//!   back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
+//!   token and of short chunks.
 //!
 //! `lab::shelf` ranks a library's rows on the card with these kernels; `lab::verify` compares all
 //! of it with the CPU path on random inputs.
@@ -21,7 +23,9 @@ mod gpu;
 mod graph;
 mod kernels;
 mod memory;
+mod mixer;
 mod model;
+mod prefill;
 mod space;
 mod tables;
 mod weights;

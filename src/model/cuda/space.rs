@@ -2,6 +2,7 @@
 
 use super::gpu::{Act, Gpu};
 use super::memory::{Buf, Pinned};
+use super::mixer;
 use crate::error::Result;
 use crate::model::MambaConfig;
 use crate::state::{Layout, Memory, State};
@@ -16,45 +17,25 @@ pub const LOGIT_ROWS: usize = 512;
 pub struct Activations {
     /// Room for so many tokens.
     pub tokens: usize,
+    /// The residual stream, `[tokens, d_model]` f32.
     pub x: Buf,
+    /// What a norm gives, `[tokens, d_model]` in the model's precision.
     pub normed: Buf,
-    pub xz: Buf,
-    pub u: Buf,
-    pub dbc: Buf,
-    pub dt: Buf,
-    pub y: Buf,
     /// `[LOGIT_ROWS or tokens, vocab]` f32.
     pub logits: Buf,
-    /// Ends and starts of segments, for long sequences of few channels: see [`segments`].
-    pub seg_h: Buf,
-    pub seg_dt: Buf,
-    pub seg_dt0: Buf,
+    /// What the mixers need.
+    pub mixer: mixer::Space,
 }
-
-/// Segments of all sequences of a chunk at most.
-pub const SEGMENTS: usize = 64;
 
 impl Activations {
     /// Memory for a number of tokens.
     pub fn new(gpu: &Gpu, config: &MambaConfig, act: Act, tokens: usize) -> Result<Self> {
-        let (m, e, s) = (config.d_model, config.d_inner, act.size());
-        let of = |width: usize, size: usize| tokens * width * size;
-        let sizes = [
-            of(m, 4),
-            of(m, s),
-            of(2 * e, s),
-            of(e, s),
-            of(config.dt_rank + 2 * config.d_state, s),
-            of(e, s),
-            of(e, s),
-            tokens.min(LOGIT_ROWS) * config.vocab_size * 4,
-            SEGMENTS * e * config.d_state * 4,
-            SEGMENTS * e * 4,
-            SEGMENTS * e * 4,
-        ];
-        let [x, normed, xz, u, dbc, dt, y, logits, seg_h, seg_dt, seg_dt0] =
-            gpu.alloc_all(sizes, &format!("a chunk of {tokens} tokens"))?;
-        Ok(Self { tokens, x, normed, xz, u, dbc, dt, y, logits, seg_h, seg_dt, seg_dt0 })
+        let m = tokens * config.d_model;
+        let logits = tokens.min(LOGIT_ROWS) * config.vocab_size * 4;
+        let [xz, u, dbc, dt, y, seg_h, seg_dt, seg_dt0] = mixer::Space::sizes(config, act, tokens);
+        let sizes = [m * 4, m * act.size(), logits, xz, u, dbc, dt, y, seg_h, seg_dt, seg_dt0];
+        let [x, normed, logits, mixer @ ..] = gpu.alloc_all(sizes, &format!("a chunk of {tokens} tokens"))?;
+        Ok(Self { tokens, x, normed, logits, mixer: mixer::Space::of(mixer) })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The tables that the kernels read of a chunk.
 
-use super::forward::Shape;
-use super::space::SEGMENTS;
+use super::mixer::{CHANNELS, SEGMENTS};
 use crate::model::MambaConfig;
 use crate::model::plan::{Chunk, Span};
 
@@ -140,7 +139,7 @@ impl Tables {
 /// do without. Cutting costs a second pass over all but the last segment, so it must at least
 /// double the threads at work.
 fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Option<usize> {
-    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(Shape::of("scan_1", 1, config.d_state).channels);
+    let blocks = chunk.seqs.len() * config.d_inner.div_ceil(CHANNELS);
     let longest = chunk.seqs.iter().map(|s| s.to - s.from).max().unwrap_or(0);
     // One block a multiprocessor is about what its schedulers need to be busy.
     let wanted = (2 * processors / blocks.max(1)).min(SEGMENTS / chunk.seqs.len().max(1));

@@ -4,27 +4,18 @@
 use super::gpu::{Act, Gpu};
 use super::kernels::{Arg, Grid, Kernels};
 use super::memory::Buf;
+use super::mixer::Mixer;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::tensors::{EMBEDDING, Tensors, dtype};
 use crate::model::{MambaConfig, TensorSource, WeightType};
 use candle_core::{CpuStorage, DType, Storage, Tensor};
 
-/// One layer's weights. Matrices `[n_out, n_in]` in the model's precision, the rest f32.
+/// One layer's weights.
 pub struct Layer {
+    /// f32.
     pub norm: Buf,
-    pub in_proj: Buf,
-    pub in_bias: Option<Buf>,
-    pub taps: Buf,
-    pub conv_bias: Buf,
-    pub x_proj: Buf,
-    pub dt_proj: Buf,
-    pub dt_bias: Buf,
-    /// `A · log2(e)`, `[d_inner, d_state]`: the kernels take powers of two.
-    pub a: Buf,
-    pub d: Buf,
-    pub out_proj: Buf,
-    pub out_bias: Option<Buf>,
+    pub mixer: Mixer,
 }
 
 /// All weights.
@@ -61,7 +52,7 @@ impl Weights {
     ) -> Result<(Self, Vec<f32>)> {
         let tensors = Tensors(source);
         let loader = Loader { gpu, kernels, act, tensors: &tensors };
-        let (m, e, n, r, v) = (config.d_model, config.d_inner, config.d_state, config.dt_rank, config.vocab_size);
+        let (m, e, n, v) = (config.d_model, config.d_inner, config.d_state, config.vocab_size);
         let total = config.n_layer as u64 + 1;
         gpu.expect_room(usize::try_from(config.parameters()).unwrap_or(usize::MAX).saturating_mul(act.size()), "the model's weights")?;
         let embedding = loader.matrix(&EMBEDDING, v, m)?;
@@ -69,29 +60,9 @@ impl Weights {
         let (mut layers, mut a_all) = (Vec::with_capacity(config.n_layer), Vec::with_capacity(config.n_layer * e * n));
         for l in 0..config.n_layer {
             control.check()?;
-            let name = |rest: &str| format!("backbone.layers.{l}.{rest}");
-            let matrix = |rest: &str, n_out, n_in| loader.matrix(&[&name(rest)], n_out, n_in);
-            let vector = |rest: &str, shape: &[usize]| loader.vector(&name(rest), shape);
-            let maybe = |there: bool, rest: &str, len: usize| if there { vector(rest, &[len]).map(Some) } else { Ok(None) };
-            let a = tensors.decay(l, config)?;
-            let scaled: Vec<f32> = a.iter().map(|v| v * std::f32::consts::LOG2_E).collect();
-            layers.push(Layer {
-                norm: vector("norm.weight", &[m])?,
-                in_proj: matrix("mixer.in_proj.weight", 2 * e, m)?,
-                in_bias: maybe(config.use_bias, "mixer.in_proj.bias", 2 * e)?,
-                taps: vector("mixer.conv1d.weight", &[e, 1, config.d_conv])?,
-                conv_bias: match maybe(config.use_conv_bias, "mixer.conv1d.bias", e)? {
-                    Some(bias) => bias,
-                    None => gpu.upload(&vec![0.0f32; e], "weights")?,
-                },
-                x_proj: matrix("mixer.x_proj.weight", r + 2 * n, e)?,
-                dt_proj: matrix("mixer.dt_proj.weight", e, r)?,
-                dt_bias: vector("mixer.dt_proj.bias", &[e])?,
-                a: gpu.upload(&scaled, "weights")?,
-                d: vector("mixer.D", &[e])?,
-                out_proj: matrix("mixer.out_proj.weight", m, e)?,
-                out_bias: maybe(config.use_bias, "mixer.out_proj.bias", m)?,
-            });
+            let (mixer, a) = Mixer::load(&loader, config, l)?;
+            let norm = loader.vector(&format!("backbone.layers.{l}.norm.weight"), &[m])?;
+            layers.push(Layer { norm, mixer });
             a_all.extend(a);
             control.report(l as u64 + 2, total, "layers");
         }
@@ -99,11 +70,7 @@ impl Weights {
         let lm_head = if config.tie_embeddings { None } else { Some(loader.matrix(&["lm_head.weight"], v, m)?) };
         // Vectors that were cast or copied from memory of ours are on the card when this returns.
         gpu.wait()?;
-        let of_layer = |l: &Layer| {
-            let all = [&l.norm, &l.in_proj, &l.taps, &l.conv_bias, &l.x_proj, &l.dt_proj, &l.dt_bias, &l.a, &l.d, &l.out_proj];
-            all.iter().map(|b| b.bytes()).sum::<usize>()
-        };
-        let bytes = layers.iter().map(of_layer).sum::<usize>() + v * m * act.size();
+        let bytes = layers.iter().map(|l| l.norm.bytes() + l.mixer.bytes()).sum::<usize>() + v * m * act.size();
         Ok((Self { act, embedding, layers, norm_f, lm_head, bytes }, a_all))
     }
 
@@ -113,20 +80,22 @@ impl Weights {
     }
 }
 
-struct Loader<'a> {
-    gpu: &'a Gpu,
+/// Brings tensors to the card.
+pub struct Loader<'a> {
+    pub gpu: &'a Gpu,
     kernels: &'a Kernels,
     act: Act,
-    tensors: &'a Tensors<'a>,
+    pub tensors: &'a Tensors<'a>,
 }
 
 impl Loader<'_> {
-    fn vector(&self, name: &str, shape: &[usize]) -> Result<Buf> {
+    /// A vector, or an array of another shape, as f32.
+    pub fn vector(&self, name: &str, shape: &[usize]) -> Result<Buf> {
         self.gpu.upload(&self.tensors.vector(name, shape)?, "weights")
     }
 
     /// A matrix in the model's precision. What is stored as f32 is narrowed on the card.
-    fn matrix(&self, names: &[&str], n_out: usize, n_in: usize) -> Result<Buf> {
+    pub fn matrix(&self, names: &[&str], n_out: usize, n_in: usize) -> Result<Buf> {
         let tensor = self.tensors.tensor(names, &[n_out, n_in])?.flatten_all()?;
         let wanted = match self.act {
             Act::F32 => DType::F32,

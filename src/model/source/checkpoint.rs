@@ -216,7 +216,7 @@ pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let mut files = BTreeSet::new();
     for (tensor, file) in map {
         let Some(file) = file.as_str() else { return Err(wrong(format!("the shard of `{tensor}` is no name"))) };
-        if !super::cache::is_plain_name(file) {
+        if !super::hub::is_plain_name(file) {
             return Err(wrong(format!("it names a shard outside its folder: `{file}`")));
         }
         files.insert(file);

@@ -3,21 +3,15 @@
 //! - `checkpoint`: weights in safetensors (one file, shards, bytes in memory) and PyTorch's `.bin`,
 //!   read without running what is in it.
 //! - `pickle`: PyTorch's `.bin`; `unpickle`: the pickle in it, read as data.
-//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all. `cache`:
-//!   that cache's layout; `part`: a file on its way into it; `download`: HTTP; `roots`: whose
-//!   certificates are trusted.
+//! - `hub`: files from a Hugging Face hub; without a network if its cache has them all.
 //! - `instead`: what lies or comes in the place of a file: a web page, a Git LFS pointer.
 //! - `random`: weights for benchmarks and checks.
 
-mod cache;
 mod checkpoint;
-mod download;
 mod hub;
 mod instead;
-mod part;
 mod pickle;
 mod random;
-mod roots;
 mod unpickle;
 
 use super::json;
@@ -29,11 +23,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use checkpoint::Checkpoint;
-pub use download::{Patience, Proxies, Token};
-pub use hub::Hub;
+pub use hub::{Hub, Patience, Proxies, Roots, Token};
 pub(super) use instead::Instead;
 pub use random::RandomWeights;
-pub use roots::Roots;
 
 /// Tensors by name, on the CPU, in the precision they are stored in.
 pub trait TensorSource: Send + Sync {

@@ -1,12 +1,12 @@
 //! Do trained tasks' skills help tasks that training never saw? The skills of all unseen tasks are
 //! left out of the library.
 
-use super::compare::Rows;
-use super::few_shot::{self, AUTO, HALF, Named, POSTERIOR, QUERY, SHOTS, TOP};
-use super::group::Group;
-use super::{Figure, Report, Settings};
 use crate::control::Control;
 use crate::error::Result;
+use crate::experiment::compare::Rows;
+use crate::experiment::few_shot::{self, AUTO, HALF, Named, POSTERIOR, QUERY, SHOTS, TOP};
+use crate::experiment::group::Group;
+use crate::experiment::{Figure, Report, Settings};
 use crate::lab::trials::Trials;
 
 const SOUPS: [Named; 5] = [QUERY, TOP, POSTERIOR, HALF, AUTO];

@@ -13,7 +13,8 @@
 //! Names that come from a hub are checked before they get here, and a link that leads out of the
 //! model's folder is never written through.
 
-pub(super) use super::part::Part;
+use super::names::is_commit;
+use super::part::Part;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -37,16 +38,6 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This file is a cache directory tag created by huggingface_hub.\n\
     # For information about cache directory tags, see:\n\
     #\thttps://bford.info/cachedir/\n";
-
-/// Whether a text is a whole commit hash: 40 or 64 lower-case hexadecimal digits.
-pub(super) fn is_commit(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Whether a text names a file in the folder it stands in, and nothing else.
-pub(super) fn is_plain_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 255 && !text.starts_with('.') && !text.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
-}
 
 /// The name of a content. Hashes that the hub announces are taken as they are; of any other ETag,
 /// or none, the name is a hash of our own, 40 digits long so that it is not taken for the content's
