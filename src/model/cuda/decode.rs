@@ -15,12 +15,13 @@ use crate::model::plan::{Chunk, Seq, Span};
 use crate::state::State;
 use std::sync::{Mutex, PoisonError};
 
-/// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
+/// Threads of a block in the single token's kernels, and how many such blocks a multiprocessor
+/// holds.
 const THREADS: usize = 256;
 const BLOCKS: usize = 4;
 
-/// The working memory of a decoder for a number of sequences, with its graph; used again by the
-/// next one of that number.
+/// The working memory of a decoder for a number of sequences, with its graph; reused by the next
+/// decoder of that number.
 pub struct Space {
     batch: usize,
     acts: Activations,
@@ -40,7 +41,7 @@ pub struct Space {
 /// Continues from states.
 pub struct Decoder<'a> {
     model: &'a Model,
-    /// There until the decoder is dropped.
+    /// `None` only once the decoder is dropped.
     space: Option<Mutex<Space>>,
     tokens: Vec<u64>,
 }
@@ -95,7 +96,7 @@ impl<'a> Decoder<'a> {
     pub fn state(&self, i: usize) -> Result<State> {
         let _gate = self.model.gpu.enqueue();
         let mut space = self.space.as_ref().ok_or_else(ended)?.lock().unwrap_or_else(PoisonError::into_inner);
-        // Every step has been waited for.
+        // Every step waits until it has ended, so the states are there.
         let Space { back, slots, .. } = &mut *space;
         let mut states = back.fetch(&self.model.gpu, slots, &[(i, self.tokens[i])])?;
         states.pop().ok_or_else(ended)
@@ -152,7 +153,7 @@ impl Space {
     fn record(&mut self, model: &Model) -> Result<Graph> {
         let gpu = &*model.gpu;
         // cuBLAS loads its kernels when it first needs them, which cannot be recorded: one step
-        // runs as it is, and its states are put back.
+        // runs unrecorded, and the states are then restored.
         let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
         self.enqueue(model)?;
         gpu.wait()?;
@@ -204,8 +205,8 @@ impl Space {
     }
 }
 
-/// The grid of a matrix times a vector: a warp a row, every warp as many rows as any other, as far
-/// as the card holds them at once.
+/// The grid of a matrix times a vector. Each warp takes whole rows, shared evenly among at most as
+/// many warps as the card holds at once.
 fn rows(rows: usize, processors: usize) -> Grid {
     let warps = THREADS / 32;
     let most = processors * BLOCKS * warps;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
-/// Every kernel there.
+/// The kernels that every model needs.
 const NAMES: [&str; 17] = [
     "embed",
     "rms_norm",
@@ -30,7 +30,7 @@ const NAMES: [&str; 17] = [
     "combine_f16",
     "combine_f32",
 ];
-/// Those of a single token, where the sizes allow them.
+/// The kernels of a single token, where the sizes allow them.
 const FAST_NAMES: [&str; 5] = ["token_in", "token_x", "token_scan", "token_out", "token_head"];
 
 /// An argument of a kernel.
@@ -74,7 +74,7 @@ impl Gpu {
     /// Compiles the kernels for a model's sizes.
     ///
     /// # Errors
-    /// [`Error::Model`] with the compiler's words.
+    /// [`Error::Model`] with the compiler's message.
     pub fn compile(&self, config: &MambaConfig, act: Act) -> Result<Kernels> {
         let say = failed("its kernels were loaded");
         let (major, minor) = self.ctx.compute_capability().map_err(&say)?;
@@ -108,8 +108,8 @@ impl Gpu {
         self.start(kernels, name, grid, args, false)
     }
 
-    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by
-    /// itself.
+    /// Enqueues a kernel that may start before the one ahead has ended, and that itself waits for
+    /// it.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be started.
