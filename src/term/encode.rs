@@ -7,11 +7,11 @@
 //! cursor reaches with the fewest bytes ([`Move`]). Blanks have no colour of their own ([`seen`]):
 //! they are sent with whatever is around them, or erased.
 //!
-//! Terminals dispute how many cells some graphemes take: emoji with a selector, a skin tone or a
-//! joiner, keycaps, flags, letters with marks of their own ([`is_plain`] says which they do not).
-//! Such a grapheme is sent before everything else of its row, into cells that were blanked, and all
-//! that it may lie over in somebody's counting is sent after it. Behind it the cursor is nowhere
-//! that is known, so the next move is absolute. So whatever the terminal counts, all else is where
+//! Terminals disagree on how many cells some graphemes take: emoji with a selector, a skin tone or
+//! a joiner, keycaps, flags, letters with combining marks ([`is_plain`] names those that all agree
+//! on). Such a grapheme is sent before everything else in its row, into cells that were blanked,
+//! and every cell that it may cover by any count is sent after it. Where it leaves the cursor is
+//! unknown, so the next move is absolute. So whatever the terminal counts, everything else is where
 //! it belongs.
 
 use crate::text::is_obeyed;
@@ -32,17 +32,17 @@ struct Style {
 }
 
 impl Style {
-    /// The terminal's own.
+    /// The terminal's default style.
     const OWN: Self = Self { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 
     fn of(cell: &Cell) -> Self {
         Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 
-    /// The sequence that names it after another one.
+    /// Writes the sequence that changes to it from another style.
     fn write(self, before: Self, out: &mut String) {
         let mut text = String::new();
-        // Only another colour: no need to take the rest back.
+        // Only the colour differs: no need to reset the rest.
         let by_colour = self.fg != Color::Reset && self.bg == before.bg && self.modifier == before.modifier;
         if by_colour {
             sgr::parameters(self.fg, Color::Reset, Modifier::empty(), &mut text);
@@ -60,7 +60,7 @@ impl Style {
     }
 }
 
-/// What can be seen of a blank beside its background.
+/// What shows on a blank besides its background.
 const MARKS_BLANKS: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT);
 
 /// The picture as it is seen: a blank shows its background only, whatever colour its text would
@@ -112,14 +112,14 @@ pub fn changes(old: &Buffer, new: &Buffer) -> String {
     out
 }
 
-/// Whether every terminal gives a cell's symbol the cells that we do: one character of ASCII, of
+/// Whether every terminal gives a symbol as many cells as we do: one character of ASCII, of
 /// the alphabets with one cell a letter, of what frames and charts are drawn with, or of the
 /// ideographs and syllables that have two.
 fn is_plain(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return symbol.is_empty() };
     match c {
-        // They have an emoji's form too.
+        // These have an emoji form too.
         '©' | '®' | '\u{ad}' | '‼' | '⁉' | '▪' | '▫' | '▶' | '◀' | '◻'..='◾' => false,
         ' '..='~'
         // Latin, Greek, Cyrillic, punctuation, numbers above and below, arrows, mathematics, boxes
@@ -136,13 +136,13 @@ fn is_plain(symbol: &str) -> bool {
     }
 }
 
-/// Cells that a disputed symbol may take in the widest counting: two for each of its characters.
+/// The most cells that a disputed symbol may take by any count: two for each of its characters.
 fn widest(symbol: &str) -> u16 {
     2 * symbol.chars().count() as u16
 }
 
 /// Takes the disputed cells from those that are left to send, and adds what must be sent after
-/// them. A disputed cell is sent again if anything is that it may have been under, or over.
+/// them. A disputed cell is sent again if any cell that it may overlap is sent.
 fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     let Rect { width, height, .. } = new.area;
     let disputes = |picture: &Buffer, x: u16, y: u16| !is_plain(picture[(x, y)].symbol());
@@ -156,9 +156,9 @@ fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<
         if from == to || !(0..width).any(|x| disputes(old, x, y) || disputes(new, x, y)) {
             continue;
         }
-        // What is changed in a row with such graphemes, in the old picture or the new one, is sent
-        // from the first of them, or of the changes, to the end: anything may lie anywhere behind
-        // it.
+        // A changed row with such graphemes, in the old picture or the new one, is sent from the
+        // first change, or from the first of them that may reach it, to the end: what is after
+        // them may be anywhere.
         let first = left[from].1;
         let reaches = |x: &u16| disputes(new, *x, y) && *x + widest(new[(*x, y)].symbol()) > first;
         let was = |x: &u16| disputes(old, *x, y) && *x + widest(old[(*x, y)].symbol()) > first;
@@ -178,8 +178,8 @@ fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<
     taken
 }
 
-/// Sends a disputed symbol into cells blanked for it. Where somebody's counting has it end behind
-/// the last column, the terminal must not go on in the next row.
+/// Sends a disputed symbol into cells blanked for it. If it may end beyond the last column by any
+/// count, the terminal must not wrap into the next row.
 fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut String) {
     let (symbol, width) = (picture[(x, y)].symbol(), picture.area.width);
     let to = Move::To(x, y);
@@ -191,7 +191,7 @@ fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut String) {
     if edge {
         out.push_str("\x1b[?7l");
     }
-    // Marks that turn the text around them would turn what is beside them.
+    // Marks that set the direction of text would also affect what is beside them.
     out.extend(symbol.chars().filter(|c| !is_obeyed(*c)));
     if edge {
         out.push_str("\x1b[?7h");
@@ -209,7 +209,7 @@ struct Run {
 }
 
 /// Takes the cells of a style from those that are left to send, row by row, as runs. Short gaps of
-/// what stays are sent again, which is shorter than going over them.
+/// unchanged cells are sent again, which takes fewer bytes than skipping them.
 fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> {
     const FEW: u16 = 4;
     const TAIL: u16 = 8;
@@ -239,7 +239,7 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
         runs.push(Run { x, y, text: cell.symbol().to_owned(), end });
     }
     for run in &mut runs {
-        // So are blanks behind it, if they are too few to be worth erasing.
+        // So are blanks after it, if they are too few to be worth erasing.
         let is_blank = |x: &u16| {
             let cell = &picture[(*x, run.y)];
             is_left(left, *x, run.y) && cell.symbol() == " " && Style::of(cell).is_blank_of(style)
@@ -257,7 +257,7 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
 
 /// Sends runs, nearest first.
 fn send(mut runs: Vec<Run>, picture: &Buffer, cursor: &mut Cursor, out: &mut String) {
-    /// Runs looked at for the nearest one: a whole screen has thousands, and its first frame is not
+    /// Runs searched for the nearest one: a whole screen has thousands, and its first frame is not
     /// worth the search.
     const NEAR: usize = 64;
     runs.reverse();
@@ -286,16 +286,16 @@ fn send(mut runs: Vec<Run>, picture: &Buffer, cursor: &mut Cursor, out: &mut Str
 /// Where the cursor is.
 #[derive(Clone, Copy)]
 enum Cursor {
-    /// Nobody knows.
+    /// Unknown: terminals may differ.
     Unknown,
-    /// In this row, behind its last column: terminals differ in what a step from there does, but
+    /// In this row, past its last column: terminals differ in what a step from there does, but
     /// not in what a carriage return does.
     Edge(u16),
     /// At this column and row.
     At(u16, u16),
 }
 
-/// A way of the cursor.
+/// How the cursor is moved.
 #[derive(Clone, Copy)]
 enum Move {
     /// To a column and row.
@@ -305,7 +305,7 @@ enum Move {
 }
 
 impl Move {
-    /// The shortest way.
+    /// The move with the fewest bytes.
     fn best(from: Cursor, (x, y): (u16, u16)) -> Self {
         let by =
             |first, row: u16, column: u16| Self::By { first, down: i32::from(y) - i32::from(row), right: i32::from(x) - i32::from(column) };
@@ -318,7 +318,7 @@ impl Move {
         ways.into_iter().min_by_key(Self::len).unwrap_or(absolute)
     }
 
-    /// Bytes.
+    /// Its length in bytes.
     fn len(&self) -> usize {
         let step = |n: i32, alone: i32| match n.abs() {
             0 => 0,

@@ -1,14 +1,13 @@
-//! What the terminal sends: a thread that reads its bytes, and the parser that makes keys, pastes
-//! and the mouse of them.
+//! What the terminal sends: a thread that reads its bytes, and the parser that turns them into
+//! keys, pastes and the mouse's events.
 //!
-//! The rule of the parser is that it waits for nobody: what is begun and not ended counts, after a
-//! moment, as what it is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was
-//! cut short is nothing, a paste without an end is the text that came. (crossterm's parser waits
-//! for ever for the end of a sequence that it knows the beginning of, and every key after that is
-//! lost in it.)
+//! The parser never waits for long: what has begun and not ended counts, after a moment, as what it
+//! is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was cut short is nothing,
+//! a paste without an end is the text that came. (crossterm's parser waits for ever for the end of
+//! a sequence whose beginning it knows, and loses every key after that.)
 //!
 //! Sequences are those of ECMA-48 (5.4): parameters `0`–`?`, intermediates ` `–`/`, one final byte
-//! `@`–`~`. All are read, the unknown ones mean nothing.
+//! `@`–`~`. All are read; unknown ones are ignored.
 
 use super::background;
 use crate::app::{Background, Key, KeyCode};
@@ -43,12 +42,12 @@ const INTRODUCER: Duration = Duration::from_millis(100);
 const SEQUENCE: Duration = Duration::from_millis(250);
 /// How long a paste may pause.
 const PASTE: Duration = Duration::from_millis(400);
-/// The longest sequence, in bytes: no report that is known has a third of it.
+/// The longest sequence, in bytes: no known report is a third as long.
 const LONGEST: usize = 256;
-/// A longer paste comes in parts.
+/// The longest part of a paste, in bytes; a longer paste comes in parts.
 const PART: usize = 4 << 20;
-/// So many bytes at once, after a paste that paused too long, are the rest of it: nobody types
-/// them.
+/// This many bytes at once, after a paste that paused too long, are the rest of it: nobody types
+/// so fast.
 const REST: usize = 64;
 /// How a paste ends.
 const PASTE_END: &[u8] = b"\x1b[201~";
@@ -56,7 +55,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 /// Bytes on their way to being inputs.
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// What is begun and not ended.
+    /// What has begun and not ended.
     held: Vec<u8>,
     /// The text of the paste under way.
     paste: Option<Vec<u8>>,
@@ -67,7 +66,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Takes bytes that came at a time; what they make goes to `out`.
+    /// Takes bytes that came at `now`; the inputs they make go to `out`.
     pub fn feed(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<Input>) {
         if std::mem::take(&mut self.endless) && self.paste.is_none() && bytes.len() >= REST && bytes.first() != Some(&0x1b) {
             self.paste = Some(Vec::new());
@@ -99,7 +98,7 @@ impl Parser {
         });
     }
 
-    /// When [`Parser::expire`] is due, if anything is begun and not ended.
+    /// When [`Parser::expire`] is due, if anything has begun and not ended.
     pub fn deadline(&self) -> Option<Instant> {
         let patience = match self.held.as_slice() {
             _ if self.paste.is_some() => PASTE,
@@ -110,7 +109,7 @@ impl Parser {
         self.since.map(|since| since + patience)
     }
 
-    /// Nothing more came in time: what is held is what it is by now.
+    /// Nothing more came in time: what is held counts as what it is by now.
     pub fn expire(&mut self, out: &mut Vec<Input>) {
         self.since = None;
         if let Some(mut text) = self.paste.take() {
@@ -123,12 +122,13 @@ impl Parser {
         match held.as_slice() {
             [0x1b] => out.push(Input::Key(Key::plain(KeyCode::Esc))),
             [0x1b, c @ b' '..=b'~'] => out.extend(plain(*c).map(alt).map(Input::Key)),
-            // Reports, strings and characters that were cut short: nobody typed them.
+            // Reports, strings and characters that were cut short: nobody typed them, so they are
+            // dropped.
             _ => {}
         }
     }
 
-    /// Takes the text of a paste; what comes after it, if it ends.
+    /// Takes the text of a paste; returns what comes after it, if it ends.
     fn pasted<'b>(&mut self, bytes: &'b [u8], out: &mut Vec<Input>) -> Option<&'b [u8]> {
         let text = self.paste.as_mut()?;
         // The end may have begun among what came before.
@@ -152,7 +152,7 @@ impl Parser {
         None
     }
 
-    /// Parses what is held: how many bytes were used, and whether a paste begins behind them.
+    /// Parses what is held: how many bytes were used, and whether a paste begins after them.
     fn parse(&mut self, out: &mut Vec<Input>) -> (usize, bool) {
         let mut used = 0;
         while let Some(step) = step(&self.held[used..]) {
@@ -229,7 +229,7 @@ fn plain(byte: u8) -> Option<Key> {
     })
 }
 
-/// A character and its length; no key for bytes that are none.
+/// A character's length and its key; no key for bytes that are not a character.
 fn character(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
     let first = *bytes.first()?;
     let len = match first {
@@ -241,7 +241,7 @@ fn character(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
     };
     let there = &bytes[..len.min(bytes.len())];
     match std::str::from_utf8(there) {
-        // A C1 control is no text.
+        // A C1 control is not text.
         Ok(text) => Some((len, text.chars().next().filter(|c| !c.is_control()).map(|c| Key::plain(KeyCode::Char(c))))),
         Err(e) if e.error_len().is_none() => None,
         Err(e) => Some((e.error_len().unwrap_or(1), None)),
@@ -261,7 +261,7 @@ fn ss3(bytes: &[u8]) -> Option<Step> {
     Some(Step::key(3, Some(Key::plain(code))))
 }
 
-/// The key that a letter ends the sequence of.
+/// The key whose sequence ends with this letter.
 fn named(letter: u8) -> Option<KeyCode> {
     Some(match letter {
         b'A' => KeyCode::Up,
@@ -276,8 +276,8 @@ fn named(letter: u8) -> Option<KeyCode> {
     })
 }
 
-/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers come so, and they begin with a
-/// digit or a sign.
+/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers have this form, and they begin
+/// with a digit or a sign.
 fn string(bytes: &[u8]) -> Option<Step> {
     let introducer = bytes[1];
     let typed = |bytes| Some(Step::key(bytes, plain(introducer).map(alt)));
@@ -291,7 +291,7 @@ fn string(bytes: &[u8]) -> Option<Step> {
                 b'\\' => at + 2,
                 _ => return Some(Step::nothing(at)),
             },
-            // Another control character: this is no string.
+            // Another control character: this is not a string.
             0..0x20 => return Some(Step::nothing(at)),
             _ => continue,
         };
@@ -307,7 +307,7 @@ fn csi(bytes: &[u8]) -> Option<Step> {
     match bytes[2..] {
         // The Linux console's F1 to F5.
         [b'[', c @ b'A'..=b'E', ..] => return Some(Step::key(4, Some(Key::plain(KeyCode::F(c - b'A' + 1))))),
-        // The mouse as terminals without the longer form tell it: three bytes.
+        // The mouse as terminals without the longer form report it: three bytes.
         [b'M', button, x, y, ..] => {
             let from = |byte: u8| u16::from(byte.saturating_sub(33));
             return Some(mouse(6, button.saturating_sub(32), from(x), from(y), true));
@@ -326,8 +326,8 @@ fn csi(bytes: &[u8]) -> Option<Step> {
     None
 }
 
-/// What a whole sequence means: its length, what stands between `ESC [` and the final byte, and
-/// that byte.
+/// What a whole sequence means, by its length, what is between `ESC [` and the final byte, and that
+/// byte.
 fn sequence(bytes: usize, parameters: &[u8], last: u8) -> Step {
     let text = std::str::from_utf8(parameters).unwrap_or_default();
     if let Some(report) = text.strip_prefix('<') {
@@ -394,7 +394,7 @@ fn of_code(code: u32) -> Option<KeyCode> {
     })
 }
 
-/// A key with modifiers as sequences tell them: one more than shift (1), alt (2) and control (4).
+/// A key with modifiers as sequences encode them: one more than shift (1), alt (2) and control (4).
 fn modified(code: KeyCode, modifiers: Option<u32>) -> Option<Key> {
     let held = modifiers.unwrap_or(1).saturating_sub(1);
     let (shift, alt, ctrl) = (held & 1 != 0, held & 2 != 0, held & 4 != 0);
@@ -408,8 +408,8 @@ fn modified(code: KeyCode, modifiers: Option<u32>) -> Option<Key> {
     })
 }
 
-/// A report of the mouse: the left button's press and the wheel count, movements and everything
-/// else does not.
+/// A report of the mouse: presses of the left button and turns of the wheel count; movements and
+/// everything else are ignored.
 fn mouse(bytes: usize, button: u8, x: u16, y: u16, pressed: bool) -> Step {
     const MODIFIERS: u8 = 4 | 8 | 16;
     let input = match button & !MODIFIERS {
@@ -421,7 +421,7 @@ fn mouse(bytes: usize, button: u8, x: u16, y: u16, pressed: bool) -> Step {
     Step { bytes, what: What::One(input) }
 }
 
-/// A pasted text; bytes that are none are shown as such (U+FFFD).
+/// A pasted text; bytes that are not UTF-8 become U+FFFD.
 fn paste(text: &[u8], out: &mut Vec<Input>) {
     if !text.is_empty() {
         out.push(Input::Paste(String::from_utf8_lossy(text).into_owned()));
@@ -452,14 +452,14 @@ impl Inputs {
     /// Starts reading.
     ///
     /// # Errors
-    /// The system's, if there is no terminal to read from or no thread to be had.
+    /// The system's, if there is no terminal to read from, or no thread can be started.
     pub fn start() -> io::Result<Self> {
         let terminal = terminal()?;
         let (stopped, stop) = io::pipe()?;
         let (send, received) = unbounded_channel();
         let work = move || {
             if let Err(error) = read(&terminal, &stopped, &send) {
-                // After the loop has ended nobody listens.
+                // This fails only after the loop has ended, when nobody listens.
                 let _ = send.send(Err(error));
             }
         };
@@ -475,7 +475,7 @@ impl Inputs {
         self.read.recv().await.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
-    /// An input that waits, if there is one. (A failure waits for [`Inputs::next`].)
+    /// An input that is waiting, if there is one. (A failure waits for [`Inputs::next`].)
     pub fn waiting(&mut self) -> Option<Input> {
         self.read.try_recv().ok()?.ok()
     }
@@ -491,7 +491,7 @@ impl Drop for Inputs {
     }
 }
 
-/// Where keys come from: standard input, or the terminal itself if that is another thing.
+/// Where keys come from: standard input, or the terminal itself if standard input is not one.
 fn terminal() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
