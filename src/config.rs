@@ -200,7 +200,7 @@ impl Place<'_> {
             }
             let key = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
                 DeValue::String(text) => text.parse::<Key>().map_err(|why| self.wrong(&item.span(), &why)),
-                _ => Err(self.wrong(&item.span(), "keys are texts such as \"ctrl-p\"")),
+                _ => Err(self.wrong(&item.span(), "keys are strings such as \"ctrl-p\"")),
             };
             keys.push((id, items.into_iter().map(key).collect::<Result<Vec<Key>>>()?));
         }
@@ -252,7 +252,7 @@ impl Place<'_> {
         for (name, value) in in_order(table) {
             let truth = || match value.get_ref() {
                 DeValue::Boolean(truth) => Ok(Some(*truth)),
-                _ => Err(self.wrong(&value.span(), &format!("`{}` is true or false", name.get_ref()))),
+                _ => Err(self.wrong(&value.span(), &format!("`{}` must be true or false", name.get_ref()))),
             };
             match name.get_ref().as_ref() {
                 "fg" => style.fg = Some(self.colour(value)?),
@@ -272,7 +272,7 @@ impl Place<'_> {
     fn colour(&self, value: &Spanned<DeValue<'_>>) -> Result<Color> {
         let text = self.word(value)?;
         let colours = "a colour is `#56B4E9`, a number of 0 to 255, or a name such as `light-cyan`";
-        text.parse().map_err(|_| self.wrong(&value.span(), &format!("`{text}` is no colour; {colours}")))
+        text.parse().map_err(|_| self.wrong(&value.span(), &format!("`{text}` is not a colour; {colours}")))
     }
 }
 
@@ -314,7 +314,7 @@ pub fn template(known: &[Setting]) -> String {
         };
         let _ = write!(text, "\n#{} = {value}\n", setting.name);
     }
-    text.push_str("\n# Keys by command: one or several, in the place of the default ones; none at all with []. Two commands of one pane cannot share a key.\n[keys]\n");
+    text.push_str("\n# Keys by command: one or several, instead of the default ones; [] for none. Two commands of one pane cannot share a key.\n[keys]\n");
     for command in command::all() {
         let keys = list(command.keys.iter().map(|k| quoted(k)));
         let _ = writeln!(text, "# {} ({})\n#{} = {keys}", command.doc, command::place_name(command.place), quoted(command.id));
@@ -402,7 +402,7 @@ mod tests {
         check("[keys]\n'soup.mut' = 'm'", 2, &["`soup.mut`", "did you mean `soup.mute`?"]);
         check("[keys]\nquit = 'ctrl-foo'", 2, &["`ctrl-foo` is not a key"]);
         check("[theme]\nfokus = 'red'", 2, &["no role `fokus`", "did you mean `focus`?"]);
-        check("[theme.dark]\nfocus = 'redd'", 2, &["`redd` is no colour"]);
+        check("[theme.dark]\nfocus = 'redd'", 2, &["`redd` is not a colour"]);
         check("[theme]\nfocus = { fgg = 'red' }", 2, &["did you mean `fg`?"]);
         let clash = refused("[keys]\nquit = '?'");
         assert!(clash.contains("config.toml") && clash.contains("`help`") && clash.contains("`quit`"), "{clash}");

@@ -256,7 +256,7 @@ fn what_is_no_plain_file_is_refused_without_waiting() {
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
             }
-            folder.refused(&[file, "no plain file"]);
+            folder.refused(&[file, "not a plain file"]);
         }
     }
 }
