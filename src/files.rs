@@ -29,7 +29,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
     let refuse = |what: String| Err(Error::Input(format!("{} {what}", path.display())));
     let kind = about.file_type();
     if kind.is_dir() {
-        return refuse("is a folder, no plain file".into());
+        return refuse("is a folder, not a plain file".into());
     }
     // `--config /dev/null` means that there is no configuration.
     if !kind.is_file() && path != Path::new("/dev/null") {
@@ -38,7 +38,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
             () if kind.is_socket() => "a socket",
             () => "a device",
         };
-        return refuse(format!("is {what}, no plain file"));
+        return refuse(format!("is {what}, not a plain file"));
     }
     if about.len() > max {
         return refuse(too_long(about.len(), max));
@@ -47,7 +47,7 @@ pub fn open(path: &Path, max: u64) -> Result<File> {
 }
 
 fn too_long(bytes: u64, max: u64) -> String {
-    format!("has {} MiB; such a file may have {} MiB", bytes.div_ceil(1 << 20), max >> 20)
+    format!("has {} MiB; such a file may have at most {} MiB", bytes.div_ceil(1 << 20), max >> 20)
 }
 
 /// The bytes of a regular file of at most `max` bytes.
@@ -188,7 +188,7 @@ mod tests {
             (at("link"), "is a device"),
             (at("pipe"), "is a pipe"),
             (dir.path().to_owned(), "is a folder"),
-            (at("huge"), "has 1048576 MiB; such a file may have 16 MiB"),
+            (at("huge"), "has 1048576 MiB; such a file may have at most 16 MiB"),
             (at("latin"), "line 2: not UTF-8"),
             (at("none"), "No such file"),
         ] {

@@ -44,9 +44,7 @@ pub fn start(level: Option<&str>) -> Result<()> {
     let wanted = level.map(str::to_owned).or(from_variable);
     let directives = wanted.as_deref().unwrap_or("warn");
     let filter = EnvFilter::try_new(directives).map_err(|why| {
-        Error::Input(format!(
-            "`{directives}` is no level to log at ({why}); it can be error, warn, info, debug, trace, or state_soup=debug"
-        ))
+        Error::Input(format!("`{directives}` is not a log level ({why}); it can be error, warn, info, debug, trace, or state_soup=debug"))
     })?;
     let Some(path) = file() else { return Ok(()) };
     let log = match open(&path) {

@@ -33,18 +33,17 @@ pub struct Common {
     #[arg(long, global = true, default_value_t = Bos::Auto, value_name = "BOS")]
     #[serde(default)]
     pub bos: Bos,
-    /// Library folder [default: a cache folder of its own for each model and each set of build
-    /// settings]
+    /// Library folder [default: a separate cache folder for each model and set of build settings]
     #[arg(long, global = true, value_name = "DIR")]
     pub library: Option<PathBuf>,
     /// Tasks of your own: a TSV, CSV, JSON or JSONL file, or a folder of them (repeatable)
     #[arg(long, global = true, value_name = "PATH")]
     pub tasks: Vec<PathBuf>,
-    /// Leave the bundled tasks out: your own alone
+    /// Leave out the bundled tasks and use your own alone
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     #[serde(default)]
     pub no_bundled: bool,
-    /// Tasks to use, of the bundled ones and your own, with commas between [default: all]
+    /// Tasks to use, bundled or your own, separated by commas [default: all]
     #[arg(long, global = true, value_name = "TASK", value_delimiter = ',')]
     #[serde(default)]
     pub only: Vec<String>,
@@ -55,10 +54,10 @@ pub struct Common {
     /// Examples read for each skill
     #[arg(long, global = true, default_value_t = 32)]
     pub shots: usize,
-    /// Skills a task, from disjoint example sets
+    /// Skills for each task, from disjoint sets of examples
     #[arg(long, global = true, default_value_t = 3)]
     pub sets: usize,
-    /// Seed of every draw
+    /// Seed of all random draws
     #[arg(long, global = true, default_value_t = 0)]
     pub seed: u64,
     /// Layers compared: one (`6`), a range (`4..8`) or `all` [default: from a quarter to two thirds
@@ -84,8 +83,8 @@ pub struct Common {
     /// No progress on stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Stop where anything given would be left out (a damaged shard, a second output, a task too
-    /// small), which is otherwise told on stderr; `reproduce` always does
+    /// Stop if anything given would be left out (a damaged shard, a second output, a task too
+    /// small), which is otherwise reported on stderr; `reproduce` always stops
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     #[serde(default)]
     pub strict: bool,
@@ -130,7 +129,7 @@ impl Common {
             own.extend(crate::task::read_path(path)?);
         }
         check_names(&own)?;
-        // The user's own task stands for the bundled one of its name.
+        // The user's own task replaces the bundled one of the same name.
         let bundled: &[Task] = if self.no_bundled { &[] } else { crate::task::bundled() };
         let hidden = |t: &&Task| own.iter().any(|o| o.name == t.name);
         let mut tasks: Vec<Task> = bundled.iter().filter(|t| !hidden(t)).cloned().collect();
@@ -138,7 +137,7 @@ impl Common {
         let names: Vec<&str> = tasks.iter().map(|t| t.name.as_str()).collect();
         if let Some(unknown) = self.only.iter().find(|name| !names.contains(&name.as_str())) {
             let hint = did_you_mean(unknown, names.iter().copied());
-            return Err(Error::Input(format!("--only names `{unknown}`, which is no task here{hint}")));
+            return Err(Error::Input(format!("--only names `{unknown}`, which is not a task here{hint}")));
         }
         if tasks.is_empty() {
             return Err(Error::Input("--no-bundled leaves no task; name your own with --tasks".into()));
@@ -174,8 +173,8 @@ impl Common {
         Lab::open(self.setup()?, control)
     }
 
-    /// Opens the lab, with progress. What was passed over or settled in the model's files, and what
-    /// is left out of the tasks and the library, is said on standard error.
+    /// Opens the lab, with progress. Reports on standard error what was ignored or decided in the
+    /// model's files, and what is left out of the tasks and the library.
     ///
     /// # Errors
     /// As [`Common::open`] and [`Common::tell`].
@@ -186,7 +185,7 @@ impl Common {
         }
         let mut notes = self.left_out(&lab);
         if self.strict {
-            // What a file has become since it was written shows in its hash alone.
+            // Only its hash shows whether a file has changed since it was written.
             let health = output::with_progress(self.quiet, "checking", |control| lab.check(control))?;
             let more: Vec<String> = health.sentences().map(str::to_owned).filter(|s| !notes.contains(s)).collect();
             notes.extend(more);
@@ -196,8 +195,8 @@ impl Common {
     }
 
     /// Opens the lab and builds what it needs, with progress: what a headless command begins with.
-    /// What of the user's own tasks could not be built, and what of the bundled tasks the library
-    /// lacks, is said on standard error.
+    /// Reports on standard error what could not be built of the user's own tasks, and how many
+    /// skills of the bundled tasks the library lacks.
     ///
     /// # Errors
     /// As [`Common::opened`] and [`Lab::build_what_is_needed`].
@@ -215,7 +214,7 @@ impl Common {
         Ok(lab)
     }
 
-    /// As [`Common::ready`], with how rankings are made there.
+    /// As [`Common::ready`]; also gives how rankings are made there.
     ///
     /// # Errors
     /// As [`Common::ready`] and [`Common::view`].
@@ -225,20 +224,20 @@ impl Common {
         Ok((lab, view))
     }
 
-    /// What of the files given, and of the library, is not used or not as one would expect.
+    /// What is not used of the files given and of the library, or not as one would expect.
     fn left_out(&self, lab: &Lab) -> Vec<String> {
         let own = || lab.tasks().iter().filter(|t| t.origin != TaskOrigin::Bundled);
         let mut notes: Vec<String> = own().flat_map(|t| t.notes.clone()).collect();
         let bundled = if self.no_bundled { &[] } else { crate::task::bundled() };
         let replaced: Vec<&str> = own().map(|t| t.name.as_str()).filter(|name| bundled.iter().any(|t| t.name == *name)).collect();
         if !replaced.is_empty() {
-            notes.push(format!("Your own lists stand for the bundled ones of these names: {}.", replaced.join(", ")));
+            notes.push(format!("Your own lists replace the bundled ones of these names: {}.", replaced.join(", ")));
         }
         notes.extend(lab.library().warnings());
         notes
     }
 
-    /// Says on standard error what is left out.
+    /// Reports on standard error what is left out.
     ///
     /// # Errors
     /// With `--strict`, [`Error::Input`] with the same sentences.
@@ -250,7 +249,7 @@ impl Common {
         Ok(())
     }
 
-    /// How rankings are made, for a model of so many layers.
+    /// How rankings are made with this lab's model.
     ///
     /// # Errors
     /// [`Error::Input`] if the layers are not a range of the model's.
@@ -276,7 +275,7 @@ fn check_names(own: &[Task]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Input(format!(
-        "a task is named after its file, and these names stand more than once: {}; rename the files",
+        "a task is named after its file, and these names occur more than once: {}; rename the files",
         twice.join("; ")
     )))
 }
@@ -302,7 +301,7 @@ pub fn device(name: &str) -> Result<Device> {
 /// Layers from `6`, `4..8` or `all`.
 ///
 /// # Errors
-/// [`Error::Input`] if it is none of these or leaves the model's layers.
+/// [`Error::Input`] if it is none of these or goes beyond the model's layers.
 pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
     let wrong = || {
         Error::Input(format!("--layer is `{text}`; it can be one layer (0 to {}), a range such as `2..{n_layer}`, or `all`", n_layer - 1))
@@ -322,7 +321,7 @@ pub fn layers(text: &str, n_layer: usize) -> Result<Range<usize>> {
     if range.is_empty() || range.end > n_layer { Err(wrong()) } else { Ok(range) }
 }
 
-/// A query from an argument: the text itself (`\n` stands for a line break), `@file`, or `-` for
+/// A query from an argument: the text itself (`\n` for a line break), `@file`, or `-` for
 /// standard input.
 ///
 /// # Errors

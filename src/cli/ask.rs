@@ -5,11 +5,11 @@
 //! "gain": { "nats", "examples", "left_out" } }`. `from` is one of `zero-shot`, `query`,
 //! `best-skill`, `soup`, `full`; log-probabilities are natural. The soup's `origin` is its recipe,
 //! `auto` written out, and its `weights` are `[{ "name", "weight" }]`, the query's own share among
-//! them (null for other answers and for a recipe that is no plain list). `evidence` is as `rank`
+//! them (null for other answers and for a recipe that is not a plain list). `evidence` is as `rank`
 //! has it, null where the recipe does not read any. `gain` says how many nats an example the soup
 //! gains on the query alone, each example left out in turn (`left_out`) or, where there is one,
 //! against nothing read; null where there is nothing to ask. `target` may be null. An answer that
-//! cannot be given (`full`, where the task's examples are not at hand) is `missing`: its `origin`
+//! cannot be given (`full`, if the task's examples are not available) is `missing`: its `origin`
 //! says why.
 
 use super::args::{Common, query};
@@ -31,13 +31,13 @@ pub struct Args {
     /// `0.6*antonym/0 + 0.4*antonym/1`, `mean(top(5)) | with_query(0.5)`
     #[arg(long, value_name = "RECIPE", default_value = "auto")]
     soup: String,
-    /// Which answers, with commas between [default: all]
+    /// Which answers, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     from: Vec<String>,
     /// An answer whose log-probability is wanted
     #[arg(long)]
     target: Option<String>,
-    /// Tokens at most
+    /// The most tokens of an answer
     #[arg(long, default_value_t = 24)]
     max_tokens: usize,
     /// Sample at this temperature instead of taking the likeliest token

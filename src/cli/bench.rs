@@ -3,7 +3,7 @@
 //! `--json`: `{ "model", "device", "threads", "runs", "prefill": [{ "tokens", "ms",
 //! "tokens_per_second", "products" }], "decode": { "ms", "tokens_per_second" }, "library": {
 //! "skills", "bytes" }, "keystroke": { "keys", "p50_ms", "p99_ms" } }`. Times are medians;
-//! `products` is the share of the matrix products, 0 to 1 (0 on a GPU, which does not tell); a
+//! `products` is the share of the matrix products, 0 to 1 (0 on a GPU, where it is not measured); a
 //! keystroke is reading what changed in the query and ranking every skill.
 
 use super::args::Common;
@@ -173,7 +173,7 @@ fn as_text(report: &Value) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |what: String, ms: String, rate: String, note: String| rows.push(vec![what, ms, rate, note]);
     for p in report["prefill"].as_array().into_iter().flatten() {
-        // A GPU does not tell.
+        // It is not measured on a GPU.
         let share = p["products"].as_f64().filter(|share| *share > 0.0);
         let products = share.map_or_else(String::new, |share| format!("{:.0} % in matrix products", 100.0 * share));
         row(format!("prefill of {} tokens", p["tokens"]), number(&p["ms"], 2), number(&p["tokens_per_second"], 0), products);

@@ -1,11 +1,11 @@
-//! `state-soup config`: where the configuration is and what it says; a whole one to start from; the
-//! key table.
+//! `state-soup config`: where the configuration is and what it says; a complete one to start from;
+//! the key table.
 //!
 //! `--json`: `{ "path", "found", "settings": { name: { "value": [text], "line" } }, "keys": {
 //! command: [key] } }`, what the file says.
 //!
 //! Settings are the flags that every command shares: [`settings`] takes them from the command
-//! line's own definition, so a new flag is a setting at once, with its default, its words and its
+//! line's own definition, so a new flag is a setting at once, with its default, its values and its
 //! doc.
 
 use super::args::Common;
@@ -18,7 +18,7 @@ use clap::{Arg, ArgAction, Command};
 use serde_json::{Map, json};
 use std::path::Path;
 
-/// Flags that are about one call and not about what the user likes.
+/// Flags that concern a single call, so they are not preferences.
 pub(super) const NOT_SETTINGS: [&str; 5] = ["json", "quiet", "config", "help", "version"];
 
 /// Flags of `config`.
@@ -84,8 +84,8 @@ pub fn settings(command: &Command) -> Vec<Setting> {
     command.get_arguments().filter(|a| is_setting(a)).map(setting).collect()
 }
 
-/// The command line with the file's values as the defaults of its flags: so flags go before the
-/// file, and the file before the defaults.
+/// The command line with the file's values as the defaults of its flags: flags override the file,
+/// and the file overrides the defaults.
 ///
 /// # Errors
 /// [`Error::Input`] with file and line for a value its flag would refuse.
@@ -102,7 +102,7 @@ pub fn with_defaults(command: Command, config: &Config) -> Result<Command> {
     }))
 }
 
-/// Lets the flag's own parser judge the values.
+/// Lets the flag's own parser check the values.
 fn check(arg: &Arg, given: &Given, path: &Path) -> Result<()> {
     // Words of a switch were compared already; it takes no value on the command line.
     if matches!(arg.get_action(), ArgAction::SetTrue) {

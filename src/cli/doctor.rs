@@ -112,13 +112,13 @@ fn verify(common: &Common) -> Result<()> {
     }
 }
 
-/// What the screen would look like, and on whose word.
+/// What the screen would look like, and what decided it.
 fn terminal(common: &Common) -> Value {
     let environment = Environment::of(|name| var(name).ok());
     let (look, background_known) = common.screen.look(&environment);
     let background_by = match common.screen.background {
         BackgroundArg::Auto if background_known => "COLORFGBG",
-        BackgroundArg::Auto if environment.may_be_asked() => "nobody; the lab asks the terminal when it starts",
+        BackgroundArg::Auto if environment.may_be_asked() => "nothing yet; the lab asks the terminal when it starts",
         BackgroundArg::Auto => "nobody",
         _ => "--background",
     };
@@ -148,7 +148,7 @@ fn log() -> Value {
     json!({ "path": path, "bytes": bytes, "panics": panics })
 }
 
-/// The same as indented `key: value` lines, so that nothing is in one form and not in the other.
+/// The same as indented `key: value` lines, so that both forms hold the same.
 fn as_text(value: &Value) -> String {
     fn lines(value: &Value, indent: usize, out: &mut String) {
         for (key, value) in value.as_object().into_iter().flatten() {

@@ -26,7 +26,7 @@ pub struct Args {
 /// Prints.
 ///
 /// # Errors
-/// [`Input`](crate::error::Error::Input) for a page that there is none of.
+/// [`Input`](crate::error::Error::Input) if there is no such page.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let Some(name) = &args.topic else {
         if common.json {
@@ -46,7 +46,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     output::styled(&styled(&guide::lines(page.text, usize::from(columns)), std::env::var_os("TERM").is_none_or(|t| t == "dumb")))
 }
 
-/// Lines for a terminal: headings and what is strong in bold. `plain`: without escape sequences.
+/// Lines for a terminal: headings and strong text in bold. `plain`: without escape sequences.
 fn styled(lines: &[Vec<Piece>], plain: bool) -> String {
     let mut out = String::new();
     for line in lines {
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(styled(&lines, true), "T\n\na `b` c \\u{1b}[31m\n");
     }
 
-    /// A flag or an argument: how it is written, what it does, its words and its default.
+    /// A flag or an argument: how it is written, what it does, its values and its default.
     fn flag(page: &mut String, arg: &Arg) {
         let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
         let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
@@ -143,7 +143,7 @@ mod tests {
         page
     }
 
-    /// The page of recipes: what is written by hand, and a section on each rule from the pages of
+    /// The page of recipes: the part written by hand, and a section on each rule from the pages of
     /// `state-soup recipes`.
     fn recipes_page() -> String {
         const MARK: &str = "<!-- From here on generated: UPDATE_GUIDE=1 cargo test --lib guide -->\n";

@@ -92,7 +92,11 @@ fn inspect_library(common: &Common, verify: bool) -> Result<()> {
     }
     let damaged = || match library.warnings.len() {
         0 => Ok(()),
-        n => Err(Error::Library(format!("{} of the library {} told above", output::count(n, "fault"), if n == 1 { "is" } else { "are" }))),
+        n => Err(Error::Library(format!(
+            "{} of the library {} reported above",
+            output::count(n, "fault"),
+            if n == 1 { "is" } else { "are" }
+        ))),
     };
     if common.json {
         output::json(&json!({

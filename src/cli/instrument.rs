@@ -3,7 +3,7 @@
 //!
 //! A soup is given as a recipe (`--soup`) or as a snapshot kept in the lab (`--snapshot`).
 //! `--json`, where each object begins with `"instrument"`, `"query"` (null if there is none),
-//! `"metric"`, `"part"`, `"layers": [from, to]` (half-open) and, but for `ecg`, `"soup"` (its
+//! `"metric"`, `"part"`, `"layers": [from, to]` (half-open) and, except for `ecg`, `"soup"` (its
 //! recipe):
 //! - `ecg`: `{ "tokens": [text], "ranked", "rows": [{ "task", "scores": [per token] }] }`; rows
 //!   best first, by the score after `ranked` tokens, which is the ranking's own; the tokens after
@@ -48,7 +48,7 @@ enum Which {
     Ecg {
         #[command(flatten)]
         query: QueryArg,
-        /// Tasks told, best first
+        /// Tasks shown, best first
         #[arg(long, default_value_t = crate::app::instrument::ECG_TASKS)]
         top: usize,
     },
@@ -81,7 +81,7 @@ struct Aim {
     query: QueryArg,
     #[command(flatten)]
     soup: SoupArg,
-    /// The answer whose log-probability is told
+    /// The answer whose log-probability is measured
     #[arg(long)]
     target: String,
 }
@@ -133,7 +133,7 @@ impl Given {
     fn recipe(self) -> Result<Recipe> {
         match self {
             Self::Recipe(recipe) => Ok(recipe),
-            Self::Snapshot(soup) => soup.to_recipe().ok_or_else(|| Error::Input("nothing in this snapshot counts".into())),
+            Self::Snapshot(soup) => soup.to_recipe().ok_or_else(|| Error::Input("no ingredient of this snapshot takes part".into())),
         }
     }
 
@@ -142,7 +142,7 @@ impl Given {
             Self::Snapshot(soup) => Ok(soup),
             Self::Recipe(recipe) => Soup::of_recipe(&recipe).ok_or_else(|| {
                 let shape = "a rule over skills, such as `mean(antonym/0, antonym/1)`";
-                Error::Input(format!("this instrument needs a soup as the lab makes them, {shape}; `{recipe}` is another recipe"))
+                Error::Input(format!("this instrument needs a soup as the lab makes them, {shape}; `{recipe}` is not of that kind"))
             }),
         }
     }
@@ -154,7 +154,7 @@ impl Given {
 /// Bad input, a soup that cannot be mixed, a model or library that cannot be opened.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let quiet = common.quiet;
-    // What was typed wrong is told before the model is loaded.
+    // Wrong input is reported before the model is loaded.
     let (value, text) = match &args.which {
         Which::Ecg { query: q, top } => {
             let query = query(&q.query)?;

@@ -16,22 +16,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What stands for the last journal.
+/// The value that means the last journal.
 const LAST: &str = "last";
 
 /// Flags of the lab.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Go on where a sitting was left: the last one, or that of a journal
+    /// Resume a sitting where it was left: the last one, or that of a journal
     #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = LAST)]
     resume: Option<PathBuf>,
-    /// Do not write down what is done
+    /// Keep no journal of what is done
     #[arg(long, conflicts_with = "resume")]
     no_journal: bool,
     /// Record what the terminal shows to a new file (asciicast)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Draw for an audience: fewer panes, larger figures, keys told
+    /// Draw for an audience: fewer panes, larger figures, keys shown
     #[arg(long)]
     present: bool,
 }
@@ -76,7 +76,7 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
             let folder = journal::folder()?;
             let (newest, empty) = journal::newest(&folder);
             passed = empty;
-            let none = || Error::Input(format!("there is nothing to go on with: {} holds no journal", folder.display()));
+            let none = || Error::Input(format!("there is nothing to resume: {} holds no journal", folder.display()));
             Some(newest.ok_or_else(none)?)
         }
     };
@@ -101,16 +101,16 @@ pub fn go_on(common: &Common, config: &Config, mut left: Left, present: bool) ->
         };
     }
     let told = match left.journal {
-        Some(path) => output::print(&format!("The journal is in {}; `state-soup --resume` goes on with it.\n", path.display())),
+        Some(path) => output::print(&format!("The journal is in {}; `state-soup --resume` resumes it.\n", path.display())),
         None => Ok(()),
     };
-    // After a hang-up nobody reads it.
+    // After a hang-up there is nobody to read it.
     left.signal.map_or(told, |raw| Err(term::signals::ended_by(raw)))
 }
 
 /// Where reports of experiments go.
 const RESULTS: &str = "results";
-const NOT_KEPT: &str = "What is done from here on is not written down.";
+const NOT_KEPT: &str = "What is done from here on is not recorded.";
 
 fn begin(common: &Common, config: &Config, args: &Args) -> Result<Left> {
     let mut files = Files { record: args.record.clone(), ..Files::default() };
@@ -127,7 +127,7 @@ fn begin(common: &Common, config: &Config, args: &Args) -> Result<Left> {
     open(common, config, files, None, |options| (options.present, options.evidence) = (args.present, true))
 }
 
-/// Goes on with a sitting: its settings are its own, but for the device.
+/// Resumes a sitting, with its own settings except for the device.
 fn resume(common: &Common, config: &Config, path: &Path, passed: &[String], record: Option<PathBuf>, present: bool) -> Result<Left> {
     let mut files = Files { record, ..Files::default() };
     passed.iter().for_each(|sentence| files.complaints.say(format!("{sentence}.")));
@@ -176,15 +176,15 @@ pub fn open(common: &Common, config: &Config, mut files: Files, copies: Option<C
     let ask_background = !background_known && look.depth != ColourDepth::Mono && environment.may_be_asked();
     let (send, events) = mpsc::unbounded_channel();
     let tell = Arc::new(move |event| {
-        // After the loop has ended nobody listens, and nothing is lost: the engine ends next.
+        // This fails only after the loop has ended; nothing is lost, as the engine ends next.
         let _ = send.send(event);
     });
     let engine = Engine::start(opener_on(setup, copies), tell)?;
     term::run(options, ask_background, files, Handle(engine), events)
 }
 
-/// The snapshots of earlier sittings, which those of this one are to be kept beside; `None`, and a
-/// complaint, if they cannot be.
+/// The snapshots of earlier sittings, beside which those of this one are kept; `None`, and a
+/// complaint, if that cannot be done.
 fn keep_snapshots(files: &mut Files) -> Option<Vec<Snapshot>> {
     let complain = files.complaints.sender("Snapshots of soups are not kept beyond this sitting.");
     let failed = files.complaints.sender("The snapshots are as they were on disk.");
@@ -201,10 +201,10 @@ fn keep_snapshots(files: &mut Files) -> Option<Vec<Snapshot>> {
     }
 }
 
-/// What the flags say of the screen.
+/// What the flags say about the screen.
 ///
 /// # Errors
-/// [`crate::error::Error::Input`] for layers that are none.
+/// [`crate::error::Error::Input`] if `--layer` does not name layers.
 pub fn options(common: &Common, setup: &Setup) -> Result<Options> {
     // The model's layers are not known yet; the screen cuts the range to them when they are.
     let layers = common.layer.as_ref().map_or(Ok(0..0), |text| args::layers(text, usize::MAX))?;

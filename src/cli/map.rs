@@ -18,7 +18,7 @@ pub struct Args {
     /// Method
     #[arg(long, value_enum, default_value_t = Method::Tsne)]
     method: Method,
-    /// Perplexity of t-SNE; lowered where there are too few skills
+    /// Perplexity of t-SNE; lowered if there are too few skills
     #[arg(long, default_value_t = 30.0)]
     perplexity: f64,
 }
@@ -47,10 +47,10 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     let (lab, view) = common.ready_to_rank()?;
     if view.layers.len() != 1 {
         let last = view.layers.end - 1;
-        let asked = if common.layer.is_some() { "--layer asks for" } else { "without --layer those of a ranking are meant," };
+        let asked = if common.layer.is_some() { "--layer asks for" } else { "without --layer these are the layers of a ranking," };
         let middle = view.layers.start.midpoint(view.layers.end);
         return Err(Error::Input(format!(
-            "a map is of one layer; {asked} {} to {last}: choose one, such as --layer {middle}",
+            "a map shows one layer; {asked} {} to {last}: choose one, such as --layer {middle}",
             view.layers.start
         )));
     }

@@ -72,7 +72,7 @@ pub fn run(common: &Common, args: &Args) -> Result<()> {
     ))
 }
 
-/// What made a state beside the model's files and the recipe: precision, library, query,
+/// What made a state besides the model's files and the recipe: precision, library, query,
 /// similarity.
 fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> serde_json::Value {
     let library = lab.library();
@@ -88,7 +88,7 @@ fn made(lab: &Lab, recipe: &Recipe, query: Option<&str>, view: &RankView) -> ser
 /// A recipe from its text or from a file that holds its text, JSON or TOML.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] for what is no recipe.
+/// [`Error::Io`]; [`Error::Input`] if it is not a recipe.
 pub fn recipe(argument: &str) -> Result<Recipe> {
     let Some(path) = argument.strip_prefix('@') else {
         return argument.parse();

@@ -114,7 +114,7 @@ pub fn run() -> Result<()> {
     crate::log::start(common.screen.log.as_deref())?;
     crate::log::install_panic_hook();
     if let Err(error) = crate::library::fault::install(crate::term::tui::give_back_at_once) {
-        tracing::warn!("a file that is cut short while it is read will end the program without a word: {error}");
+        tracing::warn!("a file that is cut short while it is read will end the program without a message: {error}");
     }
     tracing::info!("state-soup {}: {}", env!("CARGO_PKG_VERSION"), command.as_ref().map_or("lab".into(), |c| format!("{c:?}")));
     match command {
@@ -170,7 +170,7 @@ fn from_words() -> Result<Cli> {
     let harmless = words().map(|word| visible(&word.to_string_lossy()).into_owned());
     match Cli::try_parse_from(harmless) {
         Err(refused) => refused.exit(),
-        Ok(_) => Err(Error::Input("an argument holds control characters where none can be".into())),
+        Ok(_) => Err(Error::Input("an argument holds control characters where none are allowed".into())),
     }
 }
 

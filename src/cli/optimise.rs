@@ -20,17 +20,17 @@ use serde_json::json;
 /// Flags of `optimise`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A query of at least two complete examples (text, `@file` or `-`), or the name of a task, of
-    /// which queries are drawn
+    /// A query of at least two complete examples (text, `@file` or `-`), or the name of a task
+    /// from which queries are drawn
     #[arg(allow_hyphen_values = true)]
     query: String,
-    /// Skills beside the query: the best-ranked ones
+    /// Skills besides the query: the best-ranked ones
     #[arg(long, default_value_t = 3)]
     top: usize,
-    /// Examples of a query that is drawn
+    /// Examples of each drawn query
     #[arg(long, default_value_t = 4, value_name = "N")]
     examples: usize,
-    /// Queries drawn of a task
+    /// Queries drawn from a task
     #[arg(long, default_value_t = 5, value_name = "N")]
     draws: usize,
     /// Held-out questions for each query
@@ -64,7 +64,7 @@ fn optimise(lab: &Lab, common: &Common, args: &Args, control: Control<'_>) -> Re
             .map(|d| query_of(lab, task, args.examples, args.questions, common.seed + d as u64))
             .collect::<Result<Vec<_>>>()?;
         let (soups, report) = measure(lab, &draws, args.top, &settings, control)?;
-        return Ok((soups, Some(named(report, format!("queries drawn of `{}`: {}", args.query.trim(), args.draws)))));
+        return Ok((soups, Some(named(report, format!("queries drawn from `{}`: {}", args.query.trim(), args.draws)))));
     }
     let text = query(&args.query)?;
     let examples = examples(lab, &text);
@@ -91,7 +91,7 @@ fn as_text(soups: &[Chosen], held_out: Option<&Report>) -> String {
         text += &format!("{} soups tried\n\n", soup.tried);
     }
     match held_out {
-        None => text + "no held-out pairs: the query is of no task at hand\n",
+        None => text + "no held-out pairs: the query belongs to no task here\n",
         Some(report) => {
             let table = &report.tables[0];
             let heading: Vec<&str> = table.columns.iter().map(String::as_str).collect();

@@ -13,8 +13,8 @@ pub fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// Runs work with a progress bar on stderr (none if stderr is no terminal, or `quiet`) and Ctrl-C
-/// as cancel.
+/// Runs work with a progress bar on stderr (none if stderr is not a terminal, or `quiet`) and
+/// Ctrl-C as cancel.
 ///
 /// # Errors
 /// The work's own; [`Error::Cancelled`] after Ctrl-C.
@@ -80,8 +80,8 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     write(&format!("{}\n", visible_json(&text)))
 }
 
-/// Prints text on stdout, where nothing in it is obeyed ([`visible`]). A reader that has gone (`|
-/// head`) ends the program quietly, as it does `cat`.
+/// Prints text on stdout, with control characters made [`visible`]. A reader that has gone (`|
+/// head`) ends the program quietly, as with `cat`.
 ///
 /// # Errors
 /// [`Error::Io`] if stdout cannot be written for another reason.
@@ -89,8 +89,8 @@ pub fn print(text: &str) -> Result<()> {
     write(&visible(text))
 }
 
-/// Prints text whose escape sequences are the program's own; what else is in it went through
-/// [`visible`] already.
+/// Prints text whose escape sequences are the program's own; everything else in it has already gone
+/// through [`visible`].
 ///
 /// # Errors
 /// As [`print`].

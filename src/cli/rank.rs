@@ -44,7 +44,7 @@ pub struct Args {
 /// `--by`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// What the query's own examples say of the 24 most similar tasks
+    /// What the query's own examples say about the 24 most similar tasks
     Evidence,
     /// The similarity of states alone
     Similarity,
@@ -126,7 +126,7 @@ fn as_json(query: &str, lab: &Lab, found: &Found) -> serde_json::Value {
     })
 }
 
-/// What the evidence comes to, for `rank` and `ask`.
+/// The evidence as JSON, for `rank` and `ask`.
 pub fn evidence_json(evidence: &Evidence, lab: &Lab) -> serde_json::Value {
     json!({
         "words": evidence.words(),

@@ -18,7 +18,7 @@ pub struct Args {
 /// Prints.
 ///
 /// # Errors
-/// [`Error::Input`] for a rule that there is none of.
+/// [`Error::Input`] if there is no such rule.
 pub fn run(common: &Common, args: &Args) -> Result<()> {
     let pages: Vec<&Page> =
         match &args.name {

@@ -38,13 +38,13 @@ pub struct Args {
     /// Play without a terminal and check what is expected
     #[arg(long)]
     headless: bool,
-    /// Let the session change the library itself (without it, it changes a copy)
+    /// Let the session change the library itself (otherwise it changes a copy)
     #[arg(long)]
     apply: bool,
     /// Keys typed a second, on a terminal and in a film
     #[arg(long, default_value_t = show::SPEED, value_parser = speed)]
     speed: f64,
-    /// Draw for an audience: fewer panes, larger figures, keys told
+    /// Draw for an audience: fewer panes, larger figures, keys shown
     #[arg(long)]
     present: bool,
     /// Record what the terminal shows to a new file (asciicast)
@@ -95,7 +95,7 @@ fn speed(text: &str) -> std::result::Result<f64, String> {
     parsed.ok_or_else(|| "the speed is 1 to 200 keys a second".into())
 }
 
-/// Reads a session file, or a journal as one; what the lab is to be opened with goes with it.
+/// Reads a session file, or a journal as one; also gives what the lab is to be opened with.
 fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
     if path.extension().is_some_and(|e| e == "jsonl") {
         let read = Read::open(path)?;
@@ -109,7 +109,7 @@ fn read(common: &Common, path: &Path) -> Result<(Common, Session)> {
 /// Plays a sitting on the terminal.
 ///
 /// # Errors
-/// A file that is no journal, a terminal that cannot be used.
+/// A file that is not a journal, a terminal that cannot be used.
 pub fn play_journal(common: &Common, config: &Config, path: &Path, present: bool) -> Result<Left> {
     let (common, session) = read(common, path)?;
     let copies = Some(Copies::default());
@@ -139,7 +139,7 @@ fn not_kept(copies: Option<&Copies>) -> Result<Vec<String>> {
     copies.map_or(Ok(Vec::new()), Copies::changes)
 }
 
-/// Says it.
+/// Reports it on standard error.
 fn tell(not_kept: &[String]) {
     if !not_kept.is_empty() {
         let what = not_kept.join("; ");
@@ -152,8 +152,8 @@ fn tell(not_kept: &[String]) {
 /// Plays and prints.
 ///
 /// # Errors
-/// A file that is no session, a lab that cannot be opened, a folder that cannot be written to, an
-/// expectation that does not hold.
+/// A file that is not a session, a lab that cannot be opened, a folder that cannot be written to,
+/// an expectation that does not hold.
 pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     let (common, session) = &read(common, &args.file)?;
     let copies = (!args.apply).then(Copies::default);
@@ -191,7 +191,7 @@ pub fn run(common: &Common, config: &Config, args: &Args) -> Result<()> {
     if broken > 0 { Err(Error::Unmet(format!("{broken} expectations of {} do not hold", args.file.display()))) } else { Ok(()) }
 }
 
-/// How long the screen stands after a step, in a film.
+/// How long a film shows the screen after a step, in milliseconds.
 const STAND_MS: u64 = 3500;
 
 /// What is saved of the screens.

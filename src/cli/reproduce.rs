@@ -1,11 +1,12 @@
 //! `state-soup reproduce`: the claims, measured.
 //!
-//! Writes a folder an experiment: `report.md`, `report.json` (`{ "name", "question", "setup",
+//! Writes a folder for each experiment: `report.md`, `report.json` (`{ "name", "question", "setup",
 //! "findings": [{ "claim", "effect", "threshold", "interval": { "mean", "low", "high", "n" },
 //! "verdict" }], "tables", "figures": [{ "name", "axes", and "curves": [[label, [[x, y]]]] or
-//! "heat": { "rows", "columns", "value", "values" } }], "run" }`), a CSV a table, an SVG a figure.
-//! `--json` prints the list of reports. An experiment whose `report.json` is there with the same
-//! model, library and settings is not run again: a run that was interrupted goes on where it was.
+//! "heat": { "rows", "columns", "value", "values" } }], "run" }`), a CSV for each table, an SVG for
+//! each figure. `--json` prints the list of reports. An experiment whose `report.json` is there
+//! with the same model, library and settings is not run again: an interrupted run resumes where it
+//! was.
 
 use super::args::Common;
 use super::output;
@@ -32,10 +33,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// Queries for `everyday`, UTF-8: in each line a query (`\n` for a line break), a tab, the
-    /// accepted answers with `|` between them (without it the bundled ones are asked)
+    /// accepted answers separated by `|` (without it the bundled ones are asked)
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
-    /// Run again what is there
+    /// Repeat experiments whose reports are already there
     #[arg(long)]
     again: bool,
 }

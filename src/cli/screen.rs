@@ -1,4 +1,4 @@
-//! Flags of the screen, and what they make of the terminal's own signs.
+//! Flags of the screen, and the look that they and the terminal's environment give.
 
 use crate::app::{Background, ColourDepth, GlyphSet, Look};
 use crate::term::caps::{self, Environment};
@@ -20,7 +20,7 @@ pub struct Screen {
     /// Take the mouse: click selects, the wheel scrolls
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     pub mouse: bool,
-    /// Write little: five frames a second at most, progress once a second
+    /// Write little: at most five frames a second, progress once a second
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = ArgAction::Set)]
     pub low_bandwidth: bool,
     /// How much is logged, to a file: `error`, `warn`, `info`, `debug`, `trace` [default:
@@ -48,7 +48,7 @@ fn words<const N: usize>(names: [&'static str; N]) -> PossibleValuesParser {
 
 impl Screen {
     /// The look: as the flags say, and where they say `auto` as the environment says. Also whether
-    /// the background is anybody's word at all: if not, the terminal is asked for it.
+    /// anything names the background: if not, the terminal is asked for it.
     pub fn look(&self, environment: &Environment) -> (Look, bool) {
         let found = caps::look(environment);
         let background = match self.background {

@@ -29,7 +29,7 @@ pub struct Speed {
     /// Random weights of a published size instead of the model: 130m, 370m, 790m, 1.4b or 2.8b
     #[arg(long, value_name = "SIZE")]
     pub random: Option<String>,
-    /// With --random: prompts read together and their tokens
+    /// With --random: prompts read together and the tokens of each, such as `8x512`
     #[arg(long, value_delimiter = ',', value_name = "BATCHxTOKENS", default_values_t = ["1x256", "1x2048", "8x512", "32x256", "8x2048"].map(String::from))]
     shapes: Vec<String>,
     /// With --random: sequences continued together
@@ -38,7 +38,8 @@ pub struct Speed {
     /// With --random: skills of 267 tokens that are built into a library and ranked; 0 for none
     #[arg(long, default_value_t = 0)]
     skills: usize,
-    /// With --random, on a GPU: leave only so many MiB of its memory free, to see what happens then
+    /// With --random, on a GPU: leave only this many MiB of its memory free, to see what happens
+    /// then
     #[arg(long, value_name = "MIB")]
     leave: Option<usize>,
 }
@@ -55,7 +56,7 @@ pub fn run(common: &Common, args: &Speed, size: &str, runs: usize) -> Result<()>
     let shapes = args.shapes.iter().map(|s| shape(s)).collect::<Result<Vec<_>>>()?;
     let config = RandomWeights::published(size)?;
     let device = super::args::device(&common.device)?;
-    // Where nothing is stored there is nothing to keep: what a GPU is fastest with, what a CPU is
+    // Random weights have no stored precision: a GPU gets what it is fastest with, a CPU what it is
     // most exact with.
     let weights = match common.weights {
         WeightType::AsStored if device.is_cuda() => WeightType::BF16,
@@ -94,7 +95,7 @@ fn shape(text: &str) -> Result<(usize, usize)> {
     let parts = text.split_once('x').and_then(|(b, t)| Some((b.parse().ok()?, t.parse().ok()?)));
     parts
         .filter(|&(b, t): &(usize, usize)| b > 0 && t > 0)
-        .ok_or_else(|| Error::Input(format!("`{text}` is no shape; 8x512 is 8 prompts of 512 tokens")))
+        .ok_or_else(|| Error::Input(format!("`{text}` is not a shape; 8x512 is 8 prompts of 512 tokens")))
 }
 
 #[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
@@ -106,7 +107,7 @@ fn device_name(network: &Network) -> String {
     format!("cpu, {} threads", rayon::current_num_threads())
 }
 
-/// Takes a GPU's memory but for so many MiB, until it is dropped.
+/// Takes a GPU's memory except for this many MiB, until it is dropped.
 #[cfg(feature = "cuda")]
 fn take_all_but(network: &Network, mib: usize) -> Result<crate::model::cuda::Buf> {
     let gpu = network.gpu().ok_or_else(|| Error::Input("--leave is about a GPU's memory, and this is a CPU".into()))?;

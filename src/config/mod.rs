@@ -188,7 +188,7 @@ mod tests {
         check("[keys]\n'soup.mut' = 'm'", 2, &["`soup.mut`", "did you mean `soup.mute`?"]);
         check("[keys]\nquit = 'ctrl-foo'", 2, &["`ctrl-foo` is not a key"]);
         check("[theme]\nfokus = 'red'", 2, &["no role `fokus`", "did you mean `focus`?"]);
-        check("[theme.dark]\nfocus = 'redd'", 2, &["`redd` is no colour"]);
+        check("[theme.dark]\nfocus = 'redd'", 2, &["`redd` is not a colour"]);
         check("[theme]\nfocus = { fgg = 'red' }", 2, &["did you mean `fg`?"]);
         let clash = refused("[keys]\nquit = '?'");
         assert!(clash.contains("config.toml") && clash.contains("`help`") && clash.contains("`quit`"), "{clash}");

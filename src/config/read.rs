@@ -85,7 +85,7 @@ impl Place<'_> {
             }
             let key = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
                 DeValue::String(text) => text.parse::<Key>().map_err(|why| self.wrong(&item.span(), &why)),
-                _ => Err(self.wrong(&item.span(), "keys are texts such as \"ctrl-p\"")),
+                _ => Err(self.wrong(&item.span(), "keys are strings such as \"ctrl-p\"")),
             };
             keys.push((id, items.into_iter().map(key).collect::<Result<Vec<Key>>>()?));
         }
@@ -137,7 +137,7 @@ impl Place<'_> {
         for (name, value) in in_order(table) {
             let truth = || match value.get_ref() {
                 DeValue::Boolean(truth) => Ok(Some(*truth)),
-                _ => Err(self.wrong(&value.span(), &format!("`{}` is true or false", name.get_ref()))),
+                _ => Err(self.wrong(&value.span(), &format!("`{}` must be true or false", name.get_ref()))),
             };
             match name.get_ref().as_ref() {
                 "fg" => style.fg = Some(self.colour(value)?),
@@ -157,6 +157,6 @@ impl Place<'_> {
     fn colour(&self, value: &Spanned<DeValue<'_>>) -> Result<Color> {
         let text = self.word(value)?;
         let colours = "a colour is `#56B4E9`, a number of 0 to 255, or a name such as `light-cyan`";
-        text.parse().map_err(|_| self.wrong(&value.span(), &format!("`{text}` is no colour; {colours}")))
+        text.parse().map_err(|_| self.wrong(&value.span(), &format!("`{text}` is not a colour; {colours}")))
     }
 }

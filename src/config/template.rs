@@ -30,7 +30,7 @@ pub fn template(known: &[Setting]) -> String {
         };
         let _ = write!(text, "\n#{} = {value}\n", setting.name);
     }
-    text.push_str("\n# Keys by command: one or several, in the place of the default ones; none at all with []. Two commands of one pane cannot share a key.\n[keys]\n");
+    text.push_str("\n# Keys by command: one or several, instead of the default ones; [] for none. Two commands of one pane cannot share a key.\n[keys]\n");
     for command in command::all() {
         let keys = list(command.keys.iter().map(|k| quoted(k)));
         let _ = writeln!(text, "# {} ({})\n#{} = {keys}", command.doc, command::place_name(command.place), quoted(command.id));

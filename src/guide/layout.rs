@@ -1,8 +1,8 @@
 //! A page of Markdown as lines of a given width.
 //!
-//! As much of Markdown as the pages use: headings, paragraphs, lists (`-`, `1.`), tables, fenced
-//! code, `**strong**`, `` `code` `` and links. Pictures and comments are left out. Code keeps its
-//! marks and its line breaks.
+//! It supports as much of Markdown as the pages use: headings, paragraphs, lists (`-`, `1.`),
+//! tables, fenced code, `**strong**`, `` `code` `` and links. Pictures and comments are left out.
+//! Code keeps its marks and its line breaks.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -47,7 +47,7 @@ pub fn lines(markdown: &str, width: usize) -> Vec<Vec<Piece>> {
         } else if text.is_empty() {
             page.blank();
         } else if text.starts_with("![") || text.starts_with("<!--") {
-            // What belongs to it goes on until the next blank line.
+            // It goes on until the next blank line.
             while source.next_if(|l| !l.trim().is_empty()).is_some() {}
         } else if let Some(heading) = text.strip_prefix('#') {
             page.paragraph("", "", heading.trim_start_matches('#').trim(), Face::Heading);
@@ -165,8 +165,8 @@ fn cells(row: &str) -> Vec<String> {
     inner.replace("\\|", "\u{0}").split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect()
 }
 
-/// Marks within a text: `**strong**`, code, links. A link to another page is its text; another one
-/// has its target behind it.
+/// Marks within a text: `**strong**`, code, links. A link to another page becomes its text; any
+/// other link is followed by its target.
 fn inline(text: &str, face: Face) -> Faced {
     let mut out = Vec::new();
     let mut rest = text;
@@ -193,7 +193,7 @@ fn inline(text: &str, face: Face) -> Faced {
     out
 }
 
-/// A link at the start of a text: what is written, where it leads, what follows.
+/// A link at the start of a text: its label, its target, the rest of the text.
 fn link(text: &str) -> Option<(&str, &str, &str)> {
     let (label, rest) = text.strip_prefix('[')?.split_once("](")?;
     let (target, after) = rest.split_once(')')?;
@@ -237,7 +237,7 @@ fn wrap(text: &[(char, Face)], room: usize) -> Vec<Faced> {
     lines
 }
 
-/// Neighbours of one face as one piece.
+/// Neighbouring characters of one face as one piece.
 fn runs(line: &[(char, Face)]) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for (c, face) in line {

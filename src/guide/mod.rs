@@ -1,8 +1,8 @@
 //! The guide: the pages of `assets/guide` and their layout in columns.
 //!
-//! The command line prints them (`state-soup guide`) and the lab shows them (`?`, then Tab). Three
-//! are generated: `keys` from the command table, `cli` from the flags, and of `recipes` a section
-//! on each rule. A test of `cli::guide` compares them.
+//! The command line prints them (`state-soup guide`) and the lab shows them (`?`, then Tab). Some
+//! are generated: `keys` from the command table, `cli` from the flags, and the sections on rules in
+//! `recipes`. A test of `cli::guide` compares them.
 //!
 //! - [`layout`]: a page as lines of a given width.
 
@@ -37,7 +37,7 @@ pub static TOPICS: &[Topic] = topics! {
     "tour" "lab" "map" "decay" "experiments" "library" "sessions" "recipes" "models" "speed" "gpu" "cluster" "configuration" "keys" "cli"
 };
 
-/// The page of a name.
+/// The page of this name.
 ///
 /// # Errors
 /// [`Error::Input`] with the nearest name if there is none.

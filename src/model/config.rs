@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::state::Layout;
 use serde_json::Value;
 
-/// Sizes and switches of a Mamba-1.
+/// Sizes and switches of a Mamba-1 model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MambaConfig {
     /// Width of the residual stream.
@@ -43,15 +43,15 @@ pub struct MambaConfig {
 
 impl MambaConfig {
     /// Reads a configuration in the layout of HF `transformers` or of the original `mamba_ssm`.
-    /// Every key that changes the network is honoured or refused; others are passed over.
+    /// Every key that changes the network is honoured or refused; others are ignored.
     ///
     /// # Errors
-    /// [`Error::Model`] naming `origin` and the key that is missing, of the wrong kind, absurd, or
-    /// asks for another network.
+    /// [`Error::Model`] naming `origin` and the key that is missing, has the wrong type or an
+    /// absurd value, or asks for another network.
     pub fn from_json(text: &str, origin: &str) -> Result<Self> {
         let json = json::parse(text.as_bytes(), origin)?;
         if !json.is_object() {
-            return Err(Error::Model(format!("{origin} is no configuration: it must be a JSON object")));
+            return Err(Error::Model(format!("{origin} is not a configuration: it must be a JSON object")));
         }
         let fields = Fields { json: &json, origin, path: "" };
         fields.refuse_other_networks()?;
@@ -109,7 +109,7 @@ impl MambaConfig {
         }
         match self.count() {
             Some(count) if count <= 1 << 40 => Ok(()),
-            _ => Err(Error::Model(format!("{origin}: these sizes make a model of more than 2^40 parameters, which cannot be meant"))),
+            _ => Err(Error::Model(format!("{origin}: these sizes make a model of more than 2^40 parameters, which cannot be intended"))),
         }
     }
 }
@@ -118,7 +118,7 @@ impl MambaConfig {
 struct Fields<'a> {
     json: &'a Value,
     origin: &'a str,
-    /// What stands before a key in messages: `ssm_cfg.`, or nothing.
+    /// The prefix of a key in messages: `ssm_cfg.`, or nothing.
     path: &'a str,
 }
 
@@ -138,7 +138,7 @@ impl<'a> Fields<'a> {
         self.json.get(key).filter(|v| !v.is_null())
     }
 
-    /// What makes another network of either layout.
+    /// Refuses what would make another network, in either layout.
     fn refuse_other_networks(&self) -> Result<()> {
         if let Some(kind) = self.text("model_type")?
             && !["mamba", "falcon_mamba"].contains(&kind)
@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
         if self.optional("d_intermediate")?.is_some_and(|n| n > 0) {
             return Err(self.refused("d_intermediate", "layers with an MLP cannot be run"));
         }
-        // Sums are f32 here whatever they say; a value of another kind is a slip all the same.
+        // Sums are f32 here whatever these say; a value of another type is refused as a mistake.
         for key in ["residual_in_fp32", "fused_add_norm"] {
             self.flag(key, true)?;
         }
@@ -283,8 +283,8 @@ impl<'a> Fields<'a> {
         self.optional(key)?.ok_or_else(|| Error::Model(format!("{}: `{}{key}` is missing", self.origin, self.path)))
     }
 
-    /// `size` times a factor, 2 unless the key says otherwise; cut to whole channels as `int()`
-    /// cuts it.
+    /// `size` times a factor, 2 unless the key says otherwise; rounded down to whole channels, as
+    /// Python's `int()` does.
     fn times(&self, key: &str, size: usize) -> Result<usize> {
         match self.number(key)? {
             None => Ok(size.saturating_mul(2)),
@@ -293,7 +293,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A rank of Δ; `auto`, and nothing, are a sixteenth of the width.
+    /// The rank of Δ; `auto` or no value means a sixteenth of the width, rounded up.
     fn rank(&self, key: &str, d_model: usize) -> Result<usize> {
         match self.get(key) {
             Some(Value::String(auto)) if auto == "auto" => Ok(d_model.div_ceil(16)),
@@ -319,7 +319,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self, key: &str) -> Result<Option<&'a str>> {
-        self.get(key).map(|v| v.as_str().ok_or_else(|| self.refused(key, "it must be a text"))).transpose()
+        self.get(key).map(|v| v.as_str().ok_or_else(|| self.refused(key, "it must be a string"))).transpose()
     }
 
     fn token(&self, key: &str) -> Result<Option<u32>> {

@@ -8,21 +8,21 @@ use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Levels of brackets, at most. What people have has less than ten; readers recurse, and some try
-/// every level twice.
+/// The most levels of brackets. Real files have fewer than ten; parsers recurse, and some try every
+/// level twice.
 const DEPTH: usize = 24;
 
-/// Parses a text that Python's `json` may have written: `Infinity`, `-Infinity` and `NaN` are taken
-/// as texts, so whoever wants a number there refuses them by their key.
+/// Parses a text that Python's `json` may have written: `Infinity`, `-Infinity` and `NaN` become
+/// strings, so a caller that wants a number refuses them and names their key.
 ///
 /// # Errors
-/// [`Error::Model`] naming `origin` if it is no JSON, or nested too deep.
+/// [`Error::Model`] naming `origin` if it is not JSON, or is nested too deeply.
 pub fn parse(text: &[u8], origin: &str) -> Result<Value> {
     let text = strict(text, origin)?;
     serde_json::from_slice(&text).map_err(|e| Error::Model(format!("{origin} is not JSON: {e}")))
 }
 
-/// The text with Python's numbers that JSON lacks as texts, after a look at its depth.
+/// The text with `Infinity`, `-Infinity` and `NaN` quoted; refuses what is nested too deeply.
 fn strict<'t>(text: &'t [u8], origin: &str) -> Result<Cow<'t, [u8]>> {
     let mut out: Option<Vec<u8>> = None;
     let (mut at, mut copied, mut depth) = (0, 0, 0usize);
@@ -65,11 +65,11 @@ fn strict<'t>(text: &'t [u8], origin: &str) -> Result<Cow<'t, [u8]>> {
     })
 }
 
-/// The bytes of a model's file, which may have `most` of them; `None` if there is none.
+/// The bytes of a model's file, `most` of them at most; `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Model`] if it is no plain file, or longer, or a web page or a pointer lies in its
-/// place; [`Error::Io`].
+/// [`Error::Model`] if it is not a plain file, is longer, or holds a web page or a Git LFS pointer
+/// instead; [`Error::Io`].
 pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let bytes = match files::read(path, most) {
         Ok(bytes) => bytes,
@@ -82,7 +82,7 @@ pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// What is wrong with a file, as what is wrong with a model.
+/// Turns an [`Error::Input`] about a file into an [`Error::Model`].
 pub fn of_model(error: Error) -> Error {
     match error {
         Error::Input(what) => Error::Model(what),
@@ -113,7 +113,7 @@ mod tests {
             let message = parse(&deep(n), "config.json").unwrap_err().to_string();
             assert!(message.contains("config.json is nested"), "{message}");
         }
-        // Brackets in texts are no levels.
+        // Brackets in strings do not count.
         parse(format!("\"{}\"", "[".repeat(100)).as_bytes(), "x").unwrap();
     }
 }

@@ -1,9 +1,9 @@
 //! The model.
 //!
 //! - `network`: what callers see, on every device; `plan`: prompts cut into chunks; `cpu`, `cuda`:
-//!   the two places where it computes.
-//! - `config`, `source`, `tensors`, `tokenizer`, `special` (what
-//!   texts begin and end with), `json`: a model's files.
+//!   the computation on each device.
+//! - `config`, `source`, `tensors`, `tokenizer`, `special` (what texts begin and end with), `json`:
+//!   a model's files.
 
 mod config;
 mod cpu;
@@ -55,16 +55,16 @@ pub struct Model {
     pub tokenizer: Tokenizer,
     /// The weights.
     pub network: Network,
-    /// When it was trained, where its files say so.
+    /// When it was trained, if its files say so.
     pub trained: Option<String>,
     /// What texts begin and answers end with.
     pub special: Special,
-    /// What was passed over or settled in opening it, in sentences.
+    /// What was ignored or decided while opening it, in sentences.
     pub notes: Vec<String>,
 }
 
 impl Model {
-    /// Opens a model, with texts that begin as `AutoTokenizer` begins them.
+    /// Opens a model; texts begin as `AutoTokenizer` begins them.
     ///
     /// # Errors
     /// [`Error::Model`] and [`Error::Hub`] as [`open`] and [`Network::load`]; [`Error::Cancelled`].
@@ -72,7 +72,7 @@ impl Model {
         Self::open_with(source, options, Bos::Auto, control)
     }
 
-    /// Opens a model, with texts that begin as the user says.
+    /// Opens a model; texts begin as the user says.
     ///
     /// # Errors
     /// As [`Self::open`]; [`Error::Input`] for a token that the model lacks.
@@ -96,7 +96,7 @@ impl Model {
         Ok(Self { name: files.name, fingerprint: files.fingerprint, tokenizer, network, trained: files.trained, special, notes })
     }
 
-    /// Begins texts as a library's states were begun, and says so.
+    /// Makes texts begin as those of a library's states did; `by` says what decided it.
     pub fn begin_as(&mut self, bos: Vec<u32>, by: String) {
         self.tokenizer.set(bos.clone(), self.config().vocab_size);
         (self.special.bos, self.special.bos_by) = (bos, by);
@@ -107,7 +107,7 @@ impl Model {
         self.network.config()
     }
 
-    /// What its states are marked with.
+    /// The identity that its states carry.
     pub fn identity(&self) -> ModelIdentity {
         ModelIdentity {
             name: self.name.clone(),
@@ -120,7 +120,7 @@ impl Model {
     }
 }
 
-/// A model's configuration, and its tokenizer where that is at hand.
+/// A model's configuration, and its tokenizer if its bytes are given.
 ///
 /// # Errors
 /// [`Error::Model`] naming the file and what is wrong with it.

@@ -1,5 +1,5 @@
-//! A network, wherever it computes: what it is asked, what it answers, and the checks that come
-//! before either device.
+//! A network on any device: what it is asked, what it answers, and the checks that come before
+//! either device.
 
 use super::cpu::model as cpu;
 #[cfg(feature = "cuda")]
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a model is kept.
+/// How a model is loaded.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// Where it computes.
@@ -95,7 +95,7 @@ enum Backend {
     Cuda(cuda::Model),
 }
 
-/// See [`Network::precision`]; by the matrices of the first layer.
+/// See [`Network::precision`]; judged by one matrix of the first layer.
 fn precision(tensors: &dyn TensorSource, asked: WeightType) -> Result<String> {
     let stored = tensors.get("backbone.layers.0.mixer.x_proj.weight")?.map_or(DType::F32, |t| t.dtype());
     let name = |dtype: DType| dtype.as_str().to_owned();
@@ -140,13 +140,12 @@ impl Network {
     }
 
     /// The precision of its matrices, the lower one of what the file has and what was asked for:
-    /// `f32`, `bf16`. What was f32 in the file and is kept in fewer bits makes other states; what
-    /// was widened does not.
+    /// `f32`, `bf16`. Weights narrowed from the file's f32 give other states; widened ones do not.
     pub fn precision(&self) -> &str {
         &self.precision
     }
 
-    /// What was settled in loading, in sentences.
+    /// What was decided while loading, in sentences.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -166,8 +165,8 @@ impl Network {
         &self.device
     }
 
-    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole
-    /// with. Zero on a GPU, where nothing waits for a single product.
+    /// Time spent in matrix products so far, by all callers; the benchmarks compare the total with
+    /// it. Zero on a GPU, where nothing waits for a single product.
     pub fn time_in_products(&self) -> Duration {
         match &self.backend {
             Backend::Cpu(model) => model.time_in_products(),
@@ -185,8 +184,8 @@ impl Network {
         }
     }
 
-    /// Tokens that are best read together: what goes into one call keeps the device busy, and an
-    /// urgent request waits behind one such piece at most.
+    /// How many tokens to read in one call: enough to keep the device busy, and few enough that an
+    /// urgent request does not wait long.
     pub fn chunk(&self) -> usize {
         match &self.backend {
             Backend::Cpu(_) => cpu::CHUNK,
@@ -195,13 +194,13 @@ impl Network {
         }
     }
 
-    /// The GPU, if it computes on one: for what else is better done there.
+    /// The GPU, if it computes on one: for other work that is faster there.
     #[cfg(feature = "cuda")]
     pub fn gpu(&self) -> Option<Arc<cuda::Gpu>> {
         self.on_card().map(cuda::Model::gpu)
     }
 
-    /// What computes, if that is a GPU: for what is checked there and for what else lies there.
+    /// The model on the GPU, if it computes there: for checks, and for other data kept there.
     #[cfg(feature = "cuda")]
     pub(crate) fn on_card(&self) -> Option<&cuda::Model> {
         match &self.backend {
@@ -210,8 +209,8 @@ impl Network {
         }
     }
 
-    /// How long each kind of kernel takes of reading these prompts: name, milliseconds, launches.
-    /// Nothing on a CPU, where [`Self::time_in_products`] tells.
+    /// How long each kind of kernel takes while these prompts are read: name, milliseconds,
+    /// launches. Empty on a CPU; see [`Self::time_in_products`] there.
     ///
     /// # Errors
     /// As [`Self::prefill`].

@@ -1,5 +1,5 @@
 //! Prompts cut into chunks: which tokens run together, where one sequence ends and the next begins,
-//! what is kept and what is looked at. The same for every device.
+//! which states are kept and which logits are wanted. The same for every device.
 //!
 //! Prompts are laid end to end, so nothing is padded; a long one goes on in the next chunk, from
 //! its state.
@@ -21,7 +21,7 @@ pub struct Seq {
     pub ends: bool,
 }
 
-/// A stretch of one sequence; it ends where the sequence, the chunk, or the way to a snapshot does.
+/// A stretch of one sequence; it ends at a snapshot, or where the sequence or the chunk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Index of the sequence in the chunk.
@@ -39,7 +39,7 @@ pub struct Kept {
     pub tokens: usize,
 }
 
-/// A row of the chunk whose logits are looked at.
+/// A row of the chunk whose logits are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     pub row: usize,
@@ -48,7 +48,7 @@ pub struct Look {
     pub target: Option<u32>,
 }
 
-/// What runs together.
+/// Tokens that run together.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
     pub tokens: Vec<u32>,
@@ -59,8 +59,8 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// States that the chunk leaves behind or begins from: one a sequence, one a snapshot, one an
-    /// initial state.
+    /// States that the chunk leaves behind or begins from: one for each sequence, each snapshot and
+    /// each initial state.
     fn states(&self, prompts: &[Prompt<'_>]) -> usize {
         self.kept.len() + self.seqs.iter().map(|s| 1 + usize::from(s.begins && prompts[s.prompt].initial.is_some())).sum::<usize>()
     }
@@ -76,7 +76,7 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Chunks of at most so many tokens and states (a single token needs up to three).
+    /// Chunks of at most `most_tokens` tokens and `most_states` states (a token may need three).
     pub fn new(prompts: &'a [Prompt<'a>], most_tokens: usize, most_states: usize) -> Self {
         Self { prompts, at: (0, 0), most_tokens, most_states: most_states.max(3) }
     }
@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
                 break;
             }
             let mut end = prompt.tokens.len().min(start + self.most_tokens - chunk.tokens.len());
-            // Not more snapshots than there is room for: the rest of the prompt comes with the next
+            // No more snapshots than there is room for; the rest of the prompt goes into the next
             // chunk.
             let room = self.most_states - needed;
             let mut cuts = prompt.snapshots.iter().copied().filter(|&cut| cut > start && cut <= end);
@@ -158,7 +158,7 @@ struct Partial {
 }
 
 impl Results {
-    /// Nothing yet, but for prompts without a token.
+    /// Nothing yet, except for prompts without a token, which are done.
     pub fn new(prompts: &[Prompt<'_>], shape: Layout) -> Self {
         let empty = |p: &Prompt<'_>| p.tokens.is_empty().then(|| p.initial.cloned().unwrap_or_else(|| State::zeros(shape)));
         Self(prompts.iter().map(|p| Partial { state: empty(p), ..Partial::default() }).collect())
@@ -184,7 +184,10 @@ impl Results {
         self.0[look.prompt].logprobs.push(logprob);
     }
 
-    /// All of it.
+    /// The results of all prompts, in order.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a prompt was not run to its end.
     pub fn finish(self) -> Result<Vec<Prefilled>> {
         let whole = |r: Partial| {
             let state = r.state.ok_or_else(|| Error::Model("a prompt was not run to its end".into()))?;

@@ -1,9 +1,9 @@
-//! Which tokens a text begins with, and which end an answer, as `transformers` takes them for a
+//! Which tokens a text begins with, and which end an answer, as `transformers` finds them for a
 //! folder.
 //!
 //! `AutoTokenizer` (5.24) puts before a text what the post-processor of tokenizer.json puts there.
 //! It reads `add_bos_token` of tokenizer_config.json only where there is no tokenizer.json. Two
-//! classes write their own rule over the file's: `GPTNeoXTokenizer`, which is also what `mamba`
+//! classes replace the file's rule by their own: `GPTNeoXTokenizer`, which is also what `mamba`
 //! and `falcon_mamba` have where no class is named, adds nothing; `CodeLlamaTokenizer` adds its
 //! `bos_token`. `generate` ends at the `eos_token_id` of generation_config.json if that file is
 //! there, else at that of config.json. The tests' references are made by
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
 
-/// What the user says of the beginning of texts.
+/// What the user wants texts to begin with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Bos {
@@ -68,12 +68,12 @@ impl fmt::Display for Bos {
     }
 }
 
-/// Tokens at the ends of texts.
+/// The tokens that begin texts and end answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Special {
     /// What a text begins with.
     pub bos: Vec<u32>,
-    /// On whose word.
+    /// What decided it, for messages.
     pub bos_by: String,
     /// What it would begin with if the user said nothing.
     pub auto_bos: Vec<u32>,
@@ -82,7 +82,7 @@ pub struct Special {
     pub old_bos: Vec<u32>,
     /// What ends an answer.
     pub eos: Vec<u32>,
-    /// What should be said of it.
+    /// What the user should know of it, in sentences.
     pub notes: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl Special {
     }
 }
 
-/// An optional file of settings; nothing where it is not there.
+/// An optional settings file; null if it is not there.
 fn settings(text: Option<&[u8]>, origin: &str) -> Result<Value> {
     let Some(text) = text else { return Ok(Value::Null) };
     let value = json::parse(text, origin)?;
@@ -143,17 +143,17 @@ fn auto(files: &ModelFiles, settings: &Value, tokenizer: &Tokenizer, notes: &mut
         }
         _ => {
             if !behind.is_empty() {
-                notes.push(format!("tokenizer.json of {} puts {behind:?} behind a text; here nothing is put there", files.name));
+                notes.push(format!("tokenizer.json of {} puts {behind:?} after a text; nothing is put there here", files.name));
             }
             (before, "tokenizer.json's post-processor".to_owned())
         }
     };
     if *add == Value::Bool(bos.is_empty()) {
-        let says = if bos.is_empty() { "no token is put before a text" } else { "a token is put before a text all the same" };
+        let says = if bos.is_empty() { "no token is put before a text" } else { "a token is put before a text nevertheless" };
         let token = token_name(&settings["bos_token"]).and_then(|name| tokenizer.token(name));
         let other = if bos.is_empty() { token.map_or_else(|| "ID".into(), |id| id.to_string()) } else { "none".into() };
         notes.push(format!(
-            "tokenizer_config.json of {} says `add_bos_token: {add}`, which AutoTokenizer does not heed beside a tokenizer.json: {says}; \
+            "tokenizer_config.json of {} says `add_bos_token: {add}`, which AutoTokenizer ignores if there is a tokenizer.json: {says}; \
              --bos {other} changes that",
             files.name
         ));
@@ -166,8 +166,8 @@ fn token_name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["content"].as_str())
 }
 
-/// What ends an answer. The original layout has no place for it: there it is `<|endoftext|>`, if
-/// nothing says otherwise.
+/// What ends an answer. The original layout has no place for it: there it is `<|endoftext|>`,
+/// unless a file says otherwise.
 fn eos(files: &ModelFiles, config: &MambaConfig, end_of_text: Option<u32>, origin: &str) -> Result<Vec<u32>> {
     if files.generation_config.is_some() {
         let settings = settings(files.generation_config.as_deref(), origin)?;

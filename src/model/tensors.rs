@@ -1,5 +1,5 @@
-//! What stands between a checkpoint and the loaders of both devices: the names they ask for, every
-//! number looked at once, and nothing in the file left unread.
+//! Between a checkpoint and the loaders of both devices: the names that they ask for, one look at
+//! every number, and a check that no tensor in the file is left unread.
 
 use super::{MambaConfig, TensorSource, WeightType};
 use crate::error::{Error, Result};
@@ -13,14 +13,14 @@ pub const EMBEDDING: [&str; 2] = ["backbone.embeddings.weight", "backbone.embedd
 
 const HEAD: &str = "lm_head.weight";
 
-/// What all names but the head's begin with; checkpoints of the backbone alone (`MambaModel`) leave
-/// it out.
+/// The prefix of all names except the head's; checkpoints of the backbone alone (`MambaModel`)
+/// leave it out.
 const PREFIX: &str = "backbone.";
 
 /// Numbers looked at by one thread at a time.
 const SPAN: usize = 1 << 18;
 
-/// The precision of a matrix that is stored in another.
+/// The precision that a matrix is kept in, given the one it is stored in.
 pub fn dtype(kind: WeightType, stored: DType) -> DType {
     match kind {
         WeightType::AsStored => stored,
@@ -38,22 +38,21 @@ pub struct Wanted<'a> {
     bare: bool,
     /// Whether the head is stored and the embedding is not: they are one matrix.
     only_head: bool,
-    /// What matrices will be kept in.
+    /// The precision that matrices will be kept in.
     kind: WeightType,
 }
 
 impl<'a> Wanted<'a> {
     /// Compares the names in the file with what the configuration asks for; also gives the
-    /// configuration that holds for this file, and notes on what was settled.
+    /// configuration that holds for this file, and notes on what was decided.
     ///
-    /// A head beside a tied embedding is settled as transformers settles it: the same matrix twice
-    /// is tied, another matrix is a head of its own.
+    /// A head beside a tied embedding is treated as transformers treats it: the same matrix twice
+    /// is tied, another matrix is a separate head.
     ///
     /// # Errors
-    /// [`Error::Model`] naming file and tensor that the network does not read or that is stored
-    /// twice
-    /// under two names; for a head that contradicts the embedding in the original layout; those of
-    /// reading both.
+    /// [`Error::Model`] naming file and tensor, for a tensor that the network does not read or that
+    /// is stored under two names, and for a head that contradicts the embedding in the original
+    /// layout; those of reading both.
     pub fn new(source: &'a dyn TensorSource, config: &MambaConfig, kind: WeightType) -> Result<(Self, MambaConfig, Vec<String>)> {
         let names: HashSet<String> = source.names().into_iter().collect();
         let bare = !names.is_empty() && !names.iter().any(|n| n.starts_with(PREFIX));
@@ -105,7 +104,7 @@ impl<'a> Wanted<'a> {
         let shape = [config.vocab_size, config.d_model];
         let (head, embedding) = (tensors.tensor(&[HEAD], &shape)?, tensors.tensor(&EMBEDDING, &shape)?);
         let rows = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?) };
-        // In blocks, so that no second copy of a large embedding is made.
+        // In blocks, so that a large embedding is not copied whole.
         let block = (SPAN / config.d_model).max(1);
         for at in (0..config.vocab_size).step_by(block) {
             let n = block.min(config.vocab_size - at);
@@ -186,7 +185,7 @@ fn hint(name: &str) -> &'static str {
     }
 }
 
-/// The first entry that is not finite, or would not be in the precision it is kept in: place and
+/// The first entry that is not finite, or would not be in the precision it is kept in: index and
 /// value.
 fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
     let (storage, layout) = tensor.storage_and_layout();
@@ -194,8 +193,7 @@ fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
         drop(storage);
         return first_bad(&tensor.contiguous()?, kept);
     };
-    // What rounds to infinity in the type it is kept in; the last number that does not lies just
-    // below.
+    // The smallest number that rounds to infinity in the type it is kept in.
     let most = match kept {
         DType::F16 => 65520.0,
         DType::BF16 => 3.396_177_6e38,
@@ -217,8 +215,8 @@ fn first_bad(tensor: &Tensor, kept: DType) -> Result<Option<(usize, f64)>> {
 
 /// The first of these numbers that is bad, found by all threads.
 fn find<T: Copy + Sync>(values: &[T], bad: impl Fn(T) -> bool + Sync, wide: impl Fn(T) -> f64) -> Option<(usize, f64)> {
-    // A sum over a span has no early end, so that it runs in lanes; the span that has one is looked
-    // through.
+    // The check of a span has no early exit, so that it is vectorised; only a span with a bad
+    // number is searched for its place.
     let spans = values.par_chunks(SPAN).enumerate();
     let at = spans.find_map_first(|(i, span)| {
         let any = span.iter().fold(false, |any, &v| any | bad(v));

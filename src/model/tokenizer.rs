@@ -7,20 +7,20 @@ use serde_json::Value;
 use std::borrow::Cow;
 use tokenizers::{PostProcessor, Token};
 
-/// How much longer the rules of a file may make a text, as a factor; with more, a short text could
-/// fill the memory.
+/// The factor by which a file's rules may lengthen a text; with more, a short text could fill the
+/// memory.
 const GROWTH: f64 = 256.0;
-/// What is tried when a tokenizer is opened: texts of this program's kind.
+/// A text of this program's kind, tried when a tokenizer is opened.
 const PROBE: &str = "hot -> cold\nÉ 1 2\u{3000}";
 
-/// A tokenizer read from a `tokenizer.json`. Truncation and padding that the file asks for are left
-/// out: texts are read whole, and nothing is added to them.
+/// A tokenizer read from a `tokenizer.json`. Truncation and padding that the file asks for are
+/// dropped: texts are read whole, and nothing is added to them.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// The file, for messages.
     origin: String,
     bos: Vec<u32>,
-    /// Tokens that the model has: the tokenizer may know more.
+    /// How many tokens the model has; the tokenizer may know more.
     rows: usize,
     hash: String,
 }
@@ -29,14 +29,13 @@ impl Tokenizer {
     /// A tokenizer from the bytes of `tokenizer.json`; `origin` names the file in messages.
     ///
     /// # Errors
-    /// [`Error::Model`] if the file is no tokenizer, or one that the library breaks down on.
+    /// [`Error::Model`] if the file is not a tokenizer, or one that makes the library panic.
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self> {
         let wrong = |why: String| Error::Model(format!("{origin} cannot be read: {why}"));
         let mut value = json::parse(bytes, origin)?;
         check_growth(&value).map_err(wrong)?;
         check_charsmaps(&value).map_err(wrong)?;
-        // What is not used cannot do harm: settings of these two make the library fail, or allocate
-        // what they say.
+        // Some settings of these two make the library fail, or allocate as much as they say.
         let mut cleared = false;
         for key in ["truncation", "padding"] {
             if let Some(setting) = value.get_mut(key).filter(|v| !v.is_null()) {
@@ -54,8 +53,7 @@ impl Tokenizer {
         let read = contained(|| {
             let mut inner = tokenizers::Tokenizer::from_bytes(&text)?;
             inner.with_padding(None).with_truncation(None)?;
-            // Some rules fail at their first text. That a text has no tokens is no failure of
-            // theirs.
+            // Some rules fail only on their first text. A text without tokens is no failure.
             if let Ok(encoding) = inner.encode(PROBE, true) {
                 let _ = inner.decode(encoding.get_ids(), false);
             }
@@ -67,21 +65,21 @@ impl Tokenizer {
         Ok(Self { inner, origin: origin.into(), bos: Vec::new(), rows: usize::MAX, hash })
     }
 
-    /// The same, for a model that has so many tokens, with texts that begin with these. The file's
-    /// own rule of what stands around a text has had its say; it would only move where tokens are
-    /// said to end.
+    /// Sets the tokens that texts begin with, and how many tokens the model has (`rows`). By then
+    /// the file's own rule for what surrounds a text has been read ([`Self::added`]); it is
+    /// dropped, because it would shift the offsets of tokens.
     pub fn set(&mut self, bos: Vec<u32>, rows: usize) {
         (self.bos, self.rows) = (bos, rows);
         self.inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
     }
 
-    /// What the file's own rule puts before and behind a text: `(before, behind)`.
+    /// What the file's own rule puts before and after a text: `(before, after)`.
     ///
     /// # Errors
     /// [`Error::Model`] if the rule fails.
     pub fn added(&self) -> Result<(Vec<u32>, Vec<u32>)> {
         let Some(rule) = self.inner.get_post_processor() else { return Ok((Vec::new(), Vec::new())) };
-        // A token that no file can name stands for the text.
+        // A token that no file can name takes the text's place.
         let text = tokenizers::Encoding::from_tokens(vec![Token::new(u32::MAX, "a".into(), (0, 1))], 0);
         let encoding = self.whole(|| rule.process(text, None, true))?;
         let ids = encoding.get_ids();
@@ -98,10 +96,9 @@ impl Tokenizer {
         self.known(encoding.get_ids())
     }
 
-    /// The tokens of a text given in pieces, as the tokenizer makes them of the whole text, by
-    /// piece: a token that reaches over a border belongs to the piece it ends in. All of them in
-    /// turn are the tokens of the whole text; what a piece's tokens are may depend on the pieces
-    /// beside it.
+    /// The tokens of a text given in pieces, by piece. The whole text is tokenised at once, so the
+    /// pieces' tokens in order are those of the whole text, and a piece's tokens may depend on its
+    /// neighbours. A token that crosses a border belongs to the piece it ends in.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -111,7 +108,7 @@ impl Tokenizer {
         let (mut border, mut from) = (0, 0);
         for (i, piece) in pieces.iter().enumerate() {
             border += piece.len();
-            // The last piece has what is left, whatever the tokenizer says of places.
+            // The last piece gets what is left, whatever offsets the tokenizer gives.
             let last = i + 1 == pieces.len();
             let to = if last { tokens.len() } else { from + ends[from..].iter().take_while(|end| **end <= border).count() };
             parts.push(tokens[from..to].to_vec());
@@ -128,13 +125,13 @@ impl Tokenizer {
         self.encode_with(text, |(from, _)| from)
     }
 
-    /// The tokens of a text, and of each what `of` makes of its place, in bytes.
+    /// The tokens of a text, and what `of` makes of each one's byte range.
     fn encode_with(&self, text: &str, of: impl Fn((usize, usize)) -> usize) -> Result<(Vec<u32>, Vec<usize>)> {
         let encoding = self.whole(|| self.inner.encode(text, false))?;
         Ok((self.known(encoding.get_ids())?, encoding.get_offsets().iter().map(|place| of(*place)).collect()))
     }
 
-    /// What a call of the library gives; where it panics, a sentence.
+    /// The result of a call of the library; a panic becomes an error.
     fn whole<T>(&self, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
         match contained(call) {
             Ok(done) => done.map_err(|e| Error::Model(format!("the text cannot be tokenised: {e}"))),
@@ -146,7 +143,7 @@ impl Tokenizer {
         match ids.iter().find(|&&id| id as usize >= self.rows) {
             None => Ok(ids.to_vec()),
             Some(id) => Err(Error::Input(format!(
-                "the text makes the token {id} (`{}`), which {} has and the model, with {} tokens, has not",
+                "the text makes the token {id} (`{}`), which is in {} but not in the model, which has {} tokens",
                 self.inner.id_to_token(*id).unwrap_or_default(),
                 self.origin,
                 self.rows
@@ -213,7 +210,7 @@ fn check_growth(json: &Value) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// Calls with a rule and every rule in it.
+/// Calls `see` with a rule and every rule inside it.
 fn each_rule(rule: &Value, see: &mut dyn FnMut(&Value)) {
     match rule {
         Value::Object(entries) => {

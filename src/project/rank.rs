@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// converge; [`Error::Cancelled`].
 pub fn effective_rank(matrix: &[f32], columns: usize, control: Control<'_>) -> Result<f64> {
     if columns == 0 || !matrix.len().is_multiple_of(columns) {
-        return Err(Error::Input(format!("{} entries are no matrix of {columns} columns", matrix.len())));
+        return Err(Error::Input(format!("{} entries are not a matrix of {columns} columns", matrix.len())));
     }
     // Singular values are the square roots of the eigenvalues of XᵀX. That matrix is small, because
     // a state has few entries per channel.

@@ -75,7 +75,7 @@ pub fn usable_perplexity(n: usize, wished: f64) -> Result<f64> {
     }
     if !(wished > 0.0 && wished.is_finite()) {
         return Err(Error::Input(format!(
-            "a perplexity of {wished} means nothing; it is about how many neighbours each point heeds, for example 30"
+            "the perplexity {wished} makes no sense; it is about how many neighbours each point has, for example 30"
         )));
     }
     Ok(wished.clamp(1.0, (n as f64 - 1.0) / 3.0 - 1e-3))

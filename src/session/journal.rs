@@ -112,7 +112,7 @@ impl Read {
     pub fn parse(text: &[u8]) -> Result<Self> {
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let mut lines = text[..whole].split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-        let wrong = |number: usize, why: String| Error::Input(format!("line {} is none of a journal: {why}", number + 1));
+        let wrong = |number: usize, why: String| Error::Input(format!("line {} does not belong to a journal: {why}", number + 1));
         let (_, first) = lines.next().ok_or_else(|| Error::Input("it is empty".into()))?;
         let header: Header = serde_json::from_slice(first).map_err(|e| wrong(0, e.to_string()))?;
         if header.journal != VERSION {
@@ -273,7 +273,7 @@ impl Journal {
         let file = private().read(true).append(true).open(path).map_err(Error::io(path))?;
         make_private(&file).map_err(Error::io(path))?;
         if file.try_lock().is_err() {
-            return Err(Error::Input(format!("{}: the lab of this journal still runs; leave it first", path.display())));
+            return Err(Error::Input(format!("{}: the lab of this journal is still running; leave it first", path.display())));
         }
         let read = Read::open(path)?;
         file.set_len(read.whole).map_err(Error::io(path))?;

@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> Result<Vec<Snapshot>> {
         Err(e) if is_missing(&e) => return Ok(Vec::new()),
         text => text?,
     };
-    let wrong = |why: String| Error::Input(format!("{} is no file of snapshots: {why}", path.display()));
+    let wrong = |why: String| Error::Input(format!("{} is not a file of snapshots: {why}", path.display()));
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     let version = value.get("snapshots").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(VERSION)) {

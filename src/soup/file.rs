@@ -76,7 +76,7 @@ fn lambda(raw: Option<&Raw>) -> Result<Option<f64>, String> {
         None | Some(Raw::Nothing(())) => Ok(None),
         Some(Raw::Number(value)) => Ok(Some(*value)),
         Some(Raw::Whole(value)) => Ok(Some(*value as f64)),
-        Some(other) => Err(format!("`lambda` of `with_query`: {other} stands where a number is expected")),
+        Some(other) => Err(format!("`lambda` of `with_query`: {other} is given where a number is expected")),
     }
 }
 

@@ -52,17 +52,18 @@ const EVIDENCE: [Page; 3] = [
     page("primed", "primed(posterior(top(24)))", "the query's examples read from a state",
         "The state after the query's examples when the model reads them from S instead of from nothing. Exact: it costs one pass over a few tokens."),
     page("gated", "gated(posterior(top(24)))", "a state, if a skill in it explains the query",
-        "S, if the posterior of \"none of these\" among the skills and tasks in S is not above the library's gate for so many examples; else the query's own state. \"None of these\" is scored by the same examples read from nothing."),
+        "S, if the posterior of \"none of these\" among the skills and tasks in S is not above the library's gate for that number of examples; else the query's own state. \"None of these\" is scored by the same examples read from nothing."),
     page("auto", "auto", "what the evidence calls for",
-        "S = (1 − λ) H_query + λ Σ p_i S_i with λ = 1 − p_none, over the 24 most similar tasks and \"none of these\"; the convolution windows are the query's. λ is 0 where no task explains the query, and from the second example on \
-where the tasks have not foretold the later examples better than the query alone. It is the lab's soup until you change it."),
+        "S = (1 − λ) H_query + λ Σ p_i S_i over the 24 most similar tasks; the convolution windows are the query's. If the tasks together predict the query's answers clearly better than the query alone, p follows from the answers and λ is 1 \
+(0.75 from the third example on). Otherwise p is the posterior and λ is at most 1 − p_none, less where the query may suffice; it is 0 if no task explains the query or, from the second example on, if the tasks have not predicted the later \
+examples better than the query alone. It is the lab's soup until you change it."),
 ];
 
 /// The operators that modify a recipe.
 #[rustfmt::skip]
 const CHANGES: [Page; 4] = [
     page("with_query", "mean(top(3)) | with_query(0.5)", "mixed with the query's state", "S = (1 − λ) H_query + λ S. Without a value λ is r / (r + 1) for r items: the plain average of all with the query."),
-    page("layers", "mean(antonym) @ 4..8 | over(query)", "on some layers", "S on the layers 4, 5, 6, 7 and the state in `over(…)` on the others (the empty state if none is written); `@ [0.5, 1, …]` gives each layer a weight."),
+    page("layers", "mean(antonym) @ 4..8 | over(query)", "on some layers", "S on the layers 4, 5, 6, 7 and the state in `over(…)` on the others (the empty state if there is none); `@ [0.5, 1, …]` gives each layer a weight."),
     page("conv", "mean(antonym) | conv(query)", "with another state's windows", "S with the convolution windows of another state."),
     page("match_norm", "mean(antonym) | match_norm", "at the norm of its items", "Each layer of S is scaled to the mean norm of the items' layers: mixing shortens vectors that disagree."),
 ];

@@ -131,7 +131,7 @@ pub(super) fn by_evidence<'r>(items: &'r [Term], names: &dyn Resolver) -> Result
             Recipe::Skill { id } => candidates.push(id.clone()),
             _ => {
                 return Err(Error::Input(
-                    "posterior weighs skills and tasks by what they say of the query's examples; its items must be skills, tasks or `top(n)`"
+                    "posterior weighs skills and tasks by what they say about the query's examples; its items must be skills, tasks or `top(n)`"
                         .into(),
                 ));
             }

@@ -90,7 +90,7 @@ fn average(states: &[State], decay: &Decay, mut weigh: impl FnMut(&Block, &mut B
     let shape = common_shape(states)?;
     if !decay.commutes() {
         return Err(Error::Input(
-            "the chunks of this model do not commute, so there is no average over orders; `decay` keeps theirs".into(),
+            "the chunks of this model do not commute, so there is no average over orders; `decay` keeps their order".into(),
         ));
     }
     check_decay(decay, states)?;

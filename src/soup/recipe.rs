@@ -96,7 +96,7 @@ pub trait Resolver {
 }
 
 fn no_evidence() -> Error {
-    Error::Input("the recipe weighs skills by what they say of a query's examples, but there is no query here".into())
+    Error::Input("the recipe weighs skills by what they say about a query's examples, but there is no query here".into())
 }
 
 /// An item of a list, with its weight.

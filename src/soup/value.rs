@@ -170,7 +170,7 @@ impl Parameter {
             (Value::Whole(_), _) => "a whole number of 0 or more",
             (Value::Divisor(_), _) => "`one`, `count` or `weights`",
         };
-        Err(format!("{raw} stands where {kind} is expected"))
+        Err(format!("{raw} is given where {kind} is expected"))
     }
 
     /// Fails with a sentence for a number outside its range.

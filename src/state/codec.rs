@@ -129,7 +129,7 @@ pub fn load_for(path: &Path, shape: Layout, model: &str) -> Result<(State, Prove
 /// holds numbers that are not finite or a negative ΣΔ.
 pub fn load(path: &Path) -> Result<(State, Provenance)> {
     let data = crate::files::read(path, crate::files::STATE)?;
-    let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is no saved state: {why}", path.display()));
+    let wrong = |why: &dyn fmt::Display| Error::Mismatch(format!("{} is not a saved state: {why}", path.display()));
     let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| wrong(&e))?;
     let about = header.metadata().clone().unwrap_or_default();
     let tensors = SafeTensors::deserialize(&data).map_err(|e| wrong(&e))?;
@@ -161,9 +161,9 @@ pub fn load(path: &Path) -> Result<(State, Provenance)> {
     }
     let shape = Layout::mamba1(n_layer, d_inner, d_state, window + 1);
     let text = |key: &str| about.get(key).cloned().unwrap_or_default();
-    let tokens = text("tokens").parse().map_err(|_| wrong(&"its `tokens` entry is no number"))?;
+    let tokens = text("tokens").parse().map_err(|_| wrong(&"its `tokens` entry is not a number"))?;
     let details = about.get("provenance").map(|json| serde_json::from_str(json)).transpose();
-    let details = details.map_err(|e| wrong(&format!("its `provenance` entry is no JSON: {e}")))?;
+    let details = details.map_err(|e| wrong(&format!("its `provenance` entry is not JSON: {e}")))?;
     let state = State::new(shape, ssm, conv, dt_sum, tokens).map_err(|e| wrong(&e))?;
     Ok((state, Provenance { model: text("model"), recipe: text("recipe"), recipe_hash: text("recipe_hash"), details }))
 }

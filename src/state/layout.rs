@@ -143,7 +143,7 @@ impl<'de> Deserialize<'de> for Layout {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let wrong = |what: &str| serde::de::Error::custom(format!("the layout of its states {what}"));
         let layout = match Read::deserialize(from)? {
-            Read::Old(Mamba1Sizes { d_conv: 0, .. }) => return Err(wrong("has a convolution of no taps")),
+            Read::Old(Mamba1Sizes { d_conv: 0, .. }) => return Err(wrong("has a convolution without taps")),
             Read::Old(s) => Self::mamba1(s.n_layer, s.d_inner, s.d_state, s.d_conv),
             Read::Now(written) => {
                 let dims = |name: &str| written.parts.get(name).map(Vec::as_slice);

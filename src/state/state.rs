@@ -158,7 +158,7 @@ impl State {
         let (ssm, conv) = (shape.n_layer * shape.memory.len(), shape.n_layer * shape.window.len());
         let (have, want) = (memory.floats().len(), shape.total_len());
         if have != want {
-            return Err(Error::Mismatch(format!("memory of {have} numbers is no state of {shape}, which has {want}")));
+            return Err(Error::Mismatch(format!("memory of {have} numbers is not a state of {shape}, which has {want}")));
         }
         let part = |range| Floats::Lent(Arc::clone(&memory), range);
         Ok(Self { shape, ssm: part(0..ssm), conv: part(ssm..ssm + conv), dt_sum: part(ssm + conv..want), tokens })

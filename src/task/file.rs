@@ -100,11 +100,11 @@ pub fn read_file(path: &Path) -> Result<Task> {
         return Err(Error::Input(format!("{} holds no pair", path.display())));
     }
     let mut notes = Vec::new();
-    for (of, what) in [(&again, "has another output for an input that stands before it"), (&others, "has several outputs")] {
+    for (of, what) in [(&again, "another output for an earlier input"), (&others, "several outputs")] {
         if let Some(first) = of.first() {
             let n = of.len();
             let rows = if n == 1 { "1 row".into() } else { format!("{n} rows") };
-            notes.push(format!("{}: {rows} ({} {first} first) {what}; the first output is kept.", path.display(), place_word(path)));
+            notes.push(format!("{}: {what} in {rows} ({} {first} first); the first output is kept.", path.display(), place_word(path)));
         }
     }
     Ok(Task {
@@ -152,14 +152,14 @@ fn table(text: &str, delimiter: u8, path: &Path) -> Result<Vec<Row>> {
         // Empty cells at the end are stray separators.
         let cells = (0..record.len()).rev().find(|c| !cell(*c).is_empty()).map_or(0, |last| last + 1);
         if cells > 2 {
-            let quotes = if delimiter == b',' { "; a text with a comma stands in double quotes" } else { "" };
+            let quotes = if delimiter == b',' { "; put a text that contains a comma in double quotes" } else { "" };
             return wrong(format!("there are {cells} cells; a task has an input and an output{quotes}"));
         }
         if i == 0 && cell(0).eq_ignore_ascii_case("input") && cell(1).eq_ignore_ascii_case("output") {
             continue;
         }
         if cell(0).is_empty() || cell(1).is_empty() {
-            return wrong(format!("an input and an output are needed, with a {between} between"));
+            return wrong(format!("an input and an output are needed, with a {between} between them"));
         }
         rows.push(Row { pair: Pair { input: cell(0).into(), output: cell(1).into() }, at: line, others: 0 });
     }
@@ -281,10 +281,10 @@ mod tests {
     fn outputs_that_are_left_out_are_told() {
         let notes = |name: &str, content: &[u8]| read(name, content).unwrap().notes.join(" ");
         let told = notes("t.tsv", b"a\tb\nc\td\na\tx\nc\te\na\tb\n");
-        assert!(told.contains("2 rows (line 3 first) has another output for an input"), "{told}");
+        assert!(told.contains("another output for an earlier input in 2 rows (line 3 first)"), "{told}");
         assert_eq!(notes("t.tsv", b"a\tb\na\tb\n"), "");
         let told = notes("t.json", br#"[{"input":"a","output":"b"},{"input":"c","output":["d","e"]}]"#);
-        assert!(told.contains("1 row (entry 2 first) has several outputs"), "{told}");
+        assert!(told.contains("several outputs in 1 row (entry 2 first)"), "{told}");
     }
 
     #[test]

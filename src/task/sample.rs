@@ -43,7 +43,7 @@ impl SplitSpec {
         if self.shots == 0 || rest.len() < self.shots {
             let needed = (self.shots..1 << 24).find(|&n| n - self.put_aside_of(n) >= self.shots.max(1)).unwrap_or(usize::MAX);
             return Err(Error::Input(format!(
-                "`{}` has {n} pairs, too few for one set of {} examples beside a test split: at least {needed} are needed",
+                "`{}` has {n} pairs, too few for one set of {} examples besides a test split: at least {needed} are needed",
                 task.name, self.shots
             )));
         }
@@ -62,7 +62,7 @@ impl SplitSpec {
         if shots == 0 || rest.len() < shots {
             let (name, room) = (&task.name, rest.len());
             return Err(Error::Input(format!(
-                "`{name}` has {room} pairs beside its test split: a skill of it reads 1 to {room}, not {shots}"
+                "`{name}` has {room} pairs besides its test split: a skill of it reads 1 to {room}, not {shots}"
             )));
         }
         Ok(draw(&rest, shots, &mut rng(seed, &format!("a set of {}", task.name), shots)))

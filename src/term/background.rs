@@ -5,7 +5,7 @@
 
 use crate::app::Background;
 
-/// The question.
+/// The sequence that asks for the background.
 pub const QUESTION: &str = "\x1b]11;?\x1b\\";
 /// The background in an answer such as `11;rgb:1e1e/1e1e/2e2e`.
 pub fn parse(text: &str) -> Option<Background> {

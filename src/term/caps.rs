@@ -1,18 +1,18 @@
 //! Which colours and glyphs the terminal can show, by its environment; [`super::background`] asks
-//! the terminal itself for the one thing that no variable tells.
+//! the terminal itself for its background, which the environment seldom names.
 
 use crate::app::{Background, ColourDepth, GlyphSet, Look};
 
-/// What the environment says of the terminal.
+/// What the environment says about the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `TERM`; empty if not set.
     pub term: String,
     /// How many colours.
     pub depth: ColourDepth,
-    /// Why so many, in a word or two.
+    /// What decided `depth`, in a word or two.
     pub depth_by: &'static str,
-    /// The background, if `COLORFGBG` tells it.
+    /// The background, if `COLORFGBG` names it.
     pub background: Option<Background>,
     /// The locale: the first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set.
     pub locale: String,
@@ -25,8 +25,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads it: `Environment::of(|name| std::env::var(name).ok())`. A variable that is set to
-    /// nothing is not set.
+    /// Reads it: `Environment::of(|name| std::env::var(name).ok())`. An empty variable counts
+    /// as not set.
     ///
     /// - Colours: none for `NO_COLOR`, `CLICOLOR=0` or a dumb terminal; else by `COLORTERM` and
     ///   `TERM`.
@@ -63,7 +63,7 @@ impl Environment {
     }
 
     /// Whether the terminal may be asked a question: a dumb one and the Linux console would print
-    /// it, and GNU screen answers for nobody.
+    /// it, and GNU screen does not answer.
     pub fn may_be_asked(&self) -> bool {
         !matches!(self.term.as_str(), "" | "dumb" | "linux") && !self.screen
     }

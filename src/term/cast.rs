@@ -1,5 +1,5 @@
-//! What is written to the terminal, kept as an asciicast (version 2): a line with the size, then
-//! `[seconds, "o", text]` a frame.
+//! What is written to the terminal, recorded as an asciicast (version 2): a line with the size,
+//! then `[seconds, "o", text]` for each frame.
 
 use crate::error::Result;
 use crate::session::writer::LineWriter;
@@ -40,7 +40,7 @@ impl Cast {
         self.writer.write(json!([seconds, kind, text]).to_string());
     }
 
-    /// Notes the terminal's size.
+    /// Records the terminal's size, if it changed.
     pub fn resized(&self, size: (u16, u16)) {
         if self.size.replace(size) != size {
             self.event("r", &format!("{}x{}", size.0, size.1));
@@ -54,7 +54,7 @@ impl Cast {
         }
     }
 
-    /// Waits (not long) for the disk.
+    /// Flushes, and waits briefly for the disk.
     pub fn finish(self) {
         self.flush();
         self.writer.finish();

@@ -1,4 +1,4 @@
-//! OSC 52: the terminal itself takes the text to the clipboard, also over SSH; inside tmux and
+//! OSC 52: the terminal itself puts the text on the clipboard, also over SSH; inside tmux and
 //! screen the sequence is passed through.
 
 use std::io::{self, Write};

@@ -1,11 +1,11 @@
-//! The terminal: one loop that carries keys and engine events to `update`, effects outwards, and
-//! draws what changed.
+//! The terminal: one loop that passes keys and engine events to `update`, carries out its effects,
+//! and draws what changed.
 //!
 //! - [`tui`]: entering, leaving and writing to the terminal; [`encode`]: changed cells as escape
 //!   sequences; [`watch`]: the thread that notices a terminal that is gone.
 //! - [`input`]: the thread that reads keys, pastes and the mouse; [`out`]: writing to a terminal
-//!   that may take nothing; [`signals`]: SIGTERM, SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours and
-//!   glyphs by the environment; [`background`]: light or dark by the terminal's own word;
+//!   that may stop taking output; [`signals`]: SIGTERM, SIGHUP, SIGQUIT, SIGTSTP; [`caps`]: colours
+//!   and glyphs by the environment; [`background`]: light or dark, as the terminal answers;
 //!   [`clipboard`]: OSC 52; [`cast`]: what is written, recorded.
 //!
 //! Nothing is written while nothing visible changes: a frame is drawn into a buffer only after an
@@ -42,11 +42,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tui::Tui;
 
-/// Least time between two frames.
+/// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(33);
 /// The same on a slow line.
 const SLOW_FRAME: Duration = Duration::from_millis(200);
-/// Events taken in before a frame is drawn at the latest.
+/// The most events taken in before a frame is drawn.
 const BATCH: usize = 64;
 
 /// The terminal with its recording.
@@ -59,13 +59,13 @@ pub struct Files {
     pub journal: Option<Journal>,
     /// Snapshots of soups.
     pub snapshots: Option<Keeper>,
-    /// Where what the terminal shows is recorded.
+    /// The file that records what the terminal shows.
     pub record: Option<PathBuf>,
-    /// What goes wrong with them, from other threads.
+    /// Reports, from other threads, of what goes wrong with them.
     pub complaints: Complaints,
 }
 
-/// A way from other threads to the screen.
+/// A channel from other threads to the screen.
 pub struct Complaints(UnboundedSender<Action>, UnboundedReceiver<Action>);
 
 impl Default for Complaints {
@@ -76,21 +76,21 @@ impl Default for Complaints {
 }
 
 impl Complaints {
-    /// Says what went wrong, with what it means for the user after it.
+    /// A function that reports what went wrong, followed by what it means for the user (`so`).
     pub fn sender(&self, so: &'static str) -> impl Fn(Error) + Send + use<> {
         complain(self.0.clone(), so)
     }
 
     /// Says a sentence.
     pub fn say(&self, sentence: String) {
-        // The other end is here.
+        // It cannot fail: the other end is here.
         let _ = self.0.send(Action::Complain(sentence));
     }
 }
 
 fn complain(tell: UnboundedSender<Action>, so: &'static str) -> impl Fn(Error) + Send + use<> {
     move |error| {
-        // After the loop has ended nobody listens.
+        // This fails only after the loop has ended, when nobody listens.
         let _ = tell.send(Action::Complain(format!("{error}. {so}")));
     }
 }
@@ -100,7 +100,7 @@ fn complain(tell: UnboundedSender<Action>, so: &'static str) -> impl Fn(Error) +
 pub struct Left {
     /// The journal, if anything was written to it.
     pub journal: Option<PathBuf>,
-    /// What is to come now.
+    /// What comes next.
     pub then: Then,
     /// The signal that ended it, by its number.
     pub signal: Option<i32>,
@@ -112,19 +112,19 @@ pub enum Then {
     /// The end.
     #[default]
     End,
-    /// The sitting of this journal.
+    /// The sitting of this journal, resumed.
     Resume(PathBuf),
     /// This journal, played.
     Play(PathBuf),
 }
 
-/// Runs the lab on the terminal until the user leaves. `ask_background`: whether nobody has said if
-/// the terminal is light or dark, so that it is asked. `events` are the engine's; when it closes,
-/// the lab goes on without an engine.
+/// Runs the lab on the terminal until the user leaves. `ask_background`: whether to ask the
+/// terminal if it is light or dark, because nothing else says so. `events` are the engine's; when
+/// it closes, the lab goes on without an engine.
 ///
 /// # Errors
-/// [`Error::Input`] if standard output is no terminal or a key is bound twice; [`Error::Io`] if the
-/// terminal cannot be written to or the recording cannot be begun.
+/// [`Error::Input`] if standard output is not a terminal or a key is bound twice; [`Error::Io`] if
+/// the terminal cannot be written to or the recording cannot be begun.
 pub fn run(
     options: Options,
     ask_background: bool,
@@ -137,7 +137,7 @@ pub fn run(
     let state = State::new(options)?;
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         return Err(Error::Input(
-            "The lab needs a terminal, and standard output is none; `state-soup --help` lists the commands that work without.".into(),
+            "The lab needs a terminal, and standard output is not one; `state-soup --help` lists the commands that work without.".into(),
         ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::io("terminal"))?;
@@ -165,7 +165,7 @@ pub fn run(
         snapshots.finish();
     }
     let left = Left { journal: lab.journal.and_then(Journal::finish), then: lab.then, signal: lab.signal };
-    // A terminal that is gone is how the lab ends after a hang-up; there is nobody to tell.
+    // After a hang-up the lab ends with a terminal that is gone; there is nobody to tell.
     match result.and(given_back) {
         Err(error) if tui::is_gone(&error) => Ok(Left { signal: left.signal.or(Some(signals::HANG_UP)), ..left }),
         Err(error) => Err(Error::io("terminal")(error)),
@@ -184,7 +184,7 @@ struct Lab<E> {
     /// Where threads that look something up leave what they found.
     tell: UnboundedSender<Action>,
     then: Then,
-    /// The signal that asks for the end.
+    /// The signal that asked for the end.
     signal: Option<i32>,
 }
 
@@ -209,7 +209,7 @@ impl<E: EngineHandle> Lab<E> {
         }
         tui.draw(&self.state)?;
         if ask_background {
-            // After the first frame, and nobody waits for the answer.
+            // After the first frame; nothing waits for the answer.
             tui.writer().write_all(background::QUESTION.as_bytes())?;
             tui.writer().flush()?;
         }
@@ -270,8 +270,8 @@ impl<E: EngineHandle> Lab<E> {
         }
     }
 
-    /// The action of what a person or the terminal did, if it has one. What is pointed at is what
-    /// lies there in the present picture.
+    /// The action of what a person or the terminal did, if it has one. The mouse points at
+    /// what is there in the picture on screen.
     fn take_input(&self, tui: &Screen, input: Input) -> Option<Action> {
         let target = |column, row| ui::hit(&self.state, tui.shown().area, column, row);
         Some(Action::Key(match input {
@@ -345,7 +345,7 @@ impl<E: EngineHandle> Lab<E> {
         Ok(Next::Go)
     }
 
-    /// Looks the earlier sittings up, on a thread of its own: fifty files may take a while.
+    /// Looks up the earlier sittings on a separate thread: fifty files may take a while.
     fn list_sittings(&self) {
         let (tell, own) = (self.tell.clone(), self.journal.as_ref().map(|j| j.path().to_owned()));
         let work = move || {

@@ -1,5 +1,5 @@
-//! Writing to the terminal without being at its mercy: a terminal that takes no more output (a full
-//! line, a stopped window) is waited for only as long as nobody gives it up.
+//! Writing to a terminal that may take no more output (a full line, a stopped window): writers wait
+//! for it only until it is given up.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
@@ -10,16 +10,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether nobody waits for the terminal any more.
+/// Whether the terminal was given up: nothing waits for it any more.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
-/// The terminal, opened once more, so that not waiting is a matter of this program alone: the mode
-/// belongs to what was opened, and standard output is shared with the shell. `None` where it cannot
+/// The terminal, opened a second time, so that not waiting concerns this program alone: the mode
+/// belongs to the open file, and the shell shares the one of standard output. `None` if it cannot
 /// be opened again.
 static TERMINAL: OnceLock<Option<OwnedFd>> = OnceLock::new();
-/// How often it is looked whether the terminal was given up.
+/// How often writers check whether the terminal was given up.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// The terminal as what is written to.
+/// A writer to the terminal.
 #[derive(Debug)]
 pub struct Out(());
 
@@ -75,7 +75,7 @@ pub fn give_up(last: &[&str]) {
 fn write_now(mut bytes: &[u8]) {
     for _ in 0..4 {
         let mut fds = [PollFd::from_borrowed_fd(terminal(), PollFlags::OUT)];
-        // A terminal that was opened once only may keep a writer for ever: it is asked first.
+        // A terminal that could not be opened again may block a write for ever: poll it first.
         if poll(&mut fds, Some(&LOOK)).is_ok_and(|n| n > 0) && fds[0].revents().contains(PollFlags::OUT) {
             match rustix::io::write(terminal(), bytes) {
                 Ok(n) if n == bytes.len() => return,

@@ -1,5 +1,5 @@
-//! Signals as values, heard by a thread of their own: the loop may stand still because the terminal
-//! takes no more output, and must end all the same.
+//! Signals as values, received by a separate thread: the loop may be stuck because the terminal
+//! takes no more output, and must end nevertheless.
 
 use super::tui;
 use crate::error::Error;
@@ -22,21 +22,21 @@ pub enum Signal {
     Resize,
 }
 
-/// That a signal ended the program, as an error: its exit code is what a shell expects.
+/// The error for a program that a signal ended; its exit code is what a shell expects.
 pub fn ended_by(raw: i32) -> Error {
     let named = [(Unix::TERM, "SIGTERM"), (Unix::HUP, "SIGHUP"), (Unix::INT, "SIGINT"), (Unix::QUIT, "SIGQUIT")];
     let name = named.into_iter().find(|(signal, _)| signal.as_raw() == raw).map_or("a signal", |(_, name)| name);
     Error::Ended { signal: raw, name }
 }
 
-/// The number of SIGHUP: what a terminal that is gone stands for.
+/// The number of SIGHUP; a terminal that is gone counts as one.
 pub const HANG_UP: i32 = Unix::HUP.as_raw();
 
 /// How long the loop has to give the terminal back by itself.
 const GRACE: Duration = Duration::from_millis(1200);
 
-/// Where the thread leaves what it hears: at the loop that runs now. The thread lives as long as
-/// the process, for a handler can be replaced but not taken back.
+/// The loop that runs now, to which the thread sends its signals. The thread lives as long as the
+/// process, because a handler can be replaced but not removed.
 static LOOP: Mutex<Option<UnboundedSender<Signal>>> = Mutex::new(None);
 
 /// The signals that are listened to.
@@ -69,7 +69,7 @@ impl Signals {
     }
 }
 
-/// Tells the loop of a signal, and does what it asks for if the loop does not.
+/// Sends a signal to the loop, and does what it asks for if the loop does not.
 fn act(raw: i32) {
     let signal = match raw {
         _ if raw == Unix::WINCH.as_raw() => Signal::Resize,
@@ -91,12 +91,12 @@ fn act(raw: i32) {
                 tui::give_back_at_once();
             }
             if raw == Unix::QUIT.as_raw() {
-                // It asks for an end with a dump, and gets it once the screen is the user's again.
+                // SIGQUIT asks for a core dump; it gets one once the terminal is given back.
                 let _ = emulate_default_handler(raw);
             }
             if stuck || !told {
-                // What a shell says of a program that a signal ended. Everything on disk is whole
-                // at every instant.
+                // The exit code that shells give a program ended by a signal. Everything on disk is
+                // whole at every instant.
                 std::process::exit(128 + raw);
             }
         }

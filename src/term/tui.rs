@@ -18,32 +18,33 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the terminal is ours now: what the panic hook looks at.
+/// Whether the terminal is ours now, for the panic hook.
 static ENTERED: AtomicBool = AtomicBool::new(false);
-/// The same, but until it is given back altogether.
+/// The same, but until it is given back completely.
 static TAKEN: AtomicBool = AtomicBool::new(false);
-/// How the terminal was set before it was ours, for those who must not wait for anybody.
+/// The terminal's settings before it was ours, for code that must not wait.
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 
-/// Gives the terminal back: no frame under way, the mouse and the cursor the user's, the first
-/// screen.
+/// Gives the terminal back: ends a frame under way, returns the mouse and the cursor, and shows the
+/// first screen.
 const GIVE_BACK: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
 /// Gives the cursor's shape back.
 const SHAPE_BACK: &str = "\x1b[0 q";
 /// Whether the cursor has a shape of ours.
 static SHAPED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal's own cursor as a thin bar that does not blink: it stands where a text is edited,
+/// The terminal's own cursor as a thin bar that does not blink: it is put where a text is edited,
 /// for input methods, and what is drawn there stays readable.
 const CARET: &str = "\x1b[6 q";
 
-/// Asks for presses and the wheel, in the form without a limit to columns. crossterm's own command
-/// would ask for every movement too: a stream of bytes up the line that nothing here listens to.
+/// Asks for presses and the wheel, in the form that has no limit on columns. crossterm's own
+/// command would ask for every movement too: a stream of bytes up the line that nothing here
+/// listens to.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 /// Gives the mouse back.
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
-/// What counts the bytes that go to the terminal.
+/// Counts the bytes that go to the terminal.
 #[derive(Debug)]
 struct Counted<W> {
     writer: W,
@@ -72,9 +73,9 @@ pub struct Tui<W: Write> {
     mouse: bool,
     /// Whether the frame on screen is unknown and all of it has to be written.
     forgotten: bool,
-    /// What is told of a new size.
+    /// The recording, which notes a new size.
     cast: Option<Rc<Cast>>,
-    /// Where the terminal's own cursor stands; `None` while it is hidden.
+    /// Where the terminal's own cursor is; `None` while it is hidden.
     caret: Option<Position>,
 }
 
@@ -92,7 +93,7 @@ impl Tui<Tee<BufWriter<Out>>> {
 }
 
 impl<W: Write> Tui<W> {
-    /// One that writes its frames to `writer` and takes nothing: for measurements and tests.
+    /// One that writes its frames to `writer` and takes no terminal: for measurements and tests.
     pub fn over(writer: W) -> Self {
         Self {
             writer: Counted { writer, bytes: 0 },
@@ -107,7 +108,7 @@ impl<W: Write> Tui<W> {
 
     fn take(&mut self) -> io::Result<()> {
         if let Ok(before) = tcgetattr(io::stdout()) {
-            // (The first time only: that is the user's.)
+            // Only the first call counts: those are the user's settings.
             let _ = BEFORE.set(before);
         }
         terminal::enable_raw_mode()?;
@@ -166,7 +167,7 @@ impl<W: Write> Tui<W> {
         }
         let changes = encode::changes(&self.shown, &frame);
         if changes.is_empty() && !clear && self.caret == caret {
-            // Only the colour of blanks differs: nobody can see it.
+            // Only the colour of blanks differs, which cannot be seen.
             self.shown = frame;
             return Ok(());
         }
@@ -207,7 +208,7 @@ impl<W: Write> Tui<W> {
     /// Makes the next frame a whole one.
     ///
     /// # Errors
-    /// None today; kept a result with its siblings.
+    /// None today; a result like its siblings.
     pub fn forget(&mut self) -> io::Result<()> {
         self.forgotten = true;
         Ok(())
@@ -225,7 +226,7 @@ impl<W: Write> Tui<W> {
 
     /// Gives the terminal back and stops the process group, as Ctrl-Z does elsewhere; returns when
     /// `fg` continues it. Where there is no shell to return to (the lab is a session's first
-    /// process) nobody could continue it: then a sentence says so.
+    /// process) nothing could continue it: it returns a sentence instead.
     ///
     /// # Errors
     /// The system's, if the terminal cannot be written to.
@@ -256,15 +257,15 @@ pub fn is_gone(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
-/// Whether the terminal is ours, and not yet given back altogether.
+/// Whether the terminal is ours, and not yet given back completely.
 pub fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
-/// Gives the terminal back without waiting for anybody: not for whoever writes to it, nor for the
-/// terminal to take what was written. What it has not taken is dropped, and if it takes nothing
-/// even then, its settings are back all the same. Calls the system only, and takes no lock: a
-/// signal's handler may call it.
+/// Gives the terminal back without waiting: neither for whoever writes to it, nor for the terminal
+/// to take what was written. What it has not taken is dropped, and if it takes nothing even then,
+/// its settings are still restored. Makes only system calls and takes no lock, so that a signal's
+/// handler may call it.
 pub fn give_back_at_once() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -280,9 +281,8 @@ fn shape_back() -> &'static str {
     if SHAPED.load(Ordering::SeqCst) { SHAPE_BACK } else { "" }
 }
 
-/// Gives the terminal back before a panic of this thread prints itself. A panic of another thread
-/// is that thread's owner's to report: printed, it would only spoil the screen, so it goes to the
-/// log.
+/// Gives the terminal back before a panic of this thread is printed. A panic of another thread is
+/// reported by that thread's owner: printed, it would only spoil the screen, so it goes to the log.
 pub fn install_panic_hook() {
     let screen_thread = std::thread::current().id();
     let previous = std::panic::take_hook();

@@ -1,9 +1,9 @@
 //! The thread that notices a terminal that is gone.
 //!
 //! When the terminal hangs up (an SSH connection drops, tmux is killed) the loop may be in the
-//! middle of something. So a thread of its own polls the terminal for a hang-up. It tells the loop,
-//! and if the loop is past telling it ends the process. That loses nothing: everything on disk is
-//! whole at every instant.
+//! middle of something. So a separate thread polls the terminal for a hang-up. It tells the loop,
+//! and if the loop does not end in time, it ends the process. That loses nothing: everything on
+//! disk is whole at every instant.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -42,7 +42,7 @@ pub fn watch() -> Gone {
         while !is_gone(&terminal) {}
         let _ = sender.send(());
         std::thread::sleep(GRACE);
-        // 128 + SIGHUP: what a shell says of a program that ended with its terminal.
+        // 128 + SIGHUP: the exit code that shells give a program that ended with its terminal.
         std::process::exit(129);
     });
     Gone(started.is_ok().then_some(receiver))

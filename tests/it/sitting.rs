@@ -61,7 +61,7 @@ fn a_journal_reads_as_it_was_written_and_a_torn_line_is_left_out() {
     std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"t\":9000,\"ke").unwrap();
     let (mut journal, torn) = Journal::append(&path, |e| panic!("{e}")).unwrap();
     assert_eq!(torn.entries, all);
-    assert!(Journal::append(&path, |_| {}).is_err_and(|e| e.to_string().contains("still runs")), "one lab a journal");
+    assert!(Journal::append(&path, |_| {}).is_err_and(|e| e.to_string().contains("still running")), "one lab a journal");
     journal.add(&Entry::Input(9500, Input::Key("x".parse().unwrap())));
     journal.finish().unwrap();
     let read = Read::open(&path).unwrap();

@@ -76,7 +76,7 @@ fn the_folders_that_people_have_open_as_they_are() {
 
     let built = home.run(&lists, &["build", "--json"]);
     let told = String::from_utf8_lossy(&built.stderr).into_owned();
-    assert!(built.status.success() && told.contains("english-french.json: 16 rows (entry 1 first) has several outputs"), "{told}");
+    assert!(built.status.success() && told.contains("english-french.json: several outputs in 16 rows (entry 1 first)"), "{told}");
     let built: Value = serde_json::from_slice(&built.stdout).unwrap();
     assert_eq!(built["skills"], 8);
     let ranked = home.json(&lists, &["rank", "hot -> cold\\nbig -> small"]);

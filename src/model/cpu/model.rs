@@ -22,14 +22,14 @@ use std::time::Duration;
 pub const CHUNK: usize = 256;
 /// Rows of logits computed together.
 const LOGIT_ROWS: usize = 32;
-/// States of one chunk at most: more than a chunk has tokens is never needed, and memory for them
-/// is no concern here.
+/// The most states of one chunk: more than it ever needs, as a token needs at most three, and
+/// memory for them is no concern here.
 const STATES: usize = 4 * CHUNK;
 
 /// The weights and work space of a model.
 pub struct Model {
     weights: Weightset,
-    /// Work space of runs that have ended, to be used again.
+    /// Work space of runs that have ended, for reuse.
     spare: Mutex<Vec<Buffers>>,
     products: Products,
 }
@@ -61,8 +61,8 @@ impl Model {
         self.config().shape()
     }
 
-    /// Time spent in matrix products so far, by all callers: what the benchmarks compare the whole
-    /// with.
+    /// Time spent in matrix products so far, by all callers; the benchmarks compare the total with
+    /// it.
     pub fn time_in_products(&self) -> Duration {
         self.products.time()
     }
@@ -120,7 +120,7 @@ impl Model {
         kept
     }
 
-    /// Runs one chunk through all layers; `buffers.x` holds the last residual.
+    /// Runs one chunk through all layers; `buffers.x` then holds the last residual.
     fn forward(&self, tokens: &[u32], spans: &[Span], working: &mut [Working], kept: &mut [Working], buffers: &mut Buffers) {
         let config = self.config();
         let (t, m) = (tokens.len(), config.d_model);
@@ -128,8 +128,8 @@ impl Model {
         buffers.normed.resize(buffers.normed.len().max(t * m), 0.0);
         buffers.space.fit(config, t);
         in_pool(|| {
-            // A row of the panels lies scattered over as many cache lines as it has numbers, so it
-            // takes a while.
+            // In parallel: a row of the panels is scattered over as many cache lines as it has
+            // numbers.
             buffers.x.par_chunks_exact_mut(m).zip(tokens).for_each(|(row, &token)| self.weights.embed(token, row));
             for (l, layer) in self.weights.layers.iter().enumerate() {
                 let Buffers { x, normed, space, .. } = &mut *buffers;
@@ -139,7 +139,7 @@ impl Model {
         });
     }
 
-    /// Logits of the rows looked at, a block of rows at a time.
+    /// Logits of the rows that are wanted, a block of rows at a time.
     fn look(&self, looks: &[Look], buffers: &mut Buffers, results: &mut Results) {
         let (m, vocab) = (self.config().d_model, self.config().vocab_size);
         for looks in looks.chunks(LOGIT_ROWS) {
@@ -179,7 +179,7 @@ impl Model {
     }
 }
 
-/// ln softmax at one entry, the sum in f64.
+/// ln softmax at one entry; the sum is in f64.
 fn log_softmax_at(logits: &[f32], token: u32) -> f32 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&l| f64::from((l - max).exp())).sum();

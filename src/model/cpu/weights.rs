@@ -67,7 +67,7 @@ impl Weightset {
     }
 }
 
-/// A matrix in the precision asked for.
+/// The matrix of the first of these names that is there, in the precision asked for.
 pub fn linear(
     tensors: &Tensors<'_>,
     kind: WeightType,
@@ -86,22 +86,21 @@ pub fn linear(
     Ok(Linear::new(n_out, n_in, weights, bias))
 }
 
-/// Matrix products, and the time that has gone into them so far, by all callers: what the
-/// benchmarks compare the whole with.
+/// Matrix products, and the time spent in them so far, by all callers.
 #[derive(Default)]
 pub struct Products {
     nanoseconds: AtomicU64,
 }
 
 impl Products {
-    /// A product, added to `out` or in its place.
+    /// Writes a product into `out`, or adds it there (`accumulate`).
     pub fn run(&self, linear: &Linear, x: Rows<'_>, out: &mut [f32], accumulate: bool) {
         let began = Instant::now();
         linear.forward(x, out, accumulate);
         self.nanoseconds.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// The time.
+    /// The time spent so far.
     pub fn time(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }

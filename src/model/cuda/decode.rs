@@ -16,8 +16,8 @@ use crate::model::plan::{Chunk, Seq, Span};
 use crate::state::State;
 use std::sync::{Mutex, PoisonError};
 
-/// The working memory of a decoder for a number of sequences, with its graph; used again by the
-/// next one of that number.
+/// The working memory of a decoder for a number of sequences, with its graph; reused by the next
+/// decoder of that number.
 pub struct Space {
     batch: usize,
     acts: Activations,
@@ -37,7 +37,7 @@ pub struct Space {
 /// Continues from states.
 pub struct Decoder<'a> {
     model: &'a Model,
-    /// There until the decoder is dropped.
+    /// `None` only once the decoder is dropped.
     space: Option<Mutex<Space>>,
     tokens: Vec<u64>,
 }
@@ -92,7 +92,7 @@ impl<'a> Decoder<'a> {
     pub fn state(&self, i: usize) -> Result<State> {
         let _gate = self.model.gpu.enqueue();
         let mut space = self.space.as_ref().ok_or_else(ended)?.lock().unwrap_or_else(PoisonError::into_inner);
-        // Every step has been waited for.
+        // Every step waits until it has ended, so the states are there.
         let Space { back, slots, .. } = &mut *space;
         let mut states = back.fetch(&self.model.gpu, slots, &[(i, self.tokens[i])])?;
         states.pop().ok_or_else(ended)
@@ -147,7 +147,7 @@ impl Space {
     fn record(&mut self, model: &Model) -> Result<Graph> {
         let gpu = &*model.gpu;
         // cuBLAS loads its kernels when it first needs them, which cannot be recorded: one step
-        // runs as it is, and its states are put back.
+        // runs unrecorded, and the states are then restored.
         let before = self.back.fetch(gpu, &self.slots, &(0..self.batch).map(|i| (i, 0)).collect::<Vec<_>>())?;
         self.enqueue(model)?;
         gpu.wait()?;

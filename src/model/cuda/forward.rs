@@ -31,8 +31,8 @@ pub struct On<'a> {
 pub struct Timers(std::sync::Mutex<Vec<(&'static str, CudaEvent, CudaEvent)>>);
 
 impl Timers {
-    /// Milliseconds and launches by name, the longest first. Everything enqueued has been waited
-    /// for.
+    /// Milliseconds and launches by name, the longest first. The caller has waited for everything
+    /// that was enqueued.
     pub fn by_name(&self) -> Result<Vec<(&'static str, f64, usize)>> {
         let mut sums: Vec<(&'static str, f64, usize)> = Vec::new();
         for (name, from, to) in self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
@@ -75,8 +75,8 @@ impl On<'_> {
     }
 
     /// Enqueues a chunk whose tables lie on the card at `meta`; `acts.x` will hold the last
-    /// residual. A short one that came before is recorded, if there is a place for recordings,
-    /// which belong to this memory. After layers have been enqueued, `after` is told.
+    /// residual. With `recordings`, which belong to this memory, a short chunk is recorded once its
+    /// layout comes again. `after` is called with each range of layers that has been enqueued.
     pub fn chunk(
         &self,
         layout: Layout,

@@ -9,8 +9,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaEvent, CudaSlic
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What cuBLAS may use beside operands and results. With memory of its own it can be captured in a
-/// graph.
+/// Bytes of cuBLAS's workspace. Its calls can be captured in a graph only if it is given one.
 const BLAS_BYTES: usize = 32 << 20;
 
 /// The precision of matrices and activations.
@@ -69,8 +68,8 @@ pub struct Gpu {
     pub stream: Arc<CudaStream>,
     /// Where states are copied to the host.
     pub copies: Arc<CudaStream>,
-    /// What work is enqueued on while it is recorded: memory is got and given back on the others
-    /// meanwhile.
+    /// The stream that work is enqueued on while it is recorded: memory is allocated and freed on
+    /// the others meanwhile.
     recorder: Arc<CudaStream>,
     recording: AtomicBool,
     blas: Arc<CudaBlas>,
@@ -89,9 +88,9 @@ impl Gpu {
         let say = failed("it was made ready");
         let stream = device.cuda_stream();
         let ctx = stream.context().clone();
-        // SAFETY: there are two streams, and what one needs of the other is ordered by events of
-        // our own. The library's own would cost a call to the driver an argument, and cannot be
-        // recorded while a graph is captured.
+        // SAFETY: what one stream needs of another is ordered by events of our own. The library's
+        // would cost a call to the driver for each argument, and cannot be recorded while a graph
+        // is captured.
         unsafe { ctx.disable_event_tracking() };
         let (copies, recorder) = (ctx.new_stream().map_err(&say)?, ctx.new_stream().map_err(&say)?);
         let blas = device.cublas_handle();
@@ -103,12 +102,12 @@ impl Gpu {
         Ok(gpu)
     }
 
-    /// Where work is enqueued.
+    /// The stream that work is enqueued on now.
     pub(super) fn now(&self) -> &Arc<CudaStream> {
         if self.recording.load(Ordering::Relaxed) { &self.recorder } else { &self.stream }
     }
 
-    /// Lets everything be enqueued on the compute stream, or recorded.
+    /// Directs all work to the recorder, or back to the compute stream.
     fn turn_to(&self, recording: bool) -> Result<()> {
         self.recording.store(recording, Ordering::Relaxed);
         let (handle, space) = (*self.blas.handle(), self.blas_space.device_ptr(&self.stream).0 as *mut _);
@@ -150,12 +149,12 @@ impl Gpu {
         self.ctx.name().unwrap_or_else(|_| "a GPU without a name".into())
     }
 
-    /// Bytes free and in all.
+    /// Free bytes and total bytes.
     pub fn memory(&self) -> (usize, usize) {
         self.ctx.mem_get_info().unwrap_or((0, 0))
     }
 
-    /// The right to enqueue.
+    /// Takes the right to enqueue, until the guard is dropped.
     pub fn enqueue(&self) -> MutexGuard<'_, ()> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,8 +171,8 @@ impl Gpu {
         unsafe { result::memcpy_htod_async(to, numbers, self.now().cu_stream()) }.map_err(failed("numbers were copied to it"))
     }
 
-    /// Copies from the card into pinned memory, in the compute stream's order; it is there when
-    /// that has come so far.
+    /// Copies from the card into pinned memory, in the compute stream's order; the copy is
+    /// complete when the stream gets there.
     ///
     /// # Errors
     /// [`Error::Model`] if the copy fails.
@@ -181,7 +180,7 @@ impl Gpu {
         self.read_on(self.now(), from, to)
     }
 
-    /// The same beside what is computed, on the stream for copies.
+    /// As [`Self::read`], but on the stream for copies, beside the computation.
     ///
     /// # Errors
     /// [`Error::Model`] if the copy fails.
@@ -205,7 +204,7 @@ impl Gpu {
         unsafe { result::memset_d8_async(to, 0, bytes, self.now().cu_stream()) }.map_err(failed("memory was cleared"))
     }
 
-    /// Waits until the copies to the host that were begun are there.
+    /// Waits until the copies on the stream for copies are complete.
     ///
     /// # Errors
     /// [`Error::Model`] if one failed.
@@ -229,7 +228,7 @@ impl Gpu {
         self.ctx.new_event(Some(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)).map_err(failed("an event was made"))
     }
 
-    /// An event that tells the time.
+    /// An event that records the time.
     ///
     /// # Errors
     /// [`Error::Model`] if the driver has none.
@@ -238,7 +237,7 @@ impl Gpu {
     }
 
     pub(super) fn bind(&self) -> Result<()> {
-        self.ctx.bind_to_thread().map_err(failed("a thread turned to it"))
+        self.ctx.bind_to_thread().map_err(failed("a thread was bound to it"))
     }
 
     /// Enqueues a matrix product of matrices of this precision, into activations or (`f32`) into
@@ -283,7 +282,7 @@ impl Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
-        // Nothing may run any more on memory that is freed next; an error has been reported to
+        // Nothing may still run on memory that is freed next; an error has been reported to
         // whoever waited for the work.
         let _ = self.copies.synchronize();
         let _ = self.stream.synchronize();

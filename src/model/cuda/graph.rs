@@ -6,10 +6,10 @@ use crate::error::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaGraph;
 use std::collections::VecDeque;
 
-/// Tokens of a chunk that is recorded: with more, the card is busy for longer than the host takes
-/// to enqueue it anew.
+/// The most tokens of a chunk that is recorded: with more, the card is busy for longer than the
+/// host takes to enqueue the work again.
 const SHORT: usize = 512;
-/// Recordings that are kept, and layouts that are remembered without.
+/// How many recordings are kept, and how many layouts are remembered without one.
 const KEPT: usize = 16;
 const REMEMBERED: usize = 64;
 
@@ -34,8 +34,8 @@ impl Graph {
     }
 }
 
-/// Short chunks that came before, by what the work of one depends on beside the memory it reads.
-/// All of them used the same memory.
+/// Recordings of short chunks, by the layout that their work depends on. All of them use the same
+/// memory.
 #[derive(Default)]
 pub struct Recordings {
     kept: VecDeque<(Layout, Vec<Graph>)>,
@@ -43,9 +43,9 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// The recordings of such a chunk. They are made when it comes for the second time (a text that
-    /// is typed has the same few lengths again and again, one that is read once has not), so that
-    /// cuBLAS has loaded its kernels, which cannot be recorded.
+    /// The recordings of a chunk with this layout, if it is short and has come before. They are
+    /// made when it comes for the second time: typed text repeats the same few lengths, a text that
+    /// is read once does not. By then cuBLAS has loaded its kernels, which cannot be recorded.
     ///
     /// # Errors
     /// Those of `record`.

@@ -1,12 +1,17 @@
-// The kernels of the CUDA path: everything between the matrix products of a prefill, and a whole token of a single sequence.
+// The kernels of the CUDA path: everything between the matrix products of a prefill, and a whole
+// token of a single sequence.
 //
-// Compiled at run time (NVRTC) for one model: D_MODEL, D_INNER, D_STATE, D_CONV, DT_RANK, VOCAB are its sizes, ACT is the type of matrices and
-// activations (0: f32, 1: bf16, 2: f16). Sums, states, the residual stream and what is exponentiated are f32. No header is included, so nothing but
-// the driver and NVRTC has to be on the machine. `nvcc --ptx` compiles it too: see `benches/gpu.sh --compile`.
+// Compiled at run time (NVRTC) for one model: D_MODEL, D_INNER, D_STATE, D_CONV, DT_RANK and VOCAB
+// are its sizes, ACT is the type of matrices and activations (0: f32, 1: bf16, 2: f16). Sums,
+// states, the residual stream and what is exponentiated are f32. No header is included, so the
+// machine needs only the driver and NVRTC. `nvcc --ptx` compiles it too: see `benches/gpu.sh
+// --compile`.
 //
-// Layouts, row-major: residual x [tokens][D_MODEL] f32; xz [tokens][2 D_INNER] (x half, z half); u, dt, y [tokens][D_INNER]; dbc [tokens][DT_RANK + 2 D_STATE];
-// a state slot: h [layer][D_INNER][D_STATE], window [layer][D_INNER][D_CONV - 1] (oldest first), dt_sum [layer][D_INNER], all f32. Kernels get a
-// slot's arrays with the layer's offset already added, and the stride from slot to slot.
+// Layouts, row-major: residual x [tokens][D_MODEL] f32; xz [tokens][2 D_INNER] (x half, z half); u,
+// dt, y [tokens][D_INNER]; dbc [tokens][DT_RANK + 2 D_STATE]; a state slot: h
+// [layer][D_INNER][D_STATE], window [layer][D_INNER][D_CONV - 1] (oldest first), dt_sum
+// [layer][D_INNER], all f32. Kernels get a slot's arrays with the layer's offset already added, and
+// the stride from slot to slot.
 
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -59,7 +64,8 @@ __device__ __forceinline__ float reciprocal(float v) {
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(v));
     return r;
 }
-/// v / (1 + e^-v). With activations of two bytes through tanh, whose error of 2^-11 is below their rounding.
+/// v / (1 + e^-v). For activations of two bytes with tanh, whose error of 2^-11 is below their
+/// rounding.
 __device__ __forceinline__ float silu(float v) {
 #if ACT == 0
     return v * reciprocal(1.0f + exp2_fast(-LOG2E * v));
@@ -69,7 +75,8 @@ __device__ __forceinline__ float silu(float v) {
     return half * tanh + half;
 #endif
 }
-/// ln(1 + e^v). Small values keep their relative precision (Δ of a slow channel is about e^v): there the series of ln, whose next term is below 2^-22 of the sum.
+/// ln(1 + e^v). Small values keep their relative precision (Δ of a slow channel is about e^v): for
+/// them the series of ln, whose next term is below 2^-22 of the sum.
 __device__ __forceinline__ float softplus(float v) {
     float e = exp2_fast(LOG2E * v), log2;
     asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(log2) : "f"(1.0f + e));
@@ -84,7 +91,8 @@ union Eight {
     __device__ Eight() {}
 };
 
-/// Loads `count` (at most 8) entries; the rest is zero. Rows are aligned where their length is a multiple of 8.
+/// Loads `count` (at most 8) entries; the rest is zero. Rows are aligned where their length is a
+/// multiple of 8.
 template <bool ALIGNED>
 __device__ __forceinline__ Eight load8(const T* from, int count) {
     Eight r;
@@ -116,7 +124,7 @@ __device__ __forceinline__ float warp_sum(float v) {
     return v;
 }
 
-/// The sum over a block of at most 1024 threads, known to all of them.
+/// The sum over a block of at most 1024 threads; every thread gets it.
 __device__ float block_sum(float v) {
     __shared__ float parts[32];
     v = warp_sum(v);
@@ -136,7 +144,8 @@ extern "C" __global__ void embed(const u32* tokens, const T* table, float* x) {
     for (int i = threadIdx.x; i < D_MODEL; i += blockDim.x) x[(i64)blockIdx.x * D_MODEL + i] = up(row[i]);
 }
 
-/// RMS norm of one row of D_MODEL by a block of 256 threads, `put(i, value)` for each entry. The row is kept in registers: it is read once.
+/// RMS norm of one row of D_MODEL by a block of 256 threads; calls `put(i, value)` for each entry.
+/// The row is kept in registers, so it is read once.
 template <class Put>
 __device__ __forceinline__ void norm_row(const float* from, const float* weight, float eps, Put put) {
     constexpr int EACH = (D_MODEL + 255) / 256;
@@ -216,7 +225,8 @@ extern "C" __global__ void cast(const float* from, T* to, i64 count) {
 
 /// Neighbouring channels of a thread: four bytes of activations.
 constexpr int PAIR = sizeof(T) == 2 && D_INNER % 2 == 0 ? 2 : 1;
-/// As they are loaded: they are widened where they are used, which keeps registers for more threads.
+/// As they are loaded. They are widened only where they are used, which leaves registers for more
+/// threads.
 union Pair {
     u32 word;
     T v[4 / sizeof(T)];
@@ -230,8 +240,9 @@ __device__ __forceinline__ Pair load_pair(const T* from) {
     return r;
 }
 
-/// Causal convolution, bias and SiLU over packed sequences, TOKENS of them a thread. marks[t] = {slot the sequence starts from or -1, tokens of it before t
-/// in this chunk, slot to leave the window in after t or -1, another or -1}.
+/// Causal convolution, bias and SiLU over packed sequences, TOKENS of them a thread. marks[t] =
+/// {slot the sequence starts from or -1, tokens of it before t in this chunk, slot to leave the
+/// window in after t or -1, another such slot or -1}.
 template <int TOKENS>
 __device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict__ u, const float* __restrict__ taps, const float* __restrict__ bias,
     const int4* __restrict__ marks, float* windows, i64 stride, int tokens) {
@@ -257,7 +268,8 @@ __device__ __forceinline__ void convolve(const T* __restrict__ xz, T* __restrict
         int t = first + k;
         if (t >= tokens) break;
         int4 mark = marks[t];
-        // The inputs up to this token, oldest first; those from before the chunk are in the window the sequence starts from.
+        // The inputs up to this token, oldest first; those from before the chunk are in the window
+        // the sequence starts from.
         float in[PAIR][D_CONV];
         bool within = mark.y >= WINDOW;
 #pragma unroll
@@ -315,11 +327,13 @@ __host__ __device__ constexpr int padded_states(int n) {
 constexpr int NP = padded_states(D_STATE);
 constexpr bool ALIGNED_ROWS = D_INNER % 8 == 0;
 
-/// A shape of the scan. What bounds it is reading B and C from shared memory: a thread with several channels reads them once for all. Few channels a thread fill the
-/// card with fewer channels in all.
+/// A shape of the scan. Its bound is reading B and C from shared memory: a thread with several
+/// channels reads them once for all. With few channels a thread, fewer channels in all fill the
+/// card.
 template <int WANTED, int CHANNELS>
 struct Shape {
-    /// State entries of a thread, for each of how many channels; threads of such a group; channels and threads of a block; tokens staged together; a padded line of them.
+    /// State entries of a thread, and for how many channels; threads of such a group; channels and
+    /// threads of a block; tokens staged together; a padded line of them.
     static constexpr int PER = WANTED > NP ? NP : NP / WANTED > 16 ? NP / 16 : WANTED;
     static constexpr int M = CHANNELS;
     static constexpr int Q = NP / PER;
@@ -398,9 +412,10 @@ __device__ __forceinline__ void store_line(float* to, const float (&from)[M]) {
 
 /// softplus, scan, skip, gate, ΣΔ and snapshots over packed sequences.
 ///
-/// units[blockIdx.y] = {first span, end span, slot to start from or -1, slot to end in or -1}; spans = {from, to, slot for a snapshot after it or -1, -}.
-/// mode 0: all of a sequence. mode 1: a segment from nothing, leaving only its end in seg_h, seg_dt (by unit). mode 2: a segment from the start
-/// in seg_h, seg_dt0. `a` is A·log2(e). Grid: (channels / CH, units).
+/// units[blockIdx.y] = {first span, end span, slot to start from or -1, slot to end in or -1};
+/// spans = {from, to, slot for a snapshot after it or -1, -}. mode 0: all of a sequence. mode 1: a
+/// segment from nothing, leaving only its end in seg_h, seg_dt (by unit). mode 2: a segment from
+/// the start in seg_h, seg_dt0. `a` is A·log2(e). Grid: (channels / CH, units).
 template <class S>
 __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt, const T* __restrict__ dbc,
     T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ units,
@@ -550,7 +565,8 @@ __device__ __forceinline__ void selective_scan(const T* __restrict__ xz, const T
                     }
                 }
             }
-            // Δ of these tokens has been read by this channel's threads only, in this warp: its place takes the output.
+            // Only this channel's threads, in this warp, have read Δ of these tokens: the output
+            // takes its place.
             if (mode != 1) {
                 float sum[M];
 #pragma unroll
@@ -609,7 +625,8 @@ SCAN(scan_2, 4, 2, 10)
 
 #define STEP_SCAN (D_STATE % 4 == 0 && D_STATE <= 128 && (D_STATE & (D_STATE - 1)) == 0)
 #if STEP_SCAN
-/// The same for sequences of one token each, four entries a thread; marks as for the convolution. Grid: (channels × entries / 1024, tokens).
+/// The same for sequences of one token each, four entries a thread; marks as for the convolution.
+/// Grid: (channels × entries / 1024, tokens).
 extern "C" __global__ void __launch_bounds__(256) scan_step(const T* __restrict__ xz, const T* __restrict__ u, const T* __restrict__ dt, const T* __restrict__ dbc,
     T* __restrict__ y, const float* __restrict__ a, const float* __restrict__ d, const float* __restrict__ dt_bias, const int4* __restrict__ marks, float* hs,
     i64 h_stride, float* sums, i64 sum_stride) {
@@ -645,7 +662,8 @@ extern "C" __global__ void __launch_bounds__(256) scan_step(const T* __restrict_
 }
 #endif
 
-/// Sets flags[i] where an entry of the state in slot slots[i] is not a finite number. Grid: (any, slots).
+/// Sets flags[i] where an entry of the state in slot slots[i] is not a finite number. Grid: (any,
+/// slots).
 extern "C" __global__ void find_not_finite(const int* slots, const float* hs, i64 h_stride, const float* windows, i64 window_stride, const float* sums, i64 sum_stride, int* flags) {
     i64 slot = slots[blockIdx.y];
     bool bad = false;
@@ -658,8 +676,9 @@ extern "C" __global__ void find_not_finite(const int* slots, const float* hs, i6
     if (bad) atomicOr(flags + blockIdx.y, 1);
 }
 
-/// From the ends of segments (each from nothing) to their starts: h ← exp(A ΣΔ) h + end, along each sequence; the same rule that composes states
-/// of chunks. chains[blockIdx.y] = {first unit, end unit, slot to start from or -1, -}. Grid: (channels × states / 256, sequences).
+/// From the ends of segments (each from nothing) to their starts: h ← exp(A ΣΔ) h + end, along each
+/// sequence; the same rule that composes states of chunks. chains[blockIdx.y] = {first unit, end
+/// unit, slot to start from or -1, -}. Grid: (channels × states / 256, sequences).
 extern "C" __global__ void join_segments(const float* __restrict__ a, const int4* __restrict__ chains, const float* hs, i64 h_stride,
     const float* sums, i64 sum_stride, float* seg_h, const float* seg_dt, float* seg_dt0) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -681,13 +700,15 @@ extern "C" __global__ void join_segments(const float* __restrict__ a, const int4
 
 // ---------------------------------------------------------------- one token of one sequence
 
-// These kernels are started before the one ahead of them has ended: each lets the next come as soon as there is room, and waits, once its first weights are
-// on their way, for what it depends on.
+// These kernels are started before the one ahead of them has ended. Each lets the next start as
+// soon as there is room, and, once its first weights are on their way, waits for what it depends
+// on.
 __device__ __forceinline__ void let_next_start() { asm volatile("griddepcontrol.launch_dependents;"); }
 __device__ __forceinline__ void wait_for_last() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
-// Matrix times vector at the speed of memory: a warp takes a row, each lane 16 bytes of every 512; the first loads are issued before whatever the
-// vector waits for. The vector lies in shared memory as f32, in planes of four entries, so that a warp's reads do not collide.
+// Matrix times vector at the speed of memory: a warp takes a row, each lane 16 bytes of every 512;
+// the first loads are issued before whatever the vector waits for. The vector lies in shared memory
+// as f32, in planes of four entries, so that a warp's reads do not collide.
 
 constexpr int VEC = 16 / sizeof(T);
 constexpr int FAST_WARPS = 8;
@@ -719,8 +740,9 @@ __host__ __device__ constexpr int group_of(int loads) {
     return loads % 5 == 0 ? 5 : loads % 4 == 0 ? 4 : loads % 3 == 0 ? 3 : loads % 2 == 0 ? 2 : 1;
 }
 
-/// Rows `warp, warp + warps, …` of a matrix [rows][K] times a vector that `vector` leaves in shared memory; `done(row, sum)` is called by whole warps.
-/// `early(row)` is called before a row's sum is known: what it asks for is there when `done` needs it.
+/// Rows `warp, warp + warps, …` of a matrix [rows][K] times a vector that `vector` leaves in shared
+/// memory; `done(row, sum)` is called by whole warps. `early(row)` is called before a row's sum is
+/// known: what it asks for is there when `done` needs it.
 template <int K, class Vector, class Early, class Done>
 __device__ __forceinline__ void matvec(const T* __restrict__ w, int rows, float4* x, Vector vector, Early early, Done done) {
     constexpr int LOADS = K / (32 * VEC), GROUP = group_of(LOADS), GROUPS = LOADS / GROUP, PLANE = K / VEC;
@@ -886,8 +908,9 @@ extern "C" __global__ void __launch_bounds__(256, 4) token_head(const float* __r
 
 // ---------------------------------------------------------------- libraries
 
-/// Rows of stored states against queries. stored [layer][skill][length], f16 or f32; for job j (blockIdx.y): layer jobs[j], query a[j][length], centre
-/// c[j][length]. op 0: Σ a x, 1: Σ a (x − c), 2: Σ (x − a)². out [job][skill]. Grid: (skills, jobs).
+/// Rows of stored states against queries. stored [layer][skill][length], f16 or f32; for job j
+/// (blockIdx.y): layer jobs[j], query a[j][length], centre c[j][length]. op 0: Σ a x, 1: Σ a (x −
+/// c), 2: Σ (x − a)². out [job][skill]. Grid: (skills, jobs).
 template <class S, class Up>
 __device__ __forceinline__ void row_sums(const S* stored, Up value, const int* jobs, const float* a, const float* c, int op, int length, float* out) {
     const S* row = stored + ((i64)jobs[blockIdx.y] * gridDim.x + blockIdx.x) * length;
@@ -911,7 +934,8 @@ extern "C" __global__ void row_sums_f32(const float* stored, const int* jobs, co
     row_sums(stored, [](float v) { return v; }, jobs, a, c, op, length, out);
 }
 
-/// A weighted sum of stored states: out[layer][i] = Σ_k weights[k] · stored[layer][picks[k]][i], f32. Grid: (length / 256, layers).
+/// A weighted sum of stored states: out[layer][i] = Σ_k weights[k] · stored[layer][picks[k]][i],
+/// f32. Grid: (length / 256, layers).
 template <class S, class Up>
 __device__ __forceinline__ void combine(const S* stored, Up value, const int* picks, const float* weights, int count, int skills, int length, float* out) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;

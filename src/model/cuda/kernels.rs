@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// The source of all kernels.
 const SOURCE: &str = include_str!("kernels.cu");
-/// Every kernel there that is not a mixer's.
+/// The kernels that every model needs, whatever its mixer.
 const NAMES: [&str; 11] = [
     "embed",
     "rms_norm",
@@ -27,7 +27,8 @@ const NAMES: [&str; 11] = [
 /// The head of a single token, where the sizes allow it.
 const TOKEN_HEAD: &str = "token_head";
 
-/// Threads of a block of the single token's kernels, and such blocks that a multiprocessor holds.
+/// Threads of a block in the single token's kernels, and how many such blocks a multiprocessor
+/// holds.
 pub const THREADS: usize = 256;
 const BLOCKS: usize = 4;
 
@@ -81,7 +82,7 @@ impl Gpu {
     /// Compiles the kernels for a model's sizes.
     ///
     /// # Errors
-    /// [`Error::Model`] with the compiler's words.
+    /// [`Error::Model`] with the compiler's message.
     pub fn compile(&self, config: &MambaConfig, act: Act) -> Result<Kernels> {
         let say = failed("its kernels were loaded");
         let (major, minor) = self.ctx.compute_capability().map_err(&say)?;
@@ -114,8 +115,8 @@ impl Gpu {
         self.start(kernels, name, grid, args, false)
     }
 
-    /// Enqueues a kernel that may be started before the one ahead has ended, and waits for it by
-    /// itself.
+    /// Enqueues a kernel that may start before the one ahead has ended, and that itself waits for
+    /// it.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be started.

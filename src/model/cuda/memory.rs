@@ -7,13 +7,13 @@ use candle_core::cuda_backend::cudarc::driver::{CudaContext, CudaSlice, CudaStre
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Where memory that is got together is cut.
+/// Alignment of the parts of one allocation, in bytes.
 const ALIGNED: usize = 256;
-/// Pages of host memory, and bytes whose pages one thread gets at a time.
+/// Bytes of a page of host memory, and bytes that one thread touches at a time.
 const PAGE: usize = 4096;
 const TOUCHED: usize = 2 << 20;
 
-/// Memory on the card, freed when the last of what was got together is dropped.
+/// Memory on the card, freed when the last part of its allocation is dropped.
 pub struct Buf {
     _slice: Arc<CudaSlice<u8>>,
     ptr: u64,
@@ -34,7 +34,7 @@ impl Buf {
 }
 
 impl Gpu {
-    /// Memory for something, not set.
+    /// Uninitialised memory; `what` says in errors what it is for.
     ///
     /// # Errors
     /// [`Error::Model`] with the need and the free amount.
@@ -43,7 +43,7 @@ impl Gpu {
         Ok(buf)
     }
 
-    /// Memory for several things at once, in one piece.
+    /// Uninitialised memory for several things, in one allocation.
     ///
     /// # Errors
     /// [`Error::Model`] with what all of them need and the free amount.
@@ -58,7 +58,7 @@ impl Gpu {
         }))
     }
 
-    /// Whether so much memory is free: a sentence if not, before anything is begun.
+    /// Checks that this much memory is free, before anything is begun.
     ///
     /// # Errors
     /// As [`Self::alloc`].
@@ -66,7 +66,7 @@ impl Gpu {
         if bytes <= self.memory().0 { Ok(()) } else { Err(no_room(&self.ctx, bytes, what, "")) }
     }
 
-    /// All memory but so many bytes.
+    /// Takes all free memory except `bytes`.
     ///
     /// # Errors
     /// As [`Self::alloc`].
@@ -85,16 +85,16 @@ impl Gpu {
         Ok(buf)
     }
 
-    /// Host memory that copies can run beside the host's own work with.
+    /// Pinned host memory for `count` numbers, so that copies run beside the host's own work.
     ///
     /// # Errors
     /// [`Error::Model`] if the system gives none.
     pub fn pinned(&self, count: usize) -> Result<Pinned> {
         let bytes = 4 * count.max(1);
-        let no_memory = |e: String| Error::Model(format!("there are no {} MiB of host memory for copies: {e}", bytes >> 20));
+        let no_memory = |e: String| Error::Model(format!("the host has no {} MiB of memory for copies: {e}", bytes >> 20));
         let mut memory = LargePages::zeroed(bytes).map_err(|e| no_memory(e.to_string()))?;
-        // All threads get its pages. The driver's own memory of this kind is made page by page by
-        // one thread: 26 MB take 12 ms there, 1.4 ms here.
+        // All threads touch its pages. The driver's own pinned memory is made page by page by one
+        // thread: 26 MB take 12 ms there, 1.4 ms here.
         memory.par_chunks_mut(TOUCHED).for_each(|part| part.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0));
         self.bind()?;
         // SAFETY: the memory is ours until `Pinned` is dropped, which takes it back from the driver

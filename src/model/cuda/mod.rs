@@ -3,7 +3,7 @@
 //! - [`gpu`]: the card: streams, copies, matrix products; [`kernels`]: the kernels of `kernels.cu`,
 //!   compiled for one model; [`memory`]: the card's memory, and the host's that copies go to.
 //! - [`weights`]: tensors streamed to the card; [`space`]: working memory and state slots there;
-//!   [`forward`]: one chunk through all layers; [`tables`]: what its kernels read of it.
+//!   [`forward`]: one chunk through all layers; [`tables`]: the tables that its kernels read.
 //! - [`mixer`]: what is a recurrence's own, one module each.
 //! - [`model`]: a model on the card; [`prefill`]: packed prefill, the states of one chunk copied
 //!   back while the next runs; [`decode`]: a token at a time; [`graph`]: CUDA graphs, of a decoded
@@ -14,8 +14,8 @@
 //!
 //! Matrices and what goes into matrix products have the weights' precision (f32, bf16, f16); sums,
 //! states, the residual stream and everything that is exponentiated are f32. One stream computes; a
-//! second one copies states to the host. Whatever is enqueued by a call is enqueued under one lock,
-//! so that an urgent request waits for at most the chunk that is running.
+//! second one copies states to the host. Each call enqueues its work under one lock, so that an
+//! urgent request waits for at most the chunk that is running.
 
 mod decode;
 mod forward;

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Rows of logits computed together.
 pub const LOGIT_ROWS: usize = 512;
 
-/// What a chunk's tokens need.
+/// The activations of a chunk.
 pub struct Activations {
-    /// Room for so many tokens.
+    /// How many tokens there is room for.
     pub tokens: usize,
     /// The residual stream, `[tokens, d_model]` f32.
     pub x: Buf,
@@ -95,13 +95,13 @@ impl Slots {
 
 /// States copied together; while one lot is unpacked by the host, the next is on its way.
 const LOT: usize = 8;
-/// Bytes from which a state stays in the pinned memory it was copied to: getting as much memory of
-/// its own would take longer than the copy.
+/// Bytes from which a state stays in the pinned memory it was copied to: allocating as much
+/// memory of its own would take longer than the copy.
 const LARGE: usize = 4 << 20;
 /// Bytes of such memory kept for the next states.
 const KEPT: usize = 4 << 30;
 
-/// Pinned memory for states, used again and again.
+/// Pinned memory for states, reused.
 pub struct Pool {
     length: usize,
     spare: Mutex<Vec<Pinned>>,
@@ -131,7 +131,7 @@ impl Pool {
 
 /// One state's pinned memory: written by copies, then only read.
 pub struct Block {
-    /// There until it is dropped.
+    /// `None` only once it is dropped.
     pinned: Option<Pinned>,
     pool: Weak<Pool>,
 }
@@ -142,8 +142,9 @@ impl Block {
         self.pinned.as_mut().map_or(&mut [], Pinned::floats_mut)
     }
 
-    /// The state, once the copies are there. `copy`: whether it leaves this memory for its own, as
-    /// small states do; its numbers are then checked, so this is how one that may not be finite goes.
+    /// The state, once the copies are complete. `copy`: whether it is copied into memory of its
+    /// own, as small states are; its numbers are then checked, so a state that may not be finite
+    /// takes this way.
     ///
     /// # Errors
     /// [`crate::error::Error::Mismatch`] naming what is not finite.
@@ -152,7 +153,7 @@ impl Block {
     }
 }
 
-/// A state out of memory that is needed again.
+/// A state copied out of memory that will be reused.
 fn copied(shape: Layout, numbers: &[f32], tokens: u64) -> Result<State> {
     let (ssm, rest) = numbers.split_at(shape.n_layer * shape.memory.len());
     let (conv, sums) = rest.split_at(shape.n_layer * shape.window.len());

@@ -1,22 +1,22 @@
-//! The tables that the kernels read of a chunk.
+//! The tables of a chunk that the kernels read.
 
 use super::mixer::{CHANNELS, SEGMENTS};
 use crate::model::MambaConfig;
 use crate::model::plan::{Chunk, Span};
 
-/// Tokens of a segment at least.
+/// The fewest tokens of a segment.
 const SEGMENT: usize = 128;
 
 /// Which slots a sequence of a chunk begins and ends in, and where its snapshots go.
 pub struct Places {
     /// By sequence: the slot it starts from, if not from nothing; the slot it ends in.
     pub seqs: Vec<(Option<usize>, usize)>,
-    /// By snapshot.
+    /// By snapshot: the slot it goes to.
     pub kept: Vec<usize>,
 }
 
-/// What the kernels are told of a chunk, as one array of whole numbers that is copied to the card
-/// in one piece.
+/// What the kernels read about a chunk: one array of whole numbers, copied to the card in one
+/// piece.
 pub struct Tables {
     pub numbers: Vec<i32>,
     pub layout: Layout,
@@ -103,7 +103,7 @@ impl Tables {
         let (n_units, n_chains) = (units.len() / 4, if length.is_some() { chains.len() / 4 } else { 0 });
         let mut numbers: Vec<i32> = Vec::new();
         let mut add = |part: Vec<i32>| {
-            // Four numbers are read at once: parts begin at 16 bytes.
+            // Four numbers are read at once: parts begin at multiples of 16 bytes.
             numbers.resize(numbers.len().next_multiple_of(4), 0);
             let at = numbers.len() * 4;
             numbers.extend(part);
@@ -128,16 +128,16 @@ impl Tables {
         &self.numbers[self.outs / 4..][..self.n_outs]
     }
 
-    /// Numbers that a chunk of so many tokens can need at most: marks, a span, a unit, a chain, an
-    /// id, a look, a target and two states a token, the parts' rounding, segments.
+    /// The most numbers that a chunk of this many tokens can need: for each token marks, a span, a
+    /// unit, a chain, an id, a look, a target and two states; the parts' rounding; segments.
     pub fn most(tokens: usize) -> usize {
         (4 + 4 + 4 + 4 + 3 + 2) * tokens + 12 * SEGMENTS + 64
     }
 }
 
-/// Into how long segments sequences are cut so that few channels fill the card; `None` where they
-/// do without. Cutting costs a second pass over all but the last segment, so it must at least
-/// double the threads at work.
+/// The length of the segments that sequences are cut into so that few channels fill the card;
+/// `None` if they are not cut. Cutting costs a second pass over all but the last segment, so it
+/// must at least double the threads at work.
 fn segment_length(chunk: &Chunk, config: &MambaConfig, processors: usize) -> Option<usize> {
     let blocks = chunk.seqs.len() * config.d_inner.div_ceil(CHANNELS);
     let longest = chunk.seqs.iter().map(|s| s.to - s.from).max().unwrap_or(0);

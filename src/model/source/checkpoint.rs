@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Bytes hashed between two looks at the cancel handle.
 const HASH_STEP: usize = 16 << 20;
-/// Bytes that tell what lies in the place of weights.
+/// How many first bytes show that a file is not weights.
 const HEAD: usize = 512;
-/// Bytes of an index at most.
+/// The longest index that is read, in bytes.
 const INDEX: u64 = 64 << 20;
 
 /// All weights of a model.
@@ -26,7 +26,7 @@ pub struct Checkpoint {
     parts: Vec<Part>,
     /// Which part a tensor is in.
     index: HashMap<String, usize>,
-    /// What was passed over, in sentences.
+    /// What was ignored, in sentences.
     notes: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl Checkpoint {
     /// Weights inside the program.
     ///
     /// # Errors
-    /// [`Error::Model`] if they are no safetensors.
+    /// [`Error::Model`] if they are not safetensors.
     pub fn embedded(bytes: &'static [u8]) -> Result<Self> {
         Self::from_parts(vec![Part::Embedded(bytes)])
     }
@@ -89,7 +89,7 @@ impl Checkpoint {
         Ok(Self { parts, index, notes: Vec::new() })
     }
 
-    /// What of the folder was passed over, in sentences.
+    /// What was ignored in the folder, in sentences.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -160,7 +160,7 @@ impl Part {
     }
 
     fn safetensors<'a>(&self, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-        SafeTensors::deserialize(bytes).map_err(|e| Error::Model(format!("{} is damaged or no safetensors file: {e}", self.label())))
+        SafeTensors::deserialize(bytes).map_err(|e| Error::Model(format!("{} is damaged or not a safetensors file: {e}", self.label())))
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -206,7 +206,7 @@ fn map_file(path: &Path) -> Result<Mmap> {
     }
 }
 
-/// The files an index names, each once.
+/// The files that an index names, each once.
 pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let wrong = |why: String| Error::Model(format!("{}: {why}", index.display()));
     let origin = index.display().to_string();
@@ -215,7 +215,7 @@ pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let map = json["weight_map"].as_object().ok_or_else(|| wrong("there is no `weight_map`".into()))?;
     let mut files = BTreeSet::new();
     for (tensor, file) in map {
-        let Some(file) = file.as_str() else { return Err(wrong(format!("the shard of `{tensor}` is no name"))) };
+        let Some(file) = file.as_str() else { return Err(wrong(format!("the shard of `{tensor}` is not a name"))) };
         if !super::hub::is_plain_name(file) {
             return Err(wrong(format!("it names a shard outside its folder: `{file}`")));
         }

@@ -1,5 +1,5 @@
-//! What lies or comes in the place of a model's file, told by its first bytes: the web page of a
-//! network that asks to sign in, or a Git LFS pointer. One look for downloads and for folders.
+//! What may come instead of a model's file, recognised by its first bytes: the web page of a
+//! network that asks to sign in, or a Git LFS pointer. One check for downloads and for folders.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ pub enum Instead {
     Page,
     /// A Git LFS pointer: the name of the content, not the content.
     Pointer,
-    /// Something that is no JSON, where JSON is wanted.
+    /// Something other than JSON, where JSON is wanted.
     NoJson,
 }
 
 impl Instead {
-    /// Looks at the first bytes of a file. Before it `is_whole`, what it is may still be open.
+    /// Judges a file by its first bytes. Until it `is_whole`, they may be too few to tell.
     pub fn of(head: &[u8], is_whole: bool, is_json: bool) -> Option<Self> {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()));
@@ -28,7 +28,7 @@ impl Instead {
         match text.first() {
             Some(b'{' | b'[') => None,
             None if !is_whole => None,
-            // Long enough to tell that it is no pointer.
+            // Too short to rule out a pointer.
             Some(_) if !is_whole && text.len() < 32 => None,
             _ if is_json => Some(Self::NoJson),
             _ => None,

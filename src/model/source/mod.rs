@@ -4,7 +4,7 @@
 //!   read without running what is in it.
 //! - `pickle`: PyTorch's `.bin`; `unpickle`: the pickle in it, read as data.
 //! - `hub`: files from a Hugging Face hub; without a network if its cache has them all.
-//! - `instead`: what lies or comes in the place of a file: a web page, a Git LFS pointer.
+//! - `instead`: what may come instead of a file: a web page, a Git LFS pointer.
 //! - `random`: weights for benchmarks and checks.
 
 mod checkpoint;
@@ -29,7 +29,7 @@ pub use random::RandomWeights;
 
 /// Tensors by name, on the CPU, in the precision they are stored in.
 pub trait TensorSource: Send + Sync {
-    /// A tensor, or `None` if there is none of that name.
+    /// A tensor, or `None` if none has that name.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be read.
@@ -43,7 +43,7 @@ pub trait TensorSource: Send + Sync {
         None
     }
 
-    /// Where all of them are, for messages.
+    /// The place of all of them, for messages.
     fn place(&self) -> String {
         "the checkpoint".into()
     }
@@ -68,7 +68,8 @@ pub enum ModelSource {
 impl FromStr for ModelSource {
     type Err = Error;
 
-    /// `bundled`; a path that exists or begins with `.`, `/` or `~`; `owner/name[@revision]`.
+    /// `bundled`; a folder that exists, or a path that begins with `.`, `/` or `~/`;
+    /// `owner/name[@revision]`.
     fn from_str(text: &str) -> Result<Self> {
         if text == "bundled" {
             return Ok(Self::Bundled);
@@ -85,7 +86,9 @@ impl FromStr for ModelSource {
         if hub::is_repository(repo) && hub::is_revision(revision) {
             return Ok(Self::Hub { repo: repo.into(), revision: revision.into() });
         }
-        Err(Error::Input(format!("`{text}` is no model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)")))
+        Err(Error::Input(format!(
+            "`{text}` is not a model: it can be `bundled`, a folder (`./model`), or a hub id (`owner/name[@revision]`)"
+        )))
     }
 }
 
@@ -118,11 +121,11 @@ pub struct ModelFiles {
     pub fingerprint: String,
     /// When it was trained, where the weights' metadata says so.
     pub trained: Option<String>,
-    /// What was passed over, in sentences.
+    /// What was ignored, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Bytes of a file of settings at most, and of a tokenizer.
+/// The most bytes of a settings file, and of a tokenizer.
 const SETTINGS: u64 = 64 << 20;
 const LARGEST_TOKENIZER: u64 = 256 << 20;
 
@@ -170,8 +173,8 @@ fn from_directory(name: String, dir: &Path, control: Control<'_>) -> Result<Mode
     assemble(name, texts, weights, control)
 }
 
-/// Refuses a folder by its small files, as far as they are there: weights are fetched only for what
-/// can be run.
+/// Checks a folder's small files, as far as they are there, so that weights are fetched only for a
+/// model that can be run.
 ///
 /// # Errors
 /// As [`super::Model::open`] for the configuration and the tokenizer.
@@ -186,7 +189,7 @@ fn read_config(dir: &Path) -> Result<String> {
         .map_err(|_| Error::Model(format!("{} is not UTF-8 text", dir.join("config.json").display())))
 }
 
-/// A file of a folder, of so many bytes at most; `why` is what to say of it if there is none.
+/// A file of a folder, at most `most` bytes; if it is missing, `why` is added to the error.
 fn read(dir: &Path, file: &str, most: u64, why: &str) -> Result<Vec<u8>> {
     let none = || Error::Model(format!("{} has no {file}{why}; it holds {}", dir.display(), listing(dir)));
     json::read(&dir.join(file), most)?.ok_or_else(none)
@@ -234,7 +237,7 @@ mod tests {
             assert_eq!(revised.parse::<ModelSource>().unwrap().to_string(), revised);
         }
         for wrong in ["nothing", "a/b/c", "a/../b", "a/b@", "a b/c", "a/b@../../x", "a/b@/etc", "a/b@x y"] {
-            assert!(wrong.parse::<ModelSource>().unwrap_err().to_string().contains("is no model"), "{wrong}");
+            assert!(wrong.parse::<ModelSource>().unwrap_err().to_string().contains("is not a model"), "{wrong}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! PyTorch's `.bin`: a zip file of numbers and one pickle that says which are which. The pickle is
-//! read as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so that no
-//! file makes this take more memory than some dozen times the pickle's own length, which is
-//! bounded.
+//! read as data. Nothing in it is run, nothing is copied twice, and nothing recurses, so reading
+//! takes at most some dozen times the pickle's length in memory, and that length is bounded.
 
 use super::unpickle::Machine;
 use crate::error::{Error, Result};
@@ -13,7 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
-/// Bytes of a pickle at most: that of a model of a thousand layers has two million.
+/// The most bytes of a pickle: that of a model with a thousand layers has two million.
 const LONGEST: usize = 16 << 20;
 
 /// A checkpoint of PyTorch's, mapped.
@@ -35,17 +34,17 @@ pub(super) struct Stored {
 }
 
 impl Pickled {
-    /// Reads the names; numbers stay in the file.
+    /// Reads the names; the numbers stay in the file.
     ///
     /// # Errors
-    /// [`Error::Model`] naming the file, for what is no checkpoint of tensors, or of the form
+    /// [`Error::Model`] naming the file, if it is not a checkpoint of tensors, or has the format
     /// before PyTorch 1.6.
     pub fn open(path: &Path, map: Mmap) -> Result<Self> {
-        let wrong = |why: String| Error::Model(format!("{} is damaged or no PyTorch checkpoint: {why}", path.display()));
+        let wrong = |why: String| Error::Model(format!("{} is damaged or not a PyTorch checkpoint: {why}", path.display()));
         // A pickle of version 2 whose first value is the long integer 0x1950a86a20f9469cfc6c.
         if map.starts_with(&[0x80, 2, 0x8a, 10]) {
             return Err(Error::Model(format!(
-                "{} is a PyTorch checkpoint of the form before 1.6, which is not read; this converts it: \
+                "{} is a PyTorch checkpoint in the format before 1.6, which cannot be read; this command converts it: \
                  python -c \"import torch; p = '{0}'; torch.save(torch.load(p, map_location='cpu', weights_only=True), p)\"",
                 path.display()
             )));
@@ -63,7 +62,7 @@ impl Pickled {
         }
         let text = &map[files[pickle].clone()];
         if text.len() > LONGEST {
-            return Err(wrong(format!("its data.pkl has {} bytes; {LONGEST} are read at most", text.len())));
+            return Err(wrong(format!("its data.pkl has {} bytes; at most {LONGEST} are read", text.len())));
         }
         let storage = |key: &str| files.get(&format!("{root}data/{key}")).cloned();
         let tensors = Machine::run(text).and_then(|machine| machine.tensors(&storage)).map_err(wrong)?;
@@ -101,7 +100,7 @@ impl Pickled {
 }
 
 impl Stored {
-    /// Its numbers in order, from its storage's.
+    /// Its numbers in order, gathered from its storage.
     fn gathered<'n>(&self, numbers: &'n [u8]) -> std::result::Result<std::borrow::Cow<'n, [u8]>, String> {
         let size = self.dtype.size_in_bytes();
         let there = numbers.len() / size;
@@ -140,7 +139,7 @@ impl Stored {
     }
 }
 
-/// The files in a zip file that are stored as they are: where their bytes lie.
+/// Where the bytes of the files in a zip file lie; all must be stored uncompressed.
 fn entries(map: &[u8]) -> std::result::Result<BTreeMap<String, Range<usize>>, String> {
     let mut zip = ZipArchive::new(Cursor::new(map)).map_err(|e| e.to_string())?;
     let mut files = BTreeMap::new();
@@ -153,7 +152,7 @@ fn entries(map: &[u8]) -> std::result::Result<BTreeMap<String, Range<usize>>, St
         }
         total = total.saturating_add(entry.size());
         if total > map.len() as u64 {
-            return Err("the files in it are longer than itself".into());
+            return Err("the files in it are longer than the file itself".into());
         }
         let start = entry.data_start().and_then(|s| usize::try_from(s).ok()).ok_or("its table of files is damaged")?;
         let end = start.checked_add(entry.size() as usize).filter(|&end| end <= map.len()).ok_or("a file in it ends beyond its end")?;

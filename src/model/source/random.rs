@@ -12,11 +12,11 @@ use rayon::prelude::*;
 #[derive(Clone, Debug)]
 pub struct RandomWeights {
     config: MambaConfig,
-    /// Entries of matrices are numbers of this type, so that it can hold them exactly.
+    /// Matrix entries are rounded to this type, so that it holds them exactly.
     exact_in: DType,
 }
 
-/// Names of sizes, d_model and layers: the published Mamba-1 models.
+/// The published sizes of Mamba-1: name, d_model, layers.
 const SIZES: [(&str, usize, usize); 5] =
     [("130m", 768, 24), ("370m", 1024, 48), ("790m", 1536, 48), ("1.4b", 2048, 48), ("2.8b", 2560, 64)];
 
@@ -34,11 +34,11 @@ impl RandomWeights {
     /// The configuration of a published size.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the sizes there are.
+    /// [`Error::Input`] naming the published sizes.
     pub fn published(size: &str) -> Result<MambaConfig> {
         let Some((_, d_model, n_layer)) = SIZES.iter().find(|s| s.0 == size) else {
             let names: Vec<&str> = SIZES.iter().map(|s| s.0).collect();
-            return Err(Error::Input(format!("there is no published Mamba of the size `{size}`; there are {}", names.join(", "))));
+            return Err(Error::Input(format!("there is no published Mamba of the size `{size}`; the sizes are {}", names.join(", "))));
         };
         let json = format!(r#"{{"d_model": {d_model}, "n_layer": {n_layer}, "vocab_size": 50280, "pad_vocab_size_multiple": 8}}"#);
         MambaConfig::from_json(&json, &format!("mamba-{size}"))
@@ -85,7 +85,7 @@ impl TensorSource for RandomWeights {
             _ => (0.0, 1.7 / (shape.last().copied().unwrap_or(1) as f32).sqrt()),
         };
         let value = |i: usize| {
-            // SplitMix64 of the place.
+            // SplitMix64 of the index.
             let mut z = seed.wrapping_add((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

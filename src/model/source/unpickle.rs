@@ -1,17 +1,17 @@
-//! What a pickle says of tensors: its stack machine, with calls that are noted down and not made.
+//! What a pickle says about tensors: its stack machine, with calls that are recorded, not made.
 
 use super::pickle::Stored;
 use candle_core::DType;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// Dimensions of a tensor at most.
+/// The most dimensions of a tensor.
 const DIMENSIONS: usize = 8;
 
-/// A value, as a place in [`Machine::values`].
+/// A value, as an index into [`Machine::values`].
 type Id = usize;
 
-/// What a pickle can say of tensors.
+/// What a pickle can say about tensors.
 enum Value {
     None,
     Bool,
@@ -25,11 +25,11 @@ enum Value {
     Global(String),
     /// A call that is not made.
     Call(Id, Id),
-    /// What stands for numbers outside of the pickle.
+    /// A reference to numbers outside the pickle.
     Outside(Id),
 }
 
-/// Reads a pickle: a stack, a memo, and values that refer to each other by their places.
+/// Reads a pickle: a stack, a memo, and values that refer to each other by index.
 #[derive(Default)]
 pub(super) struct Machine {
     values: Vec<Value>,
@@ -40,7 +40,7 @@ pub(super) struct Machine {
 
 type Read<T> = std::result::Result<T, String>;
 
-/// The bytes of a pickle from a place on.
+/// A cursor over the bytes of a pickle.
 struct Bytes<'t> {
     text: &'t [u8],
     at: usize,
@@ -91,7 +91,7 @@ impl Machine {
 
     fn step(&mut self, op: u8, bytes: &mut Bytes<'_>) -> Read<()> {
         match op {
-            // Version and frame say nothing that matters.
+            // The version and the length of a frame do not matter.
             0x80 => drop(bytes.take(1)?),
             0x95 => drop(bytes.take(8)?),
             b'N' => self.push(Value::None),
@@ -189,7 +189,7 @@ impl Machine {
             }
             b'h' | b'j' => {
                 let key = bytes.number(if op == b'h' { 1 } else { 4 })? as u32;
-                let known = *self.memo.get(&key).ok_or("it speaks of a value it never had")?;
+                let known = *self.memo.get(&key).ok_or("it refers to a value it never had")?;
                 self.stack.push(Some(known));
             }
             b'Q' => {
@@ -203,11 +203,11 @@ impl Machine {
                 self.push(if ordered { Value::Dict(Vec::new()) } else { Value::Call(function, args) });
             }
             b'b' => {
-                // Attributes: a state dictionary's say which version its modules had.
+                // Attributes: those of a state dictionary say which version its modules had.
                 self.pop()?;
                 self.top()?;
             }
-            other => return Err(format!("a checkpoint of tensors needs no operation {other:#04x}")),
+            other => return Err(format!("it uses the operation {other:#04x}, which no checkpoint of tensors needs")),
         }
         Ok(())
     }
@@ -234,14 +234,14 @@ impl Machine {
 
     fn append(&mut self, items: Vec<Id>) -> Read<()> {
         let top = self.top()?;
-        let Value::List(list) = &mut self.values[top] else { return Err("it appends to what is no list".into()) };
+        let Value::List(list) = &mut self.values[top] else { return Err("it appends to something that is not a list".into()) };
         list.extend(items);
         Ok(())
     }
 
     fn set(&mut self, items: Vec<(Id, Id)>) -> Read<()> {
         let top = self.top()?;
-        let Value::Dict(dict) = &mut self.values[top] else { return Err("it sets items of what is no dictionary".into()) };
+        let Value::Dict(dict) = &mut self.values[top] else { return Err("it sets items of something that is not a dictionary".into()) };
         dict.extend(items);
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Machine {
 
     fn as_size(&self, id: Id) -> Read<usize> {
         if let Value::Int(n) = &self.values[id] {
-            usize::try_from(*n).map_err(|_| format!("{n} is no size"))
+            usize::try_from(*n).map_err(|_| format!("{n} is not a size"))
         } else {
             Err("a size is missing".into())
         }
@@ -275,12 +275,12 @@ impl Machine {
     /// # Errors
     /// What it is instead, or the first item that is no tensor, and why.
     pub(super) fn tensors(&self, storage: &dyn Fn(&str) -> Option<Range<usize>>) -> Read<BTreeMap<String, Stored>> {
-        let Value::Dict(items) = &self.values[self.top()?] else { return Err("it is no dictionary of tensors".into()) };
+        let Value::Dict(items) = &self.values[self.top()?] else { return Err("it is not a dictionary of tensors".into()) };
         let mut tensors = BTreeMap::new();
         for &(key, value) in items {
-            let name = self.as_text(key).map_err(|_| "a key of it is no text")?;
+            let name = self.as_text(key).map_err(|_| "one of its keys is not text")?;
             let tensor =
-                self.tensor(value, storage).map_err(|why| format!("its item `{}` is no tensor that can be read: {why}", short(name)))?;
+                self.tensor(value, storage).map_err(|why| format!("its item `{}` is not a tensor that can be read: {why}", short(name)))?;
             tensors.insert(name.to_owned(), tensor);
         }
         Ok(tensors)

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 /// Where the cursor is.
 #[derive(Clone, Copy)]
 pub(super) enum Cursor {
-    /// Nobody knows.
+    /// Unknown: terminals may differ.
     Unknown,
-    /// In this row, behind its last column: terminals differ in what a step from there does, but
+    /// In this row, past its last column: terminals differ in what a step from there does, but
     /// not in what a carriage return does.
     Edge(u16),
     /// At this column and row.
     At(u16, u16),
 }
 
-/// A way of the cursor.
+/// How the cursor is moved.
 #[derive(Clone, Copy)]
 pub(super) enum Move {
     /// To a column and row.
@@ -24,7 +24,7 @@ pub(super) enum Move {
 }
 
 impl Move {
-    /// The shortest way.
+    /// The move with the fewest bytes.
     pub(super) fn best(from: Cursor, (x, y): (u16, u16)) -> Self {
         let by =
             |first, row: u16, column: u16| Self::By { first, down: i32::from(y) - i32::from(row), right: i32::from(x) - i32::from(column) };
@@ -37,7 +37,7 @@ impl Move {
         ways.into_iter().min_by_key(Self::len).unwrap_or(absolute)
     }
 
-    /// Bytes.
+    /// Its length in bytes.
     pub(super) fn len(&self) -> usize {
         let step = |n: i32, alone: i32| match n.abs() {
             0 => 0,

@@ -11,14 +11,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-/// Whether every terminal gives a cell's symbol the cells that we do: one character of ASCII, of
+/// Whether every terminal gives a symbol as many cells as we do: one character of ASCII, of
 /// the alphabets with one cell a letter, of what frames and charts are drawn with, or of the
 /// ideographs and syllables that have two.
 pub(super) fn is_plain(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return symbol.is_empty() };
     match c {
-        // They have an emoji's form too.
+        // These have an emoji form too.
         '©' | '®' | '\u{ad}' | '‼' | '⁉' | '▪' | '▫' | '▶' | '◀' | '◻'..='◾' => false,
         ' '..='~'
         // Latin, Greek, Cyrillic, punctuation, numbers above and below, arrows, mathematics, boxes
@@ -35,13 +35,13 @@ pub(super) fn is_plain(symbol: &str) -> bool {
     }
 }
 
-/// Cells that a disputed symbol may take in the widest counting: two for each of its characters.
+/// The most cells that a disputed symbol may take by any count: two for each of its characters.
 pub(super) fn widest(symbol: &str) -> u16 {
     2 * symbol.chars().count() as u16
 }
 
 /// Takes the disputed cells from those that are left to send, and adds what must be sent after
-/// them. A disputed cell is sent again if anything is that it may have been under, or over.
+/// them. A disputed cell is sent again if any cell that it may overlap is sent.
 pub(super) fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     let Rect { width, height, .. } = new.area;
     let disputes = |picture: &Buffer, x: u16, y: u16| !is_plain(picture[(x, y)].symbol());
@@ -55,9 +55,9 @@ pub(super) fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16
         if from == to || !(0..width).any(|x| disputes(old, x, y) || disputes(new, x, y)) {
             continue;
         }
-        // What is changed in a row with such graphemes, in the old picture or the new one, is sent
-        // from the first of them, or of the changes, to the end: anything may lie anywhere behind
-        // it.
+        // A changed row with such graphemes, in the old picture or the new one, is sent from the
+        // first change, or from the first of them that may reach it, to the end: what is after
+        // them may be anywhere.
         let first = left[from].1;
         let reaches = |x: &u16| disputes(new, *x, y) && *x + widest(new[(*x, y)].symbol()) > first;
         let was = |x: &u16| disputes(old, *x, y) && *x + widest(old[(*x, y)].symbol()) > first;
@@ -77,8 +77,8 @@ pub(super) fn take_disputed(old: &Buffer, new: &Buffer, left: &mut Vec<(u16, u16
     taken
 }
 
-/// Sends a disputed symbol into cells blanked for it. Where somebody's counting has it end behind
-/// the last column, the terminal must not go on in the next row.
+/// Sends a disputed symbol into cells blanked for it. If it may end beyond the last column by any
+/// count, the terminal must not wrap into the next row.
 pub(super) fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut String) {
     let (symbol, width) = (picture[(x, y)].symbol(), picture.area.width);
     let to = Move::To(x, y);
@@ -90,7 +90,7 @@ pub(super) fn send_disputed(picture: &Buffer, (x, y): (u16, u16), out: &mut Stri
     if edge {
         out.push_str("\x1b[?7l");
     }
-    // Marks that turn the text around them would turn what is beside them.
+    // Marks that set the direction of text would also affect what is beside them.
     out.extend(symbol.chars().filter(|c| !is_obeyed(*c)));
     if edge {
         out.push_str("\x1b[?7h");

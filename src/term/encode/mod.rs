@@ -34,17 +34,17 @@ struct Style {
 }
 
 impl Style {
-    /// The terminal's own.
+    /// The terminal's default style.
     const OWN: Self = Self { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 
     fn of(cell: &Cell) -> Self {
         Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 
-    /// The sequence that names it after another one.
+    /// Writes the sequence that changes to it from another style.
     fn write(self, before: Self, out: &mut String) {
         let mut text = String::new();
-        // Only another colour: no need to take the rest back.
+        // Only the colour differs: no need to reset the rest.
         let by_colour = self.fg != Color::Reset && self.bg == before.bg && self.modifier == before.modifier;
         if by_colour {
             sgr::parameters(self.fg, Color::Reset, Modifier::empty(), &mut text);
@@ -62,7 +62,7 @@ impl Style {
     }
 }
 
-/// What can be seen of a blank beside its background.
+/// What shows on a blank besides its background.
 const MARKS_BLANKS: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT);
 
 /// The picture as it is seen: a blank shows its background only, whatever colour its text would
@@ -125,7 +125,7 @@ struct Run {
 }
 
 /// Takes the cells of a style from those that are left to send, row by row, as runs. Short gaps of
-/// what stays are sent again, which is shorter than going over them.
+/// unchanged cells are sent again, which takes fewer bytes than skipping them.
 fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> {
     const FEW: u16 = 4;
     const TAIL: u16 = 8;
@@ -155,7 +155,7 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
         runs.push(Run { x, y, text: cell.symbol().to_owned(), end });
     }
     for run in &mut runs {
-        // So are blanks behind it, if they are too few to be worth erasing.
+        // So are blanks after it, if they are too few to be worth erasing.
         let is_blank = |x: &u16| {
             let cell = &picture[(*x, run.y)];
             is_left(left, *x, run.y) && cell.symbol() == " " && Style::of(cell).is_blank_of(style)
@@ -173,7 +173,7 @@ fn runs(picture: &Buffer, style: Style, left: &mut Vec<(u16, u16)>) -> Vec<Run> 
 
 /// Sends runs, nearest first.
 fn send(mut runs: Vec<Run>, picture: &Buffer, cursor: &mut Cursor, out: &mut String) {
-    /// Runs looked at for the nearest one: a whole screen has thousands, and its first frame is not
+    /// Runs searched for the nearest one: a whole screen has thousands, and its first frame is not
     /// worth the search.
     const NEAR: usize = 64;
     runs.reverse();

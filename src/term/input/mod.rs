@@ -1,11 +1,10 @@
 //! What the terminal sends: a thread that reads its bytes, and the parser that makes keys, pastes
 //! and the mouse of them. The terminal's loop uses [`Inputs`] and [`Input`].
 //!
-//! The rule of the parser is that it waits for nobody: what is begun and not ended counts, after a
-//! moment, as what it is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was
-//! cut short is nothing, a paste without an end is the text that came. (crossterm's parser waits
-//! for ever for the end of a sequence that it knows the beginning of, and every key after that is
-//! lost in it.)
+//! The parser never waits for long: what has begun and not ended counts, after a moment, as what it
+//! is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was cut short is nothing,
+//! a paste without an end is the text that came. (crossterm's parser waits for ever for the end of
+//! a sequence whose beginning it knows, and loses every key after that.)
 //!
 //! - [`Parser`], here: bytes held until they are an input, their deadlines, and pastes.
 //! - `sequence`: what the first bytes mean; `reader`: the thread.
@@ -44,10 +43,10 @@ const INTRODUCER: Duration = Duration::from_millis(100);
 const SEQUENCE: Duration = Duration::from_millis(250);
 /// How long a paste may pause.
 const PASTE: Duration = Duration::from_millis(400);
-/// A longer paste comes in parts.
+/// The longest part of a paste, in bytes; a longer paste comes in parts.
 const PART: usize = 4 << 20;
-/// So many bytes at once, after a paste that paused too long, are the rest of it: nobody types
-/// them.
+/// This many bytes at once, after a paste that paused too long, are the rest of it: nobody types
+/// so fast.
 const REST: usize = 64;
 /// How a paste ends.
 const PASTE_END: &[u8] = b"\x1b[201~";
@@ -55,7 +54,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 /// Bytes on their way to being inputs.
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// What is begun and not ended.
+    /// What has begun and not ended.
     held: Vec<u8>,
     /// The text of the paste under way.
     paste: Option<Vec<u8>>,
@@ -66,7 +65,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Takes bytes that came at a time; what they make goes to `out`.
+    /// Takes bytes that came at `now`; the inputs they make go to `out`.
     pub fn feed(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<Input>) {
         if std::mem::take(&mut self.endless) && self.paste.is_none() && bytes.len() >= REST && bytes.first() != Some(&0x1b) {
             self.paste = Some(Vec::new());
@@ -98,7 +97,7 @@ impl Parser {
         });
     }
 
-    /// When [`Parser::expire`] is due, if anything is begun and not ended.
+    /// When [`Parser::expire`] is due, if anything has begun and not ended.
     pub fn deadline(&self) -> Option<Instant> {
         let patience = match self.held.as_slice() {
             _ if self.paste.is_some() => PASTE,
@@ -109,7 +108,7 @@ impl Parser {
         self.since.map(|since| since + patience)
     }
 
-    /// Nothing more came in time: what is held is what it is by now.
+    /// Nothing more came in time: what is held counts as what it is by now.
     pub fn expire(&mut self, out: &mut Vec<Input>) {
         self.since = None;
         if let Some(mut text) = self.paste.take() {
@@ -122,12 +121,13 @@ impl Parser {
         match held.as_slice() {
             [0x1b] => out.push(Input::Key(Key::plain(KeyCode::Esc))),
             [0x1b, c @ b' '..=b'~'] => out.extend(plain(*c).map(alt).map(Input::Key)),
-            // Reports, strings and characters that were cut short: nobody typed them.
+            // Reports, strings and characters that were cut short: nobody typed them, so they are
+            // dropped.
             _ => {}
         }
     }
 
-    /// Takes the text of a paste; what comes after it, if it ends.
+    /// Takes the text of a paste; returns what comes after it, if it ends.
     fn pasted<'b>(&mut self, bytes: &'b [u8], out: &mut Vec<Input>) -> Option<&'b [u8]> {
         let text = self.paste.as_mut()?;
         // The end may have begun among what came before.
@@ -151,7 +151,7 @@ impl Parser {
         None
     }
 
-    /// Parses what is held: how many bytes were used, and whether a paste begins behind them.
+    /// Parses what is held: how many bytes were used, and whether a paste begins after them.
     fn parse(&mut self, out: &mut Vec<Input>) -> (usize, bool) {
         let mut used = 0;
         while let Some(step) = step(&self.held[used..]) {
@@ -166,7 +166,7 @@ impl Parser {
     }
 }
 
-/// A pasted text; bytes that are none are shown as such (U+FFFD).
+/// A pasted text; bytes that are not UTF-8 become U+FFFD.
 fn paste(text: &[u8], out: &mut Vec<Input>) {
     if !text.is_empty() {
         out.push(Input::Paste(String::from_utf8_lossy(text).into_owned()));

@@ -21,14 +21,14 @@ impl Inputs {
     /// Starts reading.
     ///
     /// # Errors
-    /// The system's, if there is no terminal to read from or no thread to be had.
+    /// The system's, if there is no terminal to read from, or no thread can be started.
     pub fn start() -> io::Result<Self> {
         let terminal = terminal()?;
         let (stopped, stop) = io::pipe()?;
         let (send, received) = unbounded_channel();
         let work = move || {
             if let Err(error) = read(&terminal, &stopped, &send) {
-                // After the loop has ended nobody listens.
+                // This fails only after the loop has ended, when nobody listens.
                 let _ = send.send(Err(error));
             }
         };
@@ -44,7 +44,7 @@ impl Inputs {
         self.read.recv().await.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
-    /// An input that waits, if there is one. (A failure waits for [`Inputs::next`].)
+    /// An input that is waiting, if there is one. (A failure waits for [`Inputs::next`].)
     pub fn waiting(&mut self) -> Option<Input> {
         self.read.try_recv().ok()?.ok()
     }
@@ -60,7 +60,7 @@ impl Drop for Inputs {
     }
 }
 
-/// Where keys come from: standard input, or the terminal itself if that is another thing.
+/// Where keys come from: standard input, or the terminal itself if standard input is not one.
 fn terminal() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() {

@@ -1,13 +1,13 @@
 //! What bytes begin with: a character, a key or a report.
 //!
 //! Sequences are those of ECMA-48 (5.4): parameters `0`–`?`, intermediates ` `–`/`, one final byte
-//! `@`–`~`. All are read, the unknown ones mean nothing.
+//! `@`–`~`. All are read; unknown ones are ignored.
 
 use super::Input;
 use crate::app::{Key, KeyCode};
 use crate::term::background;
 
-/// The longest sequence, in bytes: no report that is known has a third of it.
+/// The longest sequence, in bytes: no known report is a third as long.
 const LONGEST: usize = 256;
 
 /// What the first bytes are.
@@ -72,7 +72,7 @@ pub(super) fn plain(byte: u8) -> Option<Key> {
     })
 }
 
-/// A character and its length; no key for bytes that are none.
+/// A character's length and its key; no key for bytes that are not a character.
 fn character(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
     let first = *bytes.first()?;
     let len = match first {
@@ -84,7 +84,7 @@ fn character(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
     };
     let there = &bytes[..len.min(bytes.len())];
     match std::str::from_utf8(there) {
-        // A C1 control is no text.
+        // A C1 control is not text.
         Ok(text) => Some((len, text.chars().next().filter(|c| !c.is_control()).map(|c| Key::plain(KeyCode::Char(c))))),
         Err(e) if e.error_len().is_none() => None,
         Err(e) => Some((e.error_len().unwrap_or(1), None)),
@@ -104,7 +104,7 @@ fn ss3(bytes: &[u8]) -> Option<Step> {
     Some(Step::key(3, Some(Key::plain(code))))
 }
 
-/// The key that a letter ends the sequence of.
+/// The key whose sequence ends with this letter.
 fn named(letter: u8) -> Option<KeyCode> {
     Some(match letter {
         b'A' => KeyCode::Up,
@@ -119,8 +119,8 @@ fn named(letter: u8) -> Option<KeyCode> {
     })
 }
 
-/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers come so, and they begin with a
-/// digit or a sign.
+/// `ESC ]` and `ESC P`: strings up to BEL or `ESC \`. Only answers have this form, and they begin
+/// with a digit or a sign.
 fn string(bytes: &[u8]) -> Option<Step> {
     let introducer = bytes[1];
     let typed = |bytes| Some(Step::key(bytes, plain(introducer).map(alt)));
@@ -134,7 +134,7 @@ fn string(bytes: &[u8]) -> Option<Step> {
                 b'\\' => at + 2,
                 _ => return Some(Step::nothing(at)),
             },
-            // Another control character: this is no string.
+            // Another control character: this is not a string.
             0..0x20 => return Some(Step::nothing(at)),
             _ => continue,
         };
@@ -150,7 +150,7 @@ fn csi(bytes: &[u8]) -> Option<Step> {
     match bytes[2..] {
         // The Linux console's F1 to F5.
         [b'[', c @ b'A'..=b'E', ..] => return Some(Step::key(4, Some(Key::plain(KeyCode::F(c - b'A' + 1))))),
-        // The mouse as terminals without the longer form tell it: three bytes.
+        // The mouse as terminals without the longer form report it: three bytes.
         [b'M', button, x, y, ..] => {
             let from = |byte: u8| u16::from(byte.saturating_sub(33));
             return Some(mouse(6, button.saturating_sub(32), from(x), from(y), true));
@@ -169,8 +169,8 @@ fn csi(bytes: &[u8]) -> Option<Step> {
     None
 }
 
-/// What a whole sequence means: its length, what stands between `ESC [` and the final byte, and
-/// that byte.
+/// What a whole sequence means, by its length, what is between `ESC [` and the final byte, and that
+/// byte.
 fn sequence(bytes: usize, parameters: &[u8], last: u8) -> Step {
     let text = std::str::from_utf8(parameters).unwrap_or_default();
     if let Some(report) = text.strip_prefix('<') {
@@ -237,7 +237,7 @@ fn of_code(code: u32) -> Option<KeyCode> {
     })
 }
 
-/// A key with modifiers as sequences tell them: one more than shift (1), alt (2) and control (4).
+/// A key with modifiers as sequences encode them: one more than shift (1), alt (2) and control (4).
 fn modified(code: KeyCode, modifiers: Option<u32>) -> Option<Key> {
     let held = modifiers.unwrap_or(1).saturating_sub(1);
     let (shift, alt, ctrl) = (held & 1 != 0, held & 2 != 0, held & 4 != 0);
@@ -251,8 +251,8 @@ fn modified(code: KeyCode, modifiers: Option<u32>) -> Option<Key> {
     })
 }
 
-/// A report of the mouse: the left button's press and the wheel count, movements and everything
-/// else does not.
+/// A report of the mouse: presses of the left button and turns of the wheel count; movements and
+/// everything else are ignored.
 fn mouse(bytes: usize, button: u8, x: u16, y: u16, pressed: bool) -> Step {
     const MODIFIERS: u8 = 4 | 8 | 16;
     let input = match button & !MODIFIERS {

@@ -30,7 +30,7 @@ fn draw_journal(paint: &Paint<'_>, area: Rect, buf: &mut Buffer) {
     let inner = paint.panel(buf, area, "Journal", right, focused);
     let (list, foot) = (Rect { height: inner.height.saturating_sub(1), ..inner }, inner.height.saturating_sub(1));
     if rows.is_empty() {
-        paint.centred(buf, list, &[("Nothing was done in the lab yet.".into(), Role::Dim)]);
+        paint.centred(buf, list, &[("Nothing has been done in the lab yet.".into(), Role::Dim)]);
     }
     let first = scroll(state.session.selected, rows.len(), usize::from(list.height));
     for (line, (i, row)) in rows.iter().enumerate().skip(first).take(usize::from(list.height)).enumerate() {

@@ -18,7 +18,7 @@ const KEYS: usize = 10;
 pub fn lines<'a>(paint: &Paint<'a>, width: u16) -> Vec<(Line<'a>, Line<'a>)> {
     let state = paint.state;
     if let Some(resume) = &state.resume {
-        let text = format!(" Going on with the sitting: {} of {} keys to be given", resume.inputs.len(), resume.total);
+        let text = format!(" Resuming the sitting: {} of {} keys left", resume.inputs.len(), resume.total);
         let way = Line::from(vec![paint.span("esc", Role::Key), paint.span(" stops ", Role::Dim)]);
         return vec![(Line::from(paint.span(text, Role::Stale)), way)];
     }

@@ -74,11 +74,11 @@ fn a_checkpoint_is_read_as_data_whatever_its_pickle_says() {
     let one = b"K\x01\x85".to_vec();
     let long = |n: i64| [&b"\x8a\x08"[..], &n.to_le_bytes(), b"\x85"].concat();
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("nested tuples", item(&nested), "`x` is no tensor"),
-        ("nested tuples alone", [&b"\x80\x02"[..], &nested, b"."].concat(), "no dictionary"),
-        ("doubled tuples", item(&doubled), "`x` is no tensor"),
-        ("lists of lists", item(&chained), "`x` is no tensor"),
-        ("a list that holds itself", item(b"]q\x00h\x00a"), "`x` is no tensor"),
+        ("nested tuples", item(&nested), "`x` is not a tensor"),
+        ("nested tuples alone", [&b"\x80\x02"[..], &nested, b"."].concat(), "not a dictionary"),
+        ("doubled tuples", item(&doubled), "`x` is not a tensor"),
+        ("lists of lists", item(&chained), "`x` is not a tensor"),
+        ("a list that holds itself", item(b"]q\x00h\x00a"), "`x` is not a tensor"),
         ("a text of 4 GB", [&b"\x80\x02X\xff\xff\xff\xff"[..], b"abc."].concat(), "ends in the middle"),
         ("a long integer", [&b"\x80\x02\x8a\xff"[..], &[1; 255], b"."].concat(), "more than 64 bits"),
         ("a program", item(b"cos\nsystem\nX\x04\x00\x00\x00true\x85R"), "made by `os system`"),
@@ -88,11 +88,11 @@ fn a_checkpoint_is_read_as_data_whatever_its_pickle_says() {
         ("no memo", b"\x80\x02h\x07.".to_vec(), "never had"),
         ("no end", b"\x80\x02}".to_vec(), "ends in the middle"),
         ("an odd dictionary", b"\x80\x02}(NNNu.".to_vec(), "no value"),
-        ("a key that is no text", b"\x80\x02}K\x01K\x01s.".to_vec(), "no text"),
+        ("a key that is no text", b"\x80\x02}K\x01K\x01s.".to_vec(), "keys is not text"),
         ("nothing", b"\x80\x02}.".to_vec(), "holds no tensor"),
         ("too few arguments", item(b"ctorch._utils\n_rebuild_tensor_v2\n)R"), "arguments are missing"),
         ("numbers of another type", item(&tensor("IntStorage", b"K\x00", &eight, &one)), "`torch IntStorage`"),
-        ("a negative offset", item(&tensor("FloatStorage", b"J\xff\xff\xff\xff", &eight, &one)), "-1 is no size"),
+        ("a negative offset", item(&tensor("FloatStorage", b"J\xff\xff\xff\xff", &eight, &one)), "-1 is not a size"),
         (
             "too many dimensions",
             item(&tensor("FloatStorage", b"K\x00", &[&b"("[..], &b"K\x01".repeat(200), b"t"].concat(), &one)),
@@ -116,7 +116,7 @@ fn a_checkpoint_is_read_as_data_whatever_its_pickle_says() {
         let message = state_soup::model::TensorSource::get(&weights, "backbone.norm_f.weight").unwrap_err().to_string();
         assert!(message.contains("pytorch_model.bin") && message.contains("beyond its storage"), "{message}");
     }
-    with_pickle(vec![b'N'; 17 << 20]).refused(&["pytorch_model.bin", "are read at most"]);
+    with_pickle(vec![b'N'; 17 << 20]).refused(&["pytorch_model.bin", "at most 16777216 are read"]);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn what_is_no_plain_file_is_refused_without_waiting() {
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
             }
-            folder.refused(&[file, "no plain file"]);
+            folder.refused(&[file, "not a plain file"]);
         }
     }
 }

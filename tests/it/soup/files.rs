@@ -96,7 +96,7 @@ fn damage_is_refused_with_the_file_named() {
     for cut in 0..whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let message = codec::load(&path).unwrap_err().to_string();
-        assert!(message.contains("s.safetensors is no saved state"), "{message}");
+        assert!(message.contains("s.safetensors is not a saved state"), "{message}");
     }
     let good: [&[usize]; 3] = [&[2, 5, 3], &[2, 5, 3], &[2, 5]];
     let format = [("format", "state-soup/1"), ("tokens", "7")];

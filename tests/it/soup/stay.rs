@@ -115,15 +115,15 @@ fn what_is_wrong_in_a_recipes_file_is_said() {
         (r#"{"op":"tiez","items":[]}"#, "there is no operation `tiez` of recipes; did you mean `ties`?"),
         (r#"{"op":"ties","items":[{"op":"zero"}],"density":0.2}"#, "a recipe of the operation `ties` needs the field `lambda`"),
         (r#"{"op":"ties","density":0.2,"lambda":1}"#, "needs the field `items`"),
-        (r#"{"op":"decay","items":[{"op":"zero"}],"gamma":"x"}"#, "`gamma` of `decay`: `x` stands where a number is expected"),
-        (r#"{"op":"slerp","items":[{"op":"zero"}],"t":"inf"}"#, "`t` of `slerp`: `inf` stands where a number is expected"),
+        (r#"{"op":"decay","items":[{"op":"zero"}],"gamma":"x"}"#, "`gamma` of `decay`: `x` is given where a number is expected"),
+        (r#"{"op":"slerp","items":[{"op":"zero"}],"t":"inf"}"#, "`t` of `slerp`: `inf` is given where a number is expected"),
         (
             r#"{"op":"decay","items":[{"op":"zero"}],"gamma":1,"z":"two"}"#,
             "unknown variant `two`, expected one of `one`, `count`, `weights`",
         ),
         (
             r#"{"op":"dare","items":[{"op":"zero"}],"p":0.5,"seed":-1}"#,
-            "`seed` of `dare`: -1 stands where a whole number of 0 or more is expected",
+            "`seed` of `dare`: -1 is given where a whole number of 0 or more is expected",
         ),
         (r#"{"op":"gated"}"#, "a recipe of the operation `gated` needs the field `of`"),
         (r#"{"op":"mean","items":[{"op":"skill"}]}"#, "a recipe of the operation `skill` needs the field `id`"),
@@ -159,10 +159,10 @@ fn soups_are_written_as_they_were() {
     }
     for (text, why) in [
         ("rule = 'tiez'", "`tiez` is not a rule; there are `weighted`, `mean`"),
-        ("gamma = 'x'", "`gamma`: `x` stands where a number is expected"),
-        ("tau = 'inf'", "`tau`: `inf` stands where a number is expected"),
+        ("gamma = 'x'", "`gamma`: `x` is given where a number is expected"),
+        ("tau = 'inf'", "`tau`: `inf` is given where a number is expected"),
         ("z = 'two'", "unknown variant `two`"),
-        ("seed = 0.5", "`seed`: 0.5 stands where a whole number of 0 or more is expected"),
+        ("seed = 0.5", "`seed`: 0.5 is given where a whole number of 0 or more is expected"),
     ] {
         let said = toml::from_str::<Soup>(text).unwrap_err().to_string();
         assert!(said.contains(why), "{text}: {said}");

@@ -1,5 +1,5 @@
-//! What a layer does between its norm and the residual stream: one module a recurrence, with its
-//! weights, its work space, a state while it changes, and `forward`. The rest of a network
+//! What a layer does between its norm and the residual stream: one module for each recurrence,
+//! with its weights, its work space, a state while it changes, and `forward`. The rest of a network
 //! ([`super::model`]) is the same for all of them.
 
 mod mamba1;

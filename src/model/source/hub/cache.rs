@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! models--owner--name/
-//!   blobs/<etag>                   contents; `<etag>.incomplete` is a part of one
+//!   blobs/<etag>                   files' contents; `<etag>.incomplete` is part of one
 //!   snapshots/<commit>/<file>      links to ../../blobs/<etag>
 //!   refs/<branch or tag>           the commit it was at
 //!   .no_exist/<commit>/<file>      the commit has no such file
@@ -27,11 +27,11 @@ use std::time::{Duration, Instant, SystemTime};
 /// How often a lock is tried, and a silent connection looked at.
 pub(super) const POLL: Duration = Duration::from_millis(50);
 
-/// A part that nobody has written to for so long is nobody's. Some network file systems grant every
-/// lock, so a free lock alone does not say that.
+/// A part that has not been written to for this long is abandoned. Some network file systems grant
+/// every lock, so a free lock alone does not prove it.
 const ABANDONED: Duration = Duration::from_mins(1);
 
-/// The longest list of a commit's files that is read.
+/// The longest list of a commit's files that is read, in bytes.
 const LONGEST_TREE: u64 = 64 << 20;
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -39,9 +39,8 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # For information about cache directory tags, see:\n\
     #\thttps://bford.info/cachedir/\n";
 
-/// The name of a content. Hashes that the hub announces are taken as they are; of any other ETag,
-/// or none, the name is a hash of our own, 40 digits long so that it is not taken for the content's
-/// SHA-256.
+/// The name of a blob. A hash that the hub announces is taken as it is; for any other ETag, or
+/// none, the name is a hash of our own, 40 digits long so that it is not mistaken for a SHA-256.
 pub(super) fn blob_name(etag: Option<&str>, commit: &str, file: &str) -> String {
     let announced = etag.unwrap_or_default().trim();
     let bare = announced.trim_start_matches("W/").trim_matches('"');
@@ -75,7 +74,7 @@ impl ModelCache {
         self.root().join("snapshots").join(commit)
     }
 
-    /// The commit of a revision, as far as the cache knows it.
+    /// The commit of a revision, if the cache knows it.
     pub(super) fn commit_of(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.into());
@@ -117,12 +116,12 @@ impl ModelCache {
             }
         });
         if let Err(why) = written {
-            tracing::warn!("that there is no {file} will be asked again: {why}");
+            tracing::warn!("the hub will be asked again for {file}, which the commit lacks: {why}");
         }
     }
 
-    /// Remembers which commit a branch or tag is at. Without it the model is still there, only not
-    /// offline by this name.
+    /// Remembers which commit a branch or tag is at. Without this the model is still in the cache,
+    /// but not found offline by this name.
     pub(super) fn remember_revision(&self, revision: &str, commit: &str) {
         if revision == commit || self.commit_of(revision).as_deref() == Some(commit) {
             return;
@@ -143,15 +142,15 @@ impl ModelCache {
         }
     }
 
-    /// Whether a content is there.
+    /// Whether a blob is there.
     pub(super) fn has_blob(&self, blob: &str) -> bool {
         self.root().join("blobs").join(blob).is_file()
     }
 
-    /// Holds a content for this process: waits for whoever fetches it now.
+    /// Locks a blob for this process; waits while another one fetches it.
     ///
     /// # Errors
-    /// [`Error::Cancelled`]; [`Error::Io`] if there can be no lock file.
+    /// [`Error::Cancelled`]; [`Error::Io`] if the lock file cannot be made.
     pub(super) fn lock(&self, blob: &str, control: Control<'_>) -> Result<Option<File>> {
         self.make_cache()?;
         let path = folder(&self.cache, &[".locks", &self.name])?.join(format!("{blob}.lock"));
@@ -185,7 +184,7 @@ impl ModelCache {
         }
     }
 
-    /// A file to receive a content in, with what an earlier try left of it.
+    /// A file to receive a blob in, with what an earlier try left of it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Hub`] for a link that leads out of the model's folder;
@@ -206,7 +205,7 @@ impl ModelCache {
         Part::adopt(file, path, resting, blob, control)
     }
 
-    /// Gives a received content its name.
+    /// Gives a received blob its name.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -214,7 +213,7 @@ impl ModelCache {
         part.keep(&self.folder(&["blobs"])?.join(blob))
     }
 
-    /// Makes a content a file of a commit.
+    /// Makes a blob a file of a commit.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Hub`] for a link that leads out of the model's folder.
@@ -234,14 +233,14 @@ impl ModelCache {
         }
         .or_else(|e| match e.kind() {
             ErrorKind::AlreadyExists => Err(e),
-            // A file system without links holds the content itself there.
+            // On a file system without links, the file itself goes there.
             _ => std::fs::rename(self.root().join("blobs").join(blob), &path),
         })
         .map_err(Error::io(&path))?;
         Ok(path)
     }
 
-    /// Bytes free where the cache is, if the system knows.
+    /// Bytes free on the disk of the cache, if the system knows.
     pub(super) fn free(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.cache).ok()?;
         (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -285,7 +284,7 @@ fn folder(base: &Path, parts: &[&str]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Parts of a content whose writers are gone.
+/// Parts of a blob whose writers are gone.
 fn abandoned(dir: &Path, blob: &str) -> Vec<PathBuf> {
     let is_ours = |name: &str| name.strip_prefix(blob).and_then(|n| n.strip_prefix('.')).is_some_and(|n| n.ends_with(".incomplete"));
     let is_old = |path: &Path| {
@@ -302,7 +301,7 @@ fn abandoned(dir: &Path, blob: &str) -> Vec<PathBuf> {
     named.filter(|path| is_old(path) && is_free(path)).collect()
 }
 
-/// A new file; what is there, a link too, is left alone.
+/// Creates a file; fails if anything is there, a link included.
 fn create(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }

@@ -1,4 +1,4 @@
-//! A content on its way into the cache.
+//! A blob on its way into the cache.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -16,20 +16,20 @@ const HEAD: usize = 512;
 enum Fate {
     /// It rests for the next try.
     Rests,
-    /// It is wrong and goes.
+    /// It is wrong and is removed.
     Goes,
-    /// It has become a content.
+    /// It has become a blob.
     Kept,
 }
 
-/// A content on its way. Dropped before its time it stays for the next try, unless it was found
+/// A blob on its way. Dropped before it is complete, it stays for the next try, unless it was found
 /// wrong.
 pub(super) struct Part {
     file: File,
     path: PathBuf,
     resting: PathBuf,
     len: u64,
-    /// Of what is there so far, where the content's name says what it must come to.
+    /// The hash of what is there so far, if the blob's name is a SHA-256.
     hasher: Option<Sha256>,
     /// The first bytes.
     head: Vec<u8>,
@@ -37,12 +37,12 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Takes a file over, with what an earlier try left in it, from its first byte on.
+    /// Takes over a file, and hashes what an earlier try left in it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Cancelled`].
     pub(super) fn adopt(file: File, path: PathBuf, resting: PathBuf, blob: &str, control: Control<'_>) -> Result<Self> {
-        // Marks it as somebody's, see `cache::abandoned`; where there are no locks, its age does.
+        // Marks it as in use, see `cache::abandoned`; where there are no locks, its age does.
         let _ = file.try_lock();
         let hasher = (blob.len() == 64).then(Sha256::new);
         let mut part = Self { file, path, resting, len: 0, hasher, head: Vec::new(), fate: Fate::Rests };
@@ -59,7 +59,7 @@ impl Part {
         }
     }
 
-    /// Bytes there are.
+    /// Bytes so far.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -88,7 +88,7 @@ impl Part {
         self.len += bytes.len() as u64;
     }
 
-    /// Begins anew.
+    /// Starts again from nothing.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -100,12 +100,12 @@ impl Part {
         Ok(())
     }
 
-    /// The content's SHA-256, where its name asks for one.
+    /// The SHA-256 so far, if the blob's name is one.
     pub(super) fn sha256(&self) -> Option<String> {
         self.hasher.clone().map(|h| h.finalize().iter().map(|b| format!("{b:02x}")).collect())
     }
 
-    /// Makes it whole, under the name of its content.
+    /// Completes it and gives it the name of its blob.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -117,7 +117,7 @@ impl Part {
         Ok(())
     }
 
-    /// Marks it as wrong: it does not stay.
+    /// Marks it as wrong, so that it is removed.
     pub(super) fn discard(&mut self) {
         self.fate = Fate::Goes;
     }

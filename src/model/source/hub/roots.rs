@@ -1,6 +1,5 @@
-//! Certificates that a hub's own is checked against: the web's, which are inside the program, and
-//! beside them those that the environment names, as networks need them that open encrypted
-//! connections themselves.
+//! The certificates that a hub's own is checked against: the web's, which are inside the program,
+//! and those that the environment names, for networks whose proxies open encrypted connections.
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -10,18 +9,18 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where certificates are that count beside the web's.
+/// Where to find certificates that are trusted besides the web's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roots {
     /// A file of certificates (PEM): `SSL_CERT_FILE`.
     pub file: Option<PathBuf>,
-    /// Folders of such files: `SSL_CERT_DIR`. What holds no certificate is passed over.
+    /// Folders of such files: `SSL_CERT_DIR`. Files without a certificate are ignored.
     pub folders: Vec<PathBuf>,
 }
 
 impl Roots {
-    /// How connections are encrypted and checked; `None` where nothing is named, so that the web's
-    /// certificates do.
+    /// How connections are encrypted and checked; `None` if nothing is named, so that the web's
+    /// certificates suffice.
     ///
     /// # Errors
     /// [`Error::Hub`] naming the variable and the file that cannot be read, or holds no
@@ -57,15 +56,15 @@ impl Roots {
     }
 }
 
-/// The certificates of a file; other things between them (keys, comments) are none.
+/// The certificates in a file; other things between them (keys, comments) are skipped.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = files::read(path, files::SMALL)?;
     let read: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     read.map_err(|e| Error::Input(format!("{} is damaged: {e:?}", path.display())))
 }
 
-/// Adds certificates, but for those that cannot sign for others or are damaged: bundles of systems
-/// hold some. Returns how many count.
+/// Adds certificates, except those that are damaged or cannot sign for others: system bundles hold
+/// some. Returns how many were added.
 fn add(store: &mut RootCertStore, path: &Path, read: Vec<CertificateDer<'static>>) -> usize {
     let all = read.len();
     let (added, _) = store.add_parsable_certificates(read);
@@ -109,7 +108,7 @@ mod tests {
         let none = Roots { file: Some(dir.path().join("none")), folders: Vec::new() };
         assert!(refused(&none).contains("No such file"));
 
-        // In folders, what is no certificate is passed over.
+        // In folders, files without a certificate are ignored.
         std::fs::write(dir.path().join("README"), "no certificate").unwrap();
         std::fs::create_dir(dir.path().join("folder")).unwrap();
         assert!(Roots { file: None, folders: vec![dir.path().to_owned()] }.config().unwrap().is_some());

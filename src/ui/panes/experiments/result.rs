@@ -71,7 +71,7 @@ fn progress<'a>(paint: &Paint<'a>, width: u16) -> Line<'a> {
 fn nothing_yet(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, stand: Stand) {
     let text = match stand {
         Stand::Running => "The first figures are on their way.",
-        Stand::Waiting => "Its turn comes.",
+        Stand::Waiting => "Waiting for its turn.",
         Stand::Failed => "There is no report.",
         _ if paint.state.model.is_none() => "Loading the model …",
         _ => "Not measured yet; enter measures it, a measures all.",

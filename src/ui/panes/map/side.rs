@@ -88,9 +88,9 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
     let roomy = area.height >= 14;
     if map.aligned > 0 {
         figures.push(if roomy {
-            format!("turned to lie over the map before ({} skills)", map.aligned)
+            format!("turned to match the map before ({} skills)", map.aligned)
         } else {
-            "turned as the last map".into()
+            "turned like the last map".into()
         });
     }
     if let Some(placed) = &paint.state.map.placed {
@@ -107,7 +107,7 @@ fn legend(paint: &Paint<'_>, area: Rect, buf: &mut Buffer, map: &MapView, groups
     let list = Rect { height: area.height.saturating_sub(foot + 1), ..area };
     let scale = match paint.state.map.colour {
         MapColour::Rank => Some(["0 the best tenth of the ranking", "4 the middle", "9 the worst tenth"]),
-        MapColour::Trust => Some(["9 its neighbours here are so there", "7 some come from afar", "5 or less: do not trust its place"]),
+        MapColour::Trust => Some(["9 its neighbours are the true ones", "7 some come from afar", "5 or less: do not trust its place"]),
         MapColour::Task | MapColour::Family => None,
     };
     if let Some(rows) = scale {

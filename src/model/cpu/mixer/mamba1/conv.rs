@@ -27,7 +27,7 @@ pub struct ConvIo<'a> {
 
 simd! {
     /// One block of channels over consecutive tokens of one sequence. `window` holds the last
-    /// `d_conv - 1` inputs of the block, `[d_conv - 1][LANES]`, oldest first, and is moved on.
+    /// `d_conv - 1` inputs of the block, `[d_conv - 1][LANES]`, oldest first, and is updated.
     pub fn conv_block(conv: &Conv, io: ConvIo<'_>, block: usize, from: usize, to: usize, window: &mut [f32]) = conv_body
 }
 

@@ -43,12 +43,12 @@ pub struct Space {
     dbc: Vec<f32>,
     /// Δ before bias and softplus, `[tokens, d_inner]`.
     dt: Vec<f32>,
-    /// What the scan gives, `[tokens, d_inner]`.
+    /// The scan's output, `[tokens, d_inner]`.
     y: Vec<f32>,
 }
 
 impl Space {
-    /// Makes room for so many tokens.
+    /// Makes room for this many tokens.
     pub fn fit(&mut self, config: &MambaConfig, tokens: usize) {
         let e = config.d_inner;
         let dbc = config.dt_rank + 2 * config.d_state;
@@ -97,8 +97,8 @@ impl Mamba1 {
         self.in_proj.bytes() + self.x_proj.bytes() + self.dt_proj.bytes() + self.out_proj.bytes() + 4 * vectors
     }
 
-    /// Adds the layer's output over the tokens of a chunk to the residual stream `x`, and moves the
-    /// states on; `normed` and `x` are `[tokens, d_model]`.
+    /// Adds the layer's output over the tokens of a chunk to the residual stream `x`, and updates
+    /// the states; `normed` and `x` are `[tokens, d_model]`.
     #[allow(clippy::too_many_arguments)]
     pub fn forward(
         &self,

@@ -48,7 +48,7 @@ const AHEAD: usize = 8;
 
 simd! {
     /// One block of channels over consecutive tokens of one sequence. `h` is the block's state,
-    /// `[d_state][LANES]`, `dt_sum` its ΣΔ, `[LANES]`; both are moved on.
+    /// `[d_state][LANES]`, `dt_sum` its ΣΔ, `[LANES]`; both are updated.
     pub fn scan_block(scan: &Scan, io: ScanIo<'_>, block: usize, from: usize, to: usize, h: &mut [f32], dt_sum: &mut [f32]) = scan_body
 }
 

@@ -16,7 +16,7 @@ pub struct Working {
 }
 
 impl Working {
-    /// Nothing read.
+    /// The state before any token.
     pub fn zeros(shape: Layout) -> Self {
         let channels = shape.n_layer * shape.sidecar.len().next_multiple_of(LANES);
         Self {
@@ -28,7 +28,7 @@ impl Working {
         }
     }
 
-    /// A state, laid out anew.
+    /// A state, laid out for the kernels.
     pub fn from_state(state: &State) -> Self {
         let shape = state.shape();
         let mut working = Self { tokens: state.tokens(), ..Self::zeros(shape) };
