@@ -18,7 +18,7 @@
 //! in, [`ui`] draws. A headless call's path is shorter: [`cli`] opens a [`lab::Lab`] and prints.
 //!
 //! # Rooms, from the ground up
-//! Each knows only rooms that stand before it in this list (`tests/rooms.rs` holds them to it).
+//! Each knows only rooms that stand before it in this list (`tests/it/rooms.rs` holds them to it).
 //!
 //! | room | what lives there |
 //! |---|---|

@@ -7,8 +7,8 @@
 //! [`cursor`] reaches with the fewest bytes. Blanks have no colour of their own ([`seen`]): they
 //! are sent with whatever is around them, or erased.
 //!
-//! Terminals dispute how many cells some graphemes take: emoji with a selector, a skin tone or a
-//! joiner, keycaps, flags, letters with marks of their own. [`disputed`] sends them so that nothing
+//! Terminals disagree on how many cells some graphemes take: emoji with a selector, a skin tone or
+//! a joiner, keycaps, flags, letters with combining marks. [`disputed`] sends them so that nothing
 //! else moves.
 
 mod cursor;

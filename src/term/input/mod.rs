@@ -1,5 +1,5 @@
-//! What the terminal sends: a thread that reads its bytes, and the parser that makes keys, pastes
-//! and the mouse of them. The terminal's loop uses [`Inputs`] and [`Input`].
+//! What the terminal sends: a thread that reads its bytes, and the parser that turns them into
+//! keys, pastes and the mouse's events. The terminal's loop uses [`Inputs`] and [`Input`].
 //!
 //! The parser never waits for long: what has begun and not ended counts, after a moment, as what it
 //! is by then. A lone ESC is the Esc key, `ESC [` is alt-[, a report that was cut short is nothing,
