@@ -114,7 +114,7 @@ pub fn apply(state: &mut State, action: ScreenAction) -> Vec<Effect> {
         ScreenAction::ToggleLowBandwidth => {
             state.screen.low_bandwidth = !state.screen.low_bandwidth;
             state.say(if state.screen.low_bandwidth {
-                "Low bandwidth: five frames a second at most, progress once a second."
+                "Low bandwidth: at most five frames a second, progress once a second."
             } else {
                 "Low bandwidth is off."
             });

@@ -87,7 +87,7 @@ fn parse_line(line: &str, template: &Template) -> std::result::Result<Query, &'s
     let (query, answers) = line.split_once('\t').ok_or("a query, a tab and its accepted answers are expected")?;
     let accepted: Vec<String> = answers.split('|').map(|a| a.trim().to_string()).collect();
     if accepted.iter().any(String::is_empty) || answers.contains('\t') {
-        return Err("after the tab one or more answers are expected, with `|` between them");
+        return Err("after the tab one or more answers are expected, separated by `|`");
     }
     let text = query.replace("\\n", "\n");
     let parsed = parse_query(&text, template);

@@ -32,7 +32,7 @@ const NAMES: [&str; 9] = [
 pub fn run(trials: &Trials<'_>, settings: &Settings, control: Control<'_>, live: &mut Live<'_>) -> Result<Report> {
     let kinds = trials.lab.tasks().iter().find(|t| t.name == KINDS);
     let kinds =
-        kinds.ok_or_else(|| Error::Input(format!("the experiment draws its words from the task `{KINDS}`, which is not at hand")))?;
+        kinds.ok_or_else(|| Error::Input(format!("the experiment draws its words from the task `{KINDS}`, which is not available")))?;
     let mut words: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, pair) in kinds.pairs.iter().enumerate() {
         words.entry(&pair.output).or_default().push(i);

@@ -194,7 +194,7 @@ impl Lab {
     pub(super) fn task_named(&self, name: &str) -> Result<&Task> {
         self.tasks.iter().find(|t| t.name == name).ok_or_else(|| {
             Error::Input(format!(
-                "the examples of `{name}` are not at hand: it is a skill made from a text, or of a task that is not opened"
+                "the examples of `{name}` are not available: it is a skill made from a text, or of a task that is not opened"
             ))
         })
     }

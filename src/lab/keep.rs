@@ -45,7 +45,7 @@ impl Lab {
                         small += 1;
                     } else if split.sets.len() < self.build.sets {
                         skipped.push(format!(
-                            "`{}` has {} pairs: room for {} of {} disjoint sets of {} examples beside its test split",
+                            "`{}` has {} pairs: room for {} of {} disjoint sets of {} examples besides its test split",
                             task.name,
                             task.pairs.len(),
                             split.sets.len(),
@@ -86,7 +86,7 @@ impl Lab {
             SkillOrigin::Examples { .. } => {
                 let plans = self.plans().0;
                 plans.into_iter().find(|p| p.id == meta.id).ok_or_else(|| {
-                    Error::Input(format!("the examples of {} are not at hand: its task is not opened, or has fewer sets now", meta.id))
+                    Error::Input(format!("the examples of {} are not available: its task is not opened, or has fewer sets now", meta.id))
                 })
             }
         }

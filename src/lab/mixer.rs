@@ -124,8 +124,7 @@ impl Mixer<'_> {
 
     /// The query, which the recipe must have.
     pub(crate) fn needed_query(&self) -> Result<&Query> {
-        self.query
-            .ok_or_else(|| Error::Input("the recipe speaks of the query (`query`, `top(n)` or a similarity), but there is none".into()))
+        self.query.ok_or_else(|| Error::Input("the recipe uses the query (`query`, `top(n)` or a similarity), but there is none".into()))
     }
 }
 

@@ -35,7 +35,7 @@ impl Lab {
         }
         let target = self.answer_after(&query.parsed.segments, &query.parsed.tail, &query.tail, target)?;
         if target.is_empty() {
-            return Err(Error::Input("there is no target answer whose log-probability could be told".into()));
+            return Err(Error::Input("there is no target answer whose log-probability could be measured".into()));
         }
         Ok(Aim { query, target })
     }

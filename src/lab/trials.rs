@@ -183,7 +183,7 @@ impl<'a> Trials<'a> {
         let tasks = self.lab.tasks().iter().enumerate();
         let splits: Vec<_> = tasks.filter_map(|(i, t)| spec.draw(t).ok().filter(|s| s.sets.len() == sets).map(|s| (i, t, s))).collect();
         if splits.is_empty() {
-            return Err(Error::Input(format!("no task has {sets} sets of {shots} examples beside its test split")));
+            return Err(Error::Input(format!("no task has {sets} sets of {shots} examples besides its test split")));
         }
         Ok(splits)
     }

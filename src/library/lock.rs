@@ -58,7 +58,7 @@ pub(super) fn take(mut lock: File, dir: &Path, wait: Wait<'_>) -> Result<Lock> {
 pub(super) fn unwritable(dir: &Path) -> impl FnOnce(io::Error) -> Error {
     let dir = dir.to_path_buf();
     move |e| {
-        let what = format!("the library can not be written here ({e}); choose another folder with --library DIR");
+        let what = format!("the library cannot be written here ({e}); choose another folder with --library DIR");
         Error::Io { path: dir, source: io::Error::new(e.kind(), what) }
     }
 }

@@ -125,7 +125,7 @@ impl Manifest {
             Err(Error::Input(what)) => return Err(Error::Library(format!("the library manifest {what}"))),
             Err(e) => return Err(e),
         };
-        let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} can not be read: {e}", path.display()));
+        let damaged = |e: serde_json::Error| Error::Library(format!("the library manifest {} cannot be read: {e}", path.display()));
         let probe: Probe = serde_json::from_slice(&text).map_err(damaged)?;
         if probe.format.as_deref() != Some(FORMAT) {
             return Err(Error::Library(format!(
@@ -226,7 +226,7 @@ impl Manifest {
     pub fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<()> {
         let (tmp, path) = (dir.join(MANIFEST_TMP), dir.join(MANIFEST));
         let mut text =
-            serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest can not be written: {e}")))?;
+            serde_json::to_vec_pretty(self).map_err(|e| Error::Library(format!("the library manifest cannot be written: {e}")))?;
         text.push(b'\n');
         let mut file = disk.create(&tmp).map_err(Error::io(&tmp))?;
         file.write_all(&text).and_then(|()| file.flush()).and_then(|()| file.sync()).map_err(Error::io(&tmp))?;

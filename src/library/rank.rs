@@ -79,7 +79,7 @@ impl Library {
         self.check_whole()?;
         if layers.is_empty() || layers.end > shape.n_layer {
             let (from, to, n) = (layers.start, layers.end, shape.n_layer);
-            return Err(Error::Input(format!("the layers {from}..{to} can not be compared: the model has the layers 0..{n}")));
+            return Err(Error::Input(format!("the layers {from}..{to} cannot be compared: the model has the layers 0..{n}")));
         }
         let wide = {
             let bytes: u64 = self.bytes() / shape.n_layer as u64 * layers.len() as u64;

@@ -184,7 +184,7 @@ impl LibraryWriter {
         self.change(|_, library, manifest| {
             if manifest.live(id).is_some() {
                 return Err(Error::Input(format!(
-                    "the skill {id} can not be restored: the library {} has another of that id",
+                    "the skill {id} cannot be restored: the library {} has another of that id",
                     library.path().display()
                 )));
             }
@@ -192,7 +192,7 @@ impl LibraryWriter {
             // The latest time wins, and of equal times the one added last.
             if let Some(entry) = dead.max_by(|a, b| a.deleted.cmp(&b.deleted)) {
                 if !library.shards.contains_key(&entry.shard) {
-                    return Err(Error::Library(format!("the skill {id} can not be restored: its shard {} is damaged", entry.shard)));
+                    return Err(Error::Library(format!("the skill {id} cannot be restored: its shard {} is damaged", entry.shard)));
                 }
                 entry.deleted = None;
                 return Ok(());

@@ -50,7 +50,7 @@ fn a_skill_of_a_task_keeps_clear_of_the_test_split_and_says_how_it_was_drawn() {
     let say = |result: state_soup::error::Result<()>| result.unwrap_err().to_string();
     assert!(say(quiet(|c| lab.add_task("antonym", 9, 7, c))).contains("antonym/2 was made of the same text"));
     assert!(say(quiet(|c| lab.add_task("antonym", room + 1, 7, c))).contains(&format!("reads 1 to {room}")));
-    assert!(say(quiet(|c| lab.add_task("nothing", 9, 7, c))).contains("not at hand"));
+    assert!(say(quiet(|c| lab.add_task("nothing", 9, 7, c))).contains("not available"));
     assert_eq!(ids(&lab).len(), 5);
 }
 

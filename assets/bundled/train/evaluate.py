@@ -10,6 +10,8 @@ tokens before it; so one forward pass over prompt + answer decides it. Groups:
     held words   rules; query holds words or numbers that no rule episode ever showed
     held tasks   whole tasks never trained, beside the best constant guess
     families     tasks that exist for one episode (families.py)
+    unseen       the whole tasks of unseen/, never trained in any form, together and by family
+    everyday     queries as people type them (assets/everyday.tsv and --everyday FILE), the query alone, greedy, among the accepted answers
 
 Each number is a mean over tasks; `se` is the standard error over tasks (over queries for families).
 """
@@ -26,19 +28,21 @@ import torch
 
 import heldout
 import prose
-import scan
+import unseen
 from episodes import TEMPLATES
 from families import FAMILIES
 from loader import encoder, read, world
 from model import Config, Mamba
 
+HERE = Path(__file__).parent
 SHOTS = (0, 1, 2, 4, 8, 16, 32)
 BUCKETS = (0, 64, 128, 256, 512, 1024, 2048)
 
 
 def load(path, device):
-    """A folder with config.json and model.safetensors, or a checkpoint of train.py."""
+    """A folder with config.json and model.safetensors, its model.safetensors, or a checkpoint of train.py."""
     path = Path(path)
+    path = path.parent if path.suffix == ".safetensors" else path
     compute = torch.bfloat16 if device.type == "cuda" else torch.float32
     if path.is_dir():
         from safetensors.torch import load_file
@@ -60,11 +64,10 @@ class Prompts:
         self.enc, self.template, self.rows = enc, template, []
 
     def add(self, key, examples, query):
-        tokens = [0]
-        for x, y in examples:
-            tokens += self.enc.example(self.template, x, y)[0]
-        ids, n = self.enc.example(self.template, *query)
-        self.rows.append((key, tokens + ids, len(ids) - n))
+        tokens, n = self.enc.prompt(self.template, examples, query)
+        if self.template[3] == "\n\n":      # the answer ends with its first line break, as in the product
+            tokens, n = tokens[:-1] + self.enc.text("\n"), n
+        self.rows.append((key, tokens, n))
 
     @torch.no_grad()
     def run(self, model, device, budget):
@@ -106,6 +109,46 @@ def knowledge_draw(pairs, queries, rng):
         yield q, lambda k, q=q: [p for p in rng.sample(pairs, min(len(pairs), k + 2)) if p[0] != q[0]][:k]
 
 
+def collect_unseen(prompts, queries):
+    """The held-out tasks of unseen/: other pairs than in any of the examples."""
+    tasks = unseen.read()
+    for name, (_, pairs) in tasks.items():
+        rng = random.Random(name)
+        for _ in range(queries):
+            chosen = rng.sample(pairs, max(SHOTS) + 1)
+            for k in SHOTS:
+                prompts.add(("unseen", name, k), chosen[:k], chosen[-1])
+    return {n: f for n, (f, _) in tasks.items()}
+
+
+def read_everyday(path):
+    """[(examples, query's input, accepted answers)]; queries are parsed as the product parses them: whatever blanks are around `->`."""
+    out = []
+    for line in Path(path).read_text().splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        text, accepted = line.split("\t")[:2]
+        pairs = [[c.strip() for c in row.split("->", 1)] for row in text.split("\\n")]
+        out.append(([tuple(p) for p in pairs[:-1]], pairs[-1][0], accepted.split("|")))
+    return out
+
+
+def everyday(path, model, device, enc, budget):
+    """Share of right answers: any accepted answer is the greedy one. Each accepted answer is a row of its own."""
+    prompts = Prompts(enc, TEMPLATES[0])
+    queries = read_everyday(path)
+    for i, (examples, x, accepted) in enumerate(queries):
+        for answer in accepted:
+            prompts.add((i, len(examples)), examples, (x, answer))
+    right = {key: hits > 0 for key, (hits, _) in prompts.run(model, device, budget).items()}
+    by_count = collections.defaultdict(list)
+    for (_, n), r in right.items():
+        by_count[n].append(r)
+    p = sum(right.values()) / len(right)
+    return {"right": sum(right.values()), "of": len(right), "share": round(p, 4), "se": round((p * (1 - p) / len(right)) ** 0.5, 4),
+            "by_examples": {n: [sum(v), len(v)] for n, v in sorted(by_count.items())}, "wrong": [i + 1 for (i, _), r in sorted(right.items()) if not r]}
+
+
 def collect(data, prompts, queries, rng, families_only=False):
     """Adds every prompt; returns the answers asked for in each held task, for the best constant guess."""
     train, held = world(data, "train", True), world(data, "held", True)
@@ -141,7 +184,7 @@ def collect(data, prompts, queries, rng, families_only=False):
                         add("held pairs", name, q, examples)
     trained = world(data, "train")
     for name, (family, _) in FAMILIES.items():
-        for i in range(queries * 12):
+        for i in range(queries * 8):
             for k in SHOTS:
                 example = family(trained, rng)
                 shown = [example(j)[:2] for j in range(k)]
@@ -157,7 +200,7 @@ def summary(results, family):
     for (group, name, k), (hits, count) in results.items():
         tasks[group, name][k] = (hits / count, count)
     out = {"groups": {}, "by_family": {}, "families": {}, "tasks": {}}
-    for group in ("trained", "held pairs", "held words", "held tasks"):
+    for group in ("trained", "held pairs", "held words", "held tasks", "unseen"):
         names = sorted(n for g, n in tasks if g == group)
         out["tasks"][group] = {n: {k: round(tasks[group, n][k][0], 4) for k in SHOTS if k in tasks[group, n]} for n in names}
         sets = {None: names}
@@ -229,25 +272,35 @@ def main():
     a.add_argument("--template", type=int, default=0, help="0: arrow, 1: Q/A")
     a.add_argument("--windows", type=int, default=96)
     a.add_argument("--tokenizer", help="folder of a tokenizer.json other than the prepared one; then the prose, whose tokens are the prepared ones, is left out")
-    a.add_argument("--families-only", action="store_true")
+    a.add_argument("--families-only", action="store_true", help="families, unseen tasks and everyday queries alone")
+    a.add_argument("--everyday", type=Path, action="append", default=[], help="a further file of everyday queries; its name is reported")
     args = a.parse_args()
     began = time.time()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        torch.set_num_threads(1)      # small steps: more threads wait for each other
     model = load(args.weights, device)
     data, rng = read(args.prepared), random.Random(12345)
     prompts = Prompts(encoder(args.tokenizer or args.prepared), TEMPLATES[args.template])
     asked = collect(data, prompts, args.queries, rng, args.families_only)
-    total = sum(len(r[1]) for r in prompts.rows)
+    family = data["family"] | collect_unseen(prompts, args.queries)
+    total, budget = sum(len(r[1]) for r in prompts.rows), 262144 if device.type == "cuda" else 4096
     print(f"{len(prompts.rows)} prompts, {total} tokens, made in {time.time() - began:.0f} s", flush=True)
-    out = summary(prompts.run(model, device, 131072 if device.type == "cuda" else 4096), data["family"])
+    out = summary(prompts.run(model, device, budget), family)
     out["best_constant"] = {n: round(collections.Counter(v).most_common(1)[0][1] / len(v), 4) for n, v in asked.items()}
     if asked:
         out["groups"]["held tasks: best constant guess"] = round(statistics.mean(out["best_constant"].values()), 4)
+    files = {"assets/everyday.tsv": HERE / "../../everyday.tsv"} | {str(f): f for f in args.everyday}
+    out["everyday"] = {n: everyday(f, model, device, prompts.enc, budget) for n, f in files.items() if f.exists()}
     out["prose"] = {"by_position": {}, "by_source": {}} if args.tokenizer else prose_loss(model, device, args.prepared, args.windows)
     out["settings"] = {"queries": args.queries, "template": args.template, "seconds": round(time.time() - began, 1), "seed": 12345}
     Path(args.out).write_text(json.dumps(out, indent=1))
     for group, line in out["groups"].items():
         print(group, {k: v["mean"] for k, v in line.items()} if isinstance(line, dict) else line)
+    for name, line in out["by_family"].get("unseen", {}).items():
+        print("unseen", name, {k: v["mean"] for k, v in line.items()})
+    for name, line in out["everyday"].items():
+        print("everyday", name, line["right"], "of", line["of"])
     for name, line in out["families"].items():
         print("family", name, {k: v["mean"] for k, v in line.items()})
     print("prose", {k: v["loss"] for k, v in out["prose"]["by_position"].items()}, {k: v["loss"] for k, v in out["prose"]["by_source"].items()})

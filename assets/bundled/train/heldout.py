@@ -4,8 +4,10 @@
 - number ranges never occur in one: `number_is_held`;
 - one pair in ten of every knowledge task of 20 pairs or more: `hold_pairs`. A pair is held in every task that has it, whichever
   way round, and number words count as their digits;
-- HELD_TASKS never occur at all.
+- HELD_TASKS never occur at all;
+- the instances of families in UNSEEN never occur (`instance_is_held`), nor do the made-up words of their kind (`made_up_is_held`).
 """
+import functools
 import hashlib
 
 HELD_TASKS = (
@@ -35,6 +37,27 @@ def number_is_held(number):
     return abs(number) in HELD_NUMBERS
 
 
+def made_up_is_held(word):
+    return draw("made:" + word) < SHARE
+
+
+@functools.cache
+def unseen_atoms():
+    """family -> the atoms (families.ATOMS) of its held-out instances."""
+    from families import atoms
+    from unseen_tasks import UNSEEN
+    out = {}
+    for _, _, family, _, spec in UNSEEN:
+        out.setdefault(family, []).append(atoms(family, spec))
+    return out
+
+
+def instance_is_held(family, atoms):
+    """Whether an instance is a held-out task of its family: they share two atoms (two labels of the same categories, two words of a code,
+    two markers ...), or the only one."""
+    return any(len(atoms & held) >= min(2, len(held)) for held in unseen_atoms().get(family, ()))
+
+
 def text_is_held(text):
     """Whether a rule's input holds a word or a number that training never shows in a rule."""
     for part in text.replace(",", " ").replace(":", " ").split():
@@ -53,18 +76,19 @@ def pair_key(x, y, digits):
     return (a, b) if a <= b else (b, a)
 
 
-def hold_pairs(tasks, digits):
-    """tasks: name -> list of (input, output). Returns the set of keys held out, about SHARE of every task that is large enough."""
-    held = set()
+def hold_pairs(tasks, digits, earlier=frozenset(), seen=frozenset()):
+    """tasks: name -> list of (input, output). Returns the set of keys held out, about SHARE of every task that is large enough.
+    earlier: keys that stay held out; seen: keys that were trained on before and cannot be held out any more."""
+    held = set(earlier)
     for name in sorted(tasks, key=lambda n: (len(tasks[n]), n)):
         keys = {pair_key(x, y, digits) for x, y in tasks[name]}
         if len(keys) < SMALLEST:
             continue
         missing = round(SHARE * len(keys)) - len(keys & held)
-        free = sorted(keys - held, key=lambda k: draw("pair:" + k[0] + "\t" + k[1]))
+        free = sorted(keys - held - seen, key=lambda k: draw("pair:" + k[0] + "\t" + k[1]))
         held.update(free[: max(missing, 0)])
     # Small tasks keep all their pairs: what they teach may not be held out elsewhere.
     for name, pairs in tasks.items():
         if len(pairs) < SMALLEST:
-            held -= {pair_key(x, y, digits) for x, y in pairs}
+            held -= {pair_key(x, y, digits) for x, y in pairs} - earlier
     return held

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TOY = ["--tokens-per-step", "2048", "--d-model", "64", "--layers", "2", "--workers", "1", "--log-steps", "2", "--minutes", "30"]
+# The warm-up is long, so that the rate of the second part shows whether it began again.
+TOY = ["--tokens-per-step", "2048", "--d-model", "64", "--layers", "2", "--workers", "1", "--log-steps", "1", "--minutes", "30", "--warmup", "2000"]
 
 
 def call(*args):
@@ -26,11 +27,23 @@ def main():
     prepared = out / "prepared"
     call("rules.py", args.data)
     call("prepare.py", "--data", args.data, "--out", prepared, "--small", *(["--prose", args.prose] if args.prose else []))
+    call("unseen.py", "--check", "--prepared", prepared, "--episodes", 20000)
     call("loader.py", prepared)
-    call("train.py", "--prepared", prepared, "--out", out / "run", "--steps", 4, *TOY)
-    call("train.py", "--prepared", prepared, "--out", out / "run", "--steps", 8, "--resume", out / "run/final.pt", *TOY)
+    for f in ("run/log.jsonl", "run/done", "run/checkpoint.pt"):
+        (out / f).unlink(missing_ok=True)
+    # A run in two parts: the first stops by the clock and leaves a checkpoint, the second carries clock and rate on.
+    call("train.py", "--prepared", prepared, "--out", out / "run", "--stop-seconds", 2, *TOY)
+    assert not (out / "run/done").exists()
+    first = [json.loads(l) for l in open(out / "run/log.jsonl")]
+    call("train.py", "--prepared", prepared, "--out", out / "run", "--steps", first[-1]["step"] + 4, "--resume", out / "run/checkpoint.pt", *TOY)
+    both = [l for l in (json.loads(l) for l in open(out / "run/log.jsonl")) if "lr" in l]
+    parts = [[l for l in both if l["step"] <= first[-1]["step"]], [l for l in both if l["step"] > first[-1]["step"]]]
+    print("end of the first part, begin of the second:", parts[0][-1], parts[1][0])
+    assert parts[1][0]["seconds"] >= parts[0][-1]["seconds"] and parts[1][0]["tokens"] > parts[0][-1]["tokens"]
+    assert parts[1][0]["lr"] >= parts[0][-1]["lr"] > 0, "the warm-up began again"
     call("export.py", out / "run/final.pt", out / "model", "--prepared", prepared, "--revision", "smoke")
-    call("evaluate.py", "--weights", out / "model", "--prepared", prepared, "--out", out / "eval.json", "--queries", 1, "--windows", 1, "--families-only")
+    call("evaluate.py", "--weights", out / "model", "--prepared", prepared, "--out", out / "eval.json", "--queries", 1, "--windows", 1, "--families-only",
+         *(["--everyday", args.data / "everyday.tsv"] if (args.data / "everyday.tsv").exists() else []))
 
     import torch
     from tokenizers import Tokenizer
@@ -45,8 +58,8 @@ def main():
         difference = (ours.logits(tokens) - theirs(tokens).logits).abs().max().item()
     print("largest difference of logits from transformers:", difference)
     assert difference < 1e-4
-    lines = [json.loads(l) for l in open(out / "run/log.jsonl")]
-    assert any(l.get("step") == 8 for l in lines)
+    # A start from exported weights, on a clock that has run.
+    call("train.py", "--prepared", prepared, "--out", out / "again", "--steps", 2, "--weights", out / "model/model.safetensors", "--spent", 60, *TOY)
     print("smoke test passed")
 
 

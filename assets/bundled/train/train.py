@@ -4,8 +4,9 @@
     torchrun --standalone --nproc_per_node 2 train.py --prepared prepared --out runs/a --minutes 22
 
 The learning rate follows the clock: 200 warm-up steps, then a cosine to 1 % at the end of the time, so a run always ends fully annealed. Every
---save-minutes OUT/checkpoint.pt (weights, moments, step, tokens, seconds) is replaced; --resume continues one, --weights starts from a
-safetensors file. OUT/log.jsonl gets a line every --log-steps. At the end OUT/final.pt is the checkpoint and OUT/done is written.
+--save-minutes OUT/checkpoint.pt (weights, moments, step, tokens, seconds) is replaced; --resume continues one on the clock of the whole run
+(--minutes means the same in every part), --weights starts from a safetensors file. --stop-seconds ends a part early with a checkpoint and
+without OUT/done; where only weights are left of a part, --weights with --spent SECONDS goes on with the clock. OUT/log.jsonl gets a line every --log-steps. At the end OUT/final.pt is the checkpoint and OUT/done is written.
 """
 import argparse
 import json
@@ -40,6 +41,8 @@ def arguments():
     a.add_argument("--log-steps", type=int, default=50)
     a.add_argument("--resume", type=Path)
     a.add_argument("--weights", type=Path)
+    a.add_argument("--stop-seconds", type=float, default=0, help="end this part after so many seconds of its training, with a checkpoint (0: never)")
+    a.add_argument("--spent", type=float, default=0, help="seconds of the run that were trained before --weights was written")
     a.add_argument("--tuning", type=Path, help="kernel shapes found by check_kernels.py")
     return a.parse_args()
 
@@ -90,10 +93,12 @@ def main():
         dist.init_process_group("nccl" if gpu else "gloo")
     if args.tuning and args.tuning.exists():
         scan.TUNING.update(json.loads(args.tuning.read_text()))
+    if not gpu:
+        torch.set_num_threads(1)             # small steps: more threads wait for each other
     torch.manual_seed(args.seed)
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     model = Mamba(Config(d_model=args.d_model, n_layer=args.layers, dt_rank=math.ceil(args.d_model / 16)), torch.bfloat16 if gpu else torch.float32).to(device)
-    step, tokens, spent = 0, 0, 0.0
+    step, tokens, spent = 0, 0, args.spent
     if args.weights:
         from safetensors.torch import load_file
         model.load_state_dict({k: v.float() for k, v in load_file(args.weights).items()})
@@ -144,11 +149,13 @@ def main():
             if gpu:
                 torch.cuda.synchronize()
             began = time.time()
-        if step % 8 == 0:
+        if step % (8 if gpu else 1) == 0:
             now = torch.tensor(spent + time.time() - began, device=device, dtype=torch.float64)
             if world > 1:
                 dist.broadcast(now, 0)       # every process must agree on the rate and on when to stop
             progress = now.item() / (args.minutes * 60)
+            if args.stop_seconds and now.item() - spent > args.stop_seconds:
+                break
         if step % args.log_steps == 0:
             p, pn, a, ah, an, g = sums.tolist()
             sums.zero_()
@@ -162,9 +169,11 @@ def main():
             save(args.out / "checkpoint.pt", model, optimizer, step=step, tokens=tokens, seconds=spent + time.time() - began)
     if rank == 0:
         save(args.out / "checkpoint.pt", model, optimizer, step=step, tokens=tokens, seconds=spent + time.time() - (began or time.time()))
-        os.replace(args.out / "checkpoint.pt", args.out / "final.pt")
-        (args.out / "done").write_text("done\n")
-        note(done=True, step=step, tokens=tokens)
+        done = progress >= 1 or bool(args.steps)
+        if done:
+            os.replace(args.out / "checkpoint.pt", args.out / "final.pt")
+            (args.out / "done").write_text("done\n")
+        note(done=done, step=step, tokens=tokens, progress=round(progress, 4))
     loader.close()
     if world > 1:
         dist.destroy_process_group()

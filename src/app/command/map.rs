@@ -30,7 +30,7 @@ fn stands(s: &State) -> bool {
 
 #[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
-    command("map.method", &["m"], In(MAP), "PCA, t-SNE, one-shot", "Draw the two leading principal components, t-SNE from them, or t-SNE from a random start (linfa-tsne): what both show does not hang on the start.", |_| Action::Map(MapAction::NextMethod)).hint("PCA/t-SNE").when(on_map),
+    command("map.method", &["m"], In(MAP), "PCA, t-SNE, one-shot", "Draw the two leading principal components, t-SNE from them, or t-SNE from a random start (linfa-tsne): what both show does not depend on the start.", |_| Action::Map(MapAction::NextMethod)).hint("PCA/t-SNE").when(on_map),
     command("map.colour", &["c"], In(MAP), "Colour the map by task, family, rank or trust", "What colours and letters stand for.", |_| Action::Map(MapAction::NextColour)).hint("colour").when(on_map),
     command("map.markers", &["v"], In(MAP), "Letters or dots", "Draw points as letters or as dots.", |_| Action::Map(MapAction::ToggleMarkers)).hint("letters/dots").when(on_map),
     command("map.next", &["n"], In(SCATTER), "Next point", "Pick the next point: of those searched for, or in the library's order.", |_| Action::Map(MapAction::NextPoint(1))).when(has_map),
@@ -49,5 +49,5 @@ pub static COMMANDS: &[Command] = &[
     command("map.perplexity.down", &["<"], In(MAP), "Less perplexity", "Scale the perplexity by 0.8.", |_| Action::Map(MapAction::ScalePerplexity(80))).when(on_map),
     command("map.perplexity", &["P"], In(MAP), "Type the perplexity", "Type the perplexity of t-SNE.", |_| Action::Prompt(PromptKind::Perplexity)).when(on_map),
     command("map.layer", &["L"], In(MAP), "Type the layer drawn", "Type the layer whose states are drawn.", |_| Action::Prompt(PromptKind::MapLayer)).when(|s| on_map(s) && has_model(s)),
-    command("map.run", &["r"], In(MAP), "Draw the map again", "Compute the map again, with the library as it is now. Every new map is turned and mirrored, never stretched, to lie over the one before.", |_| Action::Map(MapAction::Run)).hint("again").when(on_map),
+    command("map.run", &["r"], In(MAP), "Draw the map again", "Compute the map again, with the library as it is now. Every new map is turned and mirrored, never stretched, to match the one before.", |_| Action::Map(MapAction::Run)).hint("again").when(on_map),
 ];

@@ -18,7 +18,7 @@ fn query(state: &State) -> Result<String, String> {
 fn target(state: &State) -> Result<String, String> {
     let target = state.lab.target.text();
     if target.trim().is_empty() {
-        return Err("This needs a target: t in the answers types the answer whose log-probability is told.".into());
+        return Err("This needs a target: t in the answers types the answer whose log-probability is shown.".into());
     }
     Ok(target.to_owned())
 }

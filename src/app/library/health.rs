@@ -44,7 +44,7 @@ pub fn take_health(state: &mut State, health: Arc<Health>) {
         if bad > 0 {
             state.complain(format!("{bad} of {skills} skills are damaged ({files}); b reads them again."));
         } else {
-            state.say(format!("All {skills} skills are as they were written. Damaged is only what no skill needs any more ({files})."));
+            state.say(format!("All {skills} skills are as they were written. Only what no skill needs any more is damaged ({files})."));
         }
     }
     state.shelf.health = Some(health);

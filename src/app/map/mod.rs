@@ -296,7 +296,7 @@ pub fn apply(state: &mut State, action: MapAction) -> Vec<Effect> {
 pub fn standing(state: &State) -> Option<String> {
     let map = state.map.map.as_ref().filter(|m| m.epoch > 0 && state.map.is_paused(false) && !m.finished)?;
     let all = EPOCHS[0] + EPOCHS[1];
-    Some(format!("Stands at iteration {} of {all}: space goes on, s one more, r starts again.", map.epoch))
+    Some(format!("Paused at iteration {} of {all}: space goes on, s one more, r starts again.", map.epoch))
 }
 
 /// Resumes a paused map.

@@ -47,7 +47,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
             SoupRow::Ingredient(i) => format!("Weight of {}", state.lab.bench.soup.ingredients.get(i).map_or("", |x| x.skill.as_str())),
             SoupRow::Rule => "Rule".into(),
             SoupRow::Value(field) => parameter_of(field).and_then(|p| p.knob.as_ref()).map_or(field, |knob| knob.question).into(),
-            SoupRow::Lambda => "λ, share of the soup beside the query (0 to 1)".into(),
+            SoupRow::Lambda => "λ, share of the soup besides the query (0 to 1)".into(),
             SoupRow::Curve => format!("Weight of layer {} (or all {}, or `range`)", state.lab.bench.layer, state.layers()),
             SoupRow::Layers => format!("Layers mixed, of 0..{} (`all`, `4..8`, `5`)", state.layers()),
         };
@@ -59,7 +59,7 @@ pub fn question(state: &State, kind: &PromptKind) -> String {
         PromptKind::MapSearch => "Words of a skill's id or family".into(),
         PromptKind::Tags => format!("Tags of {}", library::selected(state).map_or("", |s| s.id.as_str())),
         PromptKind::TaskSkill => "Task, examples, seed (tab completes the name)".into(),
-        PromptKind::MaxTokens => "Tokens at most, of each answer".into(),
+        PromptKind::MaxTokens => "The most tokens of each answer".into(),
         PromptKind::Decay(value) => value.question().into(),
         PromptKind::ResultsFolder => "Folder for the reports, one folder an experiment".into(),
         PromptKind::Session(ask) => ask.question().into(),

@@ -51,7 +51,7 @@ pub fn session(state: &State, title: &str) -> Result<Session, String> {
         steps.push(Step { expect: expect(&after), ..step });
     }
     if steps.is_empty() {
-        return Err("Nothing was done in the lab yet.".into());
+        return Err("Nothing has been done in the lab yet.".into());
     }
     Ok(Session { title: title.to_owned(), evidence: state.lab.weighs, step: steps, sitting: false })
 }

@@ -67,7 +67,7 @@ impl Session {
     /// # Errors
     /// [`Error::Input`] with the position in the file, or the number of the step.
     pub fn parse(text: &str) -> Result<Self> {
-        let session: Self = toml::from_str(text).map_err(|e| Error::Input(format!("this is no session: {e}")))?;
+        let session: Self = toml::from_str(text).map_err(|e| Error::Input(format!("this is not a session: {e}")))?;
         if session.step.is_empty() {
             return Err(Error::Input("this session has no step; add one with `[[step]]`".into()));
         }

@@ -59,9 +59,9 @@ impl Shard {
         let say = |what: String| format!("the shard {} {what}", path.display());
         let file = File::open(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => say("is missing".into()),
-            _ => say(format!("can not be opened: {e}")),
+            _ => say(format!("cannot be opened: {e}")),
         })?;
-        let length = file.metadata().map_err(|e| say(format!("can not be examined: {e}")))?.len();
+        let length = file.metadata().map_err(|e| say(format!("cannot be examined: {e}")))?.len();
         if length != entry.bytes {
             return Err(say(format!("is {length} bytes long, the manifest says {}", entry.bytes)));
         }
@@ -70,7 +70,7 @@ impl Shard {
         // mapped file. So the length is checked before every read ([`Shard::cut_short`]), and a
         // truncation between that check and the read ends the process with a message
         // ([`crate::library::fault`]).
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("can not be mapped: {e}")))?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| say(format!("cannot be mapped: {e}")))?;
         let (head, metadata) = SafeTensors::read_metadata(&map).map_err(|e| say(format!("is not a whole safetensors file: {e}")))?;
         let mut tensors = Vec::new();
         for (name, dtype, dims) in layout(&shape, entry.dtype, entry.skills) {

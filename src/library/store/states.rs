@@ -17,9 +17,9 @@ impl Library {
             return Err(Error::Input(format!("the library {} has {} skills, there is no number {i}", self.dir.display(), self.len())));
         };
         if let Some(what) = shard.cut_short() {
-            return Err(Error::Library(format!("the skill {} can not be used: {what}", meta.id)));
+            return Err(Error::Library(format!("the skill {} cannot be used: {what}", meta.id)));
         }
-        shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} can not be used: {e}", meta.id)))
+        shard.state(*index, meta.tokens).map_err(|e| Error::Library(format!("the skill {} cannot be used: {e}", meta.id)))
     }
 
     /// Σ w·(skill's state), computed on the device that holds the library's rows, with windows and

@@ -69,9 +69,9 @@ fn unknown_versions_and_unreadable_manifests() {
         (r#"{"format":"state-soup library","version":3,"whatever":true}"#, &["format version 3", "versions 1 to 2"]),
         (r#"{"format":"state-soup library"}"#, &["no format version"]),
         (r#"{"format":"something","version":1}"#, &["not the manifest of a state-soup library"]),
-        (r#"{"format":"state-soup library","version":1,"gen"#, &["can not be read", "line 1 column"]),
-        (r#"{"format":"state-soup library","version":1,"generation":1}"#, &["can not be read", "missing field"]),
-        ("\u{0}\u{0}", &["can not be read"]),
+        (r#"{"format":"state-soup library","version":1,"gen"#, &["cannot be read", "line 1 column"]),
+        (r#"{"format":"state-soup library","version":1,"generation":1}"#, &["cannot be read", "missing field"]),
+        ("\u{0}\u{0}", &["cannot be read"]),
     ];
     for (text, words) in cases {
         let dir = three();
@@ -178,7 +178,7 @@ fn skills_of_a_damaged_shard_can_be_made_again_and_are_then_whole() {
     let mut w = writer(dir.path(), StoredType::F16);
     w.replace(&[skill("a/0", 0), skill("a/1", 1)]).unwrap();
     assert_eq!(ids(&sound(dir.path())), ["b/0", "a/0", "a/1"]);
-    assert_eq!(w.library().deleted().count(), 0, "what lies in a lost shard can not be restored");
+    assert_eq!(w.library().deleted().count(), 0, "what lies in a lost shard cannot be restored");
     quiet(|c| w.compact(c)).unwrap();
     assert_eq!(ids(&sound(dir.path())), ["b/0", "a/0", "a/1"]);
 }
@@ -280,7 +280,7 @@ fn a_damaged_skill_is_left_out_alone_and_can_be_made_again() {
 fn a_state_that_holds_nan_or_has_another_shape_never_gets_in() {
     let dir = three();
     let before = contents(dir.path());
-    // A state can not even be made of NaN …
+    // A state cannot even be made of NaN …
     let zero = State::zeros(SHAPE);
     let mut ssm = zero.ssm().to_vec();
     ssm[5] = f32::NAN;
@@ -323,7 +323,7 @@ impl Disk for ReadOnly {
 fn says_how_to_go_on(error: &state_soup::error::Error, dir: &Path) {
     let text = error.to_string();
     assert_eq!(error.exit_code(), 74, "{text}");
-    assert!(text.contains(dir.to_str().unwrap()) && text.contains("can not be written here") && text.contains("--library DIR"), "{text}");
+    assert!(text.contains(dir.to_str().unwrap()) && text.contains("cannot be written here") && text.contains("--library DIR"), "{text}");
 }
 
 #[test]

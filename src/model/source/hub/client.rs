@@ -124,13 +124,13 @@ impl Client {
             return Err(Failure::Refused(if answer.is_page {
                 WEB_PAGE.into()
             } else {
-                "the answer names no commit (X-Repo-Commit): this is no Hugging Face hub, or a proxy stands between; check HF_ENDPOINT"
+                "the answer names no commit (X-Repo-Commit): this is not a Hugging Face hub, or a proxy is in between; check HF_ENDPOINT"
                     .into()
             }));
         };
         if !is_commit(&commit) {
             let shown: String = commit.chars().take(80).collect();
-            return Err(Failure::Refused(format!("the hub calls its commit {shown:?}, which is no commit hash; nothing was written")));
+            return Err(Failure::Refused(format!("the hub calls its commit {shown:?}, which is not a commit hash; nothing was written")));
         }
         let size = answer.size.filter(|_| answer.encoding.is_none());
         Ok(Announced { commit, etag: answer.etag, size })

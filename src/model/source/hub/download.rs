@@ -148,6 +148,6 @@ fn check_head(head: &[u8], is_whole: bool, is_json: bool) -> Result<(), String> 
         None => Ok(()),
         Some(Instead::Page) => Err(WEB_PAGE.into()),
         Some(Instead::Pointer) => Err(POINTER.into()),
-        Some(Instead::NoJson) => Err("what came is no JSON".into()),
+        Some(Instead::NoJson) => Err("what came is not JSON".into()),
     }
 }

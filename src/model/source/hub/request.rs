@@ -233,7 +233,7 @@ fn shards(index: &Path) -> Result<Vec<String>> {
     let names = shard_names(index)?;
     let is_weights = |name: &&String| !is_plain_name(name) || limit(name).is_some();
     match names.iter().find(is_weights) {
-        Some(name) => Err(Error::Model(format!("{}: `{}` is no name of a shard in its folder", index.display(), name.escape_debug()))),
+        Some(name) => Err(Error::Model(format!("{}: `{}` is not the name of a shard in its folder", index.display(), name.escape_debug()))),
         None => Ok(names),
     }
 }
