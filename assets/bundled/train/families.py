@@ -182,6 +182,7 @@ class World:
         ]
         self.chains = chains(self.table, forbidden)
         self.chain_names = sorted(self.chains)
+        self.varied = {}
 
 
 def shared_inputs(table):
@@ -370,7 +371,18 @@ def draw_composition(world, rng):
     if world.chains and rng.random() < 0.4:
         a = rng.choice(world.chain_names)
         return a, "then " + rng.choice(world.chains[a])
-    return rng.choice(world.plain_outputs), rng.choice(sorted(WORD_OPS))
+    while True:
+        name, op = rng.choice(world.plain_outputs), rng.choice(sorted(WORD_OPS))
+        if varied(world, name, op):
+            return name, op
+
+
+def varied(world, name, op):
+    """Whether the answers differ: currency codes all have three letters, so their length is no task."""
+    if (name, op) not in world.varied:
+        answers = [WORD_OPS[op](y) for y in world.table[name].values() if len(y) > 2]
+        world.varied[name, op] = max(map(answers.count, set(answers))) <= 0.7 * len(answers)
+    return world.varied[name, op]
 
 
 def make_composition(spec, world, rng):
