@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_no_layout_is_refused() {
         for (text, why) in [
-            (r#"{"n_layer":12,"d_inner":512,"d_state":16,"d_conv":0}"#, "no taps"),
+            (r#"{"n_layer":12,"d_inner":512,"d_state":16,"d_conv":0}"#, "without taps"),
             (r#"{"n_layer":1,"d_inner":4294967296,"d_state":4294967296,"d_conv":4}"#, "any memory"),
             (r#"{"family":"mamba1","n_layer":2,"parts":{"conv":[512,3],"ssm":[512,16]}}"#, "fit together"),
             (r#"{"family":"mamba1","n_layer":2,"parts":{"conv":[511,3],"dt_sum":[512],"ssm":[512,16]}}"#, "fit together"),

@@ -640,7 +640,7 @@ fn an_odd_commit_is_refused_before_anything_is_written() {
         let server = Server::new(move |ask| proper(&model(), &told, ask));
         let message = refusal(&server.hub(&dir.path().join("cache")));
         // A header that is none does not get as far.
-        let is_told = message.contains("no commit hash") || commit.contains('\u{1b}') && message.contains("names no commit");
+        let is_told = message.contains("not a commit hash") || commit.contains('\u{1b}') && message.contains("names no commit");
         assert!(is_told && !message.contains('\u{1b}'), "{message}");
         assert_eq!(names(dir.path()), Vec::<String>::new(), "{commit}");
     }
@@ -648,7 +648,7 @@ fn an_odd_commit_is_refused_before_anything_is_written() {
     assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("no Hugging Face hub"));
     // Where a commit is asked for, too.
     let server = Server::new(|ask| proper(&model(), if ask.revision == "main" { A } else { "../../.." }, ask));
-    assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("no commit hash"));
+    assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("not a commit hash"));
     assert_eq!(names(dir.path()), Vec::<String>::new());
 }
 
@@ -725,10 +725,10 @@ fn a_page_or_a_pointer_instead_of_the_file_is_named_and_does_not_stay() {
     let page = "<!DOCTYPE html><html><body>Please sign in</body></html>";
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea423c2713d436b5ee50593a9640e0018c1550b5a0002f74190d6caea8\nsize 12\n";
     for (body, why) in
-        [(page, "a web page came"), (pointer, "a Git LFS pointer came"), ("Please sign in at the desk now, thank you", "no JSON")]
+        [(page, "a web page came"), (pointer, "a Git LFS pointer came"), ("Please sign in at the desk now, thank you", "not JSON")]
     {
         for (file, kept) in [("config.json", 0), ("tokenizer.json", 1), ("model.safetensors", 3)] {
-            if why == "no JSON" && file == "model.safetensors" {
+            if why == "not JSON" && file == "model.safetensors" {
                 continue;
             }
             // The content alone is wrong; or the whole answer is, and longer or shorter than the

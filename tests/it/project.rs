@@ -160,7 +160,7 @@ fn too_few_points_and_meaningless_perplexities_are_refused_with_the_reason() {
         };
         assert!(refused(&nine, 30.0).contains("9 states are too few for t-SNE, which needs at least 10"));
         for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(refused(&ten, wrong).contains("means nothing"), "{wrong}");
+            assert!(refused(&ten, wrong).contains("makes no sense"), "{wrong}");
         }
         let map = run(method, &ten, 30.0, 0);
         assert!(map.perplexity < 3.0 && map.perplexity > 2.9);

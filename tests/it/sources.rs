@@ -75,7 +75,7 @@ fn damaged_weights_are_named() {
     assert!(refusal(dir.path()).contains("is damaged"));
     std::fs::remove_file(&path).unwrap();
     std::fs::write(dir.path().join("pytorch_model.bin"), b"not a zip").unwrap();
-    assert!(refusal(dir.path()).contains("no PyTorch checkpoint"));
+    assert!(refusal(dir.path()).contains("not a PyTorch checkpoint"));
 }
 
 #[test]

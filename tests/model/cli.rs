@@ -133,7 +133,8 @@ fn texts<'v>(list: &'v Value, key: &str) -> Vec<&'v str> {
 
 const RANK: [&str; 12] =
     ["by", "by_task", "chance", "evidence", "layers", "margin", "metric", "part", "query", "ranking", "shots", "tokens_run"];
-const EVIDENCE: [&str; 10] = ["ahead", "answer_tokens", "auto", "calibrated", "fits", "foretold", "gate", "none", "read", "words"];
+const EVIDENCE: [&str; 11] =
+    ["ahead", "answer_tokens", "auto", "calibrated", "fits", "foretold", "gate", "none", "read", "unread", "words"];
 
 fn a_ranking_is_told_by_evidence_and_by_similarity(library: &Path, skills: usize) {
     let query = "hot -> cold\\nrich -> poor";

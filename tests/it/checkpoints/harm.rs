@@ -142,7 +142,7 @@ fn zip_files_that_are_no_checkpoints_are_refused() {
     let mut files = unzipped(&plain);
     files.iter_mut().find(|(name, _)| name.ends_with("byteorder")).unwrap().1 = b"big".to_vec();
     bin(&zipped(&files)).refused(&["pytorch_model.bin", "little-endian"]);
-    bin(b"PK\x03\x04").refused(&["pytorch_model.bin", "no PyTorch checkpoint"]);
+    bin(b"PK\x03\x04").refused(&["pytorch_model.bin", "not a PyTorch checkpoint"]);
     bin(b"").refused(&["pytorch_model.bin"]);
 }
 

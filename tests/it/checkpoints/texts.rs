@@ -39,7 +39,7 @@ fn texts_begin_and_end_as_transformers_has_it() {
         if kind == "behind" {
             // Nothing is put behind a text that goes on; that is said.
             assert_eq!(want.pop(), Some(2));
-            assert!(model.notes.iter().any(|n| n.contains("[2] behind")), "{:?}", model.notes);
+            assert!(model.notes.iter().any(|n| n.contains("[2] after a text")), "{:?}", model.notes);
         }
         assert_eq!(whole, want, "{kind}");
         assert_eq!(model.special.eos, ids(&expected["eos"]), "{kind}");

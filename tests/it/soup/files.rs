@@ -112,7 +112,7 @@ fn damage_is_refused_with_the_file_named() {
         ([&[30], &[2, 5, 3], &[2, 5]], [1.0; 3], &format, "dimensions"),
         (good, [1.0; 3], &[("tokens", "7")], "no `format`"),
         (good, [1.0; 3], &[("format", "state-soup/9"), ("tokens", "7")], "`state-soup/9`"),
-        (good, [1.0; 3], &[("format", "state-soup/1"), ("tokens", "many")], "no number"),
+        (good, [1.0; 3], &[("format", "state-soup/1"), ("tokens", "many")], "not a number"),
     ];
     for (shapes, fill, metadata, what) in cases {
         forge(&path, shapes, fill, metadata);
