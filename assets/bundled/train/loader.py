@@ -66,7 +66,7 @@ def fill(tokens, weights, length, sampler, windows, rng):
 def work(index, prepared, data, arrays, memory, slot_tokens, free, ready, seed):
     shm = shared_memory.SharedMemory(name=memory)
     rng = random.Random(seed)
-    sampler = Sampler(world(data), encoder(prepared), seed + 1, data["lists"])
+    sampler = Sampler(world(data), encoder(prepared), seed + 1)
     windows = prose.Windows(arrays, seed + 2)
     while True:
         slot = free.get()
@@ -135,7 +135,7 @@ if __name__ == "__main__":
     data, enc = read(prepared), encoder(prepared)
     t = time.process_time()
     w = world(data)
-    sampler = Sampler(w, enc, 1, data["lists"])
+    sampler = Sampler(w, enc, 1)
     print(f"{len(w.task_names)} tasks ({len(data['lists'])} everyday lists), {len(w.categories)} categories, {sum(map(len, w.chains.values()))} chains, "
           f"{sum(map(len, w.common.values())) // 2} pairs of relations on the same inputs, made in {time.process_time() - t:.1f} s")
     wrong = total = 0

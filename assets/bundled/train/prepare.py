@@ -204,13 +204,17 @@ def main():
     every_rule, categories = rules_module.build(tasks)
     digits = {y.lower(): x for x, y in tasks.get("number_words", [])}
     knowledge = {n: p for n, p in tasks.items() if n not in every_rule}
-    # The weights that training starts from know the pairs of the lists of before: what was held out then stays so, and of the new
-    # lists only pairs that were in none of those can be held out.
-    before = {n: p for n, p in read_tasks(args.data, args.lab, with_lists=False)[0].items() if n not in every_rule}
-    earlier = heldout.hold_pairs(before, digits)
-    seen = {heldout.pair_key(x, y, digits) for n, p in before.items() if n not in heldout.HELD_TASKS for x, y in p} - earlier
-    changed = {n: p for n, p in knowledge.items() if n not in before or len(p) != len(before[n])}
-    held = heldout.hold_pairs(changed, digits, earlier, seen)
+    # Weights of an earlier part know the pairs that it was trained on: what was held out then stays so, and of the lists added since
+    # only pairs that were in none of those can be held out. Part nought had no lists, part one had those named in PART_ONE.txt.
+    nought = {n: p for n, p in read_tasks(args.data, args.lab, with_lists=False)[0].items() if n not in every_rule}
+    later = set(lists) - set((HERE / "lists/PART_ONE.txt").read_text().split())
+    one = {n: p for n, p in knowledge.items() if n not in later}
+    held, seen, known = set(), set(), {}
+    for part in (nought, one, knowledge):
+        changed = {n: p for n, p in part.items() if n not in known or len(p) != len(known[n])}
+        held = heldout.hold_pairs(changed, digits, held, seen)
+        seen = {heldout.pair_key(x, y, digits) for n, p in part.items() if n not in heldout.HELD_TASKS for x, y in p} - held
+        known = part
     words = common_words(folder, tasks)
 
     def split(name):

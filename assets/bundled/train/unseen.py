@@ -149,7 +149,7 @@ def check(prepared, episodes=200_000, shown=10, agree=8):
     from episodes import Sampler
 
     data = loader.read(prepared)
-    sampler = Sampler(loader.world(data), loader.encoder(prepared), 7, data["lists"])
+    sampler = Sampler(loader.world(data), loader.encoder(prepared), 7)
     tasks = read() | held_before()
     answer = collections.defaultdict(dict)
     for n, (_, p) in tasks.items():
