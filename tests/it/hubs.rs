@@ -645,7 +645,7 @@ fn an_odd_commit_is_refused_before_anything_is_written() {
         assert_eq!(names(dir.path()), Vec::<String>::new(), "{commit}");
     }
     let server = Server::new(|ask| proper(&model(), A, ask).without("X-Repo-Commit"));
-    assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("no Hugging Face hub"));
+    assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("not a Hugging Face hub"));
     // Where a commit is asked for, too.
     let server = Server::new(|ask| proper(&model(), if ask.revision == "main" { A } else { "../../.." }, ask));
     assert!(refusal(&server.hub(&dir.path().join("cache"))).contains("not a commit hash"));
