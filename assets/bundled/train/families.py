@@ -545,17 +545,22 @@ def draw_feature(world, rng):
     return name, tuple(labels(world, rng, FEATURES[name][0]))
 
 
+def of_any_class(rng, n, test, draw):
+    """What `draw` gives and its class: each of the n classes about as often, as far as a dozen draws find one."""
+    want = rng.randrange(n)
+    for _ in range(12):
+        x = draw()
+        if int(test(x)) == want:
+            break
+    return x, int(test(x))
+
+
 def make_feature(spec, world, rng):
     (n, test), names = FEATURES[spec[0]], spec[1]
     known = Known(n)
 
     def example(i):
-        want = rng.randrange(n)
-        for _ in range(12):
-            w = world.pools.word(rng)
-            if int(test(w)) == want:
-                break
-        j = int(test(w))
+        w, j = of_any_class(rng, n, test, lambda: world.pools.word(rng))
         return w, names[j], known.weight(j)
 
     return example
@@ -571,12 +576,7 @@ def make_number_feature(spec, world, rng):
     known, high, log = Known(n), 999 if spec[0] == "digits" else rng.choice((99, 99, 999)), spec[0] == "digits"
 
     def example(i):
-        want = rng.randrange(n)
-        for _ in range(12):
-            x = world.pools.number(rng, 0, high, log)
-            if int(test(x)) == want:
-                break
-        j = int(test(x))
+        x, j = of_any_class(rng, n, test, lambda: world.pools.number(rng, 0, high, log))
         return str(x), names[j], known.weight(j)
 
     return example
@@ -859,12 +859,7 @@ def make_branch(spec, world, rng):
         (n, test), low, high = NUMBER_FEATURES[name], 20 if any(k == "-" for k, _ in ops) else 1, rng.choice((50, 99, 99, 499))
 
         def example(i):
-            want = rng.randrange(n)
-            for _ in range(12):
-                x = world.pools.number(rng, low, high)
-                if int(test(x)) == want:
-                    break
-            j = int(test(x))
+            x, j = of_any_class(rng, n, test, lambda: world.pools.number(rng, low, high))
             return str(x), str(number_step(ops[j], x)), known.weight(j)
 
         return example
@@ -872,12 +867,7 @@ def make_branch(spec, world, rng):
     rules = [world.rules[r] for r in ops]
 
     def example(i):
-        want = rng.randrange(n)
-        for _ in range(12):
-            w = world.pools.word(rng)
-            if int(test(w)) == want:
-                break
-        j = int(test(w))
+        w, j = of_any_class(rng, n, test, lambda: world.pools.word(rng))
         return w, rules[j].apply(w), known.weight(j)
 
     return example
