@@ -7,15 +7,16 @@
 //! "tokens_run", "ranking": [{ "skill", "task", "score", "unseen" }], "by_task": [{ "task",
 //! "skill", "score", "mean", "unseen", "explains", "posterior", "answers", "inputs" }], "evidence":
 //! { "words", "fits", "none", "ahead", "foretold", "read", "answer_tokens", "gate", "calibrated",
-//! "auto", "unread": { "words", "examples", "of", "is_cut" } } }`. Both lists are in the order asked
-//! for and whole, whatever `--top` says; layers are half-open. `score` is similarity and `margin` the first score less the second by similarity;
-//! `explains` is in nats an answer token over nothing read, `answers` and `inputs` in nats, null
-//! for a task that was not read; `none` is the posterior of "none of these", `ahead` in nats an
-//! answer token (null for one example), `foretold` the nats by which all tasks together foretell
-//! the answers better than the query alone, `auto` the recipe that follows. `unread` is
-//! the part of a long query that the evidence did not read, null if it read the whole query:
-//! `examples` of its `of` examples, and, if `is_cut`, the beginning of the next one. `evidence` is
-//! null `--by similarity` and for a query without an example.
+//! "auto", "unread": { "words", "examples", "of", "is_cut" } } }`. Both lists are in the order
+//! asked for and whole, whatever `--top` says; layers are half-open. `score` is similarity and
+//! `margin` the first score less the second by similarity; `explains` is in nats an answer token
+//! over nothing read, `answers` and `inputs` in nats, null for a task that was not read; `none` is
+//! the posterior of "none of these", `ahead` in nats an answer token (null for one example),
+//! `foretold` the nats by which all tasks together foretell the answers better than the query
+//! alone, `auto` the recipe that follows. `unread` is the part of a long query that the evidence
+//! did not read, null if it read the whole query: `examples` of its `of` examples, and, if
+//! `is_cut`, the beginning of the next one. `evidence` is null `--by similarity` and for a query
+//! without an example.
 
 use super::args::{Common, query};
 use super::output;

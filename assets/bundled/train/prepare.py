@@ -233,7 +233,6 @@ def main():
         "train": {n: s[0] for n, s in sides.items()},
         "held": {n: s[1] for n, s in sides.items()},
         "rules": sorted(every_rule),
-        "lists": [n for n in lists if n in knowledge],
     }
     (args.out / "tasks.json").write_text(json.dumps(world, ensure_ascii=False))
 
